@@ -1,0 +1,106 @@
+//===- Emulate.h - What rounding makes of a table ----------------*- C++ -*-===//
+//
+// A band says what a table does in exact arithmetic. What it does with bf16 operands, or
+// when the iteration runs on the Gram matrix, depends on the table in ways no closed form
+// predicts (docs/numerics.md), so the recurrence the compiler emits is run here on small
+// matrices of known spectrum and compared with float64.
+//
+// The recurrence, k = short side, operands narrowed to the operand type wherever a matrix is
+// stored, products accumulated in f32, coefficients applied in f32 before narrowing:
+//   X   <- G / |G|_F in f32, narrowed
+//   P(R) = p(X) without its first coefficient, by Paterson-Stockmeyer:
+//          degree 3     c1 R
+//          degree 5     c1 R + c2 RR
+//          degree 7, 9  c1 R + c2 R2 + R2 (c3 R + c4 R2)
+//          degree 11,13 c1 R + c2 R2 + c3 R3 + R3 (c4 R + c5 R2 + c6 R3)
+//   standard:  R = X X^T,  X <- a X + P X           (the last X stays f32)
+//   gram:      R = X X^T once, then per step, identity parts q I and a I kept as scalars
+//              Q <- a Q + q P + Q P,  q <- q a       (first step: Q = P, q = a)
+//              S = a R + P R,  R <- a S + P S        (not after the last step of a block)
+//              X <- q X + Q X at the end of a block; a restart begins a new block.
+// f32 operands: nothing is narrowed. No fused multiply-add is used and the order of every sum
+// is fixed, so the figures, and what is decided from them, are the same on every machine.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MUON_POLYNOMIAL_EMULATE_H
+#define MUON_POLYNOMIAL_EMULATE_H
+
+#include "muon/Polynomial/Band.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muon {
+
+enum class OperandType { f32, bf16, f16 };
+enum class Form { standard, gram };
+
+/// How one orthogonalisation is evaluated. `restarts`, ascending, each in 1..T-1: R is rebuilt
+/// from X once that many steps are done ({3} with T = 5 is "3+2"). Empty for the standard form.
+struct FormChoice {
+  Form form = Form::standard;
+  std::vector<int> restarts;
+
+  bool operator==(const FormChoice &) const = default;
+};
+
+/// Outcome over the spectrum zoo: linear, logarithmic to 1e-2, 1e-4 and 1e-9, low rank plus noise,
+/// gamma, power law, heavy tail, near rank one, Gauss.
+struct EmulationError {
+  /// Largest |O - p(X)|_F / |p(X)|_F against float64; infinity if anything became non-finite.
+  double worst;
+  /// The spectrum that gave it.
+  std::string spectrum;
+  /// Extreme singular values of O over the zoo. `lower` counts, per spectrum, only as many (the
+  /// largest) singular values as the input has above servedFloor(type): those below are not promised.
+  Band singular;
+  /// The error on every spectrum, in the order of `spectrumNames()`.
+  std::vector<double> errors;
+};
+
+/// Emulates `table` on shortSide x longSide matrices, 1 <= shortSide <= longSide. Results are kept
+/// per process; thread safe. Default size of the compiler: emulationShortSide x emulationLongSide.
+EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide,
+                       int longSide);
+
+inline constexpr int emulationShortSide = 64, emulationLongSide = 128;
+
+/// Names of the zoo, in order.
+std::vector<std::string> spectrumNames();
+
+/// Smallest normalised singular value the operand type carries: 1e-3 (f32), 1e-2 (bf16, f16).
+double servedFloor(OperandType type);
+
+/// The rounding term: `band` widened by the relative amount c 2^-p sqrt(T), p the significand bits of
+/// the operand type (24, 8, 11). c is the experiment of docs/numerics.md.
+Band widenBand(Band band, OperandType type, int steps);
+
+/// The cheapest restart set (fewest restarts; among equals the one of smallest error) for the gram form:
+///  - f32: largest error within `bound`;
+///  - halves: on every spectrum of the zoo not above the plain standard sequence at the same precision
+///    (or within `bound`), and no singular value above the widened band of the table.
+/// Empty optional if not even T-1 restarts (which is the standard form) do.
+std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType type, double bound,
+                                               int shortSide = emulationShortSide,
+                                               int longSide = emulationLongSide);
+
+/// The published restart metric (Gram Newton-Schulz, restart_autotune.py): 10^4 scalars from 1 to
+/// 1e-10, R perturbed by -4e-4 whenever it is formed; the worst condition number max|Q|/min|Q| of the
+/// blocks. Its authors reject 1e8 and above. A prefilter only: it prefers 2+3 for tables where
+/// emulation shows 3+2. Infinity if anything became non-finite.
+double conditionMetric(const Table &table, const std::vector<int> &restarts);
+
+/// Flops of one orthogonalisation in this form: a full n x n x n product is 2 n^3, one with a symmetric
+/// result n^3 (half the tiles). Side lengths as doubles because results exceed integers.
+///  standard: sum over steps of (3 alpha + e) n^3, alpha = long/short;
+///  gram, per block: 3 alpha + sum e + (s - 1) + 2 (s - 1), s its steps;
+///  e = products for P(R): 0 (degree 3), 1 (5), 2 (7, 9), 3 (11, 13).
+double countProducts(const Table &table, FormChoice choice, double shortSide, double longSide);
+
+/// e above: symmetric products that P(R) of a row of this degree takes.
+int evaluationProducts(int degree);
+
+} // namespace muon
+
+#endif // MUON_POLYNOMIAL_EMULATE_H
