@@ -1,0 +1,31 @@
+//===- Muon.h - the muon dialect: attributes, interfaces, ops ---------------------------*- C++ -*-===//
+
+#ifndef MUON_IR_MUON_H
+#define MUON_IR_MUON_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "muon/Polynomial/Table.h"
+
+#include "muon/IR/MuonDialect.h.inc"
+#include "muon/IR/MuonEnums.h.inc"
+#include "muon/IR/MuonInterfaces.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "muon/IR/MuonAttributes.h.inc"
+#define GET_OP_CLASSES
+#include "muon/IR/MuonOps.h.inc"
+
+namespace muon {
+/// The attribute's rows as the Polynomial room's table.
+Table toTable(TableAttr attribute);
+/// The table as an attribute.
+TableAttr toAttribute(mlir::MLIRContext *context, const Table &table);
+} // namespace muon
+
+#endif // MUON_IR_MUON_H

@@ -1,0 +1,127 @@
+//===- MuonAttributes.td - enums and attributes ---------------------------------------------------===//
+
+#ifndef MUON_IR_ATTRIBUTES_TD
+#define MUON_IR_ATTRIBUTES_TD
+
+include "muon/IR/MuonDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class Muon_Enum<string name, string what, list<EnumCase> cases> : I32Enum<name, what, cases> {
+  let cppNamespace = "::muon";
+}
+class Muon_EnumAttr<EnumInfo info, string word> : EnumAttr<Muon_Dialect, info, word>;
+
+def Muon_Norm : Muon_Enum<"Norm", "what X is divided by before the first step", [
+  I32EnumCase<"frobenius", 0>, I32EnumCase<"trace", 1>, I32EnumCase<"aol", 2>, I32EnumCase<"schatten4", 3>,
+  I32EnumCase<"none", 4>]>;
+def Muon_NormAttr : Muon_EnumAttr<Muon_Norm, "norm">;
+
+def Muon_EpsForm : Muon_Enum<"EpsForm", "how eps enters the norm: norm + eps, or max(norm, eps)", [
+  I32EnumCase<"add", 0>, I32EnumCase<"clamp", 1>]>;
+def Muon_EpsFormAttr : Muon_EnumAttr<Muon_EpsForm, "eps_form">;
+
+def Muon_Form : Muon_Enum<"Form", "standard iterates on X; gram iterates on R and applies once", [
+  I32EnumCase<"standard", 0>, I32EnumCase<"gram", 1>]>;
+def Muon_FormAttr : Muon_EnumAttr<Muon_Form, "form">;
+
+def Muon_Side : Muon_Enum<"Side", "left: R = X X^T and R X; right: R = X^T X and X R", [
+  I32EnumCase<"left", 0>, I32EnumCase<"right", 1>]>;
+def Muon_SideAttr : Muon_EnumAttr<Muon_Side, "side">;
+
+def Muon_MomentumForm : Muon_Enum<"MomentumForm", "ema: M' = mu M + (1 - mu) G; sum: M' = mu M + G", [
+  I32EnumCase<"ema", 0>, I32EnumCase<"sum", 1>]>;
+def Muon_MomentumFormAttr : Muon_EnumAttr<Muon_MomentumForm, "momentum">;
+
+def Muon_Decay : Muon_Enum<"Decay", "none, or decoupled: W is first scaled by 1 - lr wd", [
+  I32EnumCase<"none", 0>, I32EnumCase<"decoupled", 1>]>;
+def Muon_DecayAttr : Muon_EnumAttr<Muon_Decay, "decay">;
+
+def Muon_Accuracy : Muon_Enum<"Accuracy", "table: what the table maps to; exact: the polar factor to working precision", [
+  I32EnumCase<"table", 0>, I32EnumCase<"exact", 1>]>;
+def Muon_AccuracyAttr : Muon_EnumAttr<Muon_Accuracy, "accuracy">;
+
+def Muon_KernelKind : Muon_Enum<"KernelKind", "sweep: rows x columns of one matrix; product: one block of a matrix product", [
+  I32EnumCase<"sweep", 0>, I32EnumCase<"product", 1>]>;
+def Muon_KernelKindAttr : Muon_EnumAttr<Muon_KernelKind, "kernel_kind">;
+
+def Muon_Direction : Muon_Enum<"Direction", "whether a kernel reads or writes the operand", [
+  I32EnumCase<"in", 0>, I32EnumCase<"out", 1>]>;
+
+def Muon_Space : Muon_Enum<"Space", "how the operand is indexed from the element (i, j) being computed", [
+  I32EnumCase<"element", 0>, I32EnumCase<"row", 1>, I32EnumCase<"column", 2>, I32EnumCase<"scalar", 3>]>;
+
+def Muon_Layout : Muon_Enum<"Layout", "how a matrix is laid out in memory", [
+  I32EnumCase<"plain", 0>, I32EnumCase<"columns", 1>, I32EnumCase<"rows", 2>, I32EnumCase<"row_tiles", 3>,
+  I32EnumCase<"column_tiles", 4>]>;
+
+def Muon_Reduction : Muon_Enum<"Reduction", "how an output combines the elements it covers", [
+  I32EnumCase<"none", 0>, I32EnumCase<"add", 1>, I32EnumCase<"max", 2>, I32EnumCase<"min", 3>]>;
+
+class Muon_Attr<string name, string word, list<Trait> traits = []> : AttrDef<Muon_Dialect, name, traits> {
+  let mnemonic = word;
+}
+
+def Muon_TableAttr : Muon_Attr<"Table", "table"> {
+  let summary = "one row of odd-polynomial coefficients per step";
+  let description = [{
+    Row t holds the coefficients of p_t(x) = Σ c_i x^(2i+1), lowest degree first. A published table is written by
+    name and number of steps; any other with its rows:
+
+        #muon.table<"keller", 5>
+        #muon.table<"mine", [[3.4445, -4.775, 2.0315], [1.875, -1.25, 0.375]]>
+
+    Constraints: (C1) every row has 2 to 7 coefficients (degree 3 to 13); (C2) at least one row; (C3) a name without
+    rows is a published table with that number of steps.
+  }];
+  let parameters = (ins "::mlir::StringAttr":$name, ArrayRefParameter<"::mlir::DenseF64ArrayAttr">:$rows);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
+  let summary = "a processor as the compiler sees it: data, no behaviour";
+  let description = [{
+    `isa` is how products are computed: `fma` (f32 vectors), `dot` (bf16 pairs, vdpbf16ps), `amx` (bf16 tiles).
+    `lanes` is the panel width in words, `heights` the register-tile heights that make up one panel's rows in order,
+    `vector` the f32 lanes of one register. Cache sizes are bytes per core.
+  }];
+  let parameters = (ins
+    StringRefParameter<"processor name for LLVM">:$cpu,
+    StringRefParameter<"LLVM feature string">:$features,
+    StringRefParameter<"LLVM triple">:$triple,
+    StringRefParameter<"bf16 products: fma, dot or amx">:$isa,
+    "unsigned":$lanes,
+    "::mlir::DenseI64ArrayAttr":$heights,
+    "unsigned":$vector,
+    "uint64_t":$l1, "uint64_t":$l2);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {
+  let summary = "how a kernel touches one operand";
+  let parameters = (ins
+    EnumParameter<Muon_Direction>:$direction, EnumParameter<Muon_Space>:$space, EnumParameter<Muon_Layout>:$layout,
+    "::mlir::Type":$dtype, EnumParameter<Muon_Reduction>:$reduction);
+  let assemblyFormat = "`<` $direction `,` $space `,` $layout `,` $dtype `,` $reduction `>`";
+}
+
+def Muon_PlaceAttr : Muon_Attr<"Place", "place"> {
+  let summary = "where a launch finds one operand";
+  let description = [{
+    Either argument `argument` of the group's step function (`row_axis`/`column_axis` are the axes of that tensor which
+    rows and columns walk, -1 for none), or the workspace at byte `offset` with `matrix_stride` bytes from one matrix to the
+    next and strides in elements. For a scalar operand in the workspace `row_stride` is the number of f64 partials to add.
+  }];
+  let parameters = (ins
+    "int64_t":$argument, "int64_t":$row_axis, "int64_t":$column_axis,
+    "int64_t":$offset, "int64_t":$matrix_stride, "int64_t":$row_stride, "int64_t":$column_stride);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let builders = [
+    AttrBuilder<(ins "int64_t":$argument, "int64_t":$row_axis, "int64_t":$column_axis), [{
+      return $_get($_ctxt, argument, row_axis, column_axis, 0, 0, 0, 0);
+    }]>
+  ];
+  let extraClassDeclaration = [{ bool isArgument() const { return getArgument() >= 0; } }];
+}
+#endif // MUON_IR_ATTRIBUTES_TD

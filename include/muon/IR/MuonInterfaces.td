@@ -1,0 +1,20 @@
+//===- MuonInterfaces.td - what the three products share ------------------------------------------===//
+
+#ifndef MUON_IR_INTERFACES_TD
+#define MUON_IR_INTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def Muon_ProductOpInterface : OpInterface<"ProductOpInterface"> {
+  let cppNamespace = "::muon";
+  let description = [{ A matrix product C_ij = Σ_k A_ik B_kj with f32 accumulation and no coefficients. }];
+  let methods = [
+    InterfaceMethod<"Whether C is symmetric, so that only half of it needs computing", "bool", "symmetricResult", (ins)>,
+    InterfaceMethod<"The tensor that provides A", "::mlir::Value", "getA", (ins)>,
+    InterfaceMethod<"The tensor that provides B", "::mlir::Value", "getB", (ins)>,
+    InterfaceMethod<"Whether A is the transpose of the tensor getA()", "bool", "aIsTransposed", (ins)>,
+    InterfaceMethod<"Whether B is the transpose of the tensor getB()", "bool", "bIsTransposed", (ins)>
+  ];
+}
+
+#endif // MUON_IR_INTERFACES_TD

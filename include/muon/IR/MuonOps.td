@@ -1,0 +1,220 @@
+//===- MuonOps.td - semantic and algebra ops ------------------------------------------------------===//
+
+#ifndef MUON_IR_OPS_TD
+#define MUON_IR_OPS_TD
+
+include "muon/IR/MuonAttributes.td"
+include "muon/IR/MuonInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Muon_Op<string mnemonic, list<Trait> traits = []> : Op<Muon_Dialect, mnemonic, traits>;
+
+def Muon_Tensor : StaticShapeTensorOf<[F32, BF16, F16]>;
+def Muon_F32Tensor : StaticShapeTensorOf<[F32]>;
+
+//===----------------------------------------------------------------------------------------------===//
+// Semantic ops
+//===----------------------------------------------------------------------------------------------===//
+
+def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
+  let summary = "a table's odd polynomials applied to the singular values of X";
+  let description = [{
+    With X = U Σ Vᵀ and N the norm of X, O = U p_T(…p_1(Σ/(safety·N))) Vᵀ, the table's rows being p_1 … p_T:
+
+        X ← X / (safety·(N + eps))     (eps form add; clamp: safety·max(N, eps))
+        X ← c_0 X + (c_1 R + c_2 R² + …) X,  R = X Xᵀ or XᵀX, once per row
+
+    `norm frobenius`: N = ‖X‖_F; `trace`: N = √(‖X‖_F² + k·damping), k the short side, and R = (X Xᵀ + damping·I)/N² once.
+    `operands` is the type the product operands are narrowed to; products accumulate in f32.
+    `form`, `side` and `restarts` are chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r.
+
+    Constraints: (C1) the table keeps its sign and stays below 2 on the reachable interval (0, 1/safety];
+    (C2) damping > 0 needs norm trace, form gram and no restarts; norm trace needs damping > 0; (C3) rank ≥ 2;
+    (C4) restarts are increasing, between 1 and T-1, and need form gram; (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0;
+    (C6) operands is f32, bf16 or f16.
+  }];
+  let arguments = (ins Muon_F32Tensor:$x, Muon_TableAttr:$table,
+    DefaultValuedAttr<Muon_NormAttr, "::muon::Norm::frobenius">:$norm,
+    DefaultValuedAttr<F64Attr, "0.0">:$eps,
+    DefaultValuedAttr<Muon_EpsFormAttr, "::muon::EpsForm::add">:$eps_form,
+    DefaultValuedAttr<F64Attr, "1.0">:$safety,
+    DefaultValuedAttr<F64Attr, "0.0">:$damping,
+    DefaultValuedAttr<Muon_AccuracyAttr, "::muon::Accuracy::table">:$accuracy,
+    TypeAttr:$operands,
+    OptionalAttr<Muon_FormAttr>:$form, OptionalAttr<Muon_SideAttr>:$side, OptionalAttr<DenseI64ArrayAttr>:$restarts);
+  let results = (outs Muon_F32Tensor:$o);
+  let assemblyFormat = [{
+    $x `table` `` $table `operands` $operands oilist(`norm` $norm | `eps` $eps | `eps_form` $eps_form | `safety` $safety | `damping` $damping
+    | `accuracy` $accuracy | `form` $form | `side` $side | `restarts` $restarts) attr-dict `:` type($x) `->` type($o)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether the matrix has no more rows than columns, so that R = X Xᵀ is the smaller Gram matrix.
+    bool isWide();
+  }];
+}
+
+def Muon_MomentumOp : Muon_Op<"momentum", [Pure]> {
+  let summary = "momentum and its Nesterov look-ahead";
+  let description = [{
+        ema:  M' = M + (1 - mu)(G - M);   X = M', or with nesterov X = G + mu (M' - G)
+        sum:  M' = mu M + G;              X = M', or with nesterov X = G + mu M'
+
+    1 - mu is formed in f64. G and M may be f32 or bf16; the arithmetic is f32, X is f32, M' has M's type.
+
+    Constraints: (C1) G, M, X and M' have one shape; (C2) M' has M's type.
+  }];
+  let arguments = (ins Muon_Tensor:$gradient, Muon_Tensor:$momentum, F64:$mu, Muon_MomentumFormAttr:$form, UnitAttr:$nesterov);
+  let results = (outs Muon_F32Tensor:$x, Muon_Tensor:$new_momentum);
+  let assemblyFormat = [{
+    $form $gradient `,` $momentum `,` $mu (`nesterov` $nesterov^)? attr-dict `:` type($gradient) `,` type($momentum) `->` type($x) `,` type($new_momentum)
+  }];
+  let hasVerifier = 1;
+}
+
+def Muon_UpdateOp : Muon_Op<"update", [Pure]> {
+  let summary = "the new weight";
+  let description = [{
+        W' = (1 - lr·wd) W - lr·scale·U     (decay decoupled);   W' = W - lr·scale·U     (decay none)
+
+    1 - lr·wd and lr·scale are formed in f64. W may be f32 or bf16 (then W' is rounded to nearest even).
+
+    Constraints: (C1) W, U and W' have one shape; (C2) W' has W's type.
+  }];
+  let arguments = (ins Muon_Tensor:$weight, Muon_F32Tensor:$update, F64:$lr, F64:$wd, Muon_DecayAttr:$decay, F64Attr:$scale);
+  let results = (outs Muon_Tensor:$new_weight);
+  let assemblyFormat = [{
+    $weight `,` $update `,` $lr `,` $wd `decay` $decay `scale` $scale attr-dict `:` type($weight) `,` type($update) `->` type($new_weight)
+  }];
+  let hasVerifier = 1;
+}
+
+def Muon_RoundOp : Muon_Op<"round", [Pure]> {
+  let summary = "stochastic rounding to bf16";
+  let description = [{
+    y is one of the two bf16 neighbours of x, the upper with probability (x - lower)/(upper - lower), from a counter-based
+    generator keyed by (parameter, element index, step, seed). Exact values and non-finite values stay.
+
+    Constraints: (C1) x and y have one shape.
+  }];
+  let arguments = (ins Muon_F32Tensor:$x, I64:$step, I64:$seed);
+  let results = (outs StaticShapeTensorOf<[BF16]>:$y);
+  let assemblyFormat = "$x `,` $step `,` $seed attr-dict `:` type($x) `->` type($y)";
+  let hasVerifier = 1;
+}
+
+def Muon_DiagonalOp : Muon_Op<"diagonal", [Pure]> {
+  let summary = "s on the diagonal, zero elsewhere";
+  let description = [{
+    D = s·I, a generator like `tensor.splat`: nothing is stored.
+
+    Constraints: (C1) the last two dimensions of D are equal.
+  }];
+  let arguments = (ins F32:$s);
+  let results = (outs Muon_F32Tensor:$d);
+  let assemblyFormat = "$s attr-dict `:` type($d)";
+  let hasVerifier = 1;
+}
+
+def Muon_TopRowsOp : Muon_Op<"top_rows", [Pure]> {
+  let summary = "the rows with the largest score";
+  let description = [{
+    index lists the `count` rows of largest score in rising row order (ties: the lower row); position is the inverse map,
+    -1 where a row is absent.
+
+    Constraints: (C1) score has rank 1; (C2) 1 ≤ count ≤ rows; (C3) index has count elements, position as many as score.
+  }];
+  let arguments = (ins Muon_F32Tensor:$score, I64Attr:$count);
+  let results = (outs StaticShapeTensorOf<[I32]>:$index, StaticShapeTensorOf<[I32]>:$position);
+  let assemblyFormat = "$score `count` $count attr-dict `:` type($score) `->` type($index) `,` type($position)";
+  let hasVerifier = 1;
+}
+
+def Muon_TakeRowsOp : Muon_Op<"take_rows", [Pure]> {
+  let summary = "rows picked by an index map";
+  let description = [{
+    y_i = x_{map_i}, or zeros where map_i is -1.
+
+    Constraints: (C1) x has rank 2; (C2) y has as many rows as map has elements and x's columns.
+  }];
+  let arguments = (ins Muon_F32Tensor:$x, StaticShapeTensorOf<[I32]>:$map);
+  let results = (outs Muon_F32Tensor:$y);
+  let assemblyFormat = "$x `,` $map attr-dict `:` type($x) `,` type($map) `->` type($y)";
+  let hasVerifier = 1;
+}
+
+def Muon_ProgramOp : Muon_Op<"program", [Symbol, NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "which parameters run which step function";
+  let description = [{
+    Holds `muon.use` only.
+
+    Constraints: (C1) the body holds nothing but `muon.use`; (C2) no parameter is named twice.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name $body attr-dict";
+  let hasVerifier = 1;
+}
+
+def Muon_UseOp : Muon_Op<"use", [HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a group: the parameters that run one step function";
+  let description = [{
+    `set` names the row of scalars the parameters take.
+
+    Constraints: (C1) function is a func.func with one weight argument; (C2) at least one parameter.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$function, StrArrayAttr:$parameters, StrAttr:$set);
+  let assemblyFormat = "$function `parameters` $parameters `set` $set attr-dict";
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Algebra ops: three pure products, f32 result, no coefficients
+//===----------------------------------------------------------------------------------------------===//
+
+class Muon_ProductOp<string mnemonic> : Muon_Op<mnemonic, [Pure, DeclareOpInterfaceMethods<Muon_ProductOpInterface>]>;
+
+def Muon_GramOp : Muon_ProductOp<"gram"> {
+  let summary = "the Gram matrix of X";
+  let description = [{
+        left: R = X Xᵀ;  right: R = Xᵀ X.   Symmetric to the bit.
+
+    Constraints: (C1) rank ≥ 2; (C2) R is f32 and square with X's rows (left) or columns (right), same batch.
+  }];
+  let arguments = (ins Muon_Tensor:$x, Muon_SideAttr:$side);
+  let results = (outs Muon_F32Tensor:$r);
+  let assemblyFormat = "$side $x attr-dict `:` type($x) `->` type($r)";
+  let hasVerifier = 1;
+}
+
+def Muon_SymmetricMatmulOp : Muon_ProductOp<"symmetric_matmul"> {
+  let summary = "the product of two commuting symmetric matrices";
+  let description = [{
+        C = A B with A = Aᵀ, B = Bᵀ and AB = BA, so that C is symmetric; one half is computed, the other mirrored.
+
+    Constraints: (C1) A, B and C have one square shape; (C2) A and B have one element type.
+  }];
+  let arguments = (ins Muon_Tensor:$a, Muon_Tensor:$b);
+  let results = (outs Muon_F32Tensor:$c);
+  let assemblyFormat = "$a `,` $b attr-dict `:` type($a) `,` type($b) `->` type($c)";
+  let hasVerifier = 1;
+}
+
+def Muon_ApplyOp : Muon_ProductOp<"apply"> {
+  let summary = "a symmetric matrix applied to X";
+  let description = [{
+        left: Y = P X;  right: Y = X P.
+
+    Constraints: (C1) P is square with X's rows (left) or columns (right), same batch; (C2) P and X have one element type;
+    (C3) Y has X's shape.
+  }];
+  let arguments = (ins Muon_Tensor:$p, Muon_Tensor:$x, Muon_SideAttr:$side);
+  let results = (outs Muon_F32Tensor:$y);
+  let assemblyFormat = "$side $p `,` $x attr-dict `:` type($p) `,` type($x) `->` type($y)";
+  let hasVerifier = 1;
+}
+
+include "muon/IR/MuonPlanOps.td"
+
+#endif // MUON_IR_OPS_TD

@@ -1,0 +1,103 @@
+//===- MuonPlanOps.td - kernels, stages and launches ----------------------------------------------===//
+
+#ifndef MUON_IR_PLAN_OPS_TD
+#define MUON_IR_PLAN_OPS_TD
+
+def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> {
+  let summary = "one tile function";
+  let description = [{
+    The body is a scalar program for one element (i, j); a backend clones it at its own vector or fragment type. Sizes,
+    strides and coefficients are launch data, so launches of different shapes share a kernel.
+
+    `operands` lists what the kernel touches, in the order of a launch's places. A product's first two are its packed
+    operands A and B (C_ij = Σ_k A_ik B_kj); they are not body arguments. Body arguments, in order: every other `in`
+    operand (its dtype; a reduced scalar as f64); the f32 accumulator (products only); the scalars named in `scalars`
+    (f64, or i64 where `integer_scalars` is true); the coefficients (f32 or f64). The body ends in `muon.yield` with one value per
+    `out` operand, in order; a reduced output (space scalar or row) yields what is to be combined.
+
+    Layouts (w = the word: an f32, or two bf16 adjacent along the depth; L = target lanes; element (i, j)):
+    - plain:        strides of the place
+    - columns:      panel j/L, depth i, lane j%L: [n/L][depth words][L] words; place row_stride = words per panel
+    - rows:         panel i/L, depth j, lane i%L
+    - row_tiles:    bf16, tile i/16, block j/32, then [i%16][j%32]; place row_stride = elements per strip of 16
+    - column_tiles: bf16, tile j/16, block i/32, then [j%16][i%32]
+    Padding of panels and tiles along the depth is zero.
+
+    Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
+    (C2) a product has two leading `in` operands in a packed layout and of `operand_type`; a sweep has no `operand_type`;
+    (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Muon_KernelKindAttr:$kind, UnitAttr:$symmetric, OptionalAttr<TypeAttr>:$operand_type,
+    TypedArrayAttrBase<Muon_OperandAttr, "operands">:$operands, StrArrayAttr:$scalars, DenseBoolArrayAttr:$integer_scalars,
+    DefaultValuedAttr<I64Attr, "0">:$num_coefficients);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name $kind (`symmetric` $symmetric^)? (`of` $operand_type^)? `operands` $operands `scalars` $scalars $integer_scalars
+    `coefficients` $num_coefficients $body attr-dict
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The number of leading operands that are not body arguments: 2 for products, 0 for sweeps.
+    unsigned numPanels() { return getKind() == ::muon::KernelKind::product ? 2 : 0; }
+    ::muon::OperandAttr operandAt(unsigned i) { return ::mlir::cast<::muon::OperandAttr>(getOperands()[i]); }
+  }];
+}
+
+def Muon_YieldOp : Muon_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]> {
+  let summary = "the values of a kernel's outputs";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+def Muon_IndexOp : Muon_Op<"index", [Pure, HasParent<"KernelOp">]> {
+  let summary = "the row (axis 0) or column (axis 1) of the element being computed";
+  let arguments = (ins ConfinedAttr<I64Attr, [IntMinValue<0>, IntMaxValue<1>]>:$axis);
+  let results = (outs I64:$index);
+  let assemblyFormat = "$axis attr-dict";
+}
+
+def Muon_ParameterOp : Muon_Op<"parameter", [Pure, HasParent<"KernelOp">]> {
+  let summary = "the number of the parameter and matrix being computed: parameter * 2^32 + matrix, part of the random counter";
+  let results = (outs I64:$index);
+  let assemblyFormat = "attr-dict";
+}
+
+def Muon_VariantOp : Muon_Op<"variant", [Symbol, NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "the program for one target: a static launch list";
+  let description = [{
+    Stages in order; between two stages lies a barrier.
+
+    Constraints: (C1) the body holds nothing but `muon.stage`.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Muon_TargetAttr:$target, I64Attr:$workspace, I64Attr:$scratch, OptionalAttr<DictionaryAttr>:$report);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name $target `workspace` $workspace `scratch` $scratch $body attr-dict";
+  let hasVerifier = 1;
+}
+
+def Muon_StageOp : Muon_Op<"stage", [HasParent<"VariantOp">, NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "the work between two barriers";
+  let description = [{ Constraints: (C1) the body holds nothing but `muon.launch`, at least one. }];
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$body attr-dict";
+  let hasVerifier = 1;
+}
+
+def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "one kernel over all matrices of one group";
+  let description = [{
+    sizes of a sweep: rows, columns, rows per tile. sizes of a product: m, n, k, block rows, block columns, k chunk.
+    A product's tile is one block of C; a symmetric product's tiles are the blocks on and below the diagonal.
+
+    Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients;
+    (C2) function names a func.func.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, FlatSymbolRefAttr:$function, I64Attr:$tiles, DenseI64ArrayAttr:$sizes,
+    TypedArrayAttrBase<Muon_PlaceAttr, "places">:$places, DenseF64ArrayAttr:$coefficients,
+    DefaultValuedAttr<I64Attr, "-1">:$predicate);
+  let assemblyFormat = [{
+    $kernel `for` $function `tiles` $tiles `sizes` $sizes `places` $places `coefficients` $coefficients (`predicate` $predicate^)? attr-dict
+  }];
+}
+
+#endif // MUON_IR_PLAN_OPS_TD

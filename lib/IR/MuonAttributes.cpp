@@ -1,0 +1,100 @@
+//===- MuonAttributes.cpp - enums and the table attribute -----------------------------------------===//
+
+#include "muon/IR/Muon.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace muon;
+
+#include "muon/IR/MuonEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "muon/IR/MuonAttributes.cpp.inc"
+
+void MuonDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "muon/IR/MuonAttributes.cpp.inc"
+      >();
+}
+
+Table muon::toTable(TableAttr attribute) {
+  Table table{attribute.getName().str(), {}};
+  for (DenseF64ArrayAttr row : attribute.getRows())
+    table.rows.push_back(Row{std::vector<double>(row.asArrayRef())});
+  return table;
+}
+
+TableAttr muon::toAttribute(MLIRContext *context, const Table &table) {
+  SmallVector<DenseF64ArrayAttr> rows;
+  for (const Row &row : table.rows)
+    rows.push_back(DenseF64ArrayAttr::get(context, row.c));
+  return TableAttr::get(context, StringAttr::get(context, table.name), rows);
+}
+
+/// Whether the name alone says the same, so that the short form can be printed.
+static bool isPublished(const Table &table) {
+  TableOrError published = lookupTable(table.name, table.steps());
+  return published && published.table->rows == table.rows;
+}
+
+static ParseResult parseRow(AsmParser &parser, SmallVectorImpl<DenseF64ArrayAttr> &rows) {
+  SmallVector<double> coefficients;
+  auto parseCoefficient = [&] { return parser.parseFloat(coefficients.emplace_back()); };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseCoefficient))
+    return failure();
+  rows.push_back(DenseF64ArrayAttr::get(parser.getContext(), coefficients));
+  return success();
+}
+
+Attribute TableAttr::parse(AsmParser &parser, Type) {
+  std::string name;
+  SMLoc location = parser.getCurrentLocation();
+  if (parser.parseLess() || parser.parseString(&name) || parser.parseComma())
+    return {};
+  SmallVector<DenseF64ArrayAttr> rows;
+  int64_t steps;
+  OptionalParseResult number = parser.parseOptionalInteger(steps);
+  if (number.has_value()) {
+    if (failed(*number) || parser.parseGreater())
+      return {};
+    TableOrError published = lookupTable(name, static_cast<int>(steps));
+    if (!published) {
+      parser.emitError(location) << published.error;
+      return {};
+    }
+    return toAttribute(parser.getContext(), *published.table);
+  }
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] { return parseRow(parser, rows); }) ||
+      parser.parseGreater())
+    return {};
+  auto emit = [&] { return parser.emitError(location); };
+  return TableAttr::getChecked(emit, parser.getContext(), StringAttr::get(parser.getContext(), name), rows);
+}
+
+void TableAttr::print(AsmPrinter &printer) const {
+  printer << "<\"" << getName().getValue() << "\", ";
+  if (isPublished(toTable(*this))) {
+    printer << getRows().size() << ">";
+    return;
+  }
+  printer << "[";
+  llvm::interleaveComma(getRows(), printer, [&](DenseF64ArrayAttr row) {
+    printer << "[";
+    llvm::interleaveComma(row.asArrayRef(), printer, [&](double c) { printer.printFloat(APFloat(c)); });
+    printer << "]";
+  });
+  printer << "]>";
+}
+
+LogicalResult TableAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringAttr name,
+                                ArrayRef<DenseF64ArrayAttr> rows) {
+  Table table{name.str(), {}};
+  for (DenseF64ArrayAttr row : rows)
+    table.rows.push_back(Row{std::vector<double>(row.asArrayRef())});
+  std::string error = checkRows(table); // C1, C2
+  if (!error.empty())
+    return emitError() << error;
+  return success();
+}

@@ -1,0 +1,199 @@
+//===- MuonOps.cpp - verifiers of the semantic and algebra ops ------------------------------------===//
+
+#include "muon/IR/Muon.h"
+
+#include "muon/Polynomial/Band.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace muon;
+
+#include "muon/IR/MuonInterfaces.cpp.inc"
+#define GET_OP_CLASSES
+#include "muon/IR/MuonOps.cpp.inc"
+
+static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+static LogicalResult verifySameShape(Operation *op, Value value, StringRef name, Value expected, StringRef expectedName) {
+  if (typeOf(value).getShape() != typeOf(expected).getShape())
+    return op->emitOpError() << "expected " << name << " of " << expectedName << "'s shape " << expected.getType() << ", got "
+                             << value.getType();
+  return success();
+}
+
+static LogicalResult verifySameElementType(Operation *op, Value value, StringRef name, Value expected, StringRef expectedName) {
+  if (typeOf(value).getElementType() != typeOf(expected).getElementType())
+    return op->emitOpError() << "expected " << name << " of " << expectedName << "'s element type "
+                             << typeOf(expected).getElementType() << ", got " << typeOf(value).getElementType();
+  return success();
+}
+
+static LogicalResult verifyMatrix(Operation *op, Value value) {
+  if (typeOf(value).getRank() < 2)
+    return op->emitOpError() << "expected a tensor of rank 2 or more, got " << value.getType();
+  return success();
+}
+
+/// The shape of the square matrix with `side` rows on X's batch.
+static SmallVector<int64_t> squareShape(RankedTensorType x, Side side) {
+  SmallVector<int64_t> shape(x.getShape());
+  int64_t size = shape[shape.size() - (side == Side::left ? 2 : 1)];
+  shape[shape.size() - 2] = shape[shape.size() - 1] = size;
+  return shape;
+}
+
+static LogicalResult verifySquareOf(Operation *op, Value value, StringRef name, Value x, Side side) {
+  SmallVector<int64_t> expected = squareShape(typeOf(x), side);
+  if (typeOf(value).getShape() != ArrayRef<int64_t>(expected))
+    return op->emitOpError() << "expected " << name << " of type "
+                             << RankedTensorType::get(expected, typeOf(value).getElementType()) << " for side "
+                             << stringifySide(side) << ", got " << value.getType();
+  return success();
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Semantic ops
+//===----------------------------------------------------------------------------------------------===//
+
+bool OrthogonalizeOp::isWide() {
+  ArrayRef<int64_t> shape = typeOf(getX()).getShape();
+  return shape[shape.size() - 2] <= shape[shape.size() - 1];
+}
+
+static LogicalResult verifyRestarts(OrthogonalizeOp op) {
+  ArrayRef<int64_t> restarts = *op.getRestarts();
+  int64_t steps = op.getTable().getRows().size();
+  if (!restarts.empty() && op.getForm() != Form::gram)
+    return op.emitOpError("restarts need form gram");
+  for (size_t i = 0; i < restarts.size(); ++i)
+    if (restarts[i] < 1 || restarts[i] >= steps || (i && restarts[i] <= restarts[i - 1]))
+      return op.emitOpError() << "expected increasing restarts between 1 and " << steps - 1 << ", got " << restarts[i];
+  return success();
+}
+
+LogicalResult OrthogonalizeOp::verify() {
+  if (failed(verifyMatrix(*this, getX())) || failed(verifySameShape(*this, getO(), "the result", getX(), "x"))) // C3
+    return failure();
+  double safety = getSafety().convertToDouble(), eps = getEps().convertToDouble(), damping = getDamping().convertToDouble();
+  if (!(safety >= 1.0) || !(eps >= 0.0) || !(damping >= 0.0)) // C5
+    return emitOpError() << "expected safety >= 1, eps >= 0 and damping >= 0, got " << safety << ", " << eps << " and " << damping;
+  if (!getOperands().isF32() && !getOperands().isBF16() && !getOperands().isF16()) // C6
+    return emitOpError() << "expected operands f32, bf16 or f16, got " << getOperands();
+  bool damped = damping > 0.0;
+  if (damped != (getNorm() == Norm::trace)) // C2
+    return emitOpError() << "norm trace and damping > 0 need each other, got norm " << stringifyNorm(getNorm()) << " and damping "
+                         << damping;
+  if (damped && getForm() && (*getForm() != Form::gram || (getRestarts() && !getRestarts()->empty()))) // C2
+    return emitOpError("damping needs form gram and no restarts");
+  if (getRestarts() && failed(verifyRestarts(*this))) // C4
+    return failure();
+  std::string domain = checkDomain(toTable(getTable()), 1.0 / safety); // C1
+  if (!domain.empty())
+    return emitOpError() << domain;
+  return success();
+}
+
+LogicalResult MomentumOp::verify() {
+  if (failed(verifySameShape(*this, getMomentum(), "the momentum", getGradient(), "the gradient")) || // C1
+      failed(verifySameShape(*this, getX(), "x", getGradient(), "the gradient")) ||
+      failed(verifySameShape(*this, getNewMomentum(), "the new momentum", getGradient(), "the gradient")))
+    return failure();
+  return verifySameElementType(*this, getNewMomentum(), "the new momentum", getMomentum(), "the momentum"); // C2
+}
+
+LogicalResult UpdateOp::verify() {
+  if (failed(verifySameShape(*this, getUpdate(), "the update", getWeight(), "the weight")) || // C1
+      failed(verifySameShape(*this, getNewWeight(), "the new weight", getWeight(), "the weight")))
+    return failure();
+  return verifySameElementType(*this, getNewWeight(), "the new weight", getWeight(), "the weight"); // C2
+}
+
+LogicalResult RoundOp::verify() { return verifySameShape(*this, getY(), "y", getX(), "x"); } // C1
+
+LogicalResult DiagonalOp::verify() {
+  ArrayRef<int64_t> shape = typeOf(getD()).getShape();
+  if (shape.size() < 2 || shape[shape.size() - 1] != shape[shape.size() - 2]) // C1
+    return emitOpError() << "expected a square result, got " << getD().getType();
+  return success();
+}
+
+LogicalResult TopRowsOp::verify() {
+  if (typeOf(getScore()).getRank() != 1) // C1
+    return emitOpError() << "expected a score of rank 1, got " << getScore().getType();
+  int64_t rows = typeOf(getScore()).getDimSize(0), count = getCount();
+  if (count < 1 || count > rows) // C2
+    return emitOpError() << "expected count between 1 and " << rows << ", got " << count;
+  if (typeOf(getIndex()).getShape() != ArrayRef<int64_t>(count) || typeOf(getPosition()).getShape() != ArrayRef<int64_t>(rows)) // C3
+    return emitOpError() << "expected " << count << " indices and " << rows << " positions, got " << getIndex().getType() << " and "
+                         << getPosition().getType();
+  return success();
+}
+
+LogicalResult TakeRowsOp::verify() {
+  if (typeOf(getX()).getRank() != 2 || typeOf(getMap()).getRank() != 1) // C1
+    return emitOpError() << "expected x of rank 2 and a map of rank 1, got " << getX().getType() << " and " << getMap().getType();
+  SmallVector<int64_t> expected{typeOf(getMap()).getDimSize(0), typeOf(getX()).getDimSize(1)};
+  if (typeOf(getY()).getShape() != ArrayRef<int64_t>(expected)) // C2
+    return emitOpError() << "expected y of type " << RankedTensorType::get(expected, typeOf(getX()).getElementType()) << ", got "
+                         << getY().getType();
+  return success();
+}
+
+LogicalResult ProgramOp::verify() {
+  llvm::StringSet<> seen;
+  for (Operation &op : getBody().front()) {
+    auto use = dyn_cast<UseOp>(op);
+    if (!use) // C1
+      return op.emitOpError("expected only muon.use in a muon.program");
+    for (Attribute name : use.getParameters())
+      if (!seen.insert(cast<StringAttr>(name).getValue()).second) // C2
+        return use.emitOpError() << "parameter " << name << " is named twice";
+  }
+  return success();
+}
+
+LogicalResult UseOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto function = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getFunctionAttr());
+  if (!function) // C1
+    return emitOpError() << "expected a func.func, got " << getFunctionAttr();
+  if (getParameters().empty()) // C2
+    return emitOpError("expected at least one parameter");
+  return success();
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Algebra ops
+//===----------------------------------------------------------------------------------------------===//
+
+LogicalResult GramOp::verify() {
+  if (failed(verifyMatrix(*this, getX()))) // C1
+    return failure();
+  return verifySquareOf(*this, getR(), "r", getX(), getSide()); // C2
+}
+bool GramOp::symmetricResult() { return true; }
+Value GramOp::getA() { return getX(); }
+Value GramOp::getB() { return getX(); }
+bool GramOp::aIsTransposed() { return getSide() == Side::right; }
+bool GramOp::bIsTransposed() { return getSide() == Side::left; }
+
+LogicalResult SymmetricMatmulOp::verify() {
+  if (failed(verifyMatrix(*this, getA())) || failed(verifySquareOf(*this, getA(), "a", getA(), Side::left)) || // C1
+      failed(verifySameShape(*this, getB(), "b", getA(), "a")) || failed(verifySameShape(*this, getC(), "c", getA(), "a")))
+    return failure();
+  return verifySameElementType(*this, getB(), "b", getA(), "a"); // C2
+}
+bool SymmetricMatmulOp::symmetricResult() { return true; }
+bool SymmetricMatmulOp::aIsTransposed() { return false; }
+bool SymmetricMatmulOp::bIsTransposed() { return false; }
+
+LogicalResult ApplyOp::verify() {
+  if (failed(verifyMatrix(*this, getX())) || failed(verifySquareOf(*this, getP(), "p", getX(), getSide())) || // C1
+      failed(verifySameElementType(*this, getP(), "p", getX(), "x")))                                           // C2
+    return failure();
+  return verifySameShape(*this, getY(), "y", getX(), "x"); // C3
+}
+bool ApplyOp::symmetricResult() { return false; }
+Value ApplyOp::getA() { return getSide() == Side::left ? getP() : getX(); }
+Value ApplyOp::getB() { return getSide() == Side::left ? getX() : getP(); }
+bool ApplyOp::aIsTransposed() { return false; }
+bool ApplyOp::bIsTransposed() { return false; }

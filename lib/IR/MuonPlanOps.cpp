@@ -1,0 +1,108 @@
+//===- MuonPlanOps.cpp - verifiers of kernels, stages and launches --------------------------------===//
+
+#include "muon/IR/Muon.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace muon;
+
+/// The types the body's arguments must have, in the order the op's description gives.
+static SmallVector<Type> bodyArgumentTypes(KernelOp kernel) {
+  Builder builder(kernel.getContext());
+  SmallVector<Type> types;
+  for (unsigned i = kernel.numPanels(), e = kernel.getOperands().size(); i < e; ++i) {
+    OperandAttr operand = kernel.operandAt(i);
+    if (operand.getDirection() == Direction::in)
+      types.push_back(operand.getReduction() == Reduction::none ? operand.getDtype() : builder.getF64Type());
+  }
+  if (kernel.getKind() == KernelKind::product)
+    types.push_back(builder.getF32Type());
+  for (bool integer : kernel.getIntegerScalars())
+    types.push_back(integer ? Type(builder.getI64Type()) : Type(builder.getF64Type()));
+  return types;
+}
+
+static LogicalResult verifyArguments(KernelOp kernel) { // C1
+  Block &body = kernel.getBody().front();
+  SmallVector<Type> expected = bodyArgumentTypes(kernel);
+  size_t count = expected.size() + kernel.getNumCoefficients();
+  if (body.getNumArguments() != count)
+    return kernel.emitOpError() << "expected " << count << " body arguments, got " << body.getNumArguments();
+  for (auto [i, type] : llvm::enumerate(expected))
+    if (body.getArgument(i).getType() != type)
+      return kernel.emitOpError() << "expected body argument " << i << " of type " << type << ", got " << body.getArgument(i).getType();
+  for (BlockArgument coefficient : body.getArguments().drop_front(expected.size()))
+    if (!coefficient.getType().isF32() && !coefficient.getType().isF64())
+      return kernel.emitOpError() << "expected coefficients of type f32 or f64, got " << coefficient.getType();
+  return success();
+}
+
+static LogicalResult verifyYield(KernelOp kernel) { // C1
+  Block &body = kernel.getBody().front();
+  auto yield = body.empty() ? nullptr : dyn_cast<YieldOp>(body.back());
+  if (!yield)
+    return kernel.emitOpError("expected the body to end in muon.yield");
+  unsigned outputs = llvm::count_if(kernel.getOperands(), [](Attribute a) {
+    return cast<OperandAttr>(a).getDirection() == Direction::out;
+  });
+  if (yield.getNumOperands() != outputs)
+    return kernel.emitOpError() << "expected muon.yield of " << outputs << " values, got " << yield.getNumOperands();
+  return success();
+}
+
+static LogicalResult verifyPanels(KernelOp kernel) { // C2
+  if (kernel.getKind() == KernelKind::sweep)
+    return kernel.getOperandType() ? kernel.emitOpError("a sweep has no operand type") : success();
+  if (!kernel.getOperandType() || kernel.getOperands().size() < 2)
+    return kernel.emitOpError("a product needs an operand type and two packed operands");
+  for (unsigned i = 0; i < 2; ++i)
+    if (kernel.operandAt(i).getDirection() != Direction::in || kernel.operandAt(i).getLayout() == Layout::plain)
+      return kernel.emitOpError() << "expected operand " << i << " to be a packed input, got " << kernel.operandAt(i);
+  return success();
+}
+
+LogicalResult KernelOp::verify() {
+  if (getIntegerScalars().size() != getScalars().size())
+    return emitOpError() << "expected " << getScalars().size() << " scalar kinds, got " << getIntegerScalars().size();
+  if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)))
+    return failure();
+  if (getSymmetric() && getKind() != KernelKind::product) // C3
+    return emitOpError("symmetric needs a product");
+  for (Operation &op : getBody().front()) // C4
+    if (!isa<YieldOp, IndexOp, ParameterOp, arith::ConstantOp>(op) && !op.hasTrait<OpTrait::Scalarizable>() &&
+        !isa<math::FPowIOp>(op))
+      return op.emitOpError("is not elementwise: a kernel body holds scalar arith and math only");
+  return success();
+}
+
+/// Checks that a container holds only ops of one kind.
+template <typename Child>
+static LogicalResult verifyHolds(Operation *op, Region &body, StringRef child) {
+  for (Operation &inner : body.front())
+    if (!isa<Child>(inner))
+      return inner.emitOpError() << "expected only " << child << " in a " << op->getName();
+  return success();
+}
+
+LogicalResult VariantOp::verify() { return verifyHolds<StageOp>(*this, getBody(), "muon.stage"); } // C1
+
+LogicalResult StageOp::verify() { // C1
+  if (getBody().front().empty())
+    return emitOpError("expected at least one muon.launch");
+  return verifyHolds<LaunchOp>(*this, getBody(), "muon.launch");
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  if (!kernel) // C1
+    return emitOpError() << "expected a muon.kernel, got " << getKernelAttr();
+  if (getPlaces().size() != kernel.getOperands().size())
+    return emitOpError() << "expected " << kernel.getOperands().size() << " places, got " << getPlaces().size();
+  if (getCoefficients().size() != kernel.getNumCoefficients())
+    return emitOpError() << "expected " << kernel.getNumCoefficients() << " coefficients, got " << getCoefficients().size();
+  if (!symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getFunctionAttr())) // C2
+    return emitOpError() << "expected a func.func, got " << getFunctionAttr();
+  return success();
+}
