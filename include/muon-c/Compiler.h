@@ -1,0 +1,40 @@
+/* The compiler in C: a request goes in as JSON text, a program comes out as a file or as text. For Python and other
+ * languages; C++ uses include/muon/Compiler/Compiler.h. Every failing call leaves one line in muon_compiler_error().
+ *
+ * A request (every field but "groups" has a default):
+ *   { "name": "step",                 symbol of the program
+ *     "target": "cpu",                this machine; or any LLVM processor name; several separated by commas
+ *     "dtype": "auto",                operand type of the products: auto, f32, bf16
+ *     "form": "auto",                 auto, standard, gram
+ *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
+ *     "nonfinite": "propagate",       or "skip"
+ *     "groups": [ { "shape": [768, 3072], "parameters": ["h.0.w", "h.1.w"], "set": "matrices",
+ *                   "preset": "keller",              muon_compile lists the known ones when it refuses one
+ *                   "dtypes": { "weight": "f32", "gradient": "f32", "momentum": "f32" },
+ *                   "options": { "nesterov": true, "momentum_form": "ema", "adjust_lr": "original", "decay": "decoupled",
+ *                                "table": [[3.4445, -4.775, 2.0315]], "steps": 5, "eps": 1e-7, "eps_form": "clamp", "clip": 0,
+ *                                "stochastic_rounding": false } } ] }
+ * An option left out is the preset's own. */
+#ifndef MUON_C_COMPILER_H
+#define MUON_C_COMPILER_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Identifies this build of the compiler and its LLVM: part of a cache key. */
+const char *muon_compiler_build(void);
+/* Name of this machine's target as the compiler sees it (processor and features): part of a cache key. */
+const char *muon_compiler_host(void);
+/* Writes the program to `path`. emit: library, object, header, asm, llvm, mlir, report, bitcode. 0 on success. */
+int muon_compile(const char *request_json, const char *emit, const char *path);
+/* The same as text (asm, llvm, mlir, header, report), to be given to muon_compiler_free; null on failure. */
+char *muon_compile_text(const char *request_json, const char *emit);
+void muon_compiler_free(char *text);
+/* One line about the calling thread's last failure; "" if there was none. */
+const char *muon_compiler_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
