@@ -1,0 +1,52 @@
+//===- Passes.td - passes of the CPU room ---------------------------------------------------------===//
+
+#ifndef MUON_CPU_PASSES_TD
+#define MUON_CPU_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def MuonLowerKernels : Pass<"muon-lower-kernels", "::mlir::ModuleOp"> {
+  let summary = "muon.kernel -> tile functions";
+  let description = [{
+    Consumes: `muon.kernel` ops, and one `muon.variant` whose target says how to compute them (or a module attribute
+    `muon.target`, which wins; for kernels on their own).
+    Guarantees: every kernel became an `llvm.func` of the same name with the runtime's tile-function signature
+
+        llvm.func @k(%launch: !llvm.ptr, %binding: !llvm.ptr, %workspace: !llvm.ptr, %scratch: !llvm.ptr, %tile: i32)
+
+    whose body is scf, arith, math and vector (16 lanes everywhere) on registers and llvm loads and stores; micro kernels
+    are private functions beside it. Sizes, strides and coefficients are read from the launch, so no shape is compiled in.
+    Variants, stages and step functions are left alone. A kernel this room cannot compute (a column reduction, f16, a math
+    function without an instruction) is an error that names it.
+
+    A scalar `lr` is column p of the parameter's scalar row, p its place in the module attribute `muon.scalars` (an array of
+    strings), or in the kernel's own list where the module has no such attribute.
+
+    Before:
+        muon.kernel @scale sweep operands [#muon.operand<in, element, plain, f32, none>,
+                                           #muon.operand<out, element, plain, f32, none>]
+            scalars [] [] coefficients 1 {
+        ^bb0(%x: f32, %c: f32):
+          %y = arith.mulf %x, %c : f32
+          muon.yield %y : f32
+        }
+    After:
+        llvm.func @scale(...) {
+          scf.for %row = %first to %last step %one : i64 {
+            scf.for %column = %zero to %full step %sixteen : i64 {
+              %x = llvm.load ... : vector<16xf32>
+              %y = arith.mulf %x, %c : vector<16xf32>
+              llvm.store %y, ...
+
+    Numerics: one product per multiply-add in ascending k, f32, in every instruction set that has one; a target without fused
+    multiply-add rounds twice. f32 -> bf16 rounds to nearest even. Reductions add 16 lanes per row, rows in order, lanes
+    in a fixed tree; nothing depends on the tile count per worker, on strides or on the instruction set. Subnormals
+    are kept, except where tdpbf16ps and vdpbf16ps flush them.
+  }];
+  let dependentDialects = [
+    "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"
+  ];
+}
+
+#endif // MUON_CPU_PASSES_TD
