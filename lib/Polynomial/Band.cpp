@@ -43,8 +43,7 @@ Band computeBand(const Table &table, double floor, double ceiling) {
 }
 
 /// The largest x in [lower, upper] for which `holds`, true at lower and monotone, is still true.
-template <typename Predicate>
-static double lastTrue(double lower, double upper, Predicate holds) {
+template <typename Predicate> static double lastTrue(double lower, double upper, Predicate holds) {
   if (holds(upper))
     return upper;
   for (;;) {
@@ -73,8 +72,8 @@ std::string checkDomain(const Table &table, double ceiling) {
     return {};
   begin = std::nextafter(begin, ceiling);
   bool flips = evaluate(table, begin) < 1;
-  // The sub-interval ends where the first good value lies. A good value is one between the two bounds;
-  // an interval without any maps wholly below zero or wholly above 2.
+  // The sub-interval ends where the first good value lies. A good value is one between the two
+  // bounds; an interval without any maps wholly below zero or wholly above 2.
   double end = lastTrue(begin, ceiling, [&](double x) {
     Band band = computeBand(table, begin, x);
     return band.upper < 0 || band.lower >= 2;

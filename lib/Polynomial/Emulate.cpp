@@ -1,0 +1,130 @@
+//===- Emulate.cpp --------------------------------------------------------===//
+
+#include "muon/Polynomial/Emulate.h"
+#include "Eigenvalues.h"
+#include "EmulateWithin.h"
+#include "Recurrence.h"
+#include "SpectrumZoo.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <tuple>
+
+namespace muon {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+struct Outcome {
+  double error;
+  Band singular;
+};
+
+/// Extreme singular values of `o`; the lower one is the served-th largest.
+Band singularBand(const FloatMatrix &o, int served) {
+  int n = o.rows;
+  std::vector<double> gram(static_cast<size_t>(n) * n);
+  for (int i = 0; i < n; ++i)
+    for (int j = 0; j <= i; ++j) {
+      // Eight fixed partial sums: vectorises, and no machine adds them in another order.
+      double sums[8] = {};
+      for (size_t k = 0; k < o.stride(); k += 8)
+        for (int lane = 0; lane < 8; ++lane)
+          sums[lane] += double(o.row(i)[k + lane]) * o.row(j)[k + lane];
+      double sum = 0;
+      for (double partial : sums)
+        sum += partial;
+      gram[i * n + j] = gram[j * n + i] = sum;
+    }
+  Spectrum spectrum(std::move(gram), n);
+  auto singular = [&](int index) { return std::sqrt(std::max(0.0, spectrum.largest(index))); };
+  return {singular(served - 1), singular(0)};
+}
+
+Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, const Table &table,
+                        const FormChoice &choice, OperandType type) {
+  std::vector<double> input = zoo.assemble(spectrum.singular), mapped;
+  FloatMatrix x(zoo.shortSide, zoo.longSide);
+  for (int i = 0; i < zoo.shortSide; ++i)
+    std::copy_n(input.begin() + static_cast<size_t>(i) * zoo.longSide, zoo.longSide, x.row(i));
+  FloatMatrix o = runRecurrence(table, choice, type, std::move(x));
+
+  int served = 0;
+  double expected = 0, difference = 0;
+  for (double sigma : spectrum.singular) {
+    served += sigma >= servedFloor(type);
+    mapped.push_back(evaluate(table, sigma));
+    expected += mapped.back() * mapped.back();
+  }
+  std::vector<double> exact = zoo.assemble(mapped);
+  for (int i = 0; i < zoo.shortSide; ++i)
+    for (int j = 0; j < zoo.longSide; ++j) {
+      double delta = o.row(i)[j] - exact[static_cast<size_t>(i) * zoo.longSide + j];
+      difference += delta * delta;
+    }
+  // A value the Gram matrix of the result cannot hold has diverged just as well.
+  if (!(difference < 1e60))
+    return {infinity, {-infinity, infinity}};
+  return {std::sqrt(difference / expected), singularBand(o, std::max(served, 1))};
+}
+
+using Key =
+    std::tuple<std::vector<std::vector<double>>, Form, std::vector<int>, OperandType, int, int>;
+
+Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
+            int longSide) {
+  std::vector<std::vector<double>> rows;
+  for (const Row &row : table.rows)
+    rows.push_back(row.c);
+  return {rows, choice.form, choice.restarts, type, shortSide, longSide};
+}
+
+} // namespace
+
+std::vector<std::string> spectrumNames() {
+  std::vector<std::string> names;
+  for (const ZooSpectrum &spectrum : spectrumZoo(1, 1).spectra)
+    names.push_back(spectrum.name);
+  return names;
+}
+
+double servedFloor(OperandType type) { return type == OperandType::f32 ? 1e-3 : 1e-2; }
+
+EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type,
+                             int shortSide, int longSide, EmulationLimits limits) {
+  const SpectrumZoo &zoo = spectrumZoo(shortSide, longSide);
+  EmulationError result{-1, {}, {infinity, -infinity}, {}};
+  for (const ZooSpectrum &spectrum : zoo.spectra) {
+    Outcome outcome = emulateSpectrum(zoo, spectrum, table, choice, type);
+    result.errors.push_back(outcome.error);
+    result.singular.lower = std::min(result.singular.lower, outcome.singular.lower);
+    result.singular.upper = std::max(result.singular.upper, outcome.singular.upper);
+    if (outcome.error > result.worst) {
+      result.worst = outcome.error;
+      result.spectrum = spectrum.name;
+    }
+    if (result.worst > limits.error || result.singular.upper > limits.largestSingular)
+      break;
+  }
+  return result;
+}
+
+EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide,
+                       int longSide) {
+  static std::mutex mutex;
+  static std::map<Key, EmulationError> known;
+  Key key = makeKey(table, choice, type, shortSide, longSide);
+  {
+    std::lock_guard lock(mutex);
+    if (auto found = known.find(key); found != known.end())
+      return found->second;
+  }
+  EmulationError result = emulateWithin(table, choice, type, shortSide, longSide, {});
+  std::lock_guard lock(mutex);
+  return known.emplace(std::move(key), std::move(result)).first->second;
+}
+
+} // namespace muon

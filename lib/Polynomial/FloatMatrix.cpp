@@ -1,0 +1,130 @@
+//===- FloatMatrix.cpp ----------------------------------------------------===//
+
+#include "FloatMatrix.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace muon {
+
+FloatMatrix::FloatMatrix(int rows, int columns) : rows(rows), columns(columns) {
+  values.resize(paddedRows() * stride());
+}
+
+FloatMatrix transpose(const FloatMatrix &a) {
+  FloatMatrix result(a.columns, a.rows);
+  for (int i = 0; i < a.rows; ++i)
+    for (int j = 0; j < a.columns; ++j)
+      result.row(j)[i] = a.row(i)[j];
+  return result;
+}
+
+namespace {
+
+constexpr int tileRows = FloatMatrix::tileRows, tileColumns = FloatMatrix::tileColumns;
+
+/// One register tile: out[i][j] = sum_k a[i][k] b[k][j] for tileRows x tileColumns.
+struct TileArguments {
+  const float *a, *b;
+  float *out;
+  size_t strideA, strideB, strideOut;
+  int inner;
+};
+
+using TileColumnVector [[gnu::vector_size(tileColumns * sizeof(float)), gnu::aligned(4)]] = float;
+
+/// Multiply and add are separate on purpose (no contraction in this library): the same bits
+/// whichever of the two instruction sets below runs.
+[[gnu::always_inline]] inline void computeTile(const TileArguments &t) {
+  TileColumnVector sums[tileRows] = {};
+  for (int k = 0; k < t.inner; ++k) {
+    TileColumnVector b = *reinterpret_cast<const TileColumnVector *>(t.b + k * t.strideB);
+    for (int i = 0; i < tileRows; ++i)
+      sums[i] += t.a[i * t.strideA + k] * b;
+  }
+  for (int i = 0; i < tileRows; ++i)
+    *reinterpret_cast<TileColumnVector *>(t.out + i * t.strideOut) = sums[i];
+}
+
+void computeTilePortable(const TileArguments &t) { computeTile(t); }
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] void computeTileAvx2(const TileArguments &t) { computeTile(t); }
+#endif
+
+using TileFunction = void (*)(const TileArguments &);
+
+TileFunction chooseTileFunction() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2"))
+    return computeTileAvx2;
+#endif
+  return computeTilePortable;
+}
+
+void multiplyTiles(const FloatMatrix &a, const FloatMatrix &b, FloatMatrix &out, bool lowerOnly) {
+  static const TileFunction compute = chooseTileFunction();
+  for (int i = 0; i < out.rows; i += tileRows)
+    for (int j = 0; j < out.columns; j += tileColumns) {
+      if (lowerOnly && j > i + tileRows - 1)
+        break;
+      compute({a.row(i), b.row(0) + j, out.row(i) + j, a.stride(), b.stride(), out.stride(),
+               a.columns});
+    }
+}
+
+float roundToBf16(float x) {
+  uint32_t bits = std::bit_cast<uint32_t>(x);
+  return std::bit_cast<float>((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u);
+}
+
+float roundToF16(float x) {
+  float magnitude = std::abs(x);
+  float rounded;
+  if (magnitude < 0x1p-14f) {
+    // Subnormal halves are multiples of 2^-24, the spacing of floats in [0.5, 1).
+    rounded = (magnitude + 0.5f) - 0.5f;
+  } else {
+    uint32_t bits = std::bit_cast<uint32_t>(magnitude);
+    rounded = std::bit_cast<float>((bits + 0xfff + ((bits >> 13) & 1)) & 0xffffe000u);
+    if (rounded > 65504)
+      rounded = INFINITY;
+  }
+  return std::copysign(magnitude == magnitude ? rounded : x, x);
+}
+
+} // namespace
+
+FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b) {
+  FloatMatrix out(a.rows, b.columns);
+  multiplyTiles(a, b, out, /*lowerOnly=*/false);
+  return out;
+}
+
+FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b) {
+  FloatMatrix out(a.rows, b.columns);
+  multiplyTiles(a, b, out, /*lowerOnly=*/true);
+  for (int i = 0; i < out.rows; ++i)
+    for (int j = 0; j < i; ++j)
+      out.row(j)[i] = out.row(i)[j];
+  return out;
+}
+
+void narrow(FloatMatrix &a, OperandType type) {
+  if (type == OperandType::bf16)
+    std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToBf16);
+  else if (type == OperandType::f16)
+    std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToF16);
+}
+
+void addTerms(FloatMatrix &accumulator, std::initializer_list<Term> terms) {
+  for (const Term &term : terms) {
+    float scale = static_cast<float>(term.scale);
+    for (size_t i = 0; i < accumulator.values.size(); ++i)
+      accumulator.values[i] += scale * term.matrix->values[i];
+  }
+}
+
+} // namespace muon

@@ -17,9 +17,9 @@ using Rows = std::vector<Row>;
 
 /// How many steps a published table may be asked for.
 enum class Length {
-  any,        ///< one triple, repeated as often as asked
-  own,        ///< exactly its rows
-  ownOrMore,  ///< its rows, then the last one again: it is the limit of the generator
+  any,       ///< one triple, repeated as often as asked
+  own,       ///< exactly its rows
+  ownOrMore, ///< its rows, then the last one again: it is the limit of the generator
 };
 
 struct Published {
@@ -54,7 +54,8 @@ const Row simpleQuintic{{2.0, -1.5, 0.5}};
 /// Order-3 Pade (classical Newton-Schulz of degree 5), e.g. Higham, Functions of Matrices, 8.
 const Row pade{{15.0 / 8, -10.0 / 8, 3.0 / 8}};
 
-/// Polar Express, arXiv 2505.16932: l = 1e-3, cushion 0.02407327424182761, before the safety factor.
+/// Polar Express, arXiv 2505.16932: l = 1e-3, cushion 0.02407327424182761, before the safety
+/// factor.
 const Rows polarExpress = {
     {{8.28721201814563, -23.595886519098837, 17.300387312530933}},
     {{4.107059111542203, -2.9478499167379106, 0.5448431082926601}},
@@ -115,7 +116,8 @@ const std::vector<Published> &published() {
         {{2.2230472, -0.9630650}}}},
       // DeepSeek-V4: eight of Jordan's steps, then two that settle.
       {"deepseek_v4", Length::own, 10, deepseek()},
-      // The two polynomial rows after one rational DWH step, jiha-kim blog 2026-04-05; serves [0.248, 1].
+      // The two polynomial rows after one rational DWH step, jiha-kim blog 2026-04-05; serves
+      // [0.248, 1].
       {"hybrid_dwh_tail",
        Length::own,
        2,

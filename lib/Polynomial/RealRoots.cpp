@@ -15,8 +15,7 @@ long double evaluatePolynomial(const std::vector<long double> &c, long double x)
 
 /// The root between `lower` and `upper`, where the polynomial has different signs. Stops when the
 /// midpoint is no longer between them.
-static long double bisect(const std::vector<long double> &c, long double lower,
-                          long double upper) {
+static long double bisect(const std::vector<long double> &c, long double lower, long double upper) {
   bool rising = evaluatePolynomial(c, lower) < 0;
   for (;;) {
     long double middle = lower + (upper - lower) / 2;

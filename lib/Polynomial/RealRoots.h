@@ -15,7 +15,8 @@ long double evaluatePolynomial(const std::vector<long double> &c, long double x)
 std::vector<long double> realRoots(const std::vector<long double> &c, long double lower,
                                    long double upper);
 
-/// Critical points x > 0 of the odd polynomial sum_i c[i] x^(2i+1) inside (lower, upper), 0 <= lower.
+/// Critical points x > 0 of the odd polynomial sum_i c[i] x^(2i+1) inside (lower, upper), 0 <=
+/// lower.
 std::vector<long double> criticalPoints(const std::vector<long double> &c, long double lower,
                                         long double upper);
 

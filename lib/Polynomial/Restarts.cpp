@@ -1,0 +1,179 @@
+//===- Restarts.cpp - Where the gram form rebuilds R ----------------------===//
+
+#include "EmulateWithin.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <tuple>
+
+namespace muon {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+constexpr double nothing = -1;
+
+/// How far above the standard sequence's error a set may be and still count as equal: errors of one
+/// form on matrices of different sizes vary by about this much.
+constexpr double equalError = 1.05;
+
+/// Sets of one count that are worth an emulation.
+constexpr size_t candidatesPerCount = 6;
+
+/// Up to here all sets of a count are ranked (at most 126 of them).
+constexpr int exhaustiveSteps = 10;
+
+int significandBits(OperandType type) {
+  switch (type) {
+  case OperandType::f32:
+    return 24;
+  case OperandType::bf16:
+    return 8;
+  case OperandType::f16:
+    return 11;
+  }
+  return 24;
+}
+
+using RestartSet = std::vector<int>;
+
+/// All sets of `count` restarts in 1..steps-1, or one evenly spaced set for long tables.
+std::vector<RestartSet> restartSets(int steps, int count) {
+  if (steps > exhaustiveSteps) {
+    RestartSet even;
+    for (int i = 1; i <= count; ++i)
+      even.push_back(i * steps / (count + 1));
+    return {even};
+  }
+  std::vector<RestartSet> sets;
+  for (unsigned bits = 0; bits < 1u << (steps - 1); ++bits) {
+    RestartSet set;
+    for (int k = 1; k < steps; ++k)
+      if (bits >> (k - 1) & 1)
+        set.push_back(k);
+    if (static_cast<int>(set.size()) == count)
+      sets.push_back(std::move(set));
+  }
+  return sets;
+}
+
+std::vector<RestartSet> promisingSets(const Table &table, int count) {
+  std::vector<RestartSet> sets = restartSets(table.steps(), count);
+  if (sets.size() <= candidatesPerCount)
+    return sets;
+  std::vector<std::pair<double, RestartSet>> ranked;
+  for (RestartSet &set : sets) {
+    double metric = conditionMetric(table, set);
+    ranked.emplace_back(metric, std::move(set));
+  }
+  std::sort(ranked.begin(), ranked.end());
+  sets.clear();
+  for (size_t i = 0; i < candidatesPerCount; ++i)
+    sets.push_back(std::move(ranked[i].second));
+  return sets;
+}
+
+/// What a set must keep. A limit of `nothing` is one no set can: where the standard form (T-1
+/// restarts) misses its goal, fewer restarts do not reach it.
+EmulationLimits acceptance(const Table &table, OperandType type, double bound, int shortSide,
+                           int longSide) {
+  EmulationError standard = emulate(table, {}, type, shortSide, longSide);
+  if (type == OperandType::f32)
+    return {standard.worst <= bound ? bound : nothing, infinity};
+  if (!std::isfinite(standard.worst))
+    return {nothing, nothing};
+  Band widened = widenBand(computeBand(table, 0), type, table.steps());
+  return {std::max(bound, equalError * standard.worst),
+          std::max(widened.upper, standard.singular.upper)};
+}
+
+std::optional<RestartSet> search(const Table &table, OperandType type, double bound, int shortSide,
+                                 int longSide) {
+  EmulationLimits limits = acceptance(table, type, bound, shortSide, longSide);
+  if (limits.error == nothing)
+    return std::nullopt;
+  for (int count = 0; count < std::max(1, table.steps()); ++count) {
+    std::optional<RestartSet> best;
+    double least = infinity;
+    for (const RestartSet &set : promisingSets(table, count)) {
+      EmulationError outcome =
+          emulateWithin(table, {Form::gram, set}, type, shortSide, longSide, limits);
+      bool accepted =
+          outcome.worst <= limits.error && outcome.singular.upper <= limits.largestSingular;
+      if (accepted && outcome.worst < least) {
+        least = outcome.worst;
+        best = set;
+      }
+    }
+    if (best)
+      return best;
+  }
+  return std::nullopt;
+}
+
+} // namespace
+
+Band widenBand(Band band, OperandType type, int steps) {
+  constexpr double c = 5;
+  double w = c * std::ldexp(std::sqrt(double(steps)), -significandBits(type));
+  return {band.lower * (1 - w), band.upper * (1 + w)};
+}
+
+double conditionMetric(const Table &table, const std::vector<int> &restarts) {
+  constexpr int points = 10000;
+  constexpr double decades = 10, perturbation = -4e-4;
+  int steps = table.steps();
+  std::vector<double> largest(steps, 0), smallest(steps, infinity); // |Q| at the end of each block
+  for (int i = 0; i < points; ++i) {
+    double x = std::pow(10, -decades * i / (points - 1)), r = x * x + perturbation, q = 1;
+    for (int step = 0; step < steps; ++step) {
+      if (std::find(restarts.begin(), restarts.end(), step) != restarts.end()) {
+        x *= q;
+        r = x * x + perturbation;
+        q = 1;
+      }
+      const std::vector<double> &c = table.rows[step].c;
+      double p = 0;
+      for (size_t k = c.size(); k-- > 0;)
+        p = p * r + c[k];
+      q *= p;
+      r *= p * p;
+      bool blockEnds = step + 1 == steps ||
+                       std::find(restarts.begin(), restarts.end(), step + 1) != restarts.end();
+      if (!blockEnds)
+        continue;
+      if (!std::isfinite(q))
+        return infinity;
+      largest[step] = std::max(largest[step], std::abs(q));
+      smallest[step] = std::min(smallest[step], std::abs(q));
+    }
+  }
+  double worst = 1;
+  for (int step = 0; step < steps; ++step)
+    if (largest[step] > 0)
+      worst = std::max(worst, largest[step] / smallest[step]);
+  return worst;
+}
+
+std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType type, double bound,
+                                               int shortSide, int longSide) {
+  using Key = std::tuple<std::vector<std::vector<double>>, OperandType, double, int, int>;
+  static std::mutex mutex;
+  static std::map<Key, std::optional<RestartSet>> known;
+  std::vector<std::vector<double>> rows;
+  for (const Row &row : table.rows)
+    rows.push_back(row.c);
+  Key key{std::move(rows), type, bound, shortSide, longSide};
+  {
+    std::lock_guard lock(mutex);
+    if (auto found = known.find(key); found != known.end())
+      return found->second;
+  }
+  std::optional<RestartSet> result = search(table, type, bound, shortSide, longSide);
+  std::lock_guard lock(mutex);
+  return known.emplace(std::move(key), std::move(result)).first->second;
+}
+
+} // namespace muon

@@ -67,10 +67,11 @@ TEST(Minimax, ErrorByStepsAndFloor) {
     double floor, error;
   };
   const Entry entries[] = {
-      {3, 0.1, 1.5e-4}, {3, 0.03, 3.6e-2}, {3, 0.01, 0.27},   {3, 3e-3, 0.65},   {3, 1e-3, 0.86},
-      {3, 1e-4, 0.98},  {4, 0.03, 3e-5},   {4, 0.01, 1.3e-2}, {4, 3e-3, 0.20},   {4, 1e-3, 0.55},
-      {4, 1e-4, 0.94},  {5, 0.01, 1.2e-6}, {5, 3e-3, 4.9e-3}, {5, 1e-3, 0.11},   {5, 1e-4, 0.76},
-      {6, 3e-3, 7.5e-8}, {6, 1e-3, 9.2e-4}, {6, 1e-4, 0.35},  {7, 1e-3, 4.8e-10}, {7, 1e-4, 2.9e-2},
+      {3, 0.1, 1.5e-4},  {3, 0.03, 3.6e-2}, {3, 0.01, 0.27},    {3, 3e-3, 0.65},
+      {3, 1e-3, 0.86},   {3, 1e-4, 0.98},   {4, 0.03, 3e-5},    {4, 0.01, 1.3e-2},
+      {4, 3e-3, 0.20},   {4, 1e-3, 0.55},   {4, 1e-4, 0.94},    {5, 0.01, 1.2e-6},
+      {5, 3e-3, 4.9e-3}, {5, 1e-3, 0.11},   {5, 1e-4, 0.76},    {6, 3e-3, 7.5e-8},
+      {6, 1e-3, 9.2e-4}, {6, 1e-4, 0.35},   {7, 1e-3, 4.8e-10}, {7, 1e-4, 2.9e-2},
       {8, 1e-4, 1.5e-5},
   };
   for (const Entry &entry : entries) {
@@ -112,8 +113,12 @@ TEST(Minimax, MixedDegrees) {
 
 TEST(Minimax, TableKeepsWhatTheBandPromises) {
   for (double floor : {0.3, 1e-2, 1e-3, 1e-6})
-    for (std::vector<int> degrees :
-         {std::vector<int>{3}, {13}, {3, 5, 7, 9, 11, 13}, {13, 11, 9}, {7, 7, 7, 7}, {11, 3, 11, 3}}) {
+    for (std::vector<int> degrees : {std::vector<int>{3},
+                                     {13},
+                                     {3, 5, 7, 9, 11, 13},
+                                     {13, 11, 9},
+                                     {7, 7, 7, 7},
+                                     {11, 3, 11, 3}}) {
       Table table = generateMinimax(floor, degrees);
       Band promised = minimaxBand(floor, degrees), kept = computeBand(table, floor);
       EXPECT_NEAR(kept.lower, promised.lower, 1e-9) << table.name;

@@ -53,7 +53,8 @@ struct EmulationError {
   /// The spectrum that gave it.
   std::string spectrum;
   /// Extreme singular values of O over the zoo. `lower` counts, per spectrum, only as many (the
-  /// largest) singular values as the input has above servedFloor(type): those below are not promised.
+  /// largest) singular values as the input has above servedFloor(type): smaller ones are not
+  /// promised.
   Band singular;
   /// The error on every spectrum, in the order of `spectrumNames()`.
   std::vector<double> errors;
@@ -72,27 +73,34 @@ std::vector<std::string> spectrumNames();
 /// Smallest normalised singular value the operand type carries: 1e-3 (f32), 1e-2 (bf16, f16).
 double servedFloor(OperandType type);
 
-/// The rounding term: `band` widened by the relative amount c 2^-p sqrt(T), p the significand bits of
-/// the operand type (24, 8, 11). c is the experiment of docs/numerics.md.
+/// The rounding term: [lower (1 - w), upper (1 + w)], w = c 2^-p sqrt(T), p the significand bits of
+/// the operand type (24, 8, 11), c = 5: the smallest whole number that holds, at both ends and for
+/// all three types, for every published table that is sound up to sigma = 1.003 (test
+/// RoundingTerm).
 Band widenBand(Band band, OperandType type, int steps);
 
-/// The cheapest restart set (fewest restarts; among equals the one of smallest error) for the gram form:
-///  - f32: largest error within `bound`;
-///  - halves: on every spectrum of the zoo not above the plain standard sequence at the same precision
-///    (or within `bound`), and no singular value above the widened band of the table.
-/// Empty optional if not even T-1 restarts (which is the standard form) do.
+/// The cheapest restart set for the gram form: fewest restarts, among equals the smallest error.
+///  - f32: largest error over the zoo within `bound`;
+///  - halves: largest error within `bound`, or not above (5 % for the noise of a small sample) the
+///  plain
+///    standard sequence at the same precision; and no singular value above the table's widened
+///    band, or above what the standard sequence gives where that leaves the band itself.
+/// Of each count the six sets that `conditionMetric` likes best are emulated (with five steps:
+/// all); beyond ten steps only evenly spaced ones. Kept per process; thread safe. Empty optional if
+/// the standard form itself (equal to T-1 restarts) misses the bound or diverges.
 std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType type, double bound,
                                                int shortSide = emulationShortSide,
                                                int longSide = emulationLongSide);
 
 /// The published restart metric (Gram Newton-Schulz, restart_autotune.py): 10^4 scalars from 1 to
-/// 1e-10, R perturbed by -4e-4 whenever it is formed; the worst condition number max|Q|/min|Q| of the
-/// blocks. Its authors reject 1e8 and above. A prefilter only: it prefers 2+3 for tables where
-/// emulation shows 3+2. Infinity if anything became non-finite.
+/// 1e-10, R perturbed by -4e-4 whenever it is formed; the worst condition number max|Q|/min|Q| over
+/// the blocks. Its authors reject 1e8 and above. A prefilter only: it knows neither the operand
+/// type nor the spectrum (Keller: 74 at {2}, 62 at {3}; emulation: 2+3 leaves the band, 3+2 does
+/// not). Infinity if anything became non-finite.
 double conditionMetric(const Table &table, const std::vector<int> &restarts);
 
-/// Flops of one orthogonalisation in this form: a full n x n x n product is 2 n^3, one with a symmetric
-/// result n^3 (half the tiles). Side lengths as doubles because results exceed integers.
+/// Flops of one orthogonalisation in this form: a full n x n x n product is 2 n^3, one with a
+/// symmetric result n^3 (half the tiles). Side lengths as doubles because results exceed integers.
 ///  standard: sum over steps of (3 alpha + e) n^3, alpha = long/short;
 ///  gram, per block: 3 alpha + sum e + (s - 1) + 2 (s - 1), s its steps;
 ///  e = products for P(R): 0 (degree 3), 1 (5), 2 (7, 9), 3 (11, 13).

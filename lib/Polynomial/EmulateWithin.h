@@ -1,0 +1,23 @@
+//===- EmulateWithin.h - An emulation that stops at the first miss -*- C++ -*-===//
+#ifndef MUON_LIB_POLYNOMIAL_EMULATEWITHIN_H
+#define MUON_LIB_POLYNOMIAL_EMULATEWITHIN_H
+
+#include "muon/Polynomial/Emulate.h"
+
+#include <limits>
+
+namespace muon {
+
+struct EmulationLimits {
+  double error = std::numeric_limits<double>::infinity();
+  double largestSingular = std::numeric_limits<double>::infinity();
+};
+
+/// As `emulate`, but stops after the first spectrum that misses a limit: most restart sets fail on
+/// the first few. Not cached.
+EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type,
+                             int shortSide, int longSide, EmulationLimits limits);
+
+} // namespace muon
+
+#endif // MUON_LIB_POLYNOMIAL_EMULATEWITHIN_H

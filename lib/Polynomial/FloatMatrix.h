@@ -1,0 +1,50 @@
+//===- FloatMatrix.h - Small f32 matrices with exact operand rounding -*- C++ -*-===//
+#ifndef MUON_LIB_POLYNOMIAL_FLOATMATRIX_H
+#define MUON_LIB_POLYNOMIAL_FLOATMATRIX_H
+
+#include "muon/Polynomial/Emulate.h"
+
+#include <cstddef>
+
+namespace muon {
+
+/// Row-major. Rows and columns are padded with zeros to whole register tiles, so products need no
+/// edge cases; zeros stay zeros under everything done here.
+struct FloatMatrix {
+  int rows = 0, columns = 0;
+  std::vector<float> values;
+
+  FloatMatrix() = default;
+  FloatMatrix(int rows, int columns);
+
+  static constexpr int tileRows = 4, tileColumns = 16;
+  int paddedRows() const { return (rows + tileRows - 1) / tileRows * tileRows; }
+  size_t stride() const { return (columns + tileColumns - 1) / tileColumns * tileColumns; }
+  float *row(int i) { return values.data() + i * stride(); }
+  const float *row(int i) const { return values.data() + i * stride(); }
+};
+
+FloatMatrix transpose(const FloatMatrix &a);
+
+/// a b, accumulated in f32 in ascending order of the inner index.
+FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b);
+
+/// a b where the result is symmetric in exact arithmetic: only tiles touching the lower half are
+/// computed and the upper half mirrors them to the bit, as the kernels do.
+FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b);
+
+/// Rounds to nearest even in the operand type; nothing to do for f32.
+void narrow(FloatMatrix &a, OperandType type);
+
+/// One coefficient of an epilogue: scale * matrix.
+struct Term {
+  double scale;
+  const FloatMatrix *matrix;
+};
+
+/// accumulator + sum of terms, elementwise in f32 (scales are narrowed to f32 first).
+void addTerms(FloatMatrix &accumulator, std::initializer_list<Term> terms);
+
+} // namespace muon
+
+#endif // MUON_LIB_POLYNOMIAL_FLOATMATRIX_H

@@ -1,0 +1,32 @@
+//===- Products.cpp - What a form costs ----------------------------------===//
+
+#include "muon/Polynomial/Emulate.h"
+
+#include <algorithm>
+
+namespace muon {
+
+int evaluationProducts(int degree) {
+  if (degree <= 5)
+    return degree == 5;
+  return degree <= 9 ? 2 : 3;
+}
+
+double countProducts(const Table &table, FormChoice choice, double shortSide, double longSide) {
+  double square = shortSide * shortSide * shortSide; // symmetric result, n x n x n
+  double gram = shortSide * shortSide * longSide;    // symmetric result, n x n x m
+  double apply = 2 * gram;
+  double flops = 0;
+  bool fresh = true;
+  for (int step = 0; step < table.steps(); ++step) {
+    flops += evaluationProducts(table.rows[step].degree()) * square;
+    bool last = choice.form == Form::standard || step + 1 == table.steps() ||
+                std::count(choice.restarts.begin(), choice.restarts.end(), step + 1);
+    flops += fresh ? gram : square;     // form R, or Q <- Q P
+    flops += last ? apply : 2 * square; // X <- Q X, or R <- P R P
+    fresh = last;
+  }
+  return flops;
+}
+
+} // namespace muon
