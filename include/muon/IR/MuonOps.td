@@ -9,6 +9,7 @@ include "mlir/IR/SymbolInterfaces.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
+// An enum attribute prints its own leading space: the empty literal before it in a format keeps that the only one.
 class Muon_Op<string mnemonic, list<Trait> traits = []> : Op<Muon_Dialect, mnemonic, traits>;
 
 def Muon_Tensor : StaticShapeTensorOf<[F32, BF16, F16]>;
@@ -46,8 +47,8 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     OptionalAttr<Muon_FormAttr>:$form, OptionalAttr<Muon_SideAttr>:$side, OptionalAttr<DenseI64ArrayAttr>:$restarts);
   let results = (outs Muon_F32Tensor:$o);
   let assemblyFormat = [{
-    $x `table` `` $table `operands` $operands oilist(`norm` $norm | `eps` $eps | `eps_form` $eps_form | `safety` $safety | `damping` $damping
-    | `accuracy` $accuracy | `form` $form | `side` $side | `restarts` $restarts) attr-dict `:` type($x) `->` type($o)
+    $x `table` `` $table `operands` $operands oilist(`norm` `` $norm | `eps` $eps | `eps_form` `` $eps_form | `safety` $safety | `damping` $damping
+    | `accuracy` `` $accuracy) (`form` `` $form^)? (`side` `` $side^)? (`restarts` $restarts^)? attr-dict `:` type($x) `->` type($o)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -69,7 +70,7 @@ def Muon_MomentumOp : Muon_Op<"momentum", [Pure]> {
   let arguments = (ins Muon_Tensor:$gradient, Muon_Tensor:$momentum, F64:$mu, Muon_MomentumFormAttr:$form, UnitAttr:$nesterov);
   let results = (outs Muon_F32Tensor:$x, Muon_Tensor:$new_momentum);
   let assemblyFormat = [{
-    $form $gradient `,` $momentum `,` $mu (`nesterov` $nesterov^)? attr-dict `:` type($gradient) `,` type($momentum) `->` type($x) `,` type($new_momentum)
+    `` $form $gradient `,` $momentum `,` $mu (`nesterov` $nesterov^)? attr-dict `:` type($gradient) `,` type($momentum) `->` type($x) `,` type($new_momentum)
   }];
   let hasVerifier = 1;
 }
@@ -86,7 +87,7 @@ def Muon_UpdateOp : Muon_Op<"update", [Pure]> {
   let arguments = (ins Muon_Tensor:$weight, Muon_F32Tensor:$update, F64:$lr, F64:$wd, Muon_DecayAttr:$decay, F64Attr:$scale);
   let results = (outs Muon_Tensor:$new_weight);
   let assemblyFormat = [{
-    $weight `,` $update `,` $lr `,` $wd `decay` $decay `scale` $scale attr-dict `:` type($weight) `,` type($update) `->` type($new_weight)
+    $weight `,` $update `,` $lr `,` $wd `decay` `` $decay `scale` $scale attr-dict `:` type($weight) `,` type($update) `->` type($new_weight)
   }];
   let hasVerifier = 1;
 }
@@ -184,7 +185,7 @@ def Muon_GramOp : Muon_ProductOp<"gram"> {
   }];
   let arguments = (ins Muon_Tensor:$x, Muon_SideAttr:$side);
   let results = (outs Muon_F32Tensor:$r);
-  let assemblyFormat = "$side $x attr-dict `:` type($x) `->` type($r)";
+  let assemblyFormat = "`` $side $x attr-dict `:` type($x) `->` type($r)";
   let hasVerifier = 1;
 }
 
@@ -211,7 +212,7 @@ def Muon_ApplyOp : Muon_ProductOp<"apply"> {
   }];
   let arguments = (ins Muon_Tensor:$p, Muon_Tensor:$x, Muon_SideAttr:$side);
   let results = (outs Muon_F32Tensor:$y);
-  let assemblyFormat = "$side $p `,` $x attr-dict `:` type($p) `,` type($x) `->` type($y)";
+  let assemblyFormat = "`` $side $p `,` $x attr-dict `:` type($p) `,` type($x) `->` type($y)";
   let hasVerifier = 1;
 }
 

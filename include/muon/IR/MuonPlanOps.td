@@ -32,7 +32,7 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     DefaultValuedAttr<I64Attr, "0">:$num_coefficients);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $sym_name $kind (`symmetric` $symmetric^)? (`of` $operand_type^)? `operands` $operands `scalars` $scalars $integer_scalars
+    $sym_name `` $kind (`symmetric` $symmetric^)? (`of` $operand_type^)? `operands` $operands `scalars` $scalars $integer_scalars
     `coefficients` $num_coefficients $body attr-dict
   }];
   let hasVerifier = 1;
