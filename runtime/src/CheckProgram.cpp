@@ -1,0 +1,149 @@
+//===- CheckProgram.cpp ----------------------------------------------------------------------===//
+
+#include "CheckProgram.h"
+
+#include "Items.h"
+#include "Tensors.h"
+
+namespace muon::runtime {
+
+static const char *nameOf(const muon_program &program) {
+  return program.name ? program.name : "(unnamed)";
+}
+
+#define MALFORMED(format, ...)                                                                     \
+  fail(MUON_ERROR_ABI, "program '%s' is malformed: " format,                                       \
+       nameOf(program) __VA_OPT__(, ) __VA_ARGS__)
+
+static muon_status checkArgument(const muon_program &program, uint32_t g, uint32_t a) {
+  const muon_argument &argument = program.groups[g].arguments[a];
+  if (!argument.name || argument.role > MUON_METRIC || !elementBytes(argument.dtype) ||
+      argument.rank > MUON_MAX_RANK)
+    return MALFORMED("group %u argument %u has role %u, dtype %u, rank %u", g, a, argument.role,
+                     argument.dtype, argument.rank);
+  for (uint32_t axis = 0; axis < argument.rank; ++axis)
+    if (argument.sizes[axis] < 1)
+      return MALFORMED("group %u argument '%s' has size %lld on axis %u", g, argument.name,
+                       static_cast<long long>(argument.sizes[axis]), axis);
+  return MUON_OK;
+}
+
+static muon_status checkGroup(const muon_program &program, uint32_t g) {
+  const muon_group &group = program.groups[g];
+  if (!group.num_arguments || !group.num_parameters || !group.arguments || !group.parameters)
+    return MALFORMED("group %u has no arguments or no parameters", g);
+  if (!group.matrices_per_parameter || matricesOf(group) > UINT32_MAX)
+    return MALFORMED("group %u has %llu matrices per parameter", g,
+                     static_cast<unsigned long long>(group.matrices_per_parameter));
+  uint32_t gradients = 0;
+  for (uint32_t a = 0; a < group.num_arguments; ++a) {
+    if (muon_status status = checkArgument(program, g, a))
+      return status;
+    gradients += group.arguments[a].role == MUON_GRADIENT;
+  }
+  if (gradients > 1)
+    return MALFORMED("group %u has %u gradients; a run passes one per parameter", g, gradients);
+  for (uint32_t p = 0; p < group.num_parameters; ++p)
+    if (program.num_scalars &&
+        (!group.scalar_sets || group.scalar_sets[p] >= program.num_scalar_sets))
+      return MALFORMED("group %u parameter %u uses a scalar set outside the %u", g, p,
+                       program.num_scalar_sets);
+  return MUON_OK;
+}
+
+muon_status checkProgram(const muon_program &program) {
+  if (!program.num_groups || !program.groups || !program.num_variants || !program.variants)
+    return MALFORMED("it has %u groups and %u variants", program.num_groups, program.num_variants);
+  uint64_t parameters = 0;
+  for (uint32_t g = 0; g < program.num_groups; ++g) {
+    if (muon_status status = checkGroup(program, g))
+      return status;
+    if (program.groups[g].first_parameter != parameters)
+      return MALFORMED("group %u starts at parameter %llu instead of %llu", g,
+                       static_cast<unsigned long long>(program.groups[g].first_parameter),
+                       static_cast<unsigned long long>(parameters));
+    parameters += program.groups[g].num_parameters;
+  }
+  if (parameters != program.num_parameters)
+    return MALFORMED("its groups have %llu parameters, it says %llu",
+                     static_cast<unsigned long long>(parameters),
+                     static_cast<unsigned long long>(program.num_parameters));
+  return MUON_OK;
+}
+
+static muon_status checkOperand(const muon_program &program, const muon_variant &variant,
+                                const muon_launch &launch, uint32_t o) {
+  const muon_operand &operand = launch.operands[o];
+  const muon_group &group = program.groups[launch.group];
+  const char *kernel = launch.kernel ? launch.kernel : "?";
+  if (!elementBytes(operand.dtype))
+    return MALFORMED("operand %u of kernel '%s' has dtype %u", o, kernel, operand.dtype);
+  if (operand.place == MUON_PLACE_WORKSPACE) {
+    uint64_t last = 0;
+    if (__builtin_mul_overflow(matricesOf(group) - 1, operand.matrix_stride, &last) ||
+        __builtin_add_overflow(last, operand.offset, &last) || last >= variant.workspace_bytes)
+      return MALFORMED("operand %u of kernel '%s' lies outside the workspace", o, kernel);
+    return MUON_OK;
+  }
+  if (operand.place != MUON_PLACE_ARGUMENT || operand.argument >= group.num_arguments)
+    return MALFORMED("operand %u of kernel '%s' names argument %u of %u", o, kernel,
+                     operand.argument, group.num_arguments);
+  const muon_argument &argument = group.arguments[operand.argument];
+  int32_t rank = static_cast<int32_t>(argument.rank);
+  if (operand.row_axis < -1 || operand.row_axis >= rank || operand.column_axis < -1 ||
+      operand.column_axis >= rank || operand.dtype != argument.dtype)
+    return MALFORMED("operand %u of kernel '%s' walks axes %d, %d of '%s' (rank %u)", o, kernel,
+                     operand.row_axis, operand.column_axis, argument.name, argument.rank);
+  uint32_t batch = batchAxes(operand, argument, group.matrices_per_parameter);
+  uint64_t elements = 1; // of one matrix
+  for (uint32_t axis = batch; axis < argument.rank; ++axis)
+    elements *= static_cast<uint64_t>(argument.sizes[axis]);
+  if (operand.offset >= elements)
+    return MALFORMED("operand %u of kernel '%s' starts outside '%s'", o, kernel, argument.name);
+  if (operand.written && (argument.role == MUON_GRADIENT || argument.role == MUON_INPUT))
+    return MALFORMED("kernel '%s' writes '%s', which is only read", kernel, argument.name);
+  if (operand.written && group.matrices_per_parameter > 1 && !batch)
+    return MALFORMED("kernel '%s' writes '%s', which all matrices of a parameter share", kernel,
+                     argument.name);
+  return MUON_OK;
+}
+
+static muon_status checkLaunch(const muon_program &program, const muon_variant &variant,
+                               const muon_launch &launch) {
+  const char *kernel = launch.kernel ? launch.kernel : "?";
+  if (launch.group >= program.num_groups)
+    return MALFORMED("kernel '%s' belongs to group %u of %u", kernel, launch.group,
+                     program.num_groups);
+  uint64_t matrices = matricesOf(program.groups[launch.group]);
+  if (!launch.tiles_per_matrix || matrices * launch.tiles_per_matrix > UINT32_MAX)
+    return MALFORMED("kernel '%s' has %u tiles for each of %llu matrices", kernel,
+                     launch.tiles_per_matrix, static_cast<unsigned long long>(matrices));
+  uint64_t itemBytes = sizeof(muon_item) + uint64_t(launch.num_operands) * sizeof(muon_view);
+  uint64_t end = 0;
+  if (launch.item_bytes != itemBytes || launch.item_offset % alignof(muon_item) ||
+      __builtin_mul_overflow(matrices, itemBytes, &end) ||
+      __builtin_add_overflow(end, launch.item_offset, &end) || end > variant.items_bytes)
+    return MALFORMED("items of kernel '%s' lie outside the table", kernel);
+  if (launch.num_operands && !launch.operands)
+    return MALFORMED("kernel '%s' has no operands", kernel);
+  for (uint32_t o = 0; o < launch.num_operands; ++o)
+    if (muon_status status = checkOperand(program, variant, launch, o))
+      return status;
+  if (launch.predicate >= 0 && (static_cast<uint32_t>(launch.predicate) >= launch.num_operands ||
+                                launch.operands[launch.predicate].dtype != MUON_I32))
+    return MALFORMED("kernel '%s' has no i32 operand %d as its predicate", kernel,
+                     launch.predicate);
+  return MUON_OK;
+}
+
+muon_status checkVariant(const muon_program &program, const muon_variant &variant) {
+  if (variant.num_stages && !variant.stages)
+    return MALFORMED("variant '%s' has no stages", variant.target ? variant.target : "?");
+  for (uint32_t s = 0; s < variant.num_stages; ++s)
+    for (uint32_t l = 0; l < variant.stages[s].num_launches; ++l)
+      if (muon_status status = checkLaunch(program, variant, variant.stages[s].launches[l]))
+        return status;
+  return MUON_OK;
+}
+
+} // namespace muon::runtime

@@ -1,0 +1,154 @@
+//===- ScheduleTest.cpp - any order and any number of workers give the same bits -------------===//
+
+#include "StepProgram.h"
+
+#include "Binding.h"
+#include "Schedule.h"
+#include "StepKernels.h"
+
+#include <gtest/gtest.h>
+#include <mutex>
+#include <set>
+
+using namespace muon::runtime;
+
+namespace {
+struct Outcome {
+  std::vector<std::vector<float>> tensors;
+  std::vector<bool> matrixMajor; // of every group
+};
+} // namespace
+
+static const std::vector<GroupShape> kShapes = {
+    {{9, 7}, 16}, {{4, 4, 5}, 3}, {{33, 8}, 2}, {{1, 3}}};
+
+static Outcome steps(Layout layout, uint32_t workers, int count = 5) {
+  StepProgram program(kShapes, 4);
+  program.addVariant(layout);
+  muon_handle *handle = nullptr;
+  muon_binding *binding = nullptr;
+  EXPECT_EQ(program.load(&handle, workers), MUON_OK) << muon_error_text();
+  TrainerMemory memory(program);
+  EXPECT_EQ(memory.bind(handle, &binding), MUON_OK) << muon_error_text();
+  Outcome outcome;
+  for (int step = 0; step < count; ++step)
+    EXPECT_EQ(muon_run(binding, memory.gradients.data(), memory.scalars.data(), nullptr), MUON_OK);
+  for (size_t t = 0; t < memory.tensors.size(); ++t)
+    outcome.tensors.push_back(memory.values(t));
+  for (const GroupRun &group : reinterpret_cast<Binding *>(binding)->groups)
+    outcome.matrixMajor.push_back(group.matrixMajor);
+  muon_release(binding);
+  muon_unload(handle);
+  return outcome;
+}
+
+TEST(Schedule, SameBitsForAnyWorkersAndOrder) {
+  Outcome one = steps(Layout::Shared, 1);
+  EXPECT_EQ(one.matrixMajor, std::vector<bool>({false, false, false, false}));
+  StepProgram program(kShapes, 4);
+  std::vector<std::vector<float>> expected;
+  TrainerMemory memory(program);
+  for (size_t t = 0; t < memory.tensors.size(); ++t)
+    expected.push_back(memory.values(t));
+  for (int step = 0; step < 5; ++step)
+    referenceStep(program, expected, memory.scalars, 4);
+  EXPECT_EQ(one.tensors, expected);
+  for (Layout layout : {Layout::Slab, Layout::Arrays, Layout::Shared})
+    for (uint32_t workers : {1u, 2u, 3u, 8u})
+      EXPECT_EQ(steps(layout, workers).tensors, expected)
+          << "layout " << int(layout) << ", workers " << workers;
+}
+
+TEST(Schedule, SmallMatricesGoMatrixMajor) {
+  // 16, 12, 2 and 1 matrices.
+  EXPECT_EQ(steps(Layout::Slab, 1).matrixMajor, std::vector<bool>({true, true, true, false}));
+  EXPECT_EQ(steps(Layout::Slab, 2).matrixMajor, std::vector<bool>({true, true, false, false}));
+  EXPECT_EQ(steps(Layout::Slab, 8).matrixMajor, std::vector<bool>({true, false, false, false}));
+  EXPECT_EQ(steps(Layout::Arrays, 2).matrixMajor, std::vector<bool>({true, true, false, false}));
+  EXPECT_EQ(steps(Layout::Shared, 2).matrixMajor, std::vector<bool>(4, false));
+}
+
+TEST(Schedule, RuleOfMatrixMajor) {
+  EXPECT_TRUE(prefersMatrixMajor(4, 2 << 20, 2));
+  EXPECT_FALSE(prefersMatrixMajor(3, 100, 2));
+  EXPECT_FALSE(prefersMatrixMajor(64, (2 << 20) + 1, 2));
+}
+
+/// Whether groups are isolated after `change` moved their workspace operands.
+template <typename Change> static std::vector<bool> isolated(Change change) {
+  StepProgram program({{{4, 4}, 3}, {{4, 4}, 3}}, 1);
+  program.addVariant(Layout::Arrays);
+  program.variants[0].workspace_bytes += 1 << 16;
+  change(program);
+  muon_handle *handle = nullptr;
+  muon_binding *binding = nullptr;
+  EXPECT_EQ(program.load(&handle), MUON_OK) << muon_error_text();
+  TrainerMemory memory(program);
+  EXPECT_EQ(memory.bind(handle, &binding), MUON_OK) << muon_error_text();
+  std::vector<bool> found;
+  for (const GroupRun &group : reinterpret_cast<Binding *>(binding)->groups)
+    found.push_back(group.isolated);
+  muon_release(binding);
+  muon_unload(handle);
+  return found;
+}
+
+TEST(Schedule, BuffersThatShareMemoryAcrossMatricesNeedBarriers) {
+  using P = StepProgram &;
+  EXPECT_EQ(isolated([](P) {}), std::vector<bool>({true, true}));
+  // Operands of group 0 are lists 0, 1, 2, 3; the last one of each but the first is the flag.
+  EXPECT_EQ(isolated([](P p) { p.operands[3].back().offset += 64; }),
+            std::vector<bool>({false, true})); // one matrix's flag over the next one's
+  EXPECT_EQ(isolated([](P p) { p.operands[3].back().matrix_stride = 0; }),
+            std::vector<bool>({false, true}));
+  EXPECT_EQ(isolated([](P p) {
+              for (size_t list = 4; list < 8; ++list) // group 1 into the memory of group 0
+                for (muon_operand &operand : p.operands[list])
+                  if (operand.place == MUON_PLACE_WORKSPACE)
+                    operand.offset -=
+                        p.operands[4][1].offset - p.operands[0][1].offset - (list == 4 ? 0 : 0);
+            }),
+            std::vector<bool>({true, false}));
+}
+
+static std::mutex tilesLock;
+static std::multiset<std::pair<const muon_launch *, uint32_t>> tilesSeen;
+static void recordTile(const muon_launch *launch, void *, uint32_t tile) {
+  std::lock_guard<std::mutex> guard(tilesLock);
+  tilesSeen.insert({launch, tile});
+}
+
+TEST(Schedule, EveryTileRunsOnce) {
+  for (uint32_t workers : {1u, 4u}) {
+    StepProgram program(kShapes, 2);
+    program.addVariant(Layout::Slab);
+    muon_handle *handle = nullptr;
+    muon_binding *binding = nullptr;
+    ASSERT_EQ(program.load(&handle, workers), MUON_OK);
+    TrainerMemory memory(program);
+    ASSERT_EQ(memory.bind(handle, &binding), MUON_OK);
+    memory.gradients[2] = nullptr;
+    tilesSeen.clear();
+    tile_hook = recordTile;
+    ASSERT_EQ(muon_run(binding, memory.gradients.data(), memory.scalars.data(), nullptr), MUON_OK);
+    tile_hook = nullptr;
+    std::multiset<std::pair<const muon_launch *, uint32_t>> expected;
+    for (const std::vector<muon_launch> &stage : program.launches)
+      for (const muon_launch &launch : stage) {
+        const muon_group &group = program.groups[launch.group];
+        uint64_t matrices = group.num_parameters * group.matrices_per_parameter;
+        for (uint32_t tile = 0; tile < matrices * launch.tiles_per_matrix; ++tile)
+          if (launch.group != 0 || tile / launch.tiles_per_matrix != 2)
+            expected.insert({&launch, tile});
+      }
+    EXPECT_EQ(tilesSeen, expected);
+    muon_release(binding);
+    muon_unload(handle);
+  }
+}
+
+TEST(Schedule, ManyRunsWithBarriers) {
+  // A barrier that lets one worker through early shows here.
+  Outcome one = steps(Layout::Shared, 1, 200);
+  EXPECT_EQ(steps(Layout::Shared, 3, 200).tensors, one.tensors);
+}
