@@ -6,6 +6,8 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace muon;
@@ -21,5 +23,97 @@ void MuonDialect::initialize() {
 }
 
 LogicalResult MuonDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  if (attribute.getName() == "muon.target" && !isa<TargetAttr>(attribute.getValue())) // C8
+    return op->emitOpError() << "expected a #muon.target, got " << attribute.getValue();
+  return success();
+}
+
+static StringAttr roleOf(FunctionOpInterface function, unsigned argument) {
+  return function.getArgAttrOfType<StringAttr>(argument, "muon.arg");
+}
+static StringAttr nameOf(FunctionOpInterface function, unsigned argument) {
+  return function.getArgAttrOfType<StringAttr>(argument, "muon.name");
+}
+
+/// C4: the one weight and the gradient belong together.
+static LogicalResult verifyGradient(FunctionOpInterface function, unsigned weight) {
+  auto shapeOf = [&](unsigned i) {
+    auto tensor = dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]);
+    return tensor ? tensor.getShape() : ArrayRef<int64_t>();
+  };
+  unsigned gradients = 0;
+  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
+    StringRef role = roleOf(function, i) ? roleOf(function, i).getValue() : "";
+    if (role == "weight" && i != weight)
+      return function.emitOpError("expected one weight, got two");
+    if (role != "gradient")
+      continue;
+    if (++gradients > 1)
+      return function.emitOpError("expected at most one gradient, got two");
+    if (shapeOf(i) != shapeOf(weight))
+      return function.emitOpError() << "expected a gradient of the weight's shape " << function.getArgumentTypes()[weight]
+                                    << ", got " << function.getArgumentTypes()[i];
+  }
+  return success();
+}
+
+static LogicalResult verifyNames(FunctionOpInterface function) {
+  llvm::StringSet<> names;
+  for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
+    StringAttr name = nameOf(function, i);
+    if (!roleOf(function, i) && (!name || !(type.isF64() || type.isInteger(64)))) // C5
+      return function.emitOpError() << "expected argument " << i << " to have a role (muon.arg), or to be a named f64 or i64, got "
+                                    << type << (name ? "" : " without a name");
+    if (name && !names.insert(name.getValue()).second) // C6
+      return function.emitOpError() << "expected distinct names, got " << name << " twice";
+  }
+  return success();
+}
+
+/// C7: what a step returns, so that each result has the memory of the argument it replaces.
+static LogicalResult verifyResults(FunctionOpInterface function, unsigned weight) {
+  SmallVector<Type> expected{function.getArgumentTypes()[weight]};
+  for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
+    if (roleOf(function, i) && roleOf(function, i).getValue() == "state")
+      expected.push_back(type);
+  TypeRange results = function.getResultTypes();
+  if (results.size() < expected.size() || results.take_front(expected.size()) != TypeRange(expected))
+    return function.emitOpError() << "expected the results to be the new weight and the new states, of types " << expected << ", got "
+                                  << results;
+  for (unsigned i = expected.size(), e = results.size(); i < e; ++i)
+    if (!function.getResultAttr(i, "muon.name"))
+      return function.emitOpError() << "expected result " << i << ", a metric, to have a muon.name";
+  return success();
+}
+
+LogicalResult MuonDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsigned argument, NamedAttribute attribute) {
+  auto function = cast<FunctionOpInterface>(op);
+  auto word = dyn_cast<StringAttr>(attribute.getValue());
+  if (!word) // C1
+    return op->emitOpError() << "expected " << attribute.getName().getValue() << " to be a string, got " << attribute.getValue();
+  if (attribute.getName() == "muon.name")
+    return success();
+  if (attribute.getName() != "muon.arg") // C1
+    return op->emitOpError() << "expected the argument attributes muon.arg and muon.name, got " << attribute.getName().getValue();
+  StringRef role = word.getValue();
+  if (!llvm::is_contained({"weight", "gradient", "state", "input"}, role)) // C1
+    return op->emitOpError() << "expected muon.arg to be weight, gradient, state or input, got " << role;
+  Type type = function.getArgumentTypes()[argument];
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape()) // C2
+    return op->emitOpError() << "expected the " << role << " to be a static ranked tensor, got " << type;
+  if ((role == "state" || role == "input") && !nameOf(function, argument)) // C3
+    return op->emitOpError() << "expected the " << role << " to have a muon.name";
+  if (role != "weight")
+    return success();
+  // The whole signature is checked once, at the weight.
+  return success(succeeded(verifyGradient(function, argument)) && succeeded(verifyNames(function)) &&
+                 succeeded(verifyResults(function, argument)));
+}
+
+LogicalResult MuonDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
+  if (attribute.getName() != "muon.name" || !isa<StringAttr>(attribute.getValue()))
+    return op->emitOpError() << "expected the result attribute muon.name = \"...\", got " << attribute.getName().getValue() << " = "
+                             << attribute.getValue();
   return success();
 }

@@ -156,6 +156,12 @@ LogicalResult UseOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto function = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getFunctionAttr());
   if (!function) // C1
     return emitOpError() << "expected a func.func, got " << getFunctionAttr();
+  auto isWeight = [&](unsigned i) {
+    auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg");
+    return role && role.getValue() == "weight";
+  };
+  if (llvm::none_of(llvm::seq(function.getNumArguments()), isWeight)) // C1
+    return emitOpError() << "expected a step function, got " << getFunctionAttr() << ", which has no weight argument";
   if (getParameters().empty()) // C2
     return emitOpError("expected at least one parameter");
   return success();

@@ -44,11 +44,12 @@ static LogicalResult verifyYield(KernelOp kernel) { // C1
   auto yield = body.empty() ? nullptr : dyn_cast<YieldOp>(body.back());
   if (!yield)
     return kernel.emitOpError("expected the body to end in muon.yield");
-  unsigned outputs = llvm::count_if(kernel.getOperands(), [](Attribute a) {
-    return cast<OperandAttr>(a).getDirection() == Direction::out;
-  });
-  if (yield.getNumOperands() != outputs)
-    return kernel.emitOpError() << "expected muon.yield of " << outputs << " values, got " << yield.getNumOperands();
+  SmallVector<Type> expected;
+  for (auto operand : kernel.getOperands().getAsRange<OperandAttr>())
+    if (operand.getDirection() == Direction::out)
+      expected.push_back(operand.getDtype());
+  if (yield.getOperandTypes() != TypeRange(expected))
+    return kernel.emitOpError() << "expected muon.yield of types (" << expected << "), got (" << yield.getOperandTypes() << ")";
   return success();
 }
 

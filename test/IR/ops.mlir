@@ -128,9 +128,10 @@ muon.kernel @decay_sweep sweep operands [#muon.operand<in, element, plain, f32, 
   %lrf = arith.truncf %lr : f64 to f32
   %scaled = arith.mulf %w, %lrf : f32
   %w1 = math.fma %scaled, %c, %w : f32
-  %w2 = arith.mulf %w1, %w1 : f32
-  // CHECK: muon.yield %{{.*}}, %{{.*}} : f32, f32
-  muon.yield %w1, %w2 : f32, f32
+  %wide = arith.extf %w1 : f32 to f64
+  %square = arith.mulf %wide, %wide : f64
+  // CHECK: muon.yield %{{.*}}, %{{.*}} : f32, f64
+  muon.yield %w1, %square : f32, f64
 }
 
 // CHECK: muon.kernel @square product symmetric of bf16 operands

@@ -16,10 +16,18 @@ def Muon_Dialect : Dialect {
 
     Argument roles are argument attributes: `muon.arg` = "weight" | "gradient" | "state" | "input" (none: a scalar,
     f64 or i64) and `muon.name`. Results are the new weight, the new states in argument order, then metrics
-    (result attribute `muon.name`).
+    (result attribute `muon.name`). A function with a weight is a step function.
+
+    Constraints: (C1) an argument's `muon.arg` is one of the four words, `muon.name` a string, and there is no other;
+    (C2) an argument with a role is a static ranked tensor; (C3) states and inputs have a name. In a step function:
+    (C4) one weight, at most one gradient, of the weight's shape; (C5) an argument without a role is an f64 or i64 with a
+    name; (C6) no two arguments have one name; (C7) the results have the types of the weight and of the states in argument
+    order, further ones are metrics with a name; (C8) a module's `muon.target` is a `#muon.target`.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
   let extraClassDeclaration = [{ void registerAttributes(); }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",

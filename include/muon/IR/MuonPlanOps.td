@@ -24,7 +24,7 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     Padding of panels and tiles along the depth is zero.
 
     Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
-    (C2) a product has two leading `in` operands in a packed layout and of `operand_type`; a sweep has no `operand_type`;
+    (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no `operand_type`;
     (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Muon_KernelKindAttr:$kind, UnitAttr:$symmetric, OptionalAttr<TypeAttr>:$operand_type,

@@ -1,0 +1,56 @@
+// What the table attribute refuses.
+// RUN: muon-opt %s --verify-diagnostics --split-input-file
+
+// C1
+// expected-error@+1 {{table 'mine', row 2: expected 2 to 7 coefficients (odd degree 3 to 13), got 1}}
+#negative_short_row = #muon.table<"mine", [[1.5, -0.5], [1.5]]>
+func.func private @use() attributes {t = #negative_short_row}
+
+// -----
+
+// C1
+// expected-error@+1 {{table 'mine', row 1: coefficients must be finite}}
+#negative_infinite = #muon.table<"mine", [[1.5, 1.0e+999]]>
+func.func private @use() attributes {t = #negative_infinite}
+
+// -----
+
+// C1
+// expected-error@+1 {{table 'mine', row 1: the first coefficient must be positive, or small singular values change sign}}
+#negative_slope = #muon.table<"mine", [[-1.5, 0.5]]>
+func.func private @use() attributes {t = #negative_slope}
+
+// -----
+
+// C2
+// expected-error@+1 {{table 'mine' has no rows}}
+#negative_empty = #muon.table<"mine", []>
+func.func private @use() attributes {t = #negative_empty}
+
+// -----
+
+// C3
+// expected-error@+1 {{unknown table 'kellar'; known tables: aol_eo aol_flash cans cubic}}
+#negative_unknown = #muon.table<"kellar", 5>
+func.func private @use() attributes {t = #negative_unknown}
+
+// -----
+
+// C3
+// expected-error@+1 {{table 'keller' needs at least 1 step, but 0 were asked for}}
+#negative_no_step = #muon.table<"keller", 0>
+func.func private @use() attributes {t = #negative_no_step}
+
+// -----
+
+// C3: never cycled
+// expected-error@+1 {{table 'you5' has 5 rows, but 6 steps were asked for; a table is never cycled or cut}}
+#negative_cycled = #muon.table<"you5", 6>
+func.func private @use() attributes {t = #negative_cycled}
+
+// -----
+
+// C3: never cut
+// expected-error@+1 {{table 'polar_express' has 8 rows, but 5 steps were asked for; it may be continued, not cut}}
+#negative_cut = #muon.table<"polar_express", 5>
+func.func private @use() attributes {t = #negative_cut}

@@ -1,0 +1,136 @@
+// What the dialect refuses in the signature of a step function (C1-C8 of the dialect's description), in muon.program
+// and in muon.use.
+// RUN: muon-opt %s --verify-diagnostics --split-input-file
+
+// C1
+// expected-error@+1 {{expected muon.arg to be a string, got 1 : i64}}
+func.func private @negative_role_is_a_number(tensor<8x4xf32> {muon.arg = 1})
+
+// -----
+
+// C1
+// expected-error@+1 {{expected the argument attributes muon.arg and muon.name, got muon.role}}
+func.func private @negative_unknown_argument_attribute(tensor<8x4xf32> {muon.role = "weight"})
+
+// -----
+
+// C1
+// expected-error@+1 {{expected muon.arg to be weight, gradient, state or input, got grad}}
+func.func private @negative_unknown_role(tensor<8x4xf32> {muon.arg = "grad"})
+
+// -----
+
+// C1
+// expected-error@+1 {{expected the result attribute muon.name = "...", got muon.metric = "norm"}}
+func.func private @negative_unknown_result_attribute(tensor<8x4xf32>) -> (tensor<f32> {muon.metric = "norm"})
+
+// -----
+
+// C2
+// expected-error@+1 {{expected the weight to be a static ranked tensor, got 'tensor<?x4xf32>'}}
+func.func private @negative_dynamic_weight(tensor<?x4xf32> {muon.arg = "weight"}) -> tensor<?x4xf32>
+
+// -----
+
+// C3
+// expected-error@+1 {{expected the state to have a muon.name}}
+func.func private @negative_nameless_state(tensor<8x4xf32> {muon.arg = "state"})
+
+// -----
+
+// C4
+// expected-error@+1 {{expected one weight, got two}}
+func.func private @negative_two_weights(tensor<8x4xf32> {muon.arg = "weight"}, tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32>
+
+// -----
+
+// C4
+// expected-error@+1 {{expected at most one gradient, got two}}
+func.func private @negative_two_gradients(tensor<8x4xf32> {muon.arg = "weight"}, tensor<8x4xf32> {muon.arg = "gradient"},
+                                          tensor<8x4xf32> {muon.arg = "gradient"}) -> tensor<8x4xf32>
+
+// -----
+
+// C4
+// expected-error@+1 {{expected a gradient of the weight's shape 'tensor<8x4xf32>', got 'tensor<4x8xf32>'}}
+func.func private @negative_transposed_gradient(tensor<8x4xf32> {muon.arg = "weight"}, tensor<4x8xf32> {muon.arg = "gradient"}) -> tensor<8x4xf32>
+
+// -----
+
+// C5
+// expected-error@+1 {{expected argument 1 to have a role (muon.arg), or to be a named f64 or i64, got 'f64' without a name}}
+func.func private @negative_nameless_scalar(tensor<8x4xf32> {muon.arg = "weight"}, f64) -> tensor<8x4xf32>
+
+// -----
+
+// C5: a scalar of another type, or a tensor without a role
+// expected-error@+1 {{expected argument 1 to have a role (muon.arg), or to be a named f64 or i64, got 'f32'}}
+func.func private @negative_f32_scalar(tensor<8x4xf32> {muon.arg = "weight"}, f32 {muon.name = "lr"}) -> tensor<8x4xf32>
+
+// -----
+
+// C6
+// expected-error@+1 {{expected distinct names, got "lr" twice}}
+func.func private @negative_name_twice(tensor<8x4xf32> {muon.arg = "weight"}, f64 {muon.name = "lr"}, f64 {muon.name = "lr"}) -> tensor<8x4xf32>
+
+// -----
+
+// C7
+// expected-error@+1 {{expected the results to be the new weight and the new states, of types 'tensor<8x4xf32>', 'tensor<8xf32>', got 'tensor<8x4xf32>'}}
+func.func private @negative_state_not_returned(tensor<8x4xf32> {muon.arg = "weight"}, tensor<8xf32> {muon.arg = "state", muon.name = "v"}) -> tensor<8x4xf32>
+
+// -----
+
+// C7
+// expected-error@+1 {{expected result 1, a metric, to have a muon.name}}
+func.func private @negative_nameless_metric(tensor<8x4xf32> {muon.arg = "weight"}) -> (tensor<8x4xf32>, tensor<f32>)
+
+// -----
+
+// C8
+// expected-error@+1 {{expected a #muon.target, got "avx2"}}
+module attributes {muon.target = "avx2"} {}
+
+// -----
+
+// muon.program C1
+muon.program @negative_foreign_op {
+  // expected-error@+1 {{expected only muon.use in a muon.program}}
+  func.func private @inner()
+}
+
+// -----
+
+// muon.program C2
+func.func private @step(tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32>
+muon.program @negative_parameter_twice {
+  muon.use @step parameters ["a"] set "x"
+  // expected-error@+1 {{parameter "a" is named twice}}
+  muon.use @step parameters ["b", "a"] set "y"
+}
+
+// -----
+
+// muon.use C1
+muon.program @negative_no_such_function {
+  // expected-error@+1 {{expected a func.func, got @step}}
+  muon.use @step parameters ["a"] set "x"
+}
+
+// -----
+
+// muon.use C1
+func.func private @helper(tensor<8x4xf32>) -> tensor<8x4xf32>
+muon.program @negative_not_a_step_function {
+  // expected-error@+1 {{expected a step function, got @helper, which has no weight argument}}
+  muon.use @helper parameters ["a"] set "x"
+}
+
+// -----
+
+// muon.use C2
+func.func private @step(tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32>
+muon.program @negative_no_parameter {
+  // expected-error@+1 {{expected at least one parameter}}
+  muon.use @step parameters [] set "x"
+}
