@@ -1,0 +1,203 @@
+// What kernels, variants, stages and launches refuse, one test per message; C1.. are the constraints of the op's
+// description.
+// RUN: muon-opt %s --verify-diagnostics --split-input-file
+
+// C1
+// expected-error@+1 {{expected 1 scalar kinds, got 0}}
+muon.kernel @negative_kernel_scalar_kinds sweep operands [#muon.operand<out, element, plain, f32, none>]
+    scalars ["lr"] [] coefficients 0 {
+^bb0(%lr: f64):
+  %x = arith.truncf %lr : f64 to f32
+  muon.yield %x : f32
+}
+
+// -----
+
+// C1
+// expected-error@+1 {{expected 1 body arguments, got 2}}
+muon.kernel @negative_kernel_argument_count sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%x: f32, %c: f32):
+  muon.yield %x : f32
+}
+
+// -----
+
+// C1: a reduced scalar arrives as f64
+// expected-error@+1 {{expected body argument 0 of type 'f64', got 'f32'}}
+muon.kernel @negative_kernel_argument_type sweep operands [#muon.operand<in, scalar, plain, f32, add>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%x: f32):
+  muon.yield %x : f32
+}
+
+// -----
+
+// C1
+// expected-error@+1 {{expected coefficients of type f32 or f64, got 'bf16'}}
+muon.kernel @negative_kernel_coefficient_type sweep operands [#muon.operand<out, element, plain, bf16, none>]
+    scalars [] [] coefficients 1 {
+^bb0(%c: bf16):
+  muon.yield %c : bf16
+}
+
+// -----
+
+// C1
+// expected-error@+1 {{expected the body to end in muon.yield}}
+muon.kernel @negative_kernel_no_yield sweep operands [#muon.operand<in, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%x: f32):
+  %y = arith.mulf %x, %x : f32
+}
+
+// -----
+
+// C1
+// expected-error@+1 {{expected muon.yield of types ('bf16'), got ('f32')}}
+muon.kernel @negative_kernel_yield_types sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, bf16, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%x: f32):
+  muon.yield %x : f32
+}
+
+// -----
+
+// C2
+// expected-error@+1 {{a sweep has no operand type}}
+muon.kernel @negative_kernel_sweep_of sweep of bf16 operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%x: f32):
+  muon.yield %x : f32
+}
+
+// -----
+
+// C2
+// expected-error@+1 {{a product needs an operand type and two packed operands}}
+muon.kernel @negative_kernel_product_without_type product operands [#muon.operand<in, element, rows, f32, none>, #muon.operand<in, element, columns, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+
+// -----
+
+// C2
+// expected-error@+1 {{expected operand 1 to be a packed input, got #muon.operand<in, element, plain, f32, none>}}
+muon.kernel @negative_kernel_product_plain product of f32 operands [#muon.operand<in, element, rows, f32, none>, #muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+
+// -----
+
+// C3
+// expected-error@+1 {{symmetric needs a product}}
+muon.kernel @negative_kernel_symmetric_sweep sweep symmetric operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%x: f32):
+  muon.yield %x : f32
+}
+
+// -----
+
+func.func private @f()
+// C4
+muon.kernel @negative_kernel_call sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%x: f32):
+  // expected-error@+1 {{is not elementwise: a kernel body holds scalar arith and math only}}
+  func.call @f() : () -> ()
+  muon.yield %x : f32
+}
+
+// -----
+
+// muon.index
+muon.kernel @negative_index_axis sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 1 {
+^bb0(%c: f32):
+  // expected-error@+1 {{attribute 'axis' failed to satisfy constraint: 64-bit signless integer attribute whose minimum value is 0 whose maximum value is 1}}
+  %depth = muon.index 2
+  muon.yield %c : f32
+}
+
+// -----
+
+// muon.variant C1
+muon.variant @negative_variant_foreign_op <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  // expected-error@+1 {{expected only muon.stage in a muon.variant}}
+  func.func private @inner()
+}
+
+// -----
+
+// muon.stage C1
+muon.variant @negative_stage_empty <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  // expected-error@+1 {{expected at least one muon.launch}}
+  muon.stage {
+  }
+}
+
+// -----
+
+// muon.stage C1
+muon.variant @negative_stage_foreign_op <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{expected only muon.launch in a muon.stage}}
+    func.func private @inner()
+  }
+}
+
+// -----
+
+// muon.launch C1
+muon.variant @negative_launch_no_kernel <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{expected a muon.kernel, got @scale}}
+    muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [] coefficients []
+  }
+}
+
+// -----
+
+// muon.launch C1
+muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 1 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+muon.variant @negative_launch_places <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{expected 1 places, got 0}}
+    muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [] coefficients [1.0]
+  }
+}
+
+// -----
+
+// muon.launch C1
+muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 1 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+muon.variant @negative_launch_coefficients <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{expected 1 coefficients, got 0}}
+    muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients []
+  }
+}
+
+// -----
+
+// muon.launch C2
+muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 1 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+muon.variant @negative_launch_no_function <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{expected a func.func, got @step}}
+    muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients [1.0]
+  }
+}
