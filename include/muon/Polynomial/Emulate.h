@@ -81,10 +81,9 @@ Band widenBand(Band band, OperandType type, int steps);
 
 /// The cheapest restart set for the gram form: fewest restarts, among equals the smallest error.
 ///  - f32: largest error over the zoo within `bound`;
-///  - halves: largest error within `bound`, or not above (5 % for the noise of a small sample) the
-///  plain
-///    standard sequence at the same precision; and no singular value above the table's widened
-///    band, or above what the standard sequence gives where that leaves the band itself.
+///  - halves: largest error within `bound`, or not above the plain standard sequence at the same
+///    precision (5 % is taken as equal: the sample is small); and no singular value above the
+///    table's widened band, or above what the standard sequence gives where that leaves the band.
 /// Of each count the six sets that `conditionMetric` likes best are emulated (with five steps:
 /// all); beyond ten steps only evenly spaced ones. Kept per process; thread safe. Empty optional if
 /// the standard form itself (equal to T-1 restarts) misses the bound or diverges.
