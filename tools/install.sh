@@ -1,0 +1,53 @@
+# Sourced by ./check and ./demo: installs what is missing (muon_install) and builds (muon_build). Debian 12, as root or
+# with sudo; asks nothing. Everything but Debian's packages stays in build/.
+
+muon_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+muon_build_dir=$muon_root/build/release
+muon_python=$muon_root/build/venv/bin/python
+export PYTHONPATH=$muon_build_dir/python
+
+muon_packages="bible-kjv ccache clang-22 cmake git libgtest-dev libmlir-22-dev lld-22 llvm-22-dev llvm-22-tools
+  mlir-22-tools ninja-build python3-dev python3-venv"
+
+# apt-get as root, or through sudo.
+muon_apt() {
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" </dev/null
+}
+
+muon_install_packages() {
+  local package missing=()
+  for package in $muon_packages; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  echo "Installing ${missing[*]}"
+  muon_apt update
+  muon_apt install -y --no-install-recommends "${missing[@]}"
+}
+
+# The requirements are copied beside the environment once installed: the same file again means nothing to do.
+muon_install_python() {
+  local requirements=$muon_root/python_bindings/requirements.txt venv=$muon_root/build/venv
+  cmp -s "$requirements" "$venv/requirements.txt" && return
+  echo "Installing Python packages into build/venv"
+  /usr/bin/python3 -m venv "$venv"
+  "$muon_python" -m pip install --quiet --progress-bar off --requirement "$requirements"
+  cp "$requirements" "$venv/requirements.txt"
+}
+
+muon_install() {
+  muon_install_packages
+  muon_install_python
+}
+
+# Without a terminal ninja says nothing unless something fails.
+muon_build() {
+  local quiet=(--quiet)
+  [ -t 1 ] && quiet=()
+  echo "Building in build/release"
+  (cd "$muon_root" && cmake --preset release --log-level=WARNING \
+    -DMUON_ENABLE_PYTHON=ON -DPython_EXECUTABLE="$muon_python" >/dev/null)
+  ninja -C "$muon_build_dir" "${quiet[@]}" "$@"
+}
