@@ -69,10 +69,11 @@ struct BandRow {
 
 void expectValue(const Table &table, double sigma, double expected) {
   double value = evaluate(table, sigma);
-  if (expected == diverges)
+  if (expected == diverges) {
     EXPECT_FALSE(std::abs(value) < 2) << table.name << " at " << sigma;
-  else
+  } else {
     EXPECT_NEAR(value, expected, digits3) << table.name << " at " << sigma;
+  }
 }
 
 TEST(Band, AppendixB) {
@@ -257,8 +258,9 @@ TEST(Band, DegreeThirteenAgreesWithSampling) {
 
 TEST(CheckDomain, SoundTablesPass) {
   for (const std::string &name : tableNames())
-    if (name != "aol_eo")
+    if (name != "aol_eo") {
       EXPECT_EQ(checkDomain(*lookupTable(name).table, 1), "");
+    }
   EXPECT_EQ(checkDomain(named("jordan"), 1.05), "");
   EXPECT_EQ(checkDomain(named("polar_express_105"), 1.05), "");
   EXPECT_EQ(checkDomain(named("cubic5"), 1.003), "");
