@@ -130,8 +130,8 @@ TEST(SearchRestarts, IsQuickEnoughForACompiler) {
   begin = std::chrono::steady_clock::now();
   searchRestarts(table, OperandType::bf16, 2e-4);
   std::chrono::duration<double> second = std::chrono::steady_clock::now() - begin;
-  // 30-50 ms on an idle 2 GHz core; generous because tests share the machine.
-  EXPECT_LT(first.count(), 2.0);
+  // 30-50 ms on an idle 2 GHz core; generous because tests share the machine and run sanitized.
+  EXPECT_LT(first.count(), 10.0);
   EXPECT_LT(second.count(), first.count() / 10);
 }
 
