@@ -68,11 +68,13 @@ def Muon_TableAttr : Muon_Attr<"Table", "table"> {
     Row t holds the coefficients of p_t(x) = Σ c_i x^(2i+1), lowest degree first. A published table is written by
     name and number of steps; any other with its rows:
 
-        #muon.table<"keller", 5>
-        #muon.table<"mine", [[3.4445, -4.775, 2.0315], [1.875, -1.25, 0.375]]>
+    ```mlir
+    #muon.table<"keller", 5>
+    #muon.table<"mine", [[3.4445, -4.775, 2.0315], [1.875, -1.25, 0.375]]>
+    ```
 
-    Constraints: (C1) every row has 2 to 7 coefficients (degree 3 to 13); (C2) at least one row; (C3) a name without
-    rows is a published table with that number of steps.
+    Constraints: (C1) every row has 2 to 7 finite coefficients (degree 3 to 13), the first positive; (C2) at least one row;
+    (C3) a name without rows is a published table with that number of steps: a table is never cycled and never cut.
   }];
   let parameters = (ins "::mlir::StringAttr":$name, ArrayRefParameter<"::mlir::DenseF64ArrayAttr">:$rows);
   let hasCustomAssemblyFormat = 1;
@@ -85,6 +87,11 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
     `isa` is how products are computed: `fma` (f32 vectors), `dot` (bf16 pairs, vdpbf16ps), `amx` (bf16 tiles).
     `lanes` is the panel width in words, `heights` the register-tile heights that make up one panel's rows in order,
     `vector` the f32 lanes of one register. Cache sizes are bytes per core.
+
+    ```mlir
+    #muon.target<cpu = "znver4", features = "+avx512f,+avx512bf16", triple = "x86_64-unknown-linux-gnu",
+      isa = "dot", lanes = 16, heights = [8, 8], vector = 16, l1 = 32768, l2 = 1048576>
+    ```
   }];
   let parameters = (ins
     StringRefParameter<"processor name for LLVM">:$cpu,
@@ -100,6 +107,14 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
 
 def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {
   let summary = "how a kernel touches one operand";
+  let description = [{
+    Whether it reads or writes it, how the operand is indexed from the element (i, j), its layout and type in memory, and
+    for an output (or an input that such an output left) how elements are combined.
+
+    ```mlir
+    #muon.operand<in, row, plain, f32, none>
+    ```
+  }];
   let parameters = (ins
     EnumParameter<Muon_Direction>:$direction, EnumParameter<Muon_Space>:$space, EnumParameter<Muon_Layout>:$layout,
     "::mlir::Type":$dtype, EnumParameter<Muon_Reduction>:$reduction);
@@ -112,6 +127,10 @@ def Muon_PlaceAttr : Muon_Attr<"Place", "place"> {
     Either argument `argument` of the group's step function (`row_axis`/`column_axis` are the axes of that tensor which
     rows and columns walk, -1 for none), or the workspace at byte `offset` with `matrix_stride` bytes from one matrix to the
     next and strides in elements. For a scalar operand in the workspace `row_stride` is the number of f64 partials to add.
+
+    ```mlir
+    #muon.place<argument = -1, row_axis = -1, column_axis = -1, offset = 4096, matrix_stride = 65536, row_stride = 128, column_stride = 1>
+    ```
   }];
   let parameters = (ins
     "int64_t":$argument, "int64_t":$row_axis, "int64_t":$column_axis,

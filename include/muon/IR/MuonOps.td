@@ -35,6 +35,11 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     (C2) damping > 0 needs norm trace, form gram and no restarts; norm trace needs damping > 0; (C3) rank ≥ 2;
     (C4) restarts are increasing, between 1 and T-1, and need form gram; (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0;
     (C6) operands is f32, bf16 or f16.
+
+    ```mlir
+    %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02 accuracy exact
+         form gram side left restarts [1, 3] : tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>
+    ```
   }];
   let arguments = (ins Muon_F32Tensor:$x, Muon_TableAttr:$table,
     DefaultValuedAttr<Muon_NormAttr, "::muon::Norm::frobenius">:$norm,
@@ -66,6 +71,10 @@ def Muon_MomentumOp : Muon_Op<"momentum", [Pure]> {
     1 - mu is formed in f64. G and M may be f32 or bf16; the arithmetic is f32, X is f32, M' has M's type.
 
     Constraints: (C1) G, M, X and M' have one shape; (C2) M' has M's type.
+
+    ```mlir
+    %x, %m1 = muon.momentum ema %g, %m, %mu nesterov : tensor<768x3072xbf16>, tensor<768x3072xf32> -> tensor<768x3072xf32>, tensor<768x3072xf32>
+    ```
   }];
   let arguments = (ins Muon_Tensor:$gradient, Muon_Tensor:$momentum, F64:$mu, Muon_MomentumFormAttr:$form, UnitAttr:$nesterov);
   let results = (outs Muon_F32Tensor:$x, Muon_Tensor:$new_momentum);
@@ -83,6 +92,10 @@ def Muon_UpdateOp : Muon_Op<"update", [Pure]> {
     1 - lr·wd and lr·scale are formed in f64. W may be f32 or bf16 (then W' is rounded to nearest even).
 
     Constraints: (C1) W, U and W' have one shape; (C2) W' has W's type.
+
+    ```mlir
+    %w1 = muon.update %w, %o, %lr, %wd decay decoupled scale 0.2 : tensor<768x3072xbf16>, tensor<768x3072xf32> -> tensor<768x3072xbf16>
+    ```
   }];
   let arguments = (ins Muon_Tensor:$weight, Muon_F32Tensor:$update, F64:$lr, F64:$wd, Muon_DecayAttr:$decay, F64Attr:$scale);
   let results = (outs Muon_Tensor:$new_weight);
@@ -99,6 +112,10 @@ def Muon_RoundOp : Muon_Op<"round", [Pure]> {
     generator keyed by (parameter, element index, step, seed). Exact values and non-finite values stay.
 
     Constraints: (C1) x and y have one shape.
+
+    ```mlir
+    %y = muon.round %w, %step, %seed : tensor<768x3072xf32> -> tensor<768x3072xbf16>
+    ```
   }];
   let arguments = (ins Muon_F32Tensor:$x, I64:$step, I64:$seed);
   let results = (outs StaticShapeTensorOf<[BF16]>:$y);
@@ -107,11 +124,15 @@ def Muon_RoundOp : Muon_Op<"round", [Pure]> {
 }
 
 def Muon_DiagonalOp : Muon_Op<"diagonal", [Pure]> {
-  let summary = "s on the diagonal, zero elsewhere";
+  let summary = "the diagonal matrix s I";
   let description = [{
     D = s·I, a generator like `tensor.splat`: nothing is stored.
 
     Constraints: (C1) the last two dimensions of D are equal.
+
+    ```mlir
+    %d = muon.diagonal %s : tensor<768x768xf32>
+    ```
   }];
   let arguments = (ins F32:$s);
   let results = (outs Muon_F32Tensor:$d);
@@ -126,6 +147,10 @@ def Muon_TopRowsOp : Muon_Op<"top_rows", [Pure]> {
     -1 where a row is absent.
 
     Constraints: (C1) score has rank 1; (C2) 1 ≤ count ≤ rows; (C3) index has count elements, position as many as score.
+
+    ```mlir
+    %index, %position = muon.top_rows %score count 192 : tensor<768xf32> -> tensor<192xi32>, tensor<768xi32>
+    ```
   }];
   let arguments = (ins Muon_F32Tensor:$score, I64Attr:$count);
   let results = (outs StaticShapeTensorOf<[I32]>:$index, StaticShapeTensorOf<[I32]>:$position);
@@ -139,6 +164,10 @@ def Muon_TakeRowsOp : Muon_Op<"take_rows", [Pure]> {
     y_i = x_{map_i}, or zeros where map_i is -1.
 
     Constraints: (C1) x has rank 2; (C2) y has as many rows as map has elements and x's columns.
+
+    ```mlir
+    %top = muon.take_rows %x, %index : tensor<768x3072xf32>, tensor<192xi32> -> tensor<192x3072xf32>
+    ```
   }];
   let arguments = (ins Muon_F32Tensor:$x, StaticShapeTensorOf<[I32]>:$map);
   let results = (outs Muon_F32Tensor:$y);
@@ -152,6 +181,12 @@ def Muon_ProgramOp : Muon_Op<"program", [Symbol, NoTerminator, SingleBlock, NoRe
     Holds `muon.use` only.
 
     Constraints: (C1) the body holds nothing but `muon.use`; (C2) no parameter is named twice.
+
+    ```mlir
+    muon.program @gpt {
+      muon.use @decay parameters ["ln_f.weight", "ln_f.bias"] set "others"
+    }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name);
   let regions = (region SizedRegion<1>:$body);
@@ -165,6 +200,10 @@ def Muon_UseOp : Muon_Op<"use", [HasParent<"ProgramOp">, DeclareOpInterfaceMetho
     `set` names the row of scalars the parameters take.
 
     Constraints: (C1) function is a func.func with one weight argument; (C2) at least one parameter.
+
+    ```mlir
+    muon.use @decay parameters ["ln_f.weight", "ln_f.bias"] set "others"
+    ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$function, StrArrayAttr:$parameters, StrAttr:$set);
   let assemblyFormat = "$function `parameters` $parameters `set` $set attr-dict";
@@ -182,6 +221,10 @@ def Muon_GramOp : Muon_ProductOp<"gram"> {
         left: R = X Xᵀ;  right: R = Xᵀ X.   Symmetric to the bit.
 
     Constraints: (C1) rank ≥ 2; (C2) R is f32 and square with X's rows (left) or columns (right), same batch.
+
+    ```mlir
+    %r = muon.gram left %x : tensor<12x64x3072xbf16> -> tensor<12x64x64xf32>
+    ```
   }];
   let arguments = (ins Muon_Tensor:$x, Muon_SideAttr:$side);
   let results = (outs Muon_F32Tensor:$r);
@@ -195,6 +238,10 @@ def Muon_SymmetricMatmulOp : Muon_ProductOp<"symmetric_matmul"> {
         C = A B with A = Aᵀ, B = Bᵀ and AB = BA, so that C is symmetric; one half is computed, the other mirrored.
 
     Constraints: (C1) A, B and C have one square shape; (C2) A and B have one element type.
+
+    ```mlir
+    %rr = muon.symmetric_matmul %r, %r : tensor<64x64xbf16>, tensor<64x64xbf16> -> tensor<64x64xf32>
+    ```
   }];
   let arguments = (ins Muon_Tensor:$a, Muon_Tensor:$b);
   let results = (outs Muon_F32Tensor:$c);
@@ -209,6 +256,10 @@ def Muon_ApplyOp : Muon_ProductOp<"apply"> {
 
     Constraints: (C1) P is square with X's rows (left) or columns (right), same batch; (C2) P and X have one element type;
     (C3) Y has X's shape.
+
+    ```mlir
+    %px = muon.apply left %p, %x : tensor<64x64xf32>, tensor<64x3072xf32> -> tensor<64x3072xf32>
+    ```
   }];
   let arguments = (ins Muon_Tensor:$p, Muon_Tensor:$x, Muon_SideAttr:$side);
   let results = (outs Muon_F32Tensor:$y);

@@ -26,6 +26,21 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
     (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no `operand_type`;
     (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body.
+
+    ```mlir
+    muon.kernel @decay_sweep sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>, #muon.operand<out, scalar, plain, f64, add>]
+        scalars ["lr", "step"] [false, true] coefficients 1 {
+    ^bb0(%w: f32, %lr: f64, %step: i64, %c: f32):
+      %parameter = muon.parameter
+      %column = muon.index 1
+      %lrf = arith.truncf %lr : f64 to f32
+      %scaled = arith.mulf %w, %lrf : f32
+      %w1 = math.fma %scaled, %c, %w : f32
+      %wide = arith.extf %w1 : f32 to f64
+      %square = arith.mulf %wide, %wide : f64
+      muon.yield %w1, %square : f32, f64
+    }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Muon_KernelKindAttr:$kind, UnitAttr:$symmetric, OptionalAttr<TypeAttr>:$operand_type,
     TypedArrayAttrBase<Muon_OperandAttr, "operands">:$operands, StrArrayAttr:$scalars, DenseBoolArrayAttr:$integer_scalars,
@@ -45,12 +60,22 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
 
 def Muon_YieldOp : Muon_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]> {
   let summary = "the values of a kernel's outputs";
+  let description = [{
+    ```mlir
+    muon.yield %w1, %square : f32, f64
+    ```
+  }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
 def Muon_IndexOp : Muon_Op<"index", [Pure, HasParent<"KernelOp">]> {
   let summary = "the row (axis 0) or column (axis 1) of the element being computed";
+  let description = [{
+    ```mlir
+    %column = muon.index 1
+    ```
+  }];
   let arguments = (ins ConfinedAttr<I64Attr, [IntMinValue<0>, IntMaxValue<1>]>:$axis);
   let results = (outs I64:$index);
   let assemblyFormat = "$axis attr-dict";
@@ -58,6 +83,11 @@ def Muon_IndexOp : Muon_Op<"index", [Pure, HasParent<"KernelOp">]> {
 
 def Muon_ParameterOp : Muon_Op<"parameter", [Pure, HasParent<"KernelOp">]> {
   let summary = "the number of the parameter and matrix being computed: parameter * 2^32 + matrix, part of the random counter";
+  let description = [{
+    ```mlir
+    %parameter = muon.parameter
+    ```
+  }];
   let results = (outs I64:$index);
   let assemblyFormat = "attr-dict";
 }
@@ -68,6 +98,18 @@ def Muon_VariantOp : Muon_Op<"variant", [Symbol, NoTerminator, SingleBlock, NoRe
     Stages in order; between two stages lies a barrier.
 
     Constraints: (C1) the body holds nothing but `muon.stage`.
+
+    ```mlir
+    muon.variant @v3 <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
+      muon.stage {
+        muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
+            places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
+                    #muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
+                    #muon.place<argument = -1, row_axis = -1, column_axis = -1, offset = 0, matrix_stride = 64, row_stride = 1, column_stride = 0>]
+            coefficients [0.5]
+      }
+    }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Muon_TargetAttr:$target, I64Attr:$workspace, I64Attr:$scratch, OptionalAttr<DictionaryAttr>:$report);
   let regions = (region SizedRegion<1>:$body);
@@ -77,7 +119,19 @@ def Muon_VariantOp : Muon_Op<"variant", [Symbol, NoTerminator, SingleBlock, NoRe
 
 def Muon_StageOp : Muon_Op<"stage", [HasParent<"VariantOp">, NoTerminator, SingleBlock, NoRegionArguments]> {
   let summary = "the work between two barriers";
-  let description = [{ Constraints: (C1) the body holds nothing but `muon.launch`, at least one. }];
+  let description = [{
+    Constraints: (C1) the body holds nothing but `muon.launch`, at least one.
+
+    ```mlir
+    muon.stage {
+      muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
+          places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
+                  #muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
+                  #muon.place<argument = -1, row_axis = -1, column_axis = -1, offset = 0, matrix_stride = 64, row_stride = 1, column_stride = 0>]
+          coefficients [0.5]
+    }
+    ```
+  }];
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$body attr-dict";
   let hasVerifier = 1;
@@ -91,6 +145,14 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
 
     Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients;
     (C2) function names a func.func.
+
+    ```mlir
+    muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
+        places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
+                #muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
+                #muon.place<argument = -1, row_axis = -1, column_axis = -1, offset = 0, matrix_stride = 64, row_stride = 1, column_stride = 0>]
+        coefficients [0.5]
+    ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, FlatSymbolRefAttr:$function, I64Attr:$tiles, DenseI64ArrayAttr:$sizes,
     TypedArrayAttrBase<Muon_PlaceAttr, "places">:$places, DenseF64ArrayAttr:$coefficients,
