@@ -1,0 +1,265 @@
+"""From a request to a loaded program: compile, keep on disk, load, bind.
+
+A request is the dict of include/muon-c/Compiler.h. The cache is a directory of entries, one directory per program:
+program.so and program.json (its size, checksum and origin). An entry appears by one rename, so readers see all of it
+or none of it; one that does not match its own checksum is named in a warning and rebuilt.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+import threading
+import time
+import warnings
+import weakref
+
+from . import _runtime
+
+F32, BF16, F16, F64, I32, I64 = range(6)
+WEIGHT, GRADIENT, STATE, INPUT, METRIC = range(5)
+DTYPE_NAMES = ("f32", "bf16", "f16", "f64", "i32", "i64")
+
+_loaded = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def _compiler():
+    """The compiler extension; loads LLVM. ImportError with one line where it was not built."""
+    try:
+        from . import _compiler as extension
+    except ImportError as error:
+        raise ImportError(f"muonc: the compiler extension cannot be loaded: {error}") from error
+    return extension
+
+
+class Program:
+    """A compiled program, loaded into the process. Immutable; shared by all who ask for the same request.
+
+    description: dict of groups, scalars, the variant in use and the number of workers.
+    origin: "compiled", "compiled, not kept" or "disk cache"; seconds: what it took to get it the first time.
+    """
+
+    def __init__(self, handle, origin, seconds):
+        self._handle = handle
+        self.description = handle.describe()
+        self.origin = origin
+        self.seconds = seconds
+
+    @property
+    def parameters(self):
+        """Names of the parameters in the program's order: that of gradients and statuses."""
+        return [name for group in self.description["groups"] for name in group["parameters"]]
+
+    @property
+    def scalar_sets(self):
+        """For every parameter of `parameters`, its row of the scalars."""
+        return [row for group in self.description["groups"] for row in group["scalar_sets"]]
+
+    @property
+    def scalars(self):
+        """Names of the columns of every scalar row, such as lr, wd, mu."""
+        return [name for name, _ in self.description["scalars"]]
+
+    def report(self):
+        """What was chosen and why, as the compiler wrote it, with what runs here: a dict of JSON values."""
+        variant = self.description["variant"]
+        text = variant["report"]
+        return {
+            "target": variant["target"],
+            "features": variant["features"],
+            "workers": self.description["workers"],
+            "stages": variant["stages"],
+            "launches": variant["launches"],
+            "workspace_bytes": variant["workspace_bytes"],
+            "origin": self.origin,
+            "seconds": round(self.seconds, 6),
+            "program": json.loads(text) if text else {},
+        }
+
+    def bind(self, tensors):
+        """Binds arrays and returns a `_runtime.Binding` with run(gradients, scalars) and status().
+
+        tensors: dict from parameter name to dict from argument name ("weight", "gradient", "momentum", ...) to an
+        array. An array is anything that speaks DLPack (numpy, jax, torch without requires_grad), writable and in the
+        processor's memory, or (address, dtype, sizes, strides) with strides in elements. A gradient's array gives its
+        layout only; every run brings the data. Weights and states are written in place and kept alive by the caller.
+
+        ValueError: a missing array, or one whose element type, sizes, strides or memory do not fit.
+        """
+        flat = []
+        for group in self.description["groups"]:
+            for name in group["parameters"]:
+                if name not in tensors:
+                    raise ValueError(f"bind: no arrays for parameter '{name}'")
+                given = tensors[name]
+                for argument in group["arguments"]:
+                    array = given.get(argument["name"])
+                    if array is None and argument["role"] != METRIC:
+                        raise ValueError(f"bind: parameter '{name}' has no array '{argument['name']}'")
+                    flat.append(array)
+        return _runtime.Binding(self._handle, flat)
+
+
+def cache_directory():
+    """Where programs are kept: $MUON_CACHE_DIR, else muonc in $XDG_CACHE_HOME or ~/.cache."""
+    chosen = os.environ.get("MUON_CACHE_DIR")
+    if chosen:
+        return pathlib.Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "muonc"
+
+
+def compile_text(request, emit):
+    """The request compiled to text: emit is asm, llvm, mlir, header or report. ValueError if it is refused."""
+    return _compiler().compile_text(_canonical(request), emit)
+
+
+def compile_program(request, workers=0, at_most=0):
+    """Returns the Program of a request: from this process, from the disk cache, or compiled now.
+
+    workers: threads of a step; 0 takes the runtime's default, but no more than `at_most` (0: no limit).
+    ValueError: the compiler refuses the request; its line says why.
+    """
+    start = time.perf_counter()
+    text = _canonical(request)
+    with _lock:
+        known = _loaded.get((text, workers, at_most))
+        if known is not None:
+            return known
+        build, host = _identity()
+        key = hashlib.sha256("\0".join((text, build, host)).encode()).hexdigest()
+        name = request.get("name", "step")
+        path, origin = _obtain(text, key, build, host)
+        try:
+            handle = _runtime.Handle(str(path), name, workers, at_most)
+        finally:
+            if origin == "compiled, not kept":
+                shutil.rmtree(path.parent, ignore_errors=True)  # mapped already: the file may go
+        program = Program(handle, origin, time.perf_counter() - start)
+        _loaded[(text, workers, at_most)] = program
+        return program
+
+
+def _canonical(request):
+    """One text per request, whatever the order of its keys."""
+    return json.dumps(request, sort_keys=True, separators=(",", ":"))
+
+
+def _obtain(text, key, build, host):
+    """Path of the library of a key and where it came from."""
+    entry = cache_directory() / key
+    if _is_whole(entry):
+        return entry / "program.so", "disk cache"
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        staged = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=entry.parent))
+    except OSError as error:
+        warnings.warn(f"muonc: nothing is cached: {error}", RuntimeWarning, stacklevel=5)
+        staged = pathlib.Path(tempfile.mkdtemp(prefix="muonc-"))
+        _compiler().compile(text, "library", str(staged / "program.so"))
+        return staged / "program.so", "compiled, not kept"
+    try:
+        _compiler().compile(text, "library", str(staged / "program.so"))
+        _describe_entry(staged, text, build, host)
+        _publish(staged, entry)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return entry / "program.so", "compiled"
+
+
+def _describe_entry(staged, text, build, host):
+    library = (staged / "program.so").read_bytes()
+    facts = {
+        "sha256": hashlib.sha256(library).hexdigest(),
+        "bytes": len(library),
+        "build": build,
+        "host": host,
+        "request": json.loads(text),
+    }
+    (staged / "program.json").write_text(json.dumps(facts, indent=1) + "\n")
+    os.chmod(staged, 0o755)  # mkdtemp's 0700 would hide it from others who share the cache
+
+
+def _publish(staged, entry):
+    """Moves a finished entry into place; where another process was first, its entry is as good."""
+    try:
+        os.rename(staged, entry)
+        return
+    except OSError:
+        if _is_whole(entry, quiet=True):
+            return
+    # A damaged entry is in the way. Two processes may both be here: each moves aside what it finds.
+    aside = pathlib.Path(tempfile.mkdtemp(prefix=".old-", dir=entry.parent))
+    try:
+        os.rename(entry, aside / "entry")
+    except FileNotFoundError:
+        pass
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    try:
+        os.rename(staged, entry)
+    except OSError:
+        if not _is_whole(entry, quiet=True):
+            raise
+
+
+def _is_whole(entry, quiet=False):
+    """Whether an entry is there and matches its checksum; a damaged one is named in a warning."""
+    try:
+        facts = json.loads((entry / "program.json").read_bytes())
+        library = (entry / "program.so").read_bytes()
+        if len(library) == facts["bytes"] and hashlib.sha256(library).hexdigest() == facts["sha256"]:
+            return True
+        trouble = "program.so does not match its checksum"
+    except FileNotFoundError as error:
+        if not entry.exists():
+            return False
+        trouble = f"{pathlib.Path(error.filename).name} is missing"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        trouble = f"program.json cannot be read: {error}"
+    if not quiet:
+        warnings.warn(f"muonc: cache entry {entry} is damaged ({trouble}); rebuilding it", RuntimeWarning, stacklevel=6)
+    return False
+
+
+def _identity():
+    """(compiler build, host) for the cache key, without loading LLVM where they are known already.
+
+    What the compiler last said is kept in a file named after the compiler's library and this processor, so a new
+    compiler or another machine asks again.
+    """
+    stamp = cache_directory() / f"compiler-{_fingerprint()}.json"
+    try:
+        known = json.loads(stamp.read_bytes())
+        return str(known["build"]), str(known["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    build, host = _compiler().build(), _compiler().host()
+    try:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=stamp.parent, prefix=".new-", delete=False) as file:
+            json.dump({"build": build, "host": host}, file)
+        os.replace(file.name, stamp)
+    except OSError:
+        pass  # _obtain warns about the directory
+    return build, host
+
+
+def _fingerprint():
+    """Changes whenever the compiler's files or the processor do."""
+    digest = hashlib.sha256()
+    here = pathlib.Path(__file__).absolute().parent
+    for directory in (here, here.parent.parent / "lib"):  # installed; in the build tree
+        for file in sorted([*directory.glob("_compiler*.so"), *directory.glob("libmuon_compiler*.so*")]):
+            facts = file.stat()
+            digest.update(f"{file}:{facts.st_size}:{facts.st_mtime_ns};".encode())
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith(("vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU part")):
+                digest.update(line.encode())
+            elif not line.strip():
+                break
+    return digest.hexdigest()[:32]

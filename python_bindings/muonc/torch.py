@@ -1,0 +1,430 @@
+"""A drop-in for torch.optim.Muon whose step is one call into a program compiled for its parameters.
+
+Nothing is computed here: this file decides which program is needed, hands over addresses and strides, and keeps
+torch's own bookkeeping (state, param groups, hooks). torch is used through its Python interface only.
+"""
+
+import copy
+import itertools
+import json
+
+import torch
+
+from . import program as programs
+
+_DTYPES = {torch.float32: programs.F32, torch.bfloat16: programs.BF16}
+# Settings of a param group that a program is compiled for; lr, weight_decay and momentum come with every step.
+_COMPILED = ("nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn", "preset", "options")
+_KELLER = (3.4445, -4.7750, 2.0315)
+# Scalars of a program and the param group entries that fill them.
+_SCALARS = {"lr": "lr", "wd": "weight_decay", "mu": "momentum"}
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon with torch.optim.Muon's arguments, defaults, meaning and state, as one compiled step.
+
+    Parameters are float32 or bfloat16 matrices on the CPU, each in its own allocation or a view into a shared one;
+    one of the two dimensions must have unit stride. Gradients may be at another address in every step.
+    state[p]["momentum_buffer"] has the gradient's shape and dtype; a state_dict of either optimizer loads into the
+    other.
+
+    Args:
+        params, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn: as in
+            torch.optim.Muon. lr, weight_decay and momentum may change at any time; a change of the others, or of the
+            parameters, compiles again at the next step.
+        preset: the step function: torch, keller, moonlight, polar_express, inverse_root, exact. With another one
+            than torch, an argument left at its default takes the preset's own value.
+        options: dict of further options of the step function, as in include/muon-c/Compiler.h (clip, decay,
+            momentum_form, table, ...); wins over the arguments above.
+        dtype: operand type of the matrix products: auto (the fastest here within the preset's band), f32, bf16.
+        form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt.
+        nonfinite: propagate, or skip: a parameter with a non-finite gradient is left untouched (see `skipped`).
+        batched: accept more than two dimensions; the leading ones are a batch of matrices.
+        workers: threads of a step; None: as many as torch uses, but no more than the processors allowed to us.
+        seed: of stochastic rounding (options={"stochastic_rounding": True}).
+
+    preset and options may be given per param group, the others hold for the whole optimizer. Compilation happens
+    at the first step, in this process, once per set of shapes and settings; programs are kept on disk.
+
+    Raises:
+        ValueError: what torch refuses with ValueError; a parameter whose dtype, device or strides do not fit; what
+            the compiler refuses (unknown preset, a table outside its domain).
+        RuntimeError: complex parameters, sparse gradients.
+    """
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        weight_decay=0.1,
+        momentum=0.95,
+        nesterov=True,
+        ns_coefficients=_KELLER,
+        eps=1e-7,
+        ns_steps=5,
+        adjust_lr_fn=None,
+        *,
+        preset="torch",
+        options=None,
+        dtype="auto",
+        form="auto",
+        restarts=None,
+        nonfinite="propagate",
+        batched=False,
+        workers=None,
+        seed=0,
+    ):
+        _check_choice("dtype", dtype, ("auto", "f32", "bf16"))
+        _check_choice("form", form, ("auto", "standard", "gram"))
+        _check_choice("nonfinite", nonfinite, ("propagate", "skip"))
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers should be >= 1 but is: {workers}")
+        self._settings = {
+            "dtype": dtype,
+            "form": form,
+            "restarts": restarts,
+            "nonfinite": nonfinite,
+            "batched": batched,
+            "workers": workers,
+            "seed": seed,
+        }
+        self._forget_plan()
+        defaults = {
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "ns_coefficients": ns_coefficients,
+            "eps": eps,
+            "ns_steps": ns_steps,
+            "adjust_lr_fn": adjust_lr_fn,
+            "preset": preset,
+            "options": options,
+        }
+        _check_group(defaults)
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group):
+        """As in torch; may be called during training. ValueError if a setting or a parameter does not fit."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            _check_group(group)
+            for parameter in group["params"]:
+                if parameter.ndim != 2 and not (self._settings["batched"] and parameter.ndim > 2):
+                    raise ValueError(
+                        "Muon only supports 2D parameters whereas we found a parameter with size: "
+                        f"{parameter.size()}"
+                    )
+        except ValueError:
+            self.param_groups.pop()
+            raise
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """One step of all parameters that have a gradient; returns the closure's loss, if one was given."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        gradients = self._plan.gradients(self) if self._plan is not None else None
+        if gradients is None:
+            if all(p.grad is None for group in self.param_groups for p in group["params"]):
+                return loss
+            plan = _Plan(self)
+            gradients = plan.gradients(self)
+            self._plan = plan
+        self._plan.run(self, gradients)
+        return loss
+
+    def report(self):
+        """What was compiled and which path runs: a dict of JSON values. RuntimeError before the first step."""
+        if self._plan is None or self._plan.program is None:
+            raise RuntimeError("Muon.report: nothing is compiled before the first step with gradients")
+        return self._plan.program.report()
+
+    def skipped(self):
+        """Parameters the last step left untouched because their gradient was not finite (nonfinite="skip")."""
+        if self._plan is None or self._plan.program is None:
+            return []
+        states = self._plan.binding.status()
+        return [slot.parameter for slot, state in zip(self._plan.slots, states) if state == 2]
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "muonc": self._settings}
+
+    def __setstate__(self, state):
+        # load_state_dict comes here too, with groups that may be torch.optim.Muon's: they keep our own settings.
+        state = dict(state)
+        self._settings = state.pop("muonc", None) or self._settings
+        earlier = self.__dict__.get("param_groups", [])
+        super().__setstate__(state)
+        self._forget_plan()
+        for group, old in itertools.zip_longest(self.param_groups, earlier[: len(self.param_groups)], fillvalue={}):
+            for key, value in self.defaults.items():
+                group.setdefault(key, old.get(key, value))
+
+    def _forget_plan(self):
+        self._plan = None
+        # Momentum of parameters that had no gradient yet: bound, but not in `state`, as in torch.
+        self._waiting = {}
+
+
+class _Slot:
+    """One parameter of the program, with what it was bound to."""
+
+    __slots__ = ("address", "copied", "dtype", "group", "momentum", "momentum_address", "parameter", "strides")
+
+    def __init__(self, optimizer, group, index, parameter):
+        _check_parameter(group, index, parameter)
+        gradient = parameter.grad
+        like = parameter if gradient is None else gradient
+        self.parameter, self.group = parameter, group
+        self.address = parameter.data_ptr()
+        self.dtype, self.strides = like.dtype, like.stride()
+        # A gradient that no dimension walks densely (an expanded one) is copied in every step.
+        self.copied = not _has_unit_stride(like) or like.is_neg()
+        self.momentum = _momentum(optimizer, parameter)
+        self.momentum_address = self.momentum.data_ptr()
+
+    def key(self):
+        """What the compiler distinguishes parameters by."""
+        return tuple(self.parameter.shape), self.parameter.dtype, self.dtype, self.momentum.dtype
+
+    def arrays(self):
+        """The slot's tensors as `Program.bind` takes them."""
+        shape = tuple(self.parameter.shape)
+        strides = torch.empty(shape, device="meta").stride() if self.copied else self.strides
+        return {
+            "weight": _array(self.parameter),
+            "gradient": (0, _DTYPES[self.dtype], shape, strides),
+            "momentum": _array(self.momentum),
+        }
+
+
+class _Plan:
+    """The program for an optimizer's parameters, bound to their memory. Serves until one of them moves."""
+
+    def __init__(self, optimizer):
+        self.members = [p for group in optimizer.param_groups for p in group["params"]]
+        self.compiled_for = copy.deepcopy(_compiled_settings(optimizer))
+        self.idle = []  # no gradient, and none to come: not in the program
+        slots = []
+        for group in optimizer.param_groups:
+            for index, parameter in enumerate(group["params"]):
+                if parameter.grad is None and not parameter.requires_grad:
+                    self.idle.append(parameter)
+                elif parameter.numel() == 0:
+                    _momentum(optimizer, parameter)  # nothing to step, but torch keeps a state for it
+                else:
+                    slots.append(_Slot(optimizer, group, index, parameter))
+        self.slots, self.program = slots, None
+        if slots:
+            self._compile(optimizer)
+
+    def _compile(self, optimizer):
+        settings = optimizer._settings
+        names = [f"p{index}" for index in range(len(self.slots))]
+        workers = settings["workers"] or 0
+        at_most = 0 if workers else torch.get_num_threads()
+        self.program = programs.compile_program(_request(optimizer, self.slots, names), workers, at_most)
+        named = dict(zip(names, self.slots))
+        self.binding = self.program.bind({name: slot.arrays() for name, slot in named.items()})
+        self.slots = [named[name] for name in self.program.parameters]
+        # A param group is one row of scalars: any of its parameters tells which.
+        rows = {row: slot.group for slot, row in zip(self.slots, self.program.scalar_sets)}
+        self.rows = [group for _, group in sorted(rows.items(), key=lambda item: item[0])]
+        self.columns = self.program.scalars
+        for name in self.columns:
+            if name not in (*_SCALARS, "step", "seed"):
+                raise ValueError(f"Muon: the program wants a scalar '{name}' that no param group has")
+
+    def gradients(self, optimizer):
+        """Addresses of this step's gradients in the program's order; None where another plan is needed."""
+        groups = optimizer.param_groups
+        members = itertools.chain.from_iterable(group["params"] for group in groups)
+        if any(a is not b for a, b in itertools.zip_longest(members, self.members)):
+            return None
+        if _compiled_settings(optimizer) != self.compiled_for or any(p.grad is not None for p in self.idle):
+            return None
+        state, addresses = optimizer.state, []
+        self.copies = []  # keeps copied gradients alive until the next step
+        for slot in self.slots:
+            gradient = slot.parameter.grad
+            if gradient is None:
+                addresses.append(None)
+                continue
+            if gradient.is_sparse:
+                raise RuntimeError("Muon does not support sparse gradients")
+            held = state.get(slot.parameter, {}).get("momentum_buffer")
+            if held is None:  # its first gradient
+                held = state[slot.parameter]["momentum_buffer"] = _momentum(optimizer, slot.parameter)
+            if (
+                held is not slot.momentum
+                or gradient.stride() != slot.strides
+                or gradient.dtype is not slot.dtype
+                or slot.parameter.data_ptr() != slot.address
+                or held.data_ptr() != slot.momentum_address
+                or gradient.is_neg() > slot.copied
+            ):
+                return None
+            if slot.copied:
+                gradient = gradient.resolve_neg().contiguous()
+                self.copies.append(gradient)
+            addresses.append(gradient.data_ptr())
+        return addresses
+
+    def run(self, optimizer, addresses):
+        """Steps every parameter that has an address."""
+        if not any(addresses):
+            return
+        scalars = []
+        for group in self.rows:
+            if "step" in self.columns:
+                group["step"] = group.get("step", 0) + 1
+            for name in self.columns:
+                if name == "seed":
+                    scalars.append(optimizer._settings["seed"])
+                else:
+                    scalars.append(group["step"] if name == "step" else float(group[_SCALARS[name]]))
+        self.binding.run(addresses, scalars)
+        # The program writes behind torch's back: autograd must see that saved values are gone.
+        stepped = [slot for slot, address in zip(self.slots, addresses) if address]
+        torch.autograd.graph.increment_version([slot.parameter for slot in stepped])
+        torch.autograd.graph.increment_version([slot.momentum for slot in stepped])
+
+
+def _request(optimizer, slots, names):
+    """The compiler's request for these slots: parameters that differ in nothing share a group."""
+    settings = optimizer._settings
+    sets = {id(group): f"group{index}" for index, group in enumerate(optimizer.param_groups)}
+    groups = {}
+    for slot, name in zip(slots, names):
+        shape, weight, gradient, momentum = key = slot.key()
+        entry = groups.setdefault((key, id(slot.group)), {
+            "shape": list(shape),
+            "parameters": [],
+            "set": sets[id(slot.group)],
+            "preset": slot.group["preset"],
+            "dtypes": {
+                "weight": _name(weight),
+                "gradient": _name(gradient),
+                "momentum": _name(momentum),
+            },
+            "options": _options(slot.group),
+        })
+        entry["parameters"].append(name)
+    request = {"name": "muon_step", "target": "cpu", "groups": list(groups.values())}
+    for key in ("dtype", "form", "restarts", "nonfinite"):
+        if settings[key] is not None:
+            request[key] = settings[key]
+    return request
+
+
+def _options(group):
+    """The step function's options of a param group, in the compiler's words."""
+    defaults = {"nesterov": True, "ns_coefficients": _KELLER, "eps": 1e-7, "ns_steps": 5, "adjust_lr_fn": None}
+    asked = {key: group[key] for key, value in defaults.items() if not _same(group[key], value)}
+    options = {}
+    if "nesterov" in asked:
+        options["nesterov"] = bool(asked["nesterov"])
+    if "eps" in asked:
+        options["eps"] = float(asked["eps"])
+    if "adjust_lr_fn" in asked:
+        options["adjust_lr"] = asked["adjust_lr_fn"]
+    if "ns_coefficients" in asked or "ns_steps" in asked:
+        # One row for every step, as torch means it: a table and its number of steps are one thing.
+        row = [float(value) for value in group["ns_coefficients"]]
+        options["table"] = [row] * group["ns_steps"]
+        options["steps"] = group["ns_steps"]
+    options.update(group["options"] or {})
+    return options
+
+
+def _same(left, right):
+    return tuple(left) == right if isinstance(right, tuple) else left == right
+
+
+def _compiled_settings(optimizer):
+    """Everything a program is compiled for beside shapes; compared in every step, so kept cheap."""
+    return [[group[key] for key in _COMPILED] for group in optimizer.param_groups]
+
+
+def _momentum(optimizer, parameter):
+    """The parameter's momentum buffer, made as torch makes it: zeros like the gradient, at its first gradient."""
+    state = optimizer.state.get(parameter, {})
+    held = state.get("momentum_buffer")
+    if held is None:
+        held = optimizer._waiting.pop(parameter, None)
+        if held is None:
+            like = parameter if parameter.grad is None else parameter.grad
+            held = torch.zeros_like(like, memory_format=torch.preserve_format, requires_grad=False)
+        if parameter.grad is None:
+            optimizer._waiting[parameter] = held
+            return held
+        optimizer.state[parameter]["momentum_buffer"] = held
+    if not _has_unit_stride(held):
+        held = optimizer.state[parameter]["momentum_buffer"] = held.contiguous()
+    return held
+
+
+def _check_group(group):
+    """ValueError with torch's own line for a setting out of range."""
+    lr, steps, function = group["lr"], group["ns_steps"], group["adjust_lr_fn"]
+    if isinstance(lr, torch.Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if not lr >= 0.0:
+        raise ValueError(f"Learning rate should be >= 0 but is: {lr}")
+    if not group["momentum"] >= 0.0:
+        raise ValueError(f"momentum should be >= 0 but is: {group['momentum']}")
+    if not group["weight_decay"] >= 0.0:
+        raise ValueError(f"weight decay should be >= 0 but is: {group['weight_decay']}")
+    if function is not None and function not in ("original", "match_rms_adamw"):
+        raise ValueError(f"Adjust learning rate function {function} is not supported")
+    if steps >= 100:
+        raise ValueError("Number of steps must be less than 100 for computational efficiency")
+    if len(group["ns_coefficients"]) != 3:
+        raise ValueError("Coefficients must be a tuple of exactly 3 values")
+    if group["options"] is not None:
+        try:
+            json.dumps(group["options"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"options should be a dict of JSON values: {error}") from None
+
+
+def _check_choice(name, value, known):
+    if value not in known:
+        raise ValueError(f"{name} should be one of {', '.join(known)} but is: {value}")
+
+
+def _check_parameter(group, index, parameter):
+    """Refuses what no program can take, in one line that names the parameter."""
+    names = group.get("param_names")
+    what = f"parameter {names[index] if names else index} {tuple(parameter.shape)}"
+    gradient = parameter.grad
+    if parameter.is_complex():
+        raise RuntimeError("Muon does not support complex parameters")
+    if gradient is not None and gradient.is_sparse:
+        raise RuntimeError("Muon does not support sparse gradients")
+    for role, tensor in (("", parameter), ("the gradient of ", gradient)):
+        if tensor is None:
+            continue
+        if tensor.device.type != "cpu":
+            raise ValueError(f"Muon: {role}{what} is on {tensor.device}; expected the CPU")
+        if tensor.dtype not in _DTYPES:
+            raise ValueError(f"Muon: {role}{what} is {tensor.dtype}; expected torch.float32 or torch.bfloat16")
+    if parameter.layout is not torch.strided or not _has_unit_stride(parameter) or parameter.is_neg():
+        raise ValueError(f"Muon: {what} has strides {parameter.stride()}; expected 1 in one of its last two dimensions")
+
+
+def _has_unit_stride(tensor):
+    """Whether one of the last two dimensions can be walked element by element, as a program needs it."""
+    return any(size == 1 or stride == 1 for size, stride in zip(tensor.shape[-2:], tensor.stride()[-2:]))
+
+
+def _array(tensor):
+    return tensor.data_ptr(), _DTYPES[tensor.dtype], tuple(tensor.shape), tensor.stride()
+
+
+def _name(dtype):
+    return programs.DTYPE_NAMES[_DTYPES[dtype]]

@@ -1,0 +1,208 @@
+//===- Binding.cpp - tensors of Python, bound and stepped ------------------------------------===//
+
+#include "Runtime.h"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+#include <sys/mman.h>
+
+namespace nb = nanobind;
+using namespace muon::python;
+
+namespace {
+
+using Writable = nb::ndarray<nb::device::cpu>;
+using Readable = nb::ndarray<nb::ro, nb::device::cpu>;
+
+/// One tensor as muon_bind takes it; the vectors own the extents.
+struct Tensor {
+  void *data = nullptr;
+  uint32_t dtype = 0;
+  std::vector<int64_t> sizes, strides;
+};
+
+constexpr uint64_t kHugePage = 2u << 20;
+
+} // namespace
+
+static uint32_t dtypeOf(nb::dlpack::dtype type) {
+  auto is = [&](nb::dlpack::dtype_code code, unsigned bits) {
+    return type.code == static_cast<uint8_t>(code) && type.bits == bits && type.lanes == 1;
+  };
+  if (is(nb::dlpack::dtype_code::Float, 32))
+    return MUON_F32;
+  if (is(nb::dlpack::dtype_code::Bfloat, 16))
+    return MUON_BF16;
+  if (is(nb::dlpack::dtype_code::Float, 16))
+    return MUON_F16;
+  if (is(nb::dlpack::dtype_code::Float, 64))
+    return MUON_F64;
+  if (is(nb::dlpack::dtype_code::Int, 32))
+    return MUON_I32;
+  if (is(nb::dlpack::dtype_code::Int, 64))
+    return MUON_I64;
+  throw nb::value_error("an array's element type is none of f32, bf16, f16, f64, i32, i64");
+}
+
+/// Whether strides walk the same elements: a dimension of one element may carry any.
+static bool sameStrides(const std::vector<int64_t> &sizes, const std::vector<int64_t> &left,
+                        const std::vector<int64_t> &right) {
+  for (size_t d = 0; d < sizes.size(); ++d)
+    if (sizes[d] != 1 && left[d] != right[d])
+      return false;
+  return true;
+}
+
+template <typename Array> static Tensor fromArray(const Array &array) {
+  Tensor tensor;
+  tensor.data = const_cast<void *>(static_cast<const void *>(array.data()));
+  tensor.dtype = dtypeOf(array.dtype());
+  for (size_t d = 0; d < array.ndim(); ++d) {
+    tensor.sizes.push_back(static_cast<int64_t>(array.shape(d)));
+    tensor.strides.push_back(array.stride(d));
+  }
+  return tensor;
+}
+
+static Tensor readTensor(nb::handle value, size_t index) {
+  Tensor tensor;
+  if (value.is_none())
+    return tensor;
+  if (nb::isinstance<nb::tuple>(value)) {
+    auto fields = nb::cast<nb::tuple>(value);
+    if (fields.size() != 4)
+      throw nb::value_error("a tensor is (address, dtype, sizes, strides)");
+    tensor.data = reinterpret_cast<void *>(nb::cast<uintptr_t>(fields[0]));
+    tensor.dtype = nb::cast<uint32_t>(fields[1]);
+    for (nb::handle size : fields[2])
+      tensor.sizes.push_back(nb::cast<int64_t>(size));
+    for (nb::handle stride : fields[3])
+      tensor.strides.push_back(nb::cast<int64_t>(stride));
+    if (tensor.sizes.size() != tensor.strides.size())
+      throw nb::value_error("a tensor has as many strides as sizes");
+  } else {
+    Writable array;
+    if (!nb::try_cast<Writable>(value, array)) {
+      std::string text = "tensor " + std::to_string(index) +
+                         ": expected a writable array in the processor's memory that speaks DLPack, "
+                         "or (address, dtype, sizes, strides)";
+      throw nb::value_error(text.c_str());
+    }
+    tensor = fromArray(array);
+  }
+  return tensor;
+}
+
+/// 64-byte aligned; on huge pages where it is large, since panels are walked with large strides.
+static void *allocateWorkspace(uint64_t bytes) {
+  bool large = bytes >= kHugePage;
+  uint64_t alignment = large ? kHugePage : 64;
+  uint64_t rounded = (std::max<uint64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  void *memory = std::aligned_alloc(alignment, rounded);
+  if (!memory)
+    throw std::bad_alloc();
+  if (large)
+    madvise(memory, rounded, MADV_HUGEPAGE);
+  return memory;
+}
+
+Binding::Binding(const Handle &handle, nb::sequence tensors)
+    : handle(handle), workspace(nullptr, std::free) {
+  std::vector<Tensor> owned;
+  for (nb::handle value : tensors)
+    owned.push_back(readTensor(value, owned.size()));
+  std::vector<muon_tensor> views;
+  for (const Tensor &tensor : owned)
+    views.push_back({tensor.data, tensor.dtype, static_cast<uint32_t>(tensor.sizes.size()),
+                     tensor.sizes.data(), tensor.strides.data()});
+
+  const muon_program &program = handle.program();
+  layouts.resize(program.num_parameters);
+  size_t next = 0;
+  for (uint32_t g = 0; g < program.num_groups; ++g) {
+    const muon_group &group = program.groups[g];
+    for (uint32_t p = 0; p < group.num_parameters; ++p)
+      for (uint32_t a = 0; a < group.num_arguments; ++a, ++next)
+        if (group.arguments[a].role == MUON_GRADIENT && next < owned.size())
+          layouts.at(group.first_parameter + p) = {owned[next].dtype, owned[next].sizes,
+                                                   owned[next].strides};
+  }
+  states.resize(program.num_parameters);
+  gradients.resize(program.num_parameters);
+  scalars.resize(size_t(program.num_scalar_sets) * program.num_scalars);
+  uint64_t bytes = muon_workspace_size(handle.raw());
+  workspace.reset(allocateWorkspace(bytes));
+  check(muon_bind(handle.raw(), views.data(), views.size(), workspace.get(), bytes, states.data(),
+                  &binding));
+}
+
+Binding::~Binding() {
+  if (binding)
+    muon_release(binding);
+}
+
+void Binding::readGradient(size_t index, nb::handle value) {
+  if (value.is_none()) {
+    gradients[index] = nullptr;
+    return;
+  }
+  if (PyLong_Check(value.ptr())) {
+    gradients[index] = reinterpret_cast<void *>(nb::cast<uintptr_t>(value));
+    return;
+  }
+  Readable array;
+  if (!nb::try_cast<Readable>(value, array))
+    throw nb::value_error("a gradient is an address, None or an array that speaks DLPack");
+  Tensor tensor = fromArray(array);
+  const GradientLayout &layout = layouts.at(index);
+  if (tensor.dtype != layout.dtype || tensor.sizes != layout.sizes ||
+      !sameStrides(tensor.sizes, tensor.strides, layout.strides)) {
+    std::string text = "gradient " + std::to_string(index) +
+                       ": its element type, sizes or strides are not the ones it was bound with";
+    throw nb::value_error(text.c_str());
+  }
+  gradients[index] = tensor.data;
+}
+
+void Binding::run(nb::sequence newGradients, nb::sequence newScalars) {
+  if (running)
+    throw std::runtime_error("the binding is already running in another thread");
+  if (nb::len(newGradients) != gradients.size() || nb::len(newScalars) != scalars.size()) {
+    std::string text = "run takes " + std::to_string(gradients.size()) + " gradients and " +
+                       std::to_string(scalars.size()) + " scalars, got " +
+                       std::to_string(nb::len(newGradients)) + " and " +
+                       std::to_string(nb::len(newScalars));
+    throw nb::value_error(text.c_str());
+  }
+  size_t index = 0;
+  for (nb::handle value : newGradients)
+    readGradient(index++, value);
+  const muon_program &program = handle.program();
+  index = 0;
+  for (nb::handle value : newScalars) {
+    if (program.scalars[index % program.num_scalars].is_integer)
+      scalars[index].i64 = nb::cast<int64_t>(value);
+    else
+      scalars[index].f64 = nb::cast<double>(value);
+    ++index;
+  }
+  muon_status status;
+  running = true; // under the GIL: the tables above are not written while they are being read
+  {
+    nb::gil_scoped_release release;
+    status = muon_run(binding, gradients.data(), scalars.data(), nullptr);
+  }
+  running = false;
+  check(status);
+}
+
+nb::list Binding::status() const {
+  nb::list result;
+  for (const muon_parameter_status &state : states)
+    result.append(state.state);
+  return result;
+}

@@ -1,0 +1,42 @@
+//===- Compiler.cpp - the extension muonc._compiler: the compiler's C API --------------------===//
+
+#include "muon-c/Compiler.h"
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <string>
+
+namespace nb = nanobind;
+
+/// A request the compiler refuses is the caller's: ValueError with the compiler's own line.
+static void compile(const std::string &request, const std::string &emit, const std::string &path) {
+  int status;
+  {
+    nb::gil_scoped_release release;
+    status = muon_compile(request.c_str(), emit.c_str(), path.c_str());
+  }
+  if (status)
+    throw nb::value_error(muon_compiler_error());
+}
+
+static std::string compileText(const std::string &request, const std::string &emit) {
+  char *text;
+  {
+    nb::gil_scoped_release release;
+    text = muon_compile_text(request.c_str(), emit.c_str());
+  }
+  if (!text)
+    throw nb::value_error(muon_compiler_error());
+  std::string result = text;
+  muon_compiler_free(text);
+  return result;
+}
+
+NB_MODULE(_compiler, m) {
+  m.doc() = "Compiles requests (JSON text, see muon-c/Compiler.h) to programs. Loads LLVM.";
+  m.def("build", [] { return std::string(muon_compiler_build()); });
+  m.def("host", [] { return std::string(muon_compiler_host()); });
+  m.def("compile", &compile, nb::arg("request"), nb::arg("emit"), nb::arg("path"));
+  m.def("compile_text", &compileText, nb::arg("request"), nb::arg("emit"));
+}

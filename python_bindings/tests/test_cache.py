@@ -1,0 +1,156 @@
+"""The program cache: what is kept, how fast it comes back, and what happens to damage and to races."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+
+import muonc
+from muonc import program
+
+REQUEST = {"name": "cached", "groups": [{"shape": [48, 80], "parameters": ["w"], "preset": "torch"}]}
+
+
+def entries(directory):
+    return [path for path in directory.iterdir() if path.is_dir()]
+
+
+def load_again(monkeypatch):
+    """The program of REQUEST as another process would get it."""
+    monkeypatch.setattr(program, "_loaded", {})
+    return muonc.compile_program(REQUEST)
+
+
+def test_a_program_is_kept_and_comes_back(fresh_cache, monkeypatch):
+    first = muonc.compile_program(REQUEST)
+    assert first.origin == "compiled"
+    (entry,) = entries(fresh_cache)
+    facts = json.loads((entry / "program.json").read_text())
+    assert facts["request"] == REQUEST and facts["bytes"] == (entry / "program.so").stat().st_size
+    assert muonc.compile_program(dict(reversed(REQUEST.items()))) is first
+    second = load_again(monkeypatch)
+    assert second.origin == "disk cache" and second.description == first.description
+
+
+def test_from_disk_takes_at_most_50_ms_in_a_new_process(fresh_cache):
+    muonc.compile_program(REQUEST)
+    script = (
+        "import json, sys, muonc\n"
+        "p = muonc.compile_program(json.loads(sys.argv[1]))\n"
+        "maps = open('/proc/self/maps').read()\n"
+        "print(p.origin, p.seconds, 'libLLVM' in maps)"
+    )
+    fastest = 1.0
+    for _ in range(3):
+        output = subprocess.run([sys.executable, "-c", script, json.dumps(REQUEST)], check=True, capture_output=True,
+                                text=True, cwd="/").stdout
+        *origin, seconds, llvm = output.split()
+        assert origin == ["disk", "cache"] and llvm == "False"
+        fastest = min(fastest, float(seconds))
+    assert fastest <= 0.050
+
+
+def test_other_settings_are_other_entries(fresh_cache):
+    muonc.compile_program(REQUEST)
+    muonc.compile_program({**REQUEST, "form": "standard"})
+    assert len(entries(fresh_cache)) == 2
+
+
+@pytest.mark.parametrize(
+    "damage, words",
+    [
+        (lambda e: (e / "program.so").write_bytes(b"\x7fELF"), "checksum"),
+        (lambda e: (e / "program.so").write_bytes((e / "program.so").read_bytes()[:-1] + b"\x55"), "checksum"),
+        (lambda e: (e / "program.so").unlink(), "program.so is missing"),
+        (lambda e: (e / "program.json").unlink(), "program.json is missing"),
+        (lambda e: (e / "program.json").write_text("{"), "program.json cannot be read"),
+        (lambda e: (e / "program.json").write_text("[]"), "program.json cannot be read"),
+    ],
+)
+def test_a_damaged_entry_is_named_and_rebuilt(fresh_cache, monkeypatch, damage, words):
+    kept = muonc.compile_program(REQUEST)
+    (entry,) = entries(fresh_cache)
+    # A mapped library must not be written to: the damage is done to a copy in its place.
+    content = (entry / "program.so").read_bytes()
+    (entry / "program.so").unlink()
+    (entry / "program.so").write_bytes(content)
+    damage(entry)
+    with pytest.warns(RuntimeWarning, match=words) as caught:
+        again = load_again(monkeypatch)
+    assert again.origin == "compiled" and again.description == kept.description
+    message = str(caught[0].message)
+    assert entry.name in message and "\n" not in message
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_again(monkeypatch).origin == "disk cache"
+    assert entries(fresh_cache) == [entry]
+
+
+def test_a_damaged_stamp_is_only_asked_again(fresh_cache, monkeypatch):
+    muonc.compile_program(REQUEST)
+    (stamp,) = fresh_cache.glob("compiler-*.json")
+    stamp.write_text("?")
+    assert load_again(monkeypatch).origin == "disk cache"
+    assert json.loads(stamp.read_text())["build"]
+
+
+def test_processes_race_for_one_entry(fresh_cache):
+    script = "import json, sys, muonc; print(muonc.compile_program(json.loads(sys.argv[1])).origin)"
+    command = [sys.executable, "-W", "error", "-c", script, json.dumps(REQUEST)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd="/") for _ in range(3)]
+    for process in running:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0 and output.strip() in ("compiled", "disk cache")
+    assert len(entries(fresh_cache)) == 1
+    assert not list(fresh_cache.glob(".new-*")) and not list(fresh_cache.glob(".old-*"))
+
+
+def test_processes_race_for_a_damaged_entry(fresh_cache):
+    muonc.compile_program(REQUEST)
+    (entry,) = entries(fresh_cache)
+    (entry / "program.json").write_text("damaged")
+    script = "import json, sys, muonc; print(muonc.compile_program(json.loads(sys.argv[1])).origin)"
+    command = [sys.executable, "-c", script, json.dumps(REQUEST)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/")
+               for _ in range(3)]
+    for process in running:
+        process.communicate(timeout=300)
+        assert process.returncode == 0
+    assert program._is_whole(entry)
+    assert entries(fresh_cache) == [entry]
+
+
+def test_a_cache_that_cannot_be_written_warns_and_works(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+    monkeypatch.setenv("MUON_CACHE_DIR", str(blocked))
+    monkeypatch.setattr(program, "_loaded", {})
+    with pytest.warns(RuntimeWarning, match="nothing is cached"):
+        made = muonc.compile_program(REQUEST)
+    assert made.origin == "compiled, not kept" and made.parameters == ["w"]
+
+
+def test_a_refused_request_leaves_nothing(fresh_cache):
+    with pytest.raises(ValueError):
+        muonc.compile_program({"groups": [{"shape": [8, 8], "parameters": ["w"], "preset": "nonsense"}]})
+    assert not fresh_cache.exists() or not entries(fresh_cache)
+
+
+def test_where_the_cache_is(monkeypatch):
+    monkeypatch.delenv("MUON_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert str(program.cache_directory()) == "/somewhere/muonc"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert program.cache_directory() == program.pathlib.Path.home() / ".cache" / "muonc"
+
+
+def test_getting_a_loaded_program_is_immediate(fresh_cache):
+    kept = muonc.compile_program(REQUEST)
+    start = time.perf_counter()
+    assert muonc.compile_program(REQUEST) is kept
+    assert time.perf_counter() - start < 0.005
+    assert os.environ["MUON_CACHE_DIR"] == str(fresh_cache)

@@ -1,0 +1,72 @@
+"""What importing loads, and which parameters a model's optimizer is for."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import muonc
+
+
+def libraries_after(code):
+    """Names in the memory map of a new interpreter that ran `code`."""
+    script = code + "\nprint(open('/proc/self/maps').read())"
+    # Not from here: the sources beside the tests would be found before the built package.
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
+
+
+def test_importing_loads_no_llvm_and_no_torch():
+    maps = libraries_after("import muonc")
+    assert "_runtime" in maps
+    for library in ("LLVM", "MLIR", "libmuon_compiler", "_compiler.", "libtorch"):
+        assert library not in maps
+
+
+def test_importing_the_optimizer_loads_no_llvm_of_ours():
+    maps = libraries_after("import muonc.torch")
+    for library in ("libLLVM", "libMLIR", "libmuon_compiler"):
+        assert library not in maps
+
+
+def test_the_first_compilation_loads_the_compiler():
+    assert "libmuon_compiler" in libraries_after("from muonc import _compiler")
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wte = torch.nn.Embedding(10, 8)
+        self.block = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 4))
+        self.conv = torch.nn.Conv1d(4, 4, 3)
+        self.lm_head = torch.nn.Linear(8, 10, bias=False)
+
+
+def test_split_takes_matrices_and_leaves_embeddings_and_heads():
+    model = Model()
+    matrices, others = muonc.split_parameters(model)
+    assert [id(p) for p in matrices] == [id(model.block[0].weight), id(model.block[2].weight)]
+    assert len(matrices) + len(others) == len(list(model.parameters()))
+
+
+def test_split_with_another_rule_frozen_and_tied_parameters():
+    model = Model()
+    model.lm_head.weight = model.wte.weight
+    model.block[0].weight.requires_grad_(False)
+    matrices, others = muonc.split_parameters(model, exclude="")
+    assert [tuple(p.shape) for p in matrices] == [(10, 8), (4, 8)]
+    assert all(p.ndim != 2 for p in others)
+
+
+def test_split_takes_pairs_too():
+    matrices, others = muonc.split_parameters([("a.weight", np.zeros((2, 3))), ("a.bias", np.zeros(2))])
+    assert len(matrices) == len(others) == 1
+
+
+def test_the_names_of_the_package():
+    for name in muonc.__all__:
+        assert hasattr(muonc, name)
+    with pytest.raises(ValueError, match="no_such_preset"):
+        muonc.compile_program({"groups": [{"shape": [8, 8], "parameters": ["w"], "preset": "no_such_preset"}]})

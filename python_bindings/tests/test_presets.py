@@ -1,0 +1,148 @@
+"""Step functions beside torch's: exact against the singular value decomposition, skipped gradients, batches."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from reference import Reference, distance, give, gradients, matrices
+
+import muonc.torch
+
+
+def direction(gradient, **settings):
+    """What one step with these settings moves a zero matrix by, per unit of learning rate: -U, in float64."""
+    parameter = torch.nn.Parameter(torch.zeros_like(gradient))
+    optimizer = muonc.torch.Muon([parameter], lr=1.0, weight_decay=0.0, momentum=0.0, **settings)
+    parameter.grad = gradient.clone()
+    optimizer.step()
+    return -parameter.detach().double().numpy(), optimizer
+
+
+def polar(gradient):
+    """The polar factor of [m, n] through the singular value decomposition in float64."""
+    u, _, vt = np.linalg.svd(gradient.double().numpy(), full_matrices=False)
+    return u @ vt
+
+
+def unscaled(u, reference):
+    """Removes the preset's scale, a constant per shape."""
+    return u * (np.linalg.norm(reference) / np.linalg.norm(u))
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (48, 160), (160, 48), (37, 53)])
+def test_exact_is_the_polar_factor(shape):
+    gradient = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    u, _ = direction(gradient, preset="exact")
+    truth = polar(gradient)
+    assert np.linalg.norm(unscaled(u, truth) - truth) / np.linalg.norm(truth) <= 1e-4
+
+
+def test_exact_is_faster_than_the_decomposition():
+    gradient = torch.randn((512, 1024), generator=torch.Generator().manual_seed(3))
+    parameter = torch.nn.Parameter(torch.zeros_like(gradient))
+    optimizer = muonc.torch.Muon([parameter], preset="exact")
+    parameter.grad = gradient
+    optimizer.step()
+
+    def best(work):
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+        return min(seconds)
+
+    assert best(optimizer.step) < best(lambda: torch.linalg.svd(gradient, full_matrices=False))
+
+
+@pytest.mark.parametrize("preset", ["keller", "moonlight", "polar_express"])
+def test_presets_follow_the_polar_factor_roughly(preset):
+    """Their tables leave singular values within their bands: near 1, not at 1."""
+    gradient = gradients([(64, 160)], 0)[0]
+    u, _ = direction(gradient, preset=preset)
+    truth = polar(gradient)
+    assert np.linalg.norm(unscaled(u, truth) - truth) / np.linalg.norm(truth) <= 0.5
+
+
+def test_inverse_root_follows_its_recurrence():
+    """Newton on the trace-normalised Gram matrix in float64: rows (1.5, -0.5, 0) on the damped matrix."""
+    gradient = torch.randn((24, 60), generator=torch.Generator().manual_seed(5))
+    steps, damping = 5, 1e-3
+    u, optimizer = direction(gradient, preset="inverse_root", dtype="f32",
+                             options={"steps": steps, "damping": damping})
+    g = gradient.double().numpy()
+    k = min(g.shape)
+    trace = np.sum(g * g) + k * damping
+    r, q = (g @ g.T + damping * np.eye(k)) / trace, np.eye(k)
+    for _ in range(steps):
+        p = 1.5 * np.eye(k) - 0.5 * r
+        r, q = r @ p @ p, q @ p
+    truth = q @ g / np.sqrt(trace)
+    assert np.linalg.norm(unscaled(u, truth) - truth) / np.linalg.norm(truth) <= 2e-4
+    assert optimizer.report()["program"]
+
+
+def test_skip_leaves_non_finite_gradients_parameters_alone():
+    shapes = [(16, 24), (16, 24), (24, 8)]
+    parameters = matrices(shapes)
+    optimizer = muonc.torch.Muon(parameters, lr=0.05, nonfinite="skip")
+    give(parameters, gradients(shapes, 0))
+    optimizer.step()
+    assert optimizer.skipped() == []
+    before = [p.detach().clone() for p in parameters]
+    momentum = optimizer.state[parameters[1]]["momentum_buffer"].clone()
+    give(parameters, gradients(shapes, 1))
+    parameters[1].grad[3, 5] = float("nan")
+    optimizer.step()
+    assert [id(p) for p in optimizer.skipped()] == [id(parameters[1])]
+    assert torch.equal(parameters[1], before[1])
+    assert torch.equal(optimizer.state[parameters[1]]["momentum_buffer"], momentum)
+    assert not torch.equal(parameters[0], before[0]) and not torch.equal(parameters[2], before[2])
+
+
+def test_propagate_is_the_default():
+    parameter = matrices([(8, 8)])[0]
+    optimizer = muonc.torch.Muon([parameter])
+    parameter.grad = torch.full((8, 8), float("nan"))
+    optimizer.step()
+    assert torch.isnan(parameter).all() and optimizer.skipped() == []
+
+
+def test_leading_dimensions_are_a_batch_when_asked():
+    starts = matrices([(12, 20)] * 6)
+    stacked = torch.nn.Parameter(torch.stack([p.detach() for p in starts]).view(2, 3, 12, 20))
+    values = gradients([(12, 20)], 0)[0] * torch.arange(1, 7).view(6, 1, 1) + torch.eye(12, 20)
+    optimizer = muonc.torch.Muon([stacked], lr=0.02, dtype="f32", form="standard", batched=True)
+    stacked.grad = values.view(2, 3, 12, 20).clone()
+    optimizer.step()
+    reference = Reference(starts, lr=0.02)
+    reference.step(list(values))
+    assert distance(list(stacked.view(6, 12, 20)), starts, reference.weights) <= 2e-5
+
+
+def test_stochastic_rounding_is_seeded_and_unbiased():
+    shape = (64, 64)
+
+    def run(seed):
+        parameter = torch.nn.Parameter(torch.ones(shape, dtype=torch.bfloat16))
+        optimizer = muonc.torch.Muon([parameter], lr=1e-4, weight_decay=0.0, seed=seed,
+                                     options={"stochastic_rounding": True})
+        for step in range(20):
+            parameter.grad = gradients([shape], step, torch.bfloat16)[0]
+            optimizer.step()
+        return parameter.detach()
+
+    assert torch.equal(run(1), run(1)) and not torch.equal(run(1), run(2))
+    # Rounding to nearest would leave 1 where it is: a step is far below half a unit in the last place.
+    assert (run(1) != 1).any()
+
+
+def test_the_report_says_which_path_ran():
+    parameters = matrices([(64, 256), (64, 64)])
+    optimizer = muonc.torch.Muon(parameters, dtype="f32")
+    give(parameters, gradients([(64, 256), (64, 64)], 0))
+    optimizer.step()
+    report = optimizer.report()
+    assert report["target"] and report["workers"] >= 1 and report["origin"] in ("compiled", "disk cache")
+    assert report["program"]

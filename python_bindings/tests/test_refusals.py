@@ -1,0 +1,145 @@
+"""Bad input: one clear line, torch's exception type where torch has one, and nothing changed."""
+
+import pytest
+import torch
+
+import muonc
+import muonc.torch
+
+
+def one_line(caught):
+    return "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lr": -1.0},
+        {"lr": torch.tensor([1.0, 2.0])},
+        {"momentum": -0.5},
+        {"weight_decay": -0.1},
+        {"adjust_lr_fn": "arbitrary"},
+    ],
+    ids=str,
+)
+def test_settings_are_refused_as_torch_does(settings):
+    parameters = [torch.nn.Parameter(torch.zeros(4, 4))]
+    with pytest.raises(ValueError) as theirs:
+        torch.optim.Muon(parameters, **settings)
+    with pytest.raises(ValueError) as mine:
+        muonc.torch.Muon(parameters, **settings)
+    assert str(mine.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4), ()])
+def test_other_dimensions_are_refused_as_torch_does(shape):
+    parameters = [torch.nn.Parameter(torch.zeros(shape))]
+    with pytest.raises(ValueError) as theirs:
+        torch.optim.Muon(parameters)
+    with pytest.raises(ValueError) as mine:
+        muonc.torch.Muon(parameters)
+    assert str(mine.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize(
+    "make, gradient, error, message",
+    [
+        (lambda: torch.zeros(4, 4, dtype=torch.complex64), None, RuntimeError, "complex parameters"),
+        (lambda: torch.zeros(4, 4), torch.zeros(4, 4).to_sparse(), RuntimeError, "sparse gradients"),
+        (lambda: torch.zeros(4, 4, device="meta"), None, ValueError, "is on meta; expected the CPU"),
+        (lambda: torch.zeros(4, 4, dtype=torch.float64), None, ValueError, "torch.float64; expected torch.float32"),
+        (lambda: torch.zeros(4, 4, dtype=torch.float16), None, ValueError, "torch.float16; expected torch.float32"),
+        (lambda: torch.zeros(8, 8)[::2, ::2], None, ValueError, "expected 1 in one of its last two"),
+        (lambda: torch.zeros(4, 1).expand(4, 4).t(), None, ValueError, "share memory|expected 1 in one"),
+    ],
+)
+def test_parameters_that_no_program_takes(make, gradient, error, message):
+    parameter = torch.nn.Parameter(make())
+    parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
+    optimizer = muonc.torch.Muon([parameter])
+    with pytest.raises(error, match=message) as caught:
+        optimizer.step()
+    assert one_line(caught)
+
+
+def test_a_gradient_that_becomes_sparse():
+    parameter = torch.nn.Parameter(torch.ones(4, 4))
+    optimizer = muonc.torch.Muon([parameter])
+    parameter.grad = torch.ones(4, 4)
+    optimizer.step()
+    before = parameter.detach().clone()
+    parameter.grad = torch.ones(4, 4).to_sparse()
+    with pytest.raises(RuntimeError, match="sparse gradients"):
+        optimizer.step()
+    assert torch.equal(parameter, before)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"dtype": "fp8"}, "dtype should be one of auto, f32, bf16 but is: fp8"),
+        ({"form": "gramm"}, "form should be one of"),
+        ({"nonfinite": "raise"}, "nonfinite should be one of"),
+        ({"workers": 0}, "workers should be >= 1"),
+        ({"ns_steps": 100}, "less than 100"),
+        ({"ns_coefficients": (1.0, 2.0)}, "exactly 3"),
+        ({"options": {"table": {1, 2}}}, "options should be"),
+    ],
+)
+def test_our_own_settings(settings, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        muonc.torch.Muon([torch.nn.Parameter(torch.zeros(4, 4))], **settings)
+    assert one_line(caught)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"preset": "newton"}, "newton"),
+        ({"ns_coefficients": (3.4445, 4.775, 2.0315)}, "."),
+        ({"options": {"no_such_option": 1}}, "no_such_option"),
+        ({"options": {"clip": "much"}}, "clip|much"),
+    ],
+)
+def test_what_the_compiler_refuses_changes_nothing(settings, message):
+    parameter = torch.nn.Parameter(torch.ones(4, 4))
+    parameter.grad = torch.ones(4, 4)
+    optimizer = muonc.torch.Muon([parameter], **settings)
+    with pytest.raises(ValueError, match=message) as caught:
+        optimizer.step()
+    assert one_line(caught)
+    assert torch.equal(parameter, torch.ones(4, 4))
+
+
+def test_a_refused_group_is_not_added():
+    optimizer = muonc.torch.Muon([torch.nn.Parameter(torch.zeros(4, 4))])
+    with pytest.raises(ValueError, match="2D"):
+        optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(4))]})
+    assert len(optimizer.param_groups) == 1
+
+
+def test_a_parameter_used_twice():
+    shared = torch.zeros(8, 8)
+    parameters = [torch.nn.Parameter(shared), torch.nn.Parameter(shared.view(8, 8))]
+    for parameter in parameters:
+        parameter.grad = torch.ones(8, 8)
+    with pytest.raises(ValueError) as caught:
+        muonc.torch.Muon(parameters).step()
+    assert one_line(caught)
+
+
+@pytest.mark.parametrize(
+    "request_, message",
+    [
+        ({"groups": [{"shape": [0, 4], "parameters": ["w"], "preset": "torch"}]}, "0"),
+        ({"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch"}], "target": "pdp11"}, "pdp11"),
+        ({"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch"}], "dtype": "f8"}, "f8"),
+        ({"groups": [{"shape": "4x4", "parameters": ["w"], "preset": "torch"}]}, "shape"),
+        ({"groups": []}, "group"),
+        ({}, "group"),
+    ],
+)
+def test_requests(request_, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        muonc.compile_program(request_)
+    assert one_line(caught)

@@ -1,0 +1,166 @@
+"""The runtime extension alone, on a program written by hand in C."""
+
+import pathlib
+import shutil
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from muonc import _runtime
+from muonc.program import Program
+
+HERE = pathlib.Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    path = tmp_path_factory.mktemp("handmade") / "handmade.so"
+    include = HERE.parents[1] / "runtime" / "include"
+    compiler = shutil.which("cc") or "clang-22"
+    options = ["-std=c11", "-Wall", "-shared", "-fPIC", f"-I{include}"]
+    subprocess.run([compiler, *options, HERE / "handmade.c", "-o", path], check=True)
+    return str(path)
+
+
+@pytest.fixture
+def program(library):
+    return Program(_runtime.Handle(library, "descend_program"), "handmade", 0.0)
+
+
+def arrays():
+    return {name: {"weight": np.ones((3, 4), np.float32), "gradient": np.zeros((3, 4), np.float32)} for name in "ab"}
+
+
+def test_description(program):
+    assert program.parameters == ["a", "b"]
+    assert program.scalar_sets == [0, 1]
+    assert program.scalars == ["lr", "shift"]
+    group = program.description["groups"][0]
+    assert group["arguments"][0] == {"name": "weight", "role": 0, "dtype": 0, "sizes": (3, 4)}
+    report = program.report()
+    assert report["target"] == "generic" and report["program"] == {"form": "none"} and report["workers"] >= 1
+
+
+def test_numpy_arrays_over_dlpack(program):
+    held = arrays()
+    binding = program.bind(held)
+    gradients = [np.full((3, 4), 2.0, np.float32), np.full((3, 4), 3.0, np.float32)]
+    binding.run(gradients, [0.5, 1, 0.25, -1])
+    np.testing.assert_array_equal(held["a"]["weight"], 1 - 0.5 * 3)
+    np.testing.assert_array_equal(held["b"]["weight"], 1 - 0.25 * 2)
+    assert binding.status() == [0, 0]
+
+
+def test_a_missing_gradient_leaves_its_parameter(program):
+    held = arrays()
+    binding = program.bind(held)
+    for _ in range(2):
+        binding.run([None, np.ones((3, 4), np.float32)], [1.0, 0, 1.0, 0])
+    np.testing.assert_array_equal(held["a"]["weight"], 1)
+    np.testing.assert_array_equal(held["b"]["weight"], -1)
+    assert binding.status() == [1, 0]
+    binding.run([np.ones((3, 4), np.float32), None], [1.0, 0, 1.0, 0])
+    np.testing.assert_array_equal(held["a"]["weight"], 0)
+    assert binding.status() == [0, 1]
+
+
+def test_transposed_arrays_and_torch_tensors(program):
+    held = arrays()
+    weight = np.ones((4, 3), np.float32).T
+    tensor = torch.ones(3, 4)
+    held["a"]["weight"], held["b"]["weight"] = weight, tensor
+    binding = program.bind(held)
+    gradient = np.arange(12, dtype=np.float32).reshape(3, 4)
+    binding.run([gradient, torch.from_numpy(gradient)], [1.0, 0, 2.0, 0])
+    np.testing.assert_array_equal(weight, 1 - gradient)
+    np.testing.assert_array_equal(tensor.numpy(), 1 - 2 * gradient)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda h: h.pop("b"), "no arrays for parameter 'b'"),
+        (lambda h: h["a"].pop("weight"), "'a' has no array 'weight'"),
+        (lambda h: h["a"].update(weight=np.ones((3, 4))), "f32"),
+        (lambda h: h["a"].update(weight=np.ones((3, 5), np.float32)), "3, 4"),
+        (lambda h: h["a"].update(weight=np.ones((6, 8), np.float32)[::2, ::2]), "stride"),
+        (lambda h: h["a"].update(weight=h["b"]["weight"]), "weight"),
+        (lambda h: h["a"].update(weight=np.ones((3, 4), np.complex64)), "element type"),
+        (lambda h: h["a"].update(weight="text"), "DLPack"),
+    ],
+)
+def test_bind_refuses_in_one_line(program, change, message):
+    held = arrays()
+    change(held)
+    with pytest.raises(ValueError, match=message) as caught:
+        program.bind(held)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_read_only_weight_is_refused(program):
+    held = arrays()
+    held["a"]["weight"].setflags(write=False)
+    with pytest.raises(ValueError, match="writable"):
+        program.bind(held)
+
+
+def test_run_refuses_other_gradients_than_bound(program):
+    binding = program.bind(arrays())
+    good, row = np.zeros((3, 4), np.float32), [0.0, 0, 0.0, 0]
+    for bad in (np.zeros((3, 4)), np.zeros((4, 3), np.float32).T, np.zeros((2, 4), np.float32)):
+        with pytest.raises(ValueError, match="gradient 1"):
+            binding.run([good, bad], row)
+    with pytest.raises(ValueError, match="2 gradients and 4 scalars, got 1 and 4"):
+        binding.run([good], row)
+    with pytest.raises((TypeError, RuntimeError)):
+        binding.run([good, good], [0.0, 1.5, 0.0, 0])
+
+
+@pytest.mark.parametrize(
+    "path, symbol, message",
+    [
+        ("no-such-file.so", "descend_program", "no-such-file.so"),
+        (None, "no_such_program", "no_such_program"),
+        (None, "from_the_future", "ABI version 2"),
+    ],
+)
+def test_load_refuses_in_one_line(library, path, symbol, message):
+    with pytest.raises((OSError, RuntimeError), match=message) as caught:
+        _runtime.Handle(path or library, symbol)
+    assert "\n" not in str(caught.value)
+
+
+def test_workers_are_limited_but_never_raised(library):
+    default = _runtime.Handle(library, "descend_program").describe()["workers"]
+    assert _runtime.Handle(library, "descend_program", 0, 1).describe()["workers"] == 1
+    assert _runtime.Handle(library, "descend_program", 0, default + 5).describe()["workers"] == default
+    assert _runtime.Handle(library, "descend_program", 3).describe()["workers"] == 3
+
+
+def test_bindings_run_from_several_threads(program):
+    """Each thread its own binding of one shared program; the interpreter lock is free meanwhile."""
+    results = {}
+
+    def train(name):
+        held = arrays()
+        binding = program.bind(held)
+        for _ in range(200):
+            binding.run([np.ones((3, 4), np.float32)] * 2, [0.01, 0, 0.02, 0])
+        results[name] = float(held["a"]["weight"].sum())
+
+    threads = [threading.Thread(target=train, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(results.values())) == 1 and len(results) == 4
+
+
+def test_a_binding_keeps_its_program_alive(library):
+    held = arrays()
+    binding = Program(_runtime.Handle(library, "descend_program"), "handmade", 0.0).bind(held)
+    binding.run([np.ones((3, 4), np.float32)] * 2, [1.0, 0, 1.0, 0])
+    np.testing.assert_array_equal(held["a"]["weight"], 0)
