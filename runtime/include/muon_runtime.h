@@ -64,7 +64,11 @@ typedef struct muon_group {
   uint64_t first_parameter;           /* index of parameters[0] in the program's parameter order */
 } muon_group;
 
-/* Where a launch's operand lives. Strides are in elements of `dtype`. */
+/* Where a launch's operand lives. Strides are in elements of `dtype`. An ARGUMENT's matrices are walked by its leading axes,
+ * those before the first axis the operand walks itself; an argument without them is shared by all matrices and only read.
+ * WORKSPACE: a launch touches at most matrix_stride bytes from a matrix's offset on; or, if all workspace operands of a group
+ * have the same matrix_stride and lie within one of it, each matrix has a slab of its own. Either lets small matrices run
+ * without barriers if no two operands share memory across matrices. */
 typedef enum muon_place { MUON_PLACE_ARGUMENT = 0, MUON_PLACE_WORKSPACE = 1 } muon_place;
 typedef struct muon_operand {
   uint32_t place;         /* muon_place */
@@ -73,7 +77,8 @@ typedef struct muon_operand {
   int32_t row_axis;       /* ARGUMENT: axis the rows walk, counted from the front of sizes; -1: stride 0 */
   int32_t column_axis;    /* ARGUMENT: same for columns */
   uint32_t written;       /* 1: the launch writes it */
-  uint64_t offset;        /* WORKSPACE: bytes from the workspace's start; ARGUMENT: elements from the matrix's start */
+  uint64_t offset;        /* WORKSPACE: bytes from the workspace's start; ARGUMENT: row-major index of the
+                           * first element in the matrix, whatever the tensor's strides are */
   uint64_t matrix_stride; /* WORKSPACE: bytes from one matrix of the group to the next */
   int64_t row_stride, column_stride; /* WORKSPACE only */
 } muon_operand;
@@ -166,11 +171,12 @@ typedef struct muon_tensor {
   const int64_t *sizes, *strides;
 } muon_tensor;
 
-/* Runs body(context, worker) once for every worker in [0, workers), concurrently, and returns when all have. */
+/* Runs body(context, worker) once for every worker in [0, workers) and returns when all have. All bodies must be running at
+ * the same time: they wait for each other between stages. */
 typedef void (*muon_parallel)(void *pool, uint32_t workers, void (*body)(void *context, uint32_t worker), void *context);
 
 typedef struct muon_options {
-  uint32_t workers;       /* 0: min(affinity mask, cgroup quota) */
+  uint32_t workers;       /* 0: min(affinity mask, cgroup quota); never more than 2048 */
   uint32_t variant;       /* 0: pick; i: use variant i - 1 or fail */
   muon_parallel parallel; /* null: the runtime's own pool */
   void *pool;             /* passed to `parallel` */
@@ -200,12 +206,14 @@ uint64_t muon_workspace_size(const muon_handle *handle);
 
 /* tensors: for every group, every parameter, every argument in order (gradients give dtype, sizes and strides; their data is
  * ignored and comes with each run; a metric's data may be null). Refused: wrong dtype, rank or sizes; no dimension of the
- * last two with unit stride; aliasing between any two tensors the program writes, or a written and a read one. */
+ * last two with unit stride (size 1 counts); negative strides; a tensor the program writes, or the workspace, sharing an
+ * element with any other. Views that interleave without sharing are fine. status may be null: nobody looks. */
 muon_status muon_bind(muon_handle *handle, const muon_tensor *tensors, uint64_t num_tensors, void *workspace, uint64_t workspace_bytes,
                       muon_parameter_status *status, struct muon_binding **binding);
 void muon_release(struct muon_binding *binding);
 /* gradients: one pointer per parameter in program order; null leaves the parameter and its states untouched and says so in its
- * status. scalars: num_scalar_sets rows of num_scalars. stream: CUDA stream, ignored on CPU. */
+ * status. scalars: num_scalar_sets rows of num_scalars. stream: CUDA stream, ignored on CPU. A gradient that shares memory with
+ * what the program writes is refused before anything is written. */
 muon_status muon_run(struct muon_binding *binding, void *const *gradients, const muon_scalar *scalars, void *stream);
 
 #ifdef __cplusplus

@@ -161,8 +161,17 @@ void muon_unload(muon_handle *handle) {
     releaseHandle(handle);
 }
 
-const muon_program *muon_describe(const muon_handle *handle) { return handle->program; }
-const muon_variant *muon_variant_in_use(const muon_handle *handle) { return handle->variant; }
-uint32_t muon_workers(const muon_handle *handle) { return handle->workers; }
-uint64_t muon_workspace_size(const muon_handle *handle) { return handle->variant->workspace_bytes; }
+const muon_program *muon_describe(const muon_handle *handle) {
+  return handle ? handle->program : nullptr;
+}
+
+const muon_variant *muon_variant_in_use(const muon_handle *handle) {
+  return handle ? handle->variant : nullptr;
+}
+
+uint32_t muon_workers(const muon_handle *handle) { return handle ? handle->workers : 0; }
+
+uint64_t muon_workspace_size(const muon_handle *handle) {
+  return handle ? handle->variant->workspace_bytes : 0;
+}
 }

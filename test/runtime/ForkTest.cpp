@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
+#if defined(__SANITIZE_THREAD__)
+#define MUON_TEST_TSAN 1
+#elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define MUON_TEST_TSAN 1
 #endif

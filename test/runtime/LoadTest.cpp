@@ -35,6 +35,10 @@ TEST(Load, RefusesNull) {
   EXPECT_REFUSED(MUON_ERROR_ARGUMENT, muon_load_library(nullptr, "p", nullptr, &handle),
                  "must not be null");
   muon_unload(nullptr);
+  EXPECT_EQ(muon_describe(nullptr), nullptr);
+  EXPECT_EQ(muon_variant_in_use(nullptr), nullptr);
+  EXPECT_EQ(muon_workers(nullptr), 0u);
+  EXPECT_EQ(muon_workspace_size(nullptr), 0u);
 }
 
 TEST(Load, Library) {

@@ -102,11 +102,11 @@ TEST(Schedule, BuffersThatShareMemoryAcrossMatricesNeedBarriers) {
   EXPECT_EQ(isolated([](P p) { p.operands[3].back().matrix_stride = 0; }),
             std::vector<bool>({false, true}));
   EXPECT_EQ(isolated([](P p) {
+              uint64_t distance = p.operands[4][1].offset - p.operands[0][1].offset;
               for (size_t list = 4; list < 8; ++list) // group 1 into the memory of group 0
                 for (muon_operand &operand : p.operands[list])
                   if (operand.place == MUON_PLACE_WORKSPACE)
-                    operand.offset -=
-                        p.operands[4][1].offset - p.operands[0][1].offset - (list == 4 ? 0 : 0);
+                    operand.offset -= distance;
             }),
             std::vector<bool>({true, false}));
 }
