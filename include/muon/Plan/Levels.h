@@ -1,0 +1,56 @@
+//===- Levels.h - which stage a value can be computed in --------------------------------*- C++ -*-===//
+//
+// The whole fusion decision: one pass in SSA order. A value's level is the first stage whose bodies can compute it:
+// the maximum over its operands, plus one across a cut. Cuts are a product (its operands must be in memory first),
+// the use of a reduction's result, and two products that would have to share one body.
+//
+//===----------------------------------------------------------------------------------------------===//
+
+#ifndef MUON_PLAN_LEVELS_H
+#define MUON_PLAN_LEVELS_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "muon/IR/Muon.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace muon {
+
+/// Where one value can be computed.
+struct Level {
+  int64_t stage = 0;
+  /// The product whose epilogue computes it, if it does not come from memory alone.
+  mlir::Operation *product = nullptr;
+  /// The same for every element: splats, constants and scalars of the program.
+  bool uniform = false;
+  /// Equal to its transpose, to the bit.
+  bool symmetric = false;
+};
+
+class Levels {
+public:
+  /// Fails with a diagnostic on an op outside Form's closed list, or one that Plan cannot place.
+  static mlir::FailureOr<Levels> compute(mlir::func::FuncOp function);
+
+  const Level &of(mlir::Value value) const { return levels.find(value)->second; }
+  /// Dimensions before the last two of the weight: one matrix each.
+  unsigned batchRank() const { return batch; }
+
+private:
+  mlir::LogicalResult visit(mlir::Operation *op);
+  Level combine(mlir::Operation *op) const;
+  mlir::LogicalResult visitReduce(mlir::linalg::ReduceOp reduce);
+
+  llvm::DenseMap<mlir::Value, Level> levels;
+  unsigned batch = 0;
+};
+
+/// Whether the op computes each element of its result from the same element of its operands.
+bool isElementwise(mlir::Operation *op);
+
+/// How a reduction combines its elements: add, max or min.
+Reduction reductionOf(mlir::linalg::ReduceOp reduce);
+
+} // namespace muon
+
+#endif // MUON_PLAN_LEVELS_H

@@ -1,0 +1,48 @@
+//===- Passes.td - the Plan room's passes ---------------------------------------------------------===//
+
+#ifndef MUON_PLAN_PASSES
+#define MUON_PLAN_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
+  let summary = "Turn step functions into kernels, stages and launches";
+  let description = [{
+    Consumes step functions in Form's closed op list, at most one `muon.program` that says which parameters run them, and
+    the module attribute `muon.target`. Guarantees one `muon.variant` whose stages hold launches over distinct
+    `muon.kernel`s, one workspace, and no allocation anywhere. The step functions stay: they describe the arguments.
+
+    Levels every value (Levels.h), stores what later stages need (Planner.cpp), and writes one kernel per stage, iteration
+    space and product. Launches of a stage share a kernel wherever body, operand types and layouts agree; constants are
+    coefficients of the launch. The number of stages does not depend on the number of parameters.
+
+    Before:
+        %r = muon.gram left %xh : tensor<768x3072xbf16> -> tensor<768x768xf32>
+        %rh = arith.truncf %r : tensor<768x768xf32> to tensor<768x768xbf16>
+    After:
+        muon.kernel @product_2 product symmetric of bf16 operands [...] { ... }
+        muon.stage { muon.launch @product_2 for @step tiles 21 sizes [768, 768, 3072, 128, 128, 3072] ... }
+
+    Numerics: bit-exact with respect to the step function, except that a full reduction is the sum of one partial per tile,
+    taken in tile order; tiles follow the matrix's shape only.
+  }];
+  let dependentDialects = ["::muon::MuonDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numKernels", "kernels", "Distinct kernels">,
+    Statistic<"numStages", "stages", "Stages">
+  ];
+}
+
+def CheckPlanPass : Pass<"muon-check-plan", "::mlir::ModuleOp"> {
+  let summary = "Check the Plan room's exit contract";
+  let description = [{
+    Consumes any module. Guarantees that it holds exactly one `muon.variant`, that every `muon.kernel` is launched, and that
+    every place in the workspace lies inside it; says otherwise in one line. Changes nothing.
+
+    Before and after: the same module.
+
+    Numerics: none.
+  }];
+}
+
+#endif // MUON_PLAN_PASSES

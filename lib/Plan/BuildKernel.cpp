@@ -1,0 +1,250 @@
+//===- BuildKernel.cpp - one draft as a kernel and a launch ---------------------------------------===//
+
+#include "muon/Plan/BuildKernel.h"
+
+#include "muon/Plan/ExpandRound.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+#include <map>
+
+using namespace mlir;
+using namespace muon;
+
+namespace {
+class KernelBuilder {
+public:
+  KernelBuilder(OpBuilder &builder, const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch)
+      : builder(builder), plan(plan), draft(draft), regionOffset(regionOffset), launch(launch), leaves(plan.collectLeaves(draft)) {}
+
+  KernelOp build(StringRef name);
+
+private:
+  using Key = std::pair<void *, std::vector<int64_t>>;
+  static Key keyOf(Value value, const Axes &axes) { return {value.getAsOpaquePointer(), {axes.begin(), axes.end()}}; }
+
+  void addPanels();
+  void addInputs();
+  void addScalars();
+  void addOutputs();
+  void addOperand(Direction direction, Space space, Layout layout, Type dtype, Reduction reduction);
+  Attribute placeOfBuffer(const Buffer &buffer, Space space);
+  Attribute placeOfArgument(int64_t argument, const Axes &axes);
+  Value emit(Value value, const Axes &axes);
+  Value emitOp(Operation *op, const Axes &axes);
+  Value coefficient(arith::ConstantOp constant);
+  Value convert(Value value, Type type);
+  void setSizes();
+
+  OpBuilder &builder;
+  const StepPlan &plan;
+  const Draft &draft;
+  int64_t regionOffset;
+  LaunchData &launch;
+  Leaves leaves;
+  Block *body = nullptr;
+  SmallVector<Attribute> operands, scalarNames;
+  SmallVector<bool> integerScalars;
+  std::map<Key, Value> emitted;
+  SmallVector<Value> yields;
+  func::FuncOp function = plan.function;
+  Location loc() { return function.getLoc(); }
+};
+} // namespace
+
+static Type elementType(Value value) { return getElementTypeOrSelf(value.getType()); }
+
+void KernelBuilder::addOperand(Direction direction, Space space, Layout layout, Type dtype, Reduction reduction) {
+  operands.push_back(OperandAttr::get(builder.getContext(), direction, space, layout, dtype, reduction));
+}
+
+Attribute KernelBuilder::placeOfBuffer(const Buffer &buffer, Space space) {
+  int64_t row = buffer.rowStride, column = buffer.columnStride;
+  if (buffer.partials)
+    row = buffer.partials, column = 1;
+  else if (space == Space::row)
+    row = 1, column = 0;
+  else if (space == Space::column)
+    row = 0, column = 1;
+  return PlaceAttr::get(builder.getContext(), -1, -1, -1, regionOffset + buffer.offset, plan.bytesPerMatrix, row, column);
+}
+
+Attribute KernelBuilder::placeOfArgument(int64_t argument, const Axes &axes) {
+  int64_t rank = draft.shape.size(), batch = plan.levels.batchRank(), rowAxis = -1, columnAxis = -1;
+  for (auto [i, axis] : llvm::enumerate(axes)) {
+    if (axis == rank - 1 && rank > batch)
+      columnAxis = i;
+    else if (axis == rank - 2 && rank > batch + 1)
+      rowAxis = i;
+  }
+  return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis);
+}
+
+void KernelBuilder::addPanels() {
+  auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
+  if (!product)
+    return;
+  for (bool isA : {true, false}) {
+    Value value = isA ? product.getA() : product.getB();
+    Layout layout = operandLayout(product, isA, plan.levels.of(value).symmetric, plan.target);
+    const Buffer &buffer = plan.buffers[plan.find(value, layout)];
+    addOperand(Direction::in, Space::element, layout, buffer.dtype, Reduction::none);
+    launch.places.push_back(placeOfBuffer(buffer, Space::element));
+  }
+}
+
+void KernelBuilder::addInputs() {
+  for (const Leaf &leaf : leaves.memory) {
+    Space space = plan.spaceOf(leaf.axes, draft.shape.size());
+    Type dtype = elementType(leaf.value), argumentType = dtype;
+    Layout layout = Layout::plain;
+    Reduction reduction = Reduction::none;
+    if (leaf.buffer >= 0) {
+      const Buffer &buffer = plan.buffers[leaf.buffer];
+      layout = buffer.layout;
+      dtype = argumentType = buffer.dtype;
+      if (buffer.partials)
+        reduction = reductionOf(leaf.value.getDefiningOp<linalg::ReduceOp>());
+      launch.places.push_back(placeOfBuffer(buffer, space));
+    } else {
+      launch.places.push_back(placeOfArgument(leaf.argument, leaf.axes));
+    }
+    addOperand(Direction::in, space, layout, dtype, reduction);
+    Value argument = body->addArgument(argumentType, loc());
+    emitted[keyOf(leaf.value, leaf.axes)] = argument;
+  }
+  if (draft.product)
+    emitted[keyOf(draft.product->getResult(0), identityAxes(draft.shape.size()))] = body->addArgument(builder.getF32Type(), loc());
+}
+
+void KernelBuilder::addScalars() {
+  // By name, so that two functions with other argument orders can share a kernel.
+  SmallVector<std::pair<StringRef, Value>> named;
+  for (Value scalar : leaves.scalars) {
+    unsigned number = cast<BlockArgument>(scalar).getArgNumber();
+    named.push_back({function.getArgAttrOfType<StringAttr>(number, "muon.name").getValue(), scalar});
+  }
+  llvm::sort(named, [](auto &a, auto &b) { return a.first < b.first; });
+  for (auto [name, scalar] : named) {
+    scalarNames.push_back(builder.getStringAttr(name));
+    integerScalars.push_back(scalar.getType().isInteger());
+    emitted[keyOf(scalar, {})] = body->addArgument(scalar.getType(), loc());
+  }
+}
+
+/// Widens or narrows between float types; bf16 values held in f32 words are exact either way.
+Value KernelBuilder::convert(Value value, Type type) {
+  if (value.getType() == type)
+    return value;
+  bool widen = value.getType().getIntOrFloatBitWidth() < type.getIntOrFloatBitWidth();
+  return widen ? Value(arith::ExtFOp::create(builder, loc(), type, value)) : Value(arith::TruncFOp::create(builder, loc(), type, value));
+}
+
+Value KernelBuilder::coefficient(arith::ConstantOp constant) {
+  FloatAttr number;
+  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue())) {
+    if (!isa<FloatType>(dense.getElementType()))
+      return arith::ConstantOp::create(builder, loc(), cast<TypedAttr>(dense.getSplatValue<Attribute>()));
+    number = dense.getSplatValue<FloatAttr>();
+  } else if (!(number = dyn_cast<FloatAttr>(constant.getValue()))) {
+    return arith::ConstantOp::create(builder, loc(), constant.getValue());
+  }
+  launch.coefficients.push_back(number.getValueAsDouble());
+  return body->addArgument(number.getType(), loc());
+}
+
+Value KernelBuilder::emitOp(Operation *op, const Axes &axes) {
+  if (auto constant = dyn_cast<arith::ConstantOp>(op))
+    return coefficient(constant);
+  if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op))
+    return emit(broadcast.getInput(), axesBelow(broadcast, axes));
+  if (auto splat = dyn_cast<tensor::SplatOp>(op))
+    return emit(splat.getInput(), {});
+  IRMapping mapping;
+  for (Value operand : op->getOperands())
+    mapping.map(operand, convert(emit(operand, isa<RankedTensorType>(operand.getType()) ? axes : Axes{}), elementType(operand)));
+  if (isa<DiagonalOp>(op)) {
+    Value row = IndexOp::create(builder, loc(), builder.getI64Type(), 0), column = IndexOp::create(builder, loc(), builder.getI64Type(), 1);
+    Value same = arith::CmpIOp::create(builder, loc(), arith::CmpIPredicate::eq, row, column);
+    Value zero = arith::ConstantOp::create(builder, loc(), builder.getF32FloatAttr(0.0f));
+    return arith::SelectOp::create(builder, loc(), same, mapping.lookup(op->getOperand(0)), zero);
+  }
+  if (auto round = dyn_cast<RoundOp>(op))
+    return expandRound(builder, loc(), mapping.lookup(round.getX()), mapping.lookup(round.getStep()), mapping.lookup(round.getSeed()),
+                       plan.matrixShape(draft.shape).second);
+  Operation *clone = builder.clone(*op, mapping);
+  for (OpResult result : clone->getResults())
+    result.setType(elementType(result));
+  return clone->getResult(0);
+}
+
+Value KernelBuilder::emit(Value value, const Axes &axes) {
+  auto found = emitted.find(keyOf(value, axes));
+  if (found != emitted.end())
+    return found->second;
+  Value result = emitOp(value.getDefiningOp(), axes);
+  emitted[keyOf(value, axes)] = result;
+  return result;
+}
+
+void KernelBuilder::addOutputs() {
+  for (const Output &output : draft.outputs) {
+    Axes axes = identityAxes(draft.shape.size());
+    Value value = emit(output.value, axes);
+    Type dtype = elementType(output.value);
+    Layout layout = Layout::plain;
+    if (output.buffer >= 0) {
+      const Buffer &buffer = plan.buffers[output.buffer];
+      layout = buffer.layout;
+      dtype = buffer.dtype;
+      Attribute place = placeOfBuffer(buffer, output.space);
+      launch.places.push_back(place);
+    } else {
+      // A metric's axes are the batch's; the weight and the states have the space's own.
+      launch.places.push_back(placeOfArgument(output.argument, axes));
+    }
+    addOperand(Direction::out, output.space, layout, dtype, output.reduction);
+    yields.push_back(convert(convert(value, elementType(output.value)), dtype));
+  }
+}
+
+void KernelBuilder::setSizes() {
+  auto [rows, columns] = plan.matrixShape(draft.shape);
+  launch.tiles = plan.numTiles(draft);
+  if (!draft.product) {
+    launch.sizes = {rows, columns, plan.tileRows(draft)};
+    return;
+  }
+  auto product = cast<ProductOpInterface>(draft.product);
+  auto [aRows, aColumns] = plan.matrixShape(cast<RankedTensorType>(product.getA().getType()).getShape());
+  int64_t depth = product.aIsTransposed() ? aRows : aColumns, block = plan.blockSize(draft);
+  launch.sizes = {rows, columns, depth, block, block, depth};
+}
+
+KernelOp KernelBuilder::build(StringRef name) {
+  OpBuilder::InsertionGuard guard(builder);
+  auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
+  auto kernel = KernelOp::create(builder, loc(), name, product ? KernelKind::product : KernelKind::sweep,
+                                 product && product.symmetricResult(), TypeAttr(), ArrayAttr(), ArrayAttr(), DenseBoolArrayAttr(), 0);
+  body = builder.createBlock(&kernel.getBody());
+  addPanels();
+  addInputs();
+  addScalars();
+  unsigned fixed = body->getNumArguments();
+  addOutputs();
+  YieldOp::create(builder, loc(), yields);
+  setSizes();
+  if (product)
+    kernel.setOperandTypeAttr(TypeAttr::get(elementType(product.getA())));
+  kernel.setOperandsAttr(builder.getArrayAttr(operands));
+  kernel.setScalarsAttr(builder.getArrayAttr(scalarNames));
+  kernel.setIntegerScalars(integerScalars);
+  kernel.setNumCoefficients(body->getNumArguments() - fixed);
+  return kernel;
+}
+
+KernelOp muon::buildKernel(OpBuilder &builder, StringRef name, const StepPlan &plan, const Draft &draft, int64_t regionOffset,
+                           LaunchData &launch) {
+  return KernelBuilder(builder, plan, draft, regionOffset, launch).build(name);
+}

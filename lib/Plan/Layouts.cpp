@@ -1,0 +1,90 @@
+//===- Layouts.cpp - what each layout needs in memory ---------------------------------------------===//
+
+#include "muon/Plan/StepPlan.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace muon;
+
+/// Rows of one hardware tile (AMX): also the height of a strip.
+static constexpr int64_t kTileRows = 16;
+/// Two strips are multiplied at a time.
+static constexpr int64_t kStripPair = 32;
+
+Layout muon::operandLayout(ProductOpInterface product, bool isA, bool symmetric, TargetAttr target) {
+  bool narrow = !cast<RankedTensorType>(product.getA().getType()).getElementType().isF32();
+  bool tiles = isA && narrow && target.getIsa() == "amx";
+  // The panel's lane is i for A and j for B; the tensor's rows provide it unless the role transposes the tensor.
+  bool laneIsRow = isA ? !product.aIsTransposed() : product.bIsTransposed();
+  if (symmetric)
+    laneIsRow = false;
+  if (tiles)
+    return laneIsRow || symmetric ? Layout::row_tiles : Layout::column_tiles;
+  return laneIsRow ? Layout::rows : Layout::columns;
+}
+
+Type muon::packedType(Type type, TargetAttr target) {
+  return type.isBF16() && target.getIsa() == "fma" ? Float32Type::get(type.getContext()) : type;
+}
+
+int64_t muon::paddedDepth(int64_t depth, Type dtype) { return llvm::alignTo(depth, dtype.isF32() ? kTileRows : kStripPair); }
+
+static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+
+void muon::layOut(Buffer &buffer, int64_t rows, int64_t columns, TargetAttr target) {
+  int64_t lanes = target.getLanes(), size = bytesOf(buffer.dtype);
+  auto panels = [&](int64_t lane, int64_t depth) {
+    // row_stride counts words: an f32, or two bf16 adjacent along the depth.
+    int64_t words = paddedDepth(depth, buffer.dtype) * size / 4;
+    buffer.rowStride = words * lanes;
+    buffer.columnStride = 1;
+    buffer.bytes = llvm::divideCeil(lane, lanes) * buffer.rowStride * 4;
+  };
+  auto tiles = [&](int64_t lane, int64_t depth) {
+    buffer.rowStride = kTileRows * paddedDepth(depth, buffer.dtype);
+    buffer.columnStride = 1;
+    buffer.bytes = llvm::alignTo(lane, kStripPair) / kTileRows * buffer.rowStride * size;
+  };
+  switch (buffer.layout) {
+  case Layout::plain:
+    buffer.rowStride = columns;
+    buffer.columnStride = 1;
+    buffer.bytes = rows * columns * size;
+    break;
+  case Layout::columns:
+    return panels(columns, rows);
+  case Layout::rows:
+    return panels(rows, columns);
+  case Layout::row_tiles:
+    return tiles(rows, columns);
+  case Layout::column_tiles:
+    return tiles(columns, rows);
+  }
+}
+
+int64_t muon::assignOffsets(MutableArrayRef<Buffer> buffers) {
+  constexpr int64_t kAlignment = 64;
+  SmallVector<Buffer *> order;
+  for (Buffer &buffer : buffers)
+    order.push_back(&buffer);
+  // Largest first leaves the small ones to fill the gaps.
+  llvm::stable_sort(order, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
+  SmallVector<Buffer *> placed;
+  int64_t size = 0;
+  for (Buffer *buffer : order) {
+    SmallVector<std::pair<int64_t, int64_t>> taken;
+    for (Buffer *other : placed)
+      if (other->firstStage <= buffer->lastStage && buffer->firstStage <= other->lastStage)
+        taken.push_back({other->offset, other->offset + other->bytes});
+    llvm::sort(taken);
+    int64_t offset = 0;
+    for (auto [begin, end] : taken)
+      if (offset + buffer->bytes > begin)
+        offset = std::max(offset, static_cast<int64_t>(llvm::alignTo(end, kAlignment)));
+    buffer->offset = offset;
+    size = std::max(size, offset + buffer->bytes);
+    placed.push_back(buffer);
+  }
+  return llvm::alignTo(size, kAlignment);
+}

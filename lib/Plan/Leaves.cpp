@@ -1,0 +1,75 @@
+//===- Leaves.cpp - what a draft's bodies read ----------------------------------------------------===//
+
+#include "muon/Plan/StepPlan.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+#include <set>
+
+using namespace mlir;
+using namespace muon;
+
+namespace {
+/// Walks the elementwise operations above a draft's outputs down to what is in memory.
+class LeafCollector {
+public:
+  LeafCollector(const StepPlan &plan, const Draft &draft) : plan(plan), draft(draft) {}
+
+  void visit(Value value, const Axes &axes) {
+    if (!seen.insert({value.getAsOpaquePointer(), {axes.begin(), axes.end()}}).second)
+      return;
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      return visitArgument(argument, axes);
+    if (value.getDefiningOp() == draft.product) {
+      leaves.accumulator = true;
+      return;
+    }
+    int64_t buffer = plan.findReadable(value);
+    if (buffer >= 0 && plan.buffers[buffer].firstStage < draft.stage)
+      leaves.memory.push_back({value, axes, buffer, -1});
+    else
+      visitOperands(value.getDefiningOp(), axes);
+  }
+
+  Leaves leaves;
+
+private:
+  void visitArgument(BlockArgument argument, const Axes &axes) {
+    if (isa<RankedTensorType>(argument.getType()))
+      leaves.memory.push_back({argument, axes, -1, static_cast<int64_t>(argument.getArgNumber())});
+    else
+      leaves.scalars.insert(argument);
+  }
+
+  void visitOperands(Operation *op, const Axes &axes) {
+    if (isa<arith::ConstantOp, tensor::EmptyOp>(op))
+      return;
+    if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op))
+      return visit(broadcast.getInput(), axesBelow(broadcast, axes));
+    for (Value operand : op->getOperands())
+      visit(operand, isa<RankedTensorType>(operand.getType()) ? axes : Axes{});
+  }
+
+  const StepPlan &plan;
+  const Draft &draft;
+  std::set<std::pair<void *, std::vector<int64_t>>> seen;
+};
+} // namespace
+
+Axes muon::axesBelow(linalg::BroadcastOp broadcast, const Axes &axes) {
+  Axes inner;
+  for (auto [i, axis] : llvm::enumerate(axes))
+    if (!llvm::is_contained(broadcast.getDimensions(), static_cast<int64_t>(i)))
+      inner.push_back(axis);
+  return inner;
+}
+
+Axes muon::identityAxes(size_t rank) { return llvm::to_vector_of<int64_t>(llvm::seq<int64_t>(0, rank)); }
+
+Leaves StepPlan::collectLeaves(const Draft &draft) const {
+  LeafCollector collector(*this, draft);
+  for (const Output &output : draft.outputs)
+    collector.visit(output.value, identityAxes(draft.shape.size()));
+  return std::move(collector.leaves);
+}

@@ -1,0 +1,121 @@
+//===- Levels.cpp - which stage a value can be computed in ----------------------------------------===//
+
+#include "muon/Plan/Levels.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace muon;
+
+bool muon::isElementwise(Operation *op) { return op->hasTrait<OpTrait::Elementwise>() || isa<RoundOp>(op); }
+
+Reduction muon::reductionOf(linalg::ReduceOp reduce) {
+  Operation &combiner = reduce.getCombiner().front().front();
+  if (isa<arith::AddFOp>(combiner))
+    return Reduction::add;
+  return isa<arith::MaximumFOp, arith::MaxNumFOp>(combiner) ? Reduction::max : Reduction::min;
+}
+
+static bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
+
+/// Generators and scalar arithmetic: nothing in memory, any stage can compute them.
+static bool isGenerator(Operation *op) {
+  return isa<arith::ConstantOp, tensor::EmptyOp, tensor::SplatOp, DiagonalOp>(op) ||
+         (isElementwise(op) && llvm::none_of(op->getOperands(), isTensor));
+}
+
+Level Levels::combine(Operation *op) const {
+  Level result;
+  result.uniform = result.symmetric = true;
+  for (Value operand : op->getOperands()) {
+    const Level &level = of(operand);
+    result.uniform &= level.uniform;
+    result.symmetric &= level.symmetric;
+    result.stage = std::max(result.stage, level.stage);
+  }
+  for (Value operand : op->getOperands()) {
+    const Level &level = of(operand);
+    if (level.stage != result.stage || !level.product)
+      continue;
+    if (result.product && result.product != level.product) { // one body has one accumulator
+      result.product = nullptr;
+      ++result.stage;
+      break;
+    }
+    result.product = level.product;
+  }
+  // The mirrored half of a symmetric product holds the same values only if the body treats rows and columns alike.
+  if (result.product && cast<ProductOpInterface>(result.product).symmetricResult() && !result.symmetric) {
+    result.product = nullptr;
+    ++result.stage;
+  }
+  return result;
+}
+
+LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
+  if (reduce.getInputs().size() != 1)
+    return reduce.emitOpError("expected one input to plan");
+  Level source = of(reduce.getInputs()[0]), result;
+  ArrayRef<int64_t> dimensions = reduce.getDimensions();
+  int64_t rank = cast<RankedTensorType>(reduce.getInputs()[0].getType()).getRank();
+  for (int64_t dimension : dimensions)
+    if (dimension < static_cast<int64_t>(batch))
+      return reduce.emitOpError() << "reduces batch dimension " << dimension << "; matrices of a batch are independent";
+  if (rank == static_cast<int64_t>(batch) + 2 && dimensions.size() == 1 && dimensions[0] != rank - 1)
+    return reduce.emitOpError("reduces columns; only whole matrices and rows can be reduced yet");
+  // A product's epilogue does not reduce: its result goes to memory and a sweep of the next stage reduces it.
+  result.stage = source.stage + (source.product ? 2 : 1);
+  result.symmetric = dimensions.size() == 2;
+  levels[reduce.getResult(0)] = result;
+  return success();
+}
+
+LogicalResult Levels::visit(Operation *op) {
+  if (isGenerator(op)) {
+    for (Value result : op->getResults())
+      levels[result] = Level{0, nullptr, !isa<DiagonalOp>(op), true};
+    return success();
+  }
+  if (auto product = dyn_cast<ProductOpInterface>(op)) {
+    Level result;
+    result.stage = std::max(of(product.getA()).stage, of(product.getB()).stage) + 1;
+    result.product = op;
+    result.symmetric = product.symmetricResult();
+    levels[op->getResult(0)] = result;
+    return success();
+  }
+  if (auto reduce = dyn_cast<linalg::ReduceOp>(op))
+    return visitReduce(reduce);
+  if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op)) {
+    Level result = of(broadcast.getInput());
+    // A scalar of the matrix is the same at (i, j) and (j, i); a row vector is not.
+    result.symmetric = cast<RankedTensorType>(broadcast.getInput().getType()).getRank() <= static_cast<int64_t>(batch);
+    levels[op->getResult(0)] = result;
+    return success();
+  }
+  if (isElementwise(op)) {
+    levels[op->getResult(0)] = combine(op);
+    return success();
+  }
+  return op->emitOpError("cannot be planned: expected an op of Form's closed list");
+}
+
+FailureOr<Levels> Levels::compute(func::FuncOp function) {
+  Levels result;
+  if (function.isExternal())
+    return function.emitOpError("expected a step function with a body");
+  for (BlockArgument argument : function.getArguments()) {
+    bool scalar = !isTensor(argument);
+    result.levels[argument] = Level{0, nullptr, scalar, scalar};
+    StringAttr role = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
+    if (role && role.getValue() == "weight") {
+      int64_t rank = cast<RankedTensorType>(argument.getType()).getRank();
+      result.batch = rank > 2 ? rank - 2 : 0;
+    }
+  }
+  for (Operation &op : function.front().without_terminator())
+    if (failed(result.visit(&op)))
+      return failure();
+  return result;
+}

@@ -1,0 +1,118 @@
+//===- PlanLaunches.cpp - step functions to kernels, stages and launches --------------------------===//
+
+#include "muon/Plan/BuildKernel.h"
+#include "muon/Plan/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <map>
+
+namespace muon {
+#define GEN_PASS_DEF_PLANLAUNCHESPASS
+#include "muon/Plan/Passes.h.inc"
+} // namespace muon
+
+using namespace mlir;
+using namespace muon;
+
+namespace {
+/// One step function and how many matrices run it.
+struct Group {
+  StepPlan plan;
+  int64_t regionOffset;
+};
+
+struct PlanLaunches : muon::impl::PlanLaunchesPassBase<PlanLaunches> {
+  void runOnOperation() override;
+  FailureOr<std::vector<Group>> planGroups(TargetAttr target);
+  StringAttr kernelFor(OpBuilder &builder, const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch);
+
+  int64_t workspace = 0;
+  llvm::StringMap<StringAttr> known; ///< printed kernel, without its name -> symbol
+};
+} // namespace
+
+static int64_t matricesOf(func::FuncOp function, unsigned batchRank) {
+  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
+    if (auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg"); role && role.getValue() == "weight") {
+      ArrayRef<int64_t> shape = cast<RankedTensorType>(function.getArgumentTypes()[i]).getShape();
+      int64_t count = 1;
+      for (int64_t size : shape.take_front(batchRank))
+        count *= size;
+      return count;
+    }
+  return 1;
+}
+
+FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
+  llvm::StringMap<int64_t> parameters;
+  bool hasProgram = false;
+  getOperation().walk([&](UseOp use) {
+    hasProgram = true;
+    parameters[use.getFunction()] += use.getParameters().size();
+  });
+  std::vector<Group> groups;
+  for (auto function : getOperation().getOps<func::FuncOp>()) {
+    if (hasProgram && !parameters.count(function.getName()))
+      continue;
+    FailureOr<StepPlan> plan = StepPlan::create(function, target);
+    if (failed(plan))
+      return failure();
+    int64_t count = (hasProgram ? parameters[function.getName()] : 1) * matricesOf(function, plan->levels.batchRank());
+    int64_t bytes = plan->bytesPerMatrix * count;
+    groups.push_back({std::move(*plan), workspace});
+    workspace += bytes;
+  }
+  return groups;
+}
+
+StringAttr PlanLaunches::kernelFor(OpBuilder &builder, const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch) {
+  KernelOp kernel = buildKernel(builder, "kernel", plan, draft, regionOffset, launch);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  kernel.print(stream, OpPrintingFlags().useLocalScope());
+  StringAttr &symbol = known[text];
+  if (symbol) {
+    kernel.erase();
+    return symbol;
+  }
+  std::string name = (stringifyKernelKind(kernel.getKind()) + "_" + Twine(known.size() - 1)).str();
+  symbol = builder.getStringAttr(name);
+  kernel.setSymNameAttr(symbol);
+  return symbol;
+}
+
+void PlanLaunches::runOnOperation() {
+  auto target = getOperation()->getAttrOfType<TargetAttr>("muon.target");
+  if (!target) {
+    getOperation().emitOpError("expected the module attribute muon.target");
+    return signalPassFailure();
+  }
+  FailureOr<std::vector<Group>> groups = planGroups(target);
+  if (failed(groups))
+    return signalPassFailure();
+
+  OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
+  Location loc = getOperation().getLoc();
+  auto variant = VariantOp::create(builder, loc, "variant", target, workspace, 0, DictionaryAttr());
+  OpBuilder stages = OpBuilder::atBlockBegin(&variant.getBody().emplaceBlock());
+  builder.setInsertionPoint(variant);
+  std::map<int64_t, SmallVector<std::pair<const Group *, const Draft *>>> byStage;
+  for (const Group &group : *groups)
+    for (const Draft &draft : group.plan.drafts)
+      byStage[draft.stage].push_back({&group, &draft});
+  for (auto &[number, drafts] : byStage) {
+    auto stage = StageOp::create(stages, loc);
+    OpBuilder launches = OpBuilder::atBlockBegin(&stage.getBody().emplaceBlock());
+    for (auto [group, draft] : drafts) {
+      LaunchData data;
+      StringAttr kernel = kernelFor(builder, group->plan, *draft, group->regionOffset, data);
+      func::FuncOp function = group->plan.function;
+      LaunchOp::create(launches, loc, kernel, function.getSymName(), data.tiles, data.sizes, builder.getArrayAttr(data.places),
+                       data.coefficients, -1);
+    }
+  }
+  numKernels = known.size();
+  numStages = byStage.size();
+}

@@ -1,0 +1,257 @@
+//===- Planner.cpp - which values go to memory, and which body computes them ----------------------===//
+//
+// Values that a later stage needs are stored or computed again: product operands are always stored, in the layouts
+// their products read; a value that follows from one stored matrix and scalars is computed again; anything else is
+// stored once. A donated buffer is written at or after the last stage that reads its old value.
+//
+//===----------------------------------------------------------------------------------------------===//
+
+#include "muon/Plan/StepPlan.h"
+
+#include "llvm/ADT/SmallPtrSet.h"
+
+using namespace mlir;
+using namespace muon;
+
+static RankedTensorType tensorType(Value value) { return dyn_cast<RankedTensorType>(value.getType()); }
+
+namespace {
+class Planner {
+public:
+  explicit Planner(StepPlan &plan) : plan(plan) {}
+  LogicalResult run();
+
+private:
+  LogicalResult collect();
+  void collectProducts();
+  void collectReductions();
+  LogicalResult collectResults();
+  void addResult(Value value, int64_t argument, unsigned result);
+  bool resolveHazards();
+  void setLifetimes();
+
+  Draft &draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape);
+  int64_t store(Value value, Layout layout);
+  void storeForReading(Value value);
+  /// Stores what a body of this stage and product needs from earlier stages to compute `value`.
+  void require(Value value, int64_t stage, Operation *product);
+  bool mustStore(Value value) const;
+  bool isMatrix(Value value) const {
+    return tensorType(value) && tensorType(value).getRank() >= static_cast<int64_t>(plan.levels.batchRank()) + 2;
+  }
+
+  StepPlan &plan;
+  llvm::DenseMap<unsigned, int64_t> delays; ///< results that are written later than they could be
+};
+} // namespace
+
+Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape) {
+  for (Draft &draft : plan.drafts)
+    if (draft.stage == stage && draft.product == product && ArrayRef<int64_t>(draft.shape) == shape)
+      return draft;
+  Draft draft;
+  draft.stage = stage;
+  draft.product = product;
+  draft.shape.assign(shape.begin(), shape.end());
+  plan.drafts.push_back(std::move(draft));
+  return plan.drafts.back();
+}
+
+int64_t Planner::store(Value value, Layout layout) {
+  int64_t existing = plan.find(value, layout);
+  if (existing >= 0)
+    return existing;
+  const Level &level = plan.levels.of(value);
+  RankedTensorType type = tensorType(value);
+  Buffer buffer;
+  buffer.value = value;
+  buffer.layout = layout;
+  buffer.dtype = layout == Layout::plain ? type.getElementType() : packedType(type.getElementType(), plan.target);
+  buffer.firstStage = buffer.lastStage = level.stage;
+  auto [rows, columns] = plan.matrixShape(type.getShape());
+  layOut(buffer, rows, columns, plan.target);
+  plan.buffers.push_back(buffer);
+  Output output;
+  output.value = value;
+  output.buffer = plan.buffers.size() - 1;
+  draftFor(level.stage, level.product, type.getShape()).outputs.push_back(output);
+  return output.buffer;
+}
+
+void Planner::storeForReading(Value value) {
+  if (plan.findReadable(value) >= 0)
+    return;
+  bool packed = llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value; });
+  store(value, packed ? Layout::columns : Layout::plain);
+  require(value, plan.levels.of(value).stage, plan.levels.of(value).product);
+}
+
+bool Planner::mustStore(Value value) const {
+  Operation *op = value.getDefiningOp();
+  if (isa<ProductOpInterface>(op) || llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value; }))
+    return true;
+  llvm::SmallPtrSet<void *, 4> matrices;
+  for (Value operand : op->getOperands())
+    if (isMatrix(operand) && !plan.levels.of(operand).uniform && !operand.getDefiningOp<linalg::BroadcastOp>())
+      matrices.insert(operand.getAsOpaquePointer());
+  return matrices.size() > 1;
+}
+
+void Planner::require(Value value, int64_t stage, Operation *product) {
+  Operation *op = value.getDefiningOp();
+  if (!op || op == product || plan.levels.of(value).uniform || isa<linalg::ReduceOp>(op))
+    return;
+  const Level &level = plan.levels.of(value);
+  bool earlier = level.stage < stage || (level.product && level.product != product);
+  if (earlier && isMatrix(value) && mustStore(value))
+    return storeForReading(value);
+  for (Value operand : op->getOperands())
+    require(operand, stage, product);
+}
+
+void Planner::collectProducts() {
+  SmallVector<Value> operands;
+  plan.function.walk([&](ProductOpInterface product) {
+    for (bool isA : {true, false}) {
+      Value operand = isA ? product.getA() : product.getB();
+      store(operand, operandLayout(product, isA, plan.levels.of(operand).symmetric, plan.target));
+      operands.push_back(operand);
+    }
+  });
+  for (Value operand : operands) // after all are known, so that bodies read what is stored anyway
+    require(operand, plan.levels.of(operand).stage, plan.levels.of(operand).product);
+}
+
+void Planner::collectReductions() {
+  plan.function.walk([&](linalg::ReduceOp reduce) {
+    Value source = reduce.getInputs()[0], result = reduce.getResult(0);
+    int64_t stage = plan.levels.of(result).stage - 1;
+    if (plan.levels.of(source).product)
+      storeForReading(source);
+    ArrayRef<int64_t> shape = tensorType(source).getShape();
+    Draft &draft = draftFor(stage, nullptr, shape);
+    bool full = tensorType(result).getRank() == static_cast<int64_t>(plan.levels.batchRank());
+    Buffer buffer;
+    buffer.value = result;
+    buffer.firstStage = buffer.lastStage = stage;
+    buffer.dtype = full ? Float64Type::get(reduce.getContext()) : tensorType(result).getElementType();
+    buffer.partials = full ? plan.numTiles(draft) : 0;
+    auto [rows, columns] = plan.matrixShape(shape);
+    layOut(buffer, full ? buffer.partials : rows, 1, plan.target);
+    plan.buffers.push_back(buffer);
+    Output output;
+    output.value = source;
+    output.reduction = reductionOf(reduce);
+    output.space = full ? Space::scalar : Space::row;
+    output.buffer = plan.buffers.size() - 1;
+    draft.outputs.push_back(output);
+    require(source, stage, nullptr);
+  });
+}
+
+void Planner::addResult(Value value, int64_t argument, unsigned result) {
+  const Level &level = plan.levels.of(value);
+  int64_t stage = std::max(level.stage, delays.lookup(result));
+  Operation *product = stage == level.stage ? level.product : nullptr;
+  Output output;
+  output.value = value;
+  output.argument = argument;
+  draftFor(stage, product, tensorType(value).getShape()).outputs.push_back(output);
+  require(value, stage, product);
+}
+
+LogicalResult Planner::collectResults() {
+  func::FuncOp function = plan.function;
+  SmallVector<int64_t> donated;
+  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
+    auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg");
+    if (role && (role.getValue() == "weight" || role.getValue() == "state"))
+      donated.push_back(i);
+  }
+  auto terminator = cast<func::ReturnOp>(function.front().getTerminator());
+  for (auto [i, value] : llvm::enumerate(terminator.getOperands())) {
+    bool metric = i >= donated.size();
+    int64_t argument = metric ? function.getNumArguments() + (i - donated.size()) : donated[i];
+    if (!metric && value == function.getArgument(argument))
+      continue;
+    if (!metric && value.getType() != function.getArgument(argument).getType())
+      return function.emitOpError() << "expected result " << i << " of type " << function.getArgument(argument).getType() << ", got "
+                                    << value.getType();
+    addResult(value, argument, i);
+  }
+  return success();
+}
+
+/// Delays results whose buffer's old value is read at or after their stage by another body. True if one was.
+bool Planner::resolveHazards() {
+  bool changed = false;
+  auto terminator = cast<func::ReturnOp>(plan.function.front().getTerminator());
+  for (const Draft &writer : plan.drafts)
+    for (const Output &output : writer.outputs) {
+      if (output.argument < 0)
+        continue;
+      int64_t needed = writer.stage;
+      for (const Draft &reader : plan.drafts)
+        for (const Leaf &leaf : plan.collectLeaves(reader).memory)
+          if (leaf.argument == output.argument)
+            needed = std::max(needed, &reader == &writer ? writer.stage : reader.stage + 1);
+      if (needed == writer.stage)
+        continue;
+      for (auto [i, value] : llvm::enumerate(terminator.getOperands()))
+        if (value == output.value)
+          delays[i] = needed, changed = true;
+    }
+  return changed;
+}
+
+void Planner::setLifetimes() {
+  for (const Draft &draft : plan.drafts) {
+    for (const Leaf &leaf : plan.collectLeaves(draft).memory)
+      if (leaf.buffer >= 0)
+        plan.buffers[leaf.buffer].lastStage = std::max(plan.buffers[leaf.buffer].lastStage, draft.stage);
+    auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
+    if (!product)
+      continue;
+    for (Buffer &buffer : plan.buffers)
+      if (buffer.value == product.getA() || buffer.value == product.getB())
+        buffer.lastStage = std::max(buffer.lastStage, draft.stage);
+  }
+}
+
+LogicalResult Planner::collect() {
+  plan.drafts.clear();
+  plan.buffers.clear();
+  collectProducts();
+  collectReductions();
+  if (failed(collectResults()))
+    return failure();
+  llvm::stable_sort(plan.drafts, [](const Draft &a, const Draft &b) { return a.stage < b.stage; });
+  return success();
+}
+
+LogicalResult Planner::run() {
+  // Each round delays at least one result by at least one stage; a step function has few of both.
+  constexpr int kRounds = 16;
+  for (int round = 0; round < kRounds; ++round) {
+    if (failed(collect()))
+      return failure();
+    if (resolveHazards())
+      continue;
+    setLifetimes();
+    plan.bytesPerMatrix = assignOffsets(plan.buffers);
+    return success();
+  }
+  return plan.function.emitOpError("its results depend on each other's old values in a way that cannot be ordered");
+}
+
+FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target) {
+  FailureOr<Levels> levels = Levels::compute(function);
+  if (failed(levels))
+    return failure();
+  StepPlan plan(std::move(*levels));
+  plan.function = function;
+  plan.target = target;
+  if (failed(Planner(plan).run()))
+    return failure();
+  return plan;
+}

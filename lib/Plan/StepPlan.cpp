@@ -1,0 +1,69 @@
+//===- StepPlan.cpp - shapes and tiles of a step's drafts ------------------------------------------===//
+
+#include "muon/Plan/StepPlan.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace muon;
+
+std::pair<int64_t, int64_t> StepPlan::matrixShape(ArrayRef<int64_t> shape) const {
+  ArrayRef<int64_t> matrix = shape.drop_front(std::min<size_t>(levels.batchRank(), shape.size()));
+  if (matrix.empty())
+    return {1, 1};
+  return {matrix.size() > 1 ? matrix.front() : 1, matrix.back()};
+}
+
+Space StepPlan::spaceOf(const Axes &axes, size_t rank) const {
+  int64_t column = rank > levels.batchRank() ? static_cast<int64_t>(rank) - 1 : -1;
+  int64_t row = rank > levels.batchRank() + 1 ? static_cast<int64_t>(rank) - 2 : -1;
+  bool hasRow = row >= 0 && llvm::is_contained(axes, row), hasColumn = column >= 0 && llvm::is_contained(axes, column);
+  if (column >= 0 && hasColumn && (hasRow || row < 0))
+    return Space::element;
+  if (hasRow)
+    return Space::row;
+  return hasColumn ? Space::column : Space::scalar;
+}
+
+int64_t StepPlan::tileRows(const Draft &draft) const {
+  auto [rows, columns] = matrixShape(draft.shape);
+  // A sweep's tile: about 64 Ki elements, in whole panel pairs so that no two tiles share a packed word.
+  constexpr int64_t kElements = 1 << 16, kGrain = 32;
+  int64_t wanted = llvm::alignTo(llvm::divideCeil(kElements, columns), kGrain);
+  return std::min<int64_t>(wanted, llvm::alignTo(rows, kGrain));
+}
+
+int64_t StepPlan::blockSize(const Draft &draft) const {
+  // It follows the matrix's shape only, so that every batch gives the same bits.
+  auto [rows, columns] = matrixShape(draft.shape);
+  return std::min(rows, columns) >= 512 ? 128 : 64;
+}
+
+int64_t StepPlan::numTiles(const Draft &draft) const {
+  auto [rows, columns] = matrixShape(draft.shape);
+  if (!draft.product)
+    return llvm::divideCeil(rows, tileRows(draft));
+  int64_t block = blockSize(draft);
+  int64_t down = llvm::divideCeil(rows, block), across = llvm::divideCeil(columns, block);
+  return cast<ProductOpInterface>(draft.product).symmetricResult() ? down * (down + 1) / 2 : down * across;
+}
+
+int64_t StepPlan::tensorArgument(int64_t argument) const {
+  func::FuncOp step = function;
+  ArrayRef<Type> types = step.getFunctionType().getInputs();
+  if (argument >= static_cast<int64_t>(types.size())) // a metric: after the tensor arguments
+    return llvm::count_if(types, llvm::IsaPred<RankedTensorType>) + argument - types.size();
+  return llvm::count_if(types.take_front(argument), llvm::IsaPred<RankedTensorType>);
+}
+
+int64_t StepPlan::find(Value value, Layout layout) const {
+  for (auto [i, buffer] : llvm::enumerate(buffers))
+    if (buffer.value == value && buffer.layout == layout)
+      return i;
+  return -1;
+}
+
+int64_t StepPlan::findReadable(Value value) const {
+  int64_t plain = find(value, Layout::plain);
+  return plain >= 0 ? plain : find(value, Layout::columns);
+}
