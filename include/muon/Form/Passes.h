@@ -1,0 +1,22 @@
+//===- Passes.h - The Form room: step functions to algebra -----*- C++ -*-===//
+#ifndef MUON_FORM_PASSES_H
+#define MUON_FORM_PASSES_H
+
+#include "muon/IR/Muon.h"
+
+#include "mlir/Pass/Pass.h"
+
+namespace muon {
+
+struct FormOptions {};
+
+/// Step functions to the closed op list: choose, expand, clean up, check.
+void buildFormPipeline(mlir::OpPassManager &manager, const FormOptions &options);
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "muon/Form/Passes.h.inc"
+
+} // namespace muon
+
+#endif // MUON_FORM_PASSES_H

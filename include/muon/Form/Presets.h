@@ -1,0 +1,107 @@
+//===- Presets.h - The Muons in use, as step functions ---------*- C++ -*-===//
+//
+// A preset is a starting point on the nine axes along which the Muons in use differ; every
+// axis can be overridden. All of them: momentum -> orthogonalize -> (clip) -> update, on scalars
+// lr, wd (absent without decay) and mu, with c = columns, r = rows of a matrix:
+//
+//   preset         table, steps      norm                     operands  momentum      lr factor
+//   decay keller         keller, 5         ‖X‖ + 1e-7               bf16      ema nesterov  √max(1,
+//   r/c)     decoupled
+//     KellerJordan/Muon, muon.py
+//   torch          keller, 5         max(‖X‖, 1e-7)           bf16      ema nesterov  √max(1, r/c)
+//   decoupled
+//     torch/optim/_muon.py; adjust_lr match_rms_adamw: 0.2 √max(r, c); wd is its weight_decay, and
+//     decay takes the unadjusted lr; a table of one row is its ns_coefficients, repeated `steps`
+//     times
+//   moonlight      keller, 5         ‖X‖ + 1e-7               bf16      sum nesterov  0.2 √max(r,
+//   c)   decoupled
+//     MoonshotAI/Moonlight, examples/toy_train.py
+//   polar_express  nanogpt_pe, 5     1.02 ‖X‖ + 1e-6          bf16      ema nesterov  √max(1, r/c)
+//   decoupled
+//     the polar step of KellerJordan/modded-nanogpt, train_gpt.py; the rest is Keller's
+//   inverse_root   cubic, 6 (3..6)   √(‖X‖² + k·1e-6)         f32       ema nesterov  √max(1, r/c)
+//   decoupled
+//     U = X (XᵀX + damping I)^(-1/2), damping 1e-6, k the short side: the coupled Newton iteration
+//     on the trace-normalised Gram matrix, gram form. Fixed steps: singular values far below
+//     √damping or far below ‖X‖ are not converged, by definition.
+//   exact          minimax quintics  ‖X‖                      f32       ema nesterov  √max(1, r/c)
+//   decoupled
+//     the polar factor to working precision: as many steps as the floor max(r, c)·2^-24 (relative
+//     to ‖X‖) needs, the last one the Padé limit; standard form. Singular values below the floor
+//     come out between 0 and 1. Metric "residual" = ‖OOᵀO - O‖_F/‖O‖_F, per matrix: how far the
+//     singular values of O are from 0 or 1.
+//   rms            no table          √(mean(X²) + eps²)       -         ema nesterov  1 decoupled
+//     for vectors and other tensors that are not matrices, any rank >= 1, the mean over the whole
+//     tensor: U = X / √(mean(X²) + 1e-14). adjust_lr match_rms_adamw: 0.2.
+//   normuon        keller, 5         ‖X‖ + 1e-7               bf16      ema nesterov  √max(1, r/c)
+//   decoupled
+//     zichongli5/NorMuon: state "second_moment" per row, scalar beta2:
+//     v' = v + (1 - beta2)(mean_j O_ij² - v), U = O/(√v' + 1e-10), rescaled to ‖O‖_F
+//   adamuon        keller, 5         ‖X‖ + 1e-7               bf16      ema           1 decoupled
+//     Chongjie-Si/AdaMuon: O from sign(M'), state "second_moment" per element,
+//     v' = v + (1 - mu)(O² - v), U = O/(√v' + 1e-8), rescaled to ‖U‖_F = 0.2 √(r c)
+//
+// The norm is always taken in f64 before narrowing (the originals take it in bf16 or f32).
+//
+//===----------------------------------------------------------------------===//
+#ifndef MUON_FORM_PRESETS_H
+#define MUON_FORM_PRESETS_H
+
+#include "muon/IR/Muon.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muon {
+
+/// What to build. An absent option is the preset's own.
+struct StepOptions {
+  std::string preset = "keller";
+  /// W's shape: leading dimensions are batch.
+  std::vector<int64_t> shape;
+  /// f32 or bf16.
+  std::string weight = "f32", gradient = "f32", momentum = "f32";
+  /// What product operands are narrowed to: f32, bf16 or f16.
+  std::optional<std::string> operands;
+  std::optional<bool> nesterov;
+  /// ema or sum.
+  std::optional<std::string> momentumForm;
+  /// The factor on lr: original √max(1, r/c), match_rms_adamw 0.2 √max(r, c), spectral √(r/c),
+  /// none 1.
+  std::optional<std::string> adjustLr;
+  /// none; decoupled: W is scaled by 1 - lr·wd; coupled: wd·W is added to the gradient.
+  std::optional<std::string> decay;
+  /// A published table's name, or rows (a single row is repeated `steps` times).
+  std::optional<std::string> table;
+  std::vector<Row> rows;
+  std::optional<int> steps;
+  /// norm + eps (add) or max(norm, eps) (clamp); both before the safety factor.
+  std::optional<double> eps;
+  std::optional<std::string> epsForm;
+  std::optional<double> safety;
+  /// inverse_root only.
+  std::optional<double> damping;
+  /// Each update (the lr factor included) is shortened to this L2 norm; 0: never.
+  double clip = 0;
+  /// Of a bf16 weight; adds the i64 scalars step and seed.
+  bool stochasticRounding = false;
+  /// standard or gram, and before which rows R is rebuilt; absent: chosen by muon-choose-form.
+  std::optional<std::string> form;
+  std::optional<std::vector<int64_t>> restarts;
+};
+
+/// Adds the step function `name` to `module`. Arguments: weight, gradient, states ("momentum", then
+/// the preset's own), scalars. Results: new weight, new states, metrics. On failure `error` is one
+/// line naming the value and what is known, and the module is unchanged.
+mlir::FailureOr<mlir::func::FuncOp> buildStep(mlir::ModuleOp module, llvm::StringRef name,
+                                              const StepOptions &options, std::string &error);
+
+/// The names above.
+std::vector<std::string> presetNames();
+
+} // namespace muon
+
+#endif // MUON_FORM_PRESETS_H

@@ -1,0 +1,17 @@
+//===- Pipeline.cpp - the room's one builder function ---------------------===//
+
+#include "muon/Form/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace muon;
+
+void muon::buildFormPipeline(OpPassManager &manager, const FormOptions &options) {
+  manager.addNestedPass<func::FuncOp>(createChooseFormPass());
+  manager.addNestedPass<func::FuncOp>(createExpandStepPass());
+  manager.addNestedPass<func::FuncOp>(createExpandOrthogonalizePass());
+  manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  manager.addNestedPass<func::FuncOp>(createCSEPass());
+}

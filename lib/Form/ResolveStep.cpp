@@ -1,0 +1,360 @@
+//===- ResolveStep.cpp ----------------------------------------------------===//
+
+#include "ResolveStep.h"
+
+#include "muon/Polynomial/Band.h"
+#include "muon/Polynomial/Minimax.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/InterleavedRange.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace muon;
+
+namespace {
+
+/// The nine axes of Presets.h, as data.
+struct Preset {
+  StringRef name;
+  Program program;
+  StringRef table;
+  int steps;
+  double eps;
+  EpsForm epsForm;
+  double safety, damping;
+  StringRef operands;
+  MomentumForm momentumForm;
+  bool nesterov;
+  AdjustLr adjustLr;
+};
+
+constexpr EpsForm add = EpsForm::add, clamp = EpsForm::clamp;
+constexpr MomentumForm ema = MomentumForm::ema, sumForm = MomentumForm::sum;
+
+// clang-format off
+const Preset presets[] = {
+    {"keller", Program::muon, "keller", 5, 1e-7, add, 1, 0, "bf16", ema, true, AdjustLr::original},
+    {"torch", Program::muon, "keller", 5, 1e-7, clamp, 1, 0, "bf16", ema, true, AdjustLr::original},
+    {"moonlight", Program::muon, "keller", 5, 1e-7, add, 1, 0, "bf16", sumForm, true, AdjustLr::matchRmsAdamw},
+    // 1.02 (N + eps) is the original's 1.02 N + 1e-6.
+    {"polar_express", Program::muon, "nanogpt_pe", 5, 1e-6 / 1.02, add, 1.02, 0, "bf16", ema, true, AdjustLr::original},
+    {"inverse_root", Program::inverseRoot, "cubic", 6, 0, add, 1, 1e-6, "f32", ema, true, AdjustLr::original},
+    {"exact", Program::exact, "", 0, 0, add, 1, 0, "f32", ema, true, AdjustLr::original},
+    {"rms", Program::rms, "", 0, 1e-7, add, 1, 0, "f32", ema, true, AdjustLr::original},
+    {"normuon", Program::normuon, "keller", 5, 1e-7, add, 1, 0, "bf16", ema, true, AdjustLr::original},
+    {"adamuon", Program::adamuon, "keller", 5, 1e-7, add, 1, 0, "bf16", ema, false, AdjustLr::none},
+};
+// clang-format on
+
+template <typename T> struct Choice {
+  StringRef name;
+  T value;
+};
+
+const Choice<MomentumForm> momentumForms[] = {{"ema", ema}, {"sum", sumForm}};
+const Choice<EpsForm> epsForms[] = {{"add", add}, {"clamp", clamp}};
+const Choice<Form> forms[] = {{"standard", Form::standard}, {"gram", Form::gram}};
+const Choice<WeightDecay> decays[] = {{"none", WeightDecay::none},
+                                      {"decoupled", WeightDecay::decoupled},
+                                      {"coupled", WeightDecay::coupled}};
+const Choice<AdjustLr> adjustments[] = {{"original", AdjustLr::original},
+                                        {"match_rms_adamw", AdjustLr::matchRmsAdamw},
+                                        {"spectral", AdjustLr::spectral},
+                                        {"none", AdjustLr::none}};
+
+/// Resolves one request; the first thing wrong is kept.
+class Resolver {
+public:
+  Resolver(MLIRContext *context, const StepOptions &options, std::string &error)
+      : context(context), options(options), error(error) {}
+  std::optional<ResolvedStep> run();
+
+private:
+  bool fail(const Twine &message) {
+    error = message.str();
+    return false;
+  }
+  template <typename T, size_t N>
+  bool choose(StringRef what, const std::optional<std::string> &asked, const Choice<T> (&known)[N],
+              T &value);
+  bool findPreset();
+  bool checkShape();
+  bool resolveTypes();
+  bool elementType(StringRef what, StringRef name, ArrayRef<StringRef> known, Type &type);
+  bool resolveMomentum();
+  bool resolveScale();
+  bool resolveNumbers();
+  bool resolveTable();
+  bool resolveRows(Table &table);
+  void makeExactTable();
+  bool resolveForm();
+  bool checkUnused();
+
+  MLIRContext *context;
+  const StepOptions &options;
+  std::string &error;
+  const Preset *preset = nullptr;
+  ResolvedStep step{};
+};
+
+std::string print(double value) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%g", value);
+  return text;
+}
+
+std::string joinNames(ArrayRef<StringRef> names) { return llvm::join(names, ", "); }
+
+template <typename T, size_t N>
+bool Resolver::choose(StringRef what, const std::optional<std::string> &asked,
+                      const Choice<T> (&known)[N], T &value) {
+  if (!asked)
+    return true;
+  SmallVector<StringRef> names;
+  for (const Choice<T> &choice : known) {
+    if (choice.name == *asked) {
+      value = choice.value;
+      return true;
+    }
+    names.push_back(choice.name);
+  }
+  return fail("unknown " + what + " '" + *asked + "'; known: " + joinNames(names));
+}
+
+bool Resolver::findPreset() {
+  preset = llvm::find_if(presets, [&](const Preset &p) { return p.name == options.preset; });
+  if (preset == std::end(presets))
+    return fail("unknown preset '" + options.preset +
+                "'; known: " + llvm::join(presetNames(), ", "));
+  step.program = preset->program;
+  return true;
+}
+
+bool Resolver::checkShape() {
+  std::string shape;
+  llvm::raw_string_ostream(shape) << "[" << llvm::interleaved(options.shape) << "]";
+  for (int64_t size : options.shape)
+    if (size < 1)
+      return fail("expected sizes of 1 or more, got shape " + shape);
+  size_t needed = step.program == Program::rms ? 1 : 2;
+  if (options.shape.size() < needed)
+    return fail("preset '" + options.preset + "' needs a tensor of rank " + Twine(needed) +
+                " or more, got shape " + shape +
+                (needed == 2 ? "; vectors take preset 'rms'" : ""));
+  return true;
+}
+
+bool Resolver::elementType(StringRef what, StringRef name, ArrayRef<StringRef> known, Type &type) {
+  if (!llvm::is_contained(known, name))
+    return fail("unknown " + what + " dtype '" + name + "'; known: " + joinNames(known));
+  if (name == "f32")
+    type = Float32Type::get(context);
+  else if (name == "bf16")
+    type = BFloat16Type::get(context);
+  else
+    type = Float16Type::get(context);
+  return true;
+}
+
+bool Resolver::resolveTypes() {
+  Type weight, gradient, momentum;
+  if (!elementType("weight", options.weight, {"f32", "bf16"}, weight) ||
+      !elementType("gradient", options.gradient, {"f32", "bf16"}, gradient) ||
+      !elementType("momentum", options.momentum, {"f32", "bf16"}, momentum) ||
+      !elementType("operand", options.operands.value_or(preset->operands.str()),
+                   {"f32", "bf16", "f16"}, step.spec.operands))
+    return false;
+  step.weight = RankedTensorType::get(options.shape, weight);
+  step.gradient = RankedTensorType::get(options.shape, gradient);
+  step.momentum = RankedTensorType::get(options.shape, momentum);
+  step.stochasticRounding = options.stochasticRounding;
+  if (options.stochasticRounding && !weight.isBF16())
+    return fail("stochastic rounding needs weight dtype bf16, got '" + options.weight + "'");
+  bool f32Only = step.program == Program::inverseRoot || step.program == Program::exact;
+  if (f32Only && !step.spec.operands.isF32())
+    return fail("preset '" + options.preset + "' needs operand dtype f32, got '" +
+                *options.operands + "'");
+  return true;
+}
+
+bool Resolver::resolveMomentum() {
+  step.nesterov = options.nesterov.value_or(preset->nesterov);
+  step.momentumForm = preset->momentumForm;
+  step.decay = WeightDecay::decoupled;
+  return choose("momentum form", options.momentumForm, momentumForms, step.momentumForm) &&
+         choose("decay", options.decay, decays, step.decay);
+}
+
+bool Resolver::resolveScale() {
+  AdjustLr rule = preset->adjustLr;
+  if (!choose("adjust_lr", options.adjustLr, adjustments, rule))
+    return false;
+  bool matrix = step.program != Program::rms;
+  double columns = options.shape.back();
+  double rows = matrix ? options.shape[options.shape.size() - 2] : columns;
+  switch (rule) {
+  case AdjustLr::original:
+    step.scale = std::sqrt(std::max(1.0, rows / columns));
+    break;
+  case AdjustLr::matchRmsAdamw:
+    step.scale = matrix ? 0.2 * std::sqrt(std::max(rows, columns)) : 0.2;
+    break;
+  case AdjustLr::spectral:
+    step.scale = std::sqrt(rows / columns);
+    break;
+  case AdjustLr::none:
+    step.scale = 1;
+  }
+  return true;
+}
+
+bool Resolver::resolveNumbers() {
+  OrthogonalizeSpec &spec = step.spec;
+  step.eps = spec.eps = options.eps.value_or(preset->eps);
+  spec.epsForm = preset->epsForm;
+  if (!choose("eps form", options.epsForm, epsForms, spec.epsForm))
+    return false;
+  spec.safety = options.safety.value_or(preset->safety);
+  spec.damping = options.damping.value_or(preset->damping);
+  step.clip = options.clip;
+  bool damped = step.program == Program::inverseRoot;
+  spec.norm = damped ? Norm::trace : Norm::frobenius;
+  if (!(spec.eps >= 0 && std::isfinite(spec.eps)))
+    return fail("expected eps >= 0, got " + print(spec.eps));
+  if (!(spec.safety >= 1 && std::isfinite(spec.safety)))
+    return fail("expected safety >= 1, got " + print(spec.safety));
+  if (!(options.clip >= 0 && std::isfinite(options.clip)))
+    return fail("expected clip >= 0 (0 is off), got " + print(options.clip));
+  if (damped && !(spec.damping > 0 && std::isfinite(spec.damping)))
+    return fail("preset 'inverse_root' needs damping > 0, got " + print(spec.damping));
+  if (!damped && options.damping)
+    return fail("damping is an option of preset 'inverse_root', not of '" + options.preset + "'");
+  return true;
+}
+
+/// Options that would have no effect. Operand dtype, form and restarts are often given for a whole
+/// list of parameters, so a vector among them takes no offence.
+bool Resolver::checkUnused() {
+  bool table = options.table || !options.rows.empty() || options.steps || options.safety;
+  if (table && preset->table.empty())
+    return fail("preset '" + options.preset + "' takes no table, steps or safety");
+  if (step.program == Program::rms && options.epsForm)
+    return fail("preset 'rms' takes no eps form: its norm is √(mean(X²) + eps²)");
+  return true;
+}
+
+bool Resolver::resolveRows(Table &table) {
+  table = Table{"custom", options.rows};
+  // A trailing zero would cost a product.
+  for (Row &row : table.rows)
+    while (row.c.size() > 2 && row.c.back() == 0)
+      row.c.pop_back();
+  error = checkRows(table);
+  if (!error.empty())
+    return false;
+  int own = table.steps(), asked = options.steps.value_or(own);
+  if (asked < 1 || (own > 1 && asked != own))
+    return fail("table has " + Twine(own) + " rows, but " + Twine(asked) +
+                " steps were asked for; a table is never cycled or cut");
+  table.rows.resize(asked, table.rows.back());
+  return true;
+}
+
+/// Quintics from the floor until the band is within f32's rounding, then the limit.
+void Resolver::makeExactTable() {
+  size_t rank = options.shape.size();
+  double floor = std::max(options.shape[rank - 2], options.shape[rank - 1]) * 0x1p-24;
+  std::vector<int> degrees;
+  do
+    degrees.push_back(5);
+  while (minimaxBand(std::min(floor, 0.5), degrees).lower < 1 - 0x1p-24);
+  step.spec.table = generateMinimax(std::min(floor, 0.5), degrees);
+  step.spec.table.rows.push_back(Row{{1.875, -1.25, 0.375}});
+  step.spec.accuracy = Accuracy::exact;
+  step.spec.form = Form::standard;
+}
+
+bool Resolver::resolveTable() {
+  if (step.program == Program::rms)
+    return true;
+  if (step.program == Program::exact) {
+    makeExactTable();
+    return true;
+  }
+  Table &table = step.spec.table;
+  if (options.table && !options.rows.empty())
+    return fail("expected a table's name or its rows, got both");
+  if (!options.rows.empty()) {
+    if (!resolveRows(table))
+      return false;
+  } else {
+    std::optional<int> steps = options.steps;
+    if (!steps && !options.table)
+      steps = preset->steps;
+    TableOrError found = lookupTable(options.table.value_or(preset->table.str()), steps);
+    if (!found)
+      return fail(found.error);
+    table = *found.table;
+  }
+  if (step.program == Program::inverseRoot && (table.steps() < 3 || table.steps() > 6))
+    return fail("preset 'inverse_root' takes 3 to 6 steps, got " + Twine(table.steps()));
+  error = checkDomain(table, 1 / step.spec.safety);
+  return error.empty();
+}
+
+bool Resolver::resolveForm() {
+  if (step.program == Program::rms)
+    return true;
+  OrthogonalizeSpec &spec = step.spec;
+  if (options.form) {
+    Form form;
+    if (!choose("form", options.form, forms, form))
+      return false;
+    if (step.program == Program::exact && form != Form::standard)
+      return fail("preset 'exact' needs form standard, got '" + *options.form + "'");
+    if (step.program == Program::inverseRoot && form != Form::gram)
+      return fail("preset 'inverse_root' needs form gram, got '" + *options.form + "'");
+    spec.form = form;
+  }
+  if (!options.restarts)
+    return true;
+  spec.restarts = options.restarts;
+  if (options.restarts->empty())
+    return true;
+  if (spec.form != Form::gram || step.program == Program::inverseRoot)
+    return fail("restarts need form gram without damping, got preset '" + options.preset +
+                "' with form '" + options.form.value_or("auto") + "'");
+  int64_t previous = 0, steps = spec.table.steps();
+  for (int64_t restart : *options.restarts) {
+    if (restart <= previous || restart >= steps)
+      return fail("expected increasing restarts between 1 and " + Twine(steps - 1) + ", got " +
+                  Twine(restart));
+    previous = restart;
+  }
+  return true;
+}
+
+std::optional<ResolvedStep> Resolver::run() {
+  if (findPreset() && checkShape() && resolveTypes() && resolveMomentum() && resolveScale() &&
+      resolveNumbers() && checkUnused() && resolveTable() && resolveForm())
+    return step;
+  return std::nullopt;
+}
+
+} // namespace
+
+std::vector<std::string> muon::presetNames() {
+  std::vector<std::string> names;
+  for (const Preset &preset : presets)
+    names.push_back(preset.name.str());
+  return names;
+}
+
+std::optional<ResolvedStep> muon::resolveStep(MLIRContext *context, const StepOptions &options,
+                                              std::string &error) {
+  return Resolver(context, options, error).run();
+}
