@@ -14,7 +14,8 @@ class Worker {
 public:
   Worker(Binding &binding, uint32_t worker)
       : binding(binding), workers(binding.regionWorkers),
-        scratch(binding.scratch.data() + worker * binding.scratchPerWorker) {}
+        scratch(binding.scratch.data() + worker * binding.scratchPerWorker),
+        wait(binding.oversubscribed) {}
 
   void walk() {
     bool barrierDue = false; // after the last stage the end of the region is the barrier
@@ -111,14 +112,13 @@ private:
       binding.phase.store(phase + 1, std::memory_order_release);
       return;
     }
-    SpinWait wait(binding.oversubscribed);
-    while (binding.phase.load(std::memory_order_acquire) == phase)
-      wait.once();
+    wait.until([&] { return binding.phase.load(std::memory_order_acquire) != phase; });
   }
 
   Binding &binding;
   uint32_t workers;
   void *scratch;
+  SpinWait wait;
 };
 } // namespace
 

@@ -212,8 +212,7 @@ void run(uint32_t workers, Body body, void *context) {
   announce(workers);
   body(context, 0);
   SpinWait wait(workers > state.processors);
-  while (state.running.load(std::memory_order_acquire))
-    wait.once();
+  wait.until([] { return state.running.load(std::memory_order_acquire) == 0; });
   state.taken.store(false, std::memory_order_release);
 }
 

@@ -16,25 +16,29 @@ inline void pauseProcessor() {
 #endif
 }
 
-/// Waits inside a region: the awaited worker is normally running and close to done, so the
-/// processor is paused. Where there are more workers than processors, or the wait has become so
-/// long that the other worker was evidently descheduled, the processor is given away.
+/// One worker's waits inside a region. The awaited worker is normally running and close to done, so
+/// the processor is paused. Where there are more workers than processors, or a wait becomes so long
+/// that the other worker was evidently descheduled, the processor is given away instead; after that
+/// evidence sooner, because the machine is shared and the next barrier would wait as long.
 class SpinWait {
 public:
-  explicit SpinWait(bool oversubscribed) : left(oversubscribed ? 0 : kPauses) {}
+  explicit SpinWait(bool oversubscribed) : patience(oversubscribed ? 0 : kPauses) {}
 
-  void once() {
-    if (left) {
-      --left;
+  /// Returns when `done()` holds.
+  template <typename Condition> void until(Condition done) {
+    for (uint32_t pauses = 0; pauses < patience; ++pauses) {
+      if (done())
+        return;
       pauseProcessor();
-    } else {
-      sched_yield();
     }
+    patience /= 16;
+    while (!done())
+      sched_yield();
   }
 
 private:
   static constexpr uint32_t kPauses = 8192; // 0.1 to 0.4 ms
-  uint32_t left;
+  uint32_t patience;
 };
 
 } // namespace muon::runtime
