@@ -1,4 +1,4 @@
-//===- MuonAttributes.cpp - enums and the table attribute -----------------------------------------===//
+//===- MuonAttributes.cpp - enums, tables and targets ---------------------------------------------===//
 
 #include "muon/IR/Muon.h"
 
@@ -96,5 +96,17 @@ LogicalResult TableAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErr
   std::string error = checkRows(table); // C1, C2
   if (!error.empty())
     return emitError() << error;
+  return success();
+}
+
+LogicalResult TargetAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef, StringRef, StringRef, StringRef isa,
+                                 unsigned lanes, DenseI64ArrayAttr heights, unsigned, uint64_t, uint64_t) {
+  if (!llvm::is_contained({"fma", "dot", "amx"}, isa)) // C1
+    return emitError() << "expected isa fma, dot or amx, got " << isa;
+  int64_t rows = 0;
+  for (int64_t height : heights.asArrayRef())
+    rows += height;
+  if (rows != lanes || llvm::any_of(heights.asArrayRef(), [](int64_t height) { return height < 1; })) // C2
+    return emitError() << "expected positive heights that add up to " << lanes << " lanes, got " << heights.asArrayRef();
   return success();
 }

@@ -1,4 +1,4 @@
-// What the table attribute refuses.
+// What tables and targets refuse, one test per message; C1.. are the constraints of the attribute's description.
 // RUN: muon-opt %s --verify-diagnostics --split-input-file
 
 // C1
@@ -54,3 +54,17 @@ func.func private @use() attributes {t = #negative_cycled}
 // expected-error@+1 {{table 'polar_express' has 8 rows, but 5 steps were asked for; it may be continued, not cut}}
 #negative_cut = #muon.table<"polar_express", 5>
 func.func private @use() attributes {t = #negative_cut}
+
+// -----
+
+// #muon.target C1
+// expected-error@+1 {{expected isa fma, dot or amx, got avx2}}
+#negative_isa = #muon.target<cpu = "haswell", features = "", triple = "x86_64-unknown-linux-gnu", isa = "avx2", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>
+func.func private @use() attributes {t = #negative_isa}
+
+// -----
+
+// #muon.target C2
+// expected-error@+1 {{expected positive heights that add up to 16 lanes, got 6, 6}}
+#negative_heights = #muon.target<cpu = "haswell", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6], vector = 8, l1 = 32768, l2 = 262144>
+func.func private @use() attributes {t = #negative_heights}

@@ -20,10 +20,10 @@ func.func private @tables() attributes {
 }
 
 // CHECK-LABEL: func.func private @target
-// CHECK-SAME: muon.target = #muon.target<cpu = "znver4", features = "+avx512f,+avx512bf16", triple = "x86_64-unknown-linux-gnu", isa = "dot", lanes = 16, heights = [8, 8], vector = 16, l1 = 32768, l2 = 1048576>
+// CHECK-SAME: muon.target = #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu", isa = "dot", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 1048576>
 func.func private @target() attributes {
-  muon.target = #muon.target<cpu = "znver4", features = "+avx512f,+avx512bf16", triple = "x86_64-unknown-linux-gnu",
-    isa = "dot", lanes = 16, heights = [8, 8], vector = 16, l1 = 32768, l2 = 1048576>
+  muon.target = #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu",
+    isa = "dot", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 1048576>
 }
 
 // CHECK-LABEL: func.func private @operands

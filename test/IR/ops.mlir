@@ -142,7 +142,7 @@ muon.kernel @square product symmetric of bf16 operands [#muon.operand<in, elemen
 }
 
 // CHECK: muon.variant @v3 <{{.*}}isa = "fma"{{.*}}> workspace 4096 scratch 1024 {
-muon.variant @v3 <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
+muon.variant @v3 <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
   // CHECK-NEXT: muon.stage {
   muon.stage {
     // CHECK-NEXT: muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8] places [#muon.place<{{.*}}>, {{.*}}] coefficients [5.000000e-01]

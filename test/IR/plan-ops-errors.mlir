@@ -126,7 +126,7 @@ muon.kernel @negative_index_axis sweep operands [#muon.operand<out, element, pla
 // -----
 
 // muon.variant C1
-muon.variant @negative_variant_foreign_op <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+muon.variant @negative_variant_foreign_op <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   // expected-error@+1 {{expected only muon.stage in a muon.variant}}
   func.func private @inner()
 }
@@ -134,7 +134,7 @@ muon.variant @negative_variant_foreign_op <cpu = "x86-64-v3", features = "+avx2,
 // -----
 
 // muon.stage C1
-muon.variant @negative_stage_empty <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+muon.variant @negative_stage_empty <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   // expected-error@+1 {{expected at least one muon.launch}}
   muon.stage {
   }
@@ -143,7 +143,7 @@ muon.variant @negative_stage_empty <cpu = "x86-64-v3", features = "+avx2,+fma", 
 // -----
 
 // muon.stage C1
-muon.variant @negative_stage_foreign_op <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+muon.variant @negative_stage_foreign_op <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   muon.stage {
     // expected-error@+1 {{expected only muon.launch in a muon.stage}}
     func.func private @inner()
@@ -153,7 +153,7 @@ muon.variant @negative_stage_foreign_op <cpu = "x86-64-v3", features = "+avx2,+f
 // -----
 
 // muon.launch C1
-muon.variant @negative_launch_no_kernel <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+muon.variant @negative_launch_no_kernel <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   muon.stage {
     // expected-error@+1 {{expected a muon.kernel, got @scale}}
     muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [] coefficients []
@@ -167,7 +167,7 @@ muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>
 ^bb0(%c: f32):
   muon.yield %c : f32
 }
-muon.variant @negative_launch_places <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+muon.variant @negative_launch_places <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   muon.stage {
     // expected-error@+1 {{expected 1 places, got 0}}
     muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [] coefficients [1.0]
@@ -181,7 +181,7 @@ muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>
 ^bb0(%c: f32):
   muon.yield %c : f32
 }
-muon.variant @negative_launch_coefficients <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+muon.variant @negative_launch_coefficients <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   muon.stage {
     // expected-error@+1 {{expected 1 coefficients, got 0}}
     muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients []
@@ -195,7 +195,7 @@ muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>
 ^bb0(%c: f32):
   muon.yield %c : f32
 }
-muon.variant @negative_launch_no_function <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+muon.variant @negative_launch_no_function <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   muon.stage {
     // expected-error@+1 {{expected a func.func, got @step}}
     muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients [1.0]

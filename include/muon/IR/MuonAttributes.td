@@ -88,9 +88,11 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
     `lanes` is the panel width in words, `heights` the register-tile heights that make up one panel's rows in order,
     `vector` the f32 lanes of one register. Cache sizes are bytes per core.
 
+    Constraints: (C1) isa is fma, dot or amx; (C2) heights are positive and add up to lanes.
+
     ```mlir
-    #muon.target<cpu = "znver4", features = "+avx512f,+avx512bf16", triple = "x86_64-unknown-linux-gnu",
-      isa = "dot", lanes = 16, heights = [8, 8], vector = 16, l1 = 32768, l2 = 1048576>
+    #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu",
+      isa = "dot", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 1048576>
     ```
   }];
   let parameters = (ins
@@ -103,6 +105,7 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
     "unsigned":$vector,
     "uint64_t":$l1, "uint64_t":$l2);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {

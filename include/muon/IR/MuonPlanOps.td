@@ -100,7 +100,7 @@ def Muon_VariantOp : Muon_Op<"variant", [Symbol, NoTerminator, SingleBlock, NoRe
     Constraints: (C1) the body holds nothing but `muon.stage`.
 
     ```mlir
-    muon.variant @v3 <cpu = "x86-64-v3", features = "+avx2,+fma", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
+    muon.variant @v3 <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
       muon.stage {
         muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
             places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
