@@ -71,8 +71,8 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
   return {std::sqrt(difference / expected), singularBand(o, std::max(served, 1))};
 }
 
-using Key =
-    std::tuple<std::vector<std::vector<double>>, Form, std::vector<int>, OperandType, int, int>;
+using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>,
+                       OperandType, int, int>;
 
 Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
             int longSide) {

@@ -20,7 +20,7 @@ double countProducts(const Table &table, FormChoice choice, double shortSide, do
   bool fresh = true;
   for (int step = 0; step < table.steps(); ++step) {
     flops += evaluationProducts(table.rows[step].degree()) * square;
-    bool last = choice.form == Form::standard || step + 1 == table.steps() ||
+    bool last = choice.form == FormChoice::standard || step + 1 == table.steps() ||
                 std::count(choice.restarts.begin(), choice.restarts.end(), step + 1);
     flops += fresh ? gram : square;     // form R, or Q <- Q P
     flops += last ? apply : 2 * square; // X <- Q X, or R <- P R P

@@ -126,8 +126,8 @@ FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandT
                           FloatMatrix x) {
   narrow(x, type);
   Recurrence recurrence(table, type);
-  return choice.form == Form::standard ? recurrence.standard(std::move(x))
-                                       : recurrence.gram(std::move(x), choice.restarts);
+  return choice.form == FormChoice::standard ? recurrence.standard(std::move(x))
+                                             : recurrence.gram(std::move(x), choice.restarts);
 }
 
 } // namespace muon

@@ -99,7 +99,7 @@ std::optional<RestartSet> search(const Table &table, OperandType type, double bo
     double least = infinity;
     for (const RestartSet &set : promisingSets(table, count)) {
       EmulationError outcome =
-          emulateWithin(table, {Form::gram, set}, type, shortSide, longSide, limits);
+          emulateWithin(table, {FormChoice::gram, set}, type, shortSide, longSide, limits);
       bool accepted =
           outcome.worst <= limits.error && outcome.singular.upper <= limits.largestSingular;
       if (accepted && outcome.worst < least) {

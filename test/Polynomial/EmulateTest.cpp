@@ -17,7 +17,7 @@ using namespace muon;
 
 namespace {
 
-const FormChoice standard, oneShot{Form::gram, {}};
+const FormChoice standard, oneShot{FormChoice::gram, {}};
 
 EmulationError run(const Table &table, const FormChoice &choice, OperandType type) {
   return emulate(table, choice, type, emulationShortSide, emulationLongSide);
@@ -59,7 +59,7 @@ TEST(Emulate, HasTheMagnitudesOfTheReference) {
     double reference;
   };
   auto minimax = [](std::vector<int> degrees) { return generateMinimax(1e-2, degrees); };
-  const FormChoice at2{Form::gram, {2}}, at3{Form::gram, {3}};
+  const FormChoice at2{FormChoice::gram, {2}}, at3{FormChoice::gram, {3}};
   const OperandType f32 = OperandType::f32, bf16 = OperandType::bf16;
   const Entry entries[] = {
       {keller(), standard, f32, 2.0e-5},
@@ -96,7 +96,7 @@ TEST(Emulate, F32StandardForm) {
 /// value; near rank one and heavy tails it is 7e-4: an eigenvalue of R near 1 rounds the small ones
 /// by 6e-8, and 485^2 multiplies that. One restart gives 2.5e-5.
 TEST(Emulate, F32OneShotGram) {
-  EXPECT_LE(run(keller(), {Form::gram, {2}}, OperandType::f32).worst, 5e-5);
+  EXPECT_LE(run(keller(), {FormChoice::gram, {2}}, OperandType::f32).worst, 5e-5);
   EmulationError outcome = run(keller(), oneShot, OperandType::f32);
   EXPECT_GT(outcome.worst, 2e-4);
   EXPECT_LT(outcome.worst, 2e-3);
@@ -111,7 +111,7 @@ TEST(Emulate, OneShotGramInBf16IsUseless) {
 }
 
 TEST(Emulate, F16HasThreeMoreBits) {
-  for (FormChoice choice : {standard, FormChoice{Form::gram, {3}}}) {
+  for (FormChoice choice : {standard, FormChoice{FormChoice::gram, {3}}}) {
     double half = run(keller(), choice, OperandType::f16).worst;
     double brain = run(keller(), choice, OperandType::bf16).worst;
     EXPECT_NEAR(brain / half, 8, 4);
@@ -120,7 +120,7 @@ TEST(Emulate, F16HasThreeMoreBits) {
 
 TEST(Emulate, AllRestartsAreTheStandardForm) {
   for (OperandType type : {OperandType::f32, OperandType::bf16})
-    EXPECT_EQ(run(keller(), {Form::gram, {1, 2, 3, 4}}, type).errors,
+    EXPECT_EQ(run(keller(), {FormChoice::gram, {1, 2, 3, 4}}, type).errors,
               run(keller(), standard, type).errors);
 }
 

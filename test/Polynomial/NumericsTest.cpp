@@ -127,8 +127,8 @@ TEST(Recurrence, EveryDegreeAndFormEvaluatesTheTable) {
         for (int j = 0; j < m; ++j)
           x.row(i)[j] = input[i * m + j];
       for (const FormChoice &choice :
-           {FormChoice{}, FormChoice{Form::gram, {}}, FormChoice{Form::gram, {1}},
-            FormChoice{Form::gram, {1, 2}}}) {
+           {FormChoice{}, FormChoice{FormChoice::gram, {}}, FormChoice{FormChoice::gram, {1}},
+            FormChoice{FormChoice::gram, {1, 2}}}) {
         FloatMatrix o = runRecurrence(table, choice, OperandType::f32, x);
         for (int i = 0; i < n; ++i)
           for (int j = 0; j < m; ++j)

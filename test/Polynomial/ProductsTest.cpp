@@ -29,16 +29,16 @@ TEST(CountProducts, AppendixC) {
       std::vector<int> quintics(steps, 5), cubics(steps, 3);
       EXPECT_NEAR(units(quintics, {}, alpha), steps * (3 * alpha + 1), 1e-9);
       EXPECT_NEAR(units(cubics, {}, alpha), 3 * steps * alpha, 1e-9);
-      EXPECT_NEAR(units(quintics, {Form::gram, {}}, alpha), 4 * steps + 3 * alpha - 3, 1e-9);
-      EXPECT_NEAR(units(cubics, {Form::gram, {}}, alpha), 3 * steps + 3 * alpha - 3, 1e-9);
+      EXPECT_NEAR(units(quintics, {FormChoice::gram, {}}, alpha), 4 * steps + 3 * alpha - 3, 1e-9);
+      EXPECT_NEAR(units(cubics, {FormChoice::gram, {}}, alpha), 3 * steps + 3 * alpha - 3, 1e-9);
       if (steps < 2)
         continue;
-      EXPECT_NEAR(units(quintics, {Form::gram, {1}}, alpha), 4 * steps + 6 * alpha - 6, 1e-9);
+      EXPECT_NEAR(units(quintics, {FormChoice::gram, {1}}, alpha), 4 * steps + 6 * alpha - 6, 1e-9);
       std::vector<int> everywhere;
       for (int k = 1; k < steps; ++k)
         everywhere.push_back(k);
-      EXPECT_NEAR(units(quintics, {Form::gram, everywhere}, alpha), units(quintics, {}, alpha),
-                  1e-9);
+      EXPECT_NEAR(units(quintics, {FormChoice::gram, everywhere}, alpha),
+                  units(quintics, {}, alpha), 1e-9);
     }
 }
 
@@ -48,10 +48,10 @@ TEST(CountProducts, TeraflopOfRealShapes) {
     return countProducts(keller, choice, n, m) * 1e-12;
   };
   EXPECT_NEAR(tera({}, 1024, 4096), 0.0698, 5e-5);
-  EXPECT_NEAR(tera({Form::gram, {}}, 1024, 4096), 0.0311, 5e-5);
-  EXPECT_NEAR(tera({Form::gram, {2}}, 1024, 4096), 0.0408, 5e-5);
+  EXPECT_NEAR(tera({FormChoice::gram, {}}, 1024, 4096), 0.0311, 5e-5);
+  EXPECT_NEAR(tera({FormChoice::gram, {2}}, 1024, 4096), 0.0408, 5e-5);
   EXPECT_NEAR(tera({}, 8192, 28672), 31.6, 0.05);
-  EXPECT_NEAR(tera({Form::gram, {3}}, 8192, 28672), 19.2, 0.05);
+  EXPECT_NEAR(tera({FormChoice::gram, {3}}, 8192, 28672), 19.2, 0.05);
   EXPECT_NEAR(tera({}, 4096, 11008), 3.11, 0.005);
 }
 
@@ -70,7 +70,7 @@ TEST(CountProducts, MixedDegrees) {
                              Entry{{9, 9, 9}, 15, 24, 42}, Entry{{9, 9, 13}, 16, 25, 43},
                              Entry{{5, 9, 9, 9}, 19, 28, 55}, Entry{{5, 5, 5, 5, 5}, 20, 29, 65}}) {
     EXPECT_NEAR(units(entry.degrees, {}, 1), entry.square, 1e-9);
-    EXPECT_NEAR(units(entry.degrees, {Form::gram, {}}, 4), entry.gram, 1e-9);
+    EXPECT_NEAR(units(entry.degrees, {FormChoice::gram, {}}, 4), entry.gram, 1e-9);
     EXPECT_NEAR(units(entry.degrees, {}, 4), entry.standard, 1e-9);
   }
 }
@@ -78,8 +78,8 @@ TEST(CountProducts, MixedDegrees) {
 /// DESIGN.md: 3+2 is 1.24 times cheaper than 2+2+1. That is at alpha = 4: 47 against 38.
 TEST(CountProducts, ThreePlusTwoAgainstTwoTwoOne) {
   std::vector<int> five(5, 5);
-  EXPECT_NEAR(units(five, {Form::gram, {2, 4}}, 4) / units(five, {Form::gram, {3}}, 4), 1.24,
-              0.005);
+  EXPECT_NEAR(units(five, {FormChoice::gram, {2, 4}}, 4) / units(five, {FormChoice::gram, {3}}, 4),
+              1.24, 0.005);
 }
 
 } // namespace

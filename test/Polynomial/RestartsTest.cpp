@@ -83,8 +83,10 @@ TEST(SearchRestarts, KellerInBf16WantsThreePlusTwo) {
         << n << "x" << m;
   Band widened = widenBand(computeBand(named("keller"), 0), OperandType::bf16, 5);
   EmulationError plain = emulate(named("keller"), {}, OperandType::bf16, 64, 128);
-  EmulationError good = emulate(named("keller"), {Form::gram, {3}}, OperandType::bf16, 64, 128);
-  EmulationError bad = emulate(named("keller"), {Form::gram, {2}}, OperandType::bf16, 64, 128);
+  EmulationError good =
+      emulate(named("keller"), {FormChoice::gram, {3}}, OperandType::bf16, 64, 128);
+  EmulationError bad =
+      emulate(named("keller"), {FormChoice::gram, {2}}, OperandType::bf16, 64, 128);
   EXPECT_LE(good.singular.upper, widened.upper);
   EXPECT_LE(good.worst, plain.worst);
   EXPECT_GT(bad.singular.upper, 1.1 * widened.upper);
@@ -100,7 +102,8 @@ TEST(SearchRestarts, F32KeepsTheBound) {
     std::optional<Restarts> found = searchRestarts(named(name), OperandType::f32, 2e-4);
     ASSERT_TRUE(found) << name;
     EXPECT_EQ(found->size(), 1u) << name;
-    EXPECT_LE(emulate(named(name), {Form::gram, *found}, OperandType::f32, 64, 128).worst, 2e-4);
+    EXPECT_LE(emulate(named(name), {FormChoice::gram, *found}, OperandType::f32, 64, 128).worst,
+              2e-4);
   }
   EXPECT_EQ(searchRestarts(named("keller"), OperandType::f32, 2e-3), Restarts{});
   EXPECT_EQ(searchRestarts(named("pade"), OperandType::f32, 2e-4), Restarts{});

@@ -34,12 +34,12 @@
 namespace muon {
 
 enum class OperandType { f32, bf16, f16 };
-enum class Form { standard, gram };
 
 /// How one orthogonalisation is evaluated. `restarts`, ascending, each in 1..T-1: R is rebuilt
 /// from X once that many steps are done ({3} with T = 5 is "3+2"). Empty for the standard form.
 struct FormChoice {
-  Form form = Form::standard;
+  enum Form { standard, gram };
+  Form form = standard;
   std::vector<int> restarts;
 
   bool operator==(const FormChoice &) const = default;
