@@ -76,6 +76,12 @@ def check_rooms(name, text):
         yield f"{name}: cl::opt in a library; use pass options"
 
 
+def check_links(path, name, text):
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        if not (path.parent / link).exists():
+            yield f"{name}: link to {link}, which does not exist"
+
+
 def check_passes(root, name, text):
     """Flag muon-verb-noun = VerbNoun.cpp = verb-noun.mlir, and a description that says what happens to the numbers."""
     room = name.split("/")[2]
@@ -105,6 +111,8 @@ def breaches(root):
         yield from check_rooms(name, text)
         if name not in GENERATED:
             yield from check_text(name, text)
+        if path.suffix == ".md":
+            yield from check_links(path, name, text)
         if re.fullmatch(r"include/muon/\w+/Passes\.td", name):
             yield from check_passes(root, name, text)
 
