@@ -1,6 +1,6 @@
 //===- BandTest.cpp - What tables do to singular values -------------------===//
 //
-// Expected figures: /work/shared/reference/muon-peers.md appendix B, computed there by
+// Expected figures: appendix B of the survey of Muon peers, computed there by
 // sampling and printed to three digits; here they must hold to those digits.
 //
 //===----------------------------------------------------------------------===//
