@@ -86,6 +86,7 @@ class Program:
         array. An array is anything that speaks DLPack (numpy, jax, torch without requires_grad), writable and in the
         processor's memory, or (address, dtype, sizes, strides) with strides in elements. A gradient's array gives its
         layout only; every run brings the data. Weights and states are written in place and kept alive by the caller.
+        A metric may be left out.
 
         ValueError: a missing array, or one whose element type, sizes, strides or memory do not fit.
         """
@@ -99,8 +100,17 @@ class Program:
                     array = given.get(argument["name"])
                     if array is None and argument["role"] != METRIC:
                         raise ValueError(f"bind: parameter '{name}' has no array '{argument['name']}'")
-                    flat.append(array)
+                    flat.append(_nowhere(argument) if array is None else array)
         return _runtime.Binding(self._handle, flat)
+
+
+def _nowhere(argument):
+    """A metric that is not wanted: the right sizes without memory."""
+    strides, dense = [], 1
+    for size in reversed(argument["sizes"]):
+        strides.insert(0, dense)
+        dense *= size
+    return 0, argument["dtype"], argument["sizes"], tuple(strides)
 
 
 def cache_directory():

@@ -33,13 +33,15 @@ class Muon(torch.optim.Optimizer):
             torch.optim.Muon. lr, weight_decay and momentum may change at any time; a change of the others, or of the
             parameters, compiles again at the next step.
         preset: the step function: torch, keller, moonlight, polar_express, inverse_root, exact. With another one
-            than torch, an argument left at its default takes the preset's own value.
+            than torch, an argument left at its default takes the preset's own value. A preset's own scalars and
+            states go by their names: beta2 is an entry of the param group, second_moment one of state[p].
         options: dict of further options of the step function, as in include/muon-c/Compiler.h (clip, decay,
             momentum_form, table, ...); wins over the arguments above.
         dtype: operand type of the matrix products: auto (the fastest here within the preset's band), f32, bf16.
         form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt.
         nonfinite: propagate, or skip: a parameter with a non-finite gradient is left untouched (see `skipped`).
         batched: accept more than two dimensions; the leading ones are a batch of matrices.
+        non_matrices: refuse, or rms: what is not a matrix takes an RMS-normalised momentum step in the same program.
         workers: threads of a step; None: as many as torch uses, but no more than the processors allowed to us.
         seed: of stochastic rounding (options={"stochastic_rounding": True}).
 
@@ -71,12 +73,14 @@ class Muon(torch.optim.Optimizer):
         restarts=None,
         nonfinite="propagate",
         batched=False,
+        non_matrices="refuse",
         workers=None,
         seed=0,
     ):
         _check_choice("dtype", dtype, ("auto", "f32", "bf16"))
         _check_choice("form", form, ("auto", "standard", "gram"))
         _check_choice("nonfinite", nonfinite, ("propagate", "skip"))
+        _check_choice("non_matrices", non_matrices, ("refuse", "rms"))
         if workers is not None and workers < 1:
             raise ValueError(f"workers should be >= 1 but is: {workers}")
         self._settings = {
@@ -85,6 +89,7 @@ class Muon(torch.optim.Optimizer):
             "restarts": restarts,
             "nonfinite": nonfinite,
             "batched": batched,
+            "non_matrices": non_matrices,
             "workers": workers,
             "seed": seed,
         }
@@ -111,7 +116,9 @@ class Muon(torch.optim.Optimizer):
         try:
             _check_group(group)
             for parameter in group["params"]:
-                if parameter.ndim != 2 and not (self._settings["batched"] and parameter.ndim > 2):
+                if not self._is_matrix(parameter) and (
+                    self._settings["non_matrices"] == "refuse" or parameter.ndim == 0
+                ):
                     raise ValueError(
                         "Muon only supports 2D parameters whereas we found a parameter with size: "
                         f"{parameter.size()}"
@@ -150,6 +157,17 @@ class Muon(torch.optim.Optimizer):
         states = self._plan.binding.status()
         return [slot.parameter for slot, state in zip(self._plan.slots, states) if state == 2]
 
+    def metrics(self):
+        """Per parameter of the last step, in the order of the param groups: a dict of what its preset measures.
+
+        exact: "residual", for every matrix how far its singular values are from 0 or 1.
+        """
+        slots = {} if self._plan is None else {slot.parameter: slot.metrics for slot in self._plan.slots}
+        return [slots.get(p, {}) for group in self.param_groups for p in group["params"]]
+
+    def _is_matrix(self, parameter):
+        return parameter.ndim == 2 or (self._settings["batched"] and parameter.ndim > 2)
+
     def __getstate__(self):
         return {**super().__getstate__(), "muonc": self._settings}
 
@@ -173,8 +191,6 @@ class Muon(torch.optim.Optimizer):
 class _Slot:
     """One parameter of the program, with what it was bound to."""
 
-    __slots__ = ("address", "copied", "dtype", "group", "momentum", "momentum_address", "parameter", "strides")
-
     def __init__(self, optimizer, group, index, parameter):
         _check_parameter(group, index, parameter)
         gradient = parameter.grad
@@ -184,22 +200,38 @@ class _Slot:
         self.dtype, self.strides = like.dtype, like.stride()
         # A gradient that no dimension walks densely (an expanded one) is copied in every step.
         self.copied = not _has_unit_stride(like) or like.is_neg()
-        self.momentum = _momentum(optimizer, parameter)
+        self.momentum = _held(optimizer, parameter, "momentum_buffer", lambda: torch.zeros_like(
+            like, memory_format=torch.preserve_format, requires_grad=False))
         self.momentum_address = self.momentum.data_ptr()
+        self.preset = group["preset"] if optimizer._is_matrix(parameter) else "rms"
+        self.metrics = {}
 
     def key(self):
-        """What the compiler distinguishes parameters by."""
-        return tuple(self.parameter.shape), self.parameter.dtype, self.dtype, self.momentum.dtype
+        """What the compiler distinguishes parameters of one param group by."""
+        return self.preset, tuple(self.parameter.shape), self.parameter.dtype, self.dtype, self.momentum.dtype
 
-    def arrays(self):
-        """The slot's tensors as `Program.bind` takes them."""
+    def arrays(self, optimizer, arguments):
+        """The tensors for a program's arguments, as `Program.bind` takes them."""
         shape = tuple(self.parameter.shape)
         strides = torch.empty(shape, device="meta").stride() if self.copied else self.strides
-        return {
-            "weight": _array(self.parameter),
-            "gradient": (0, _DTYPES[self.dtype], shape, strides),
-            "momentum": _array(self.momentum),
-        }
+        arrays = {}
+        for argument in arguments:
+            name, role = argument["name"], argument["role"]
+            if role == programs.WEIGHT:
+                arrays[name] = _array(self.parameter)
+            elif role == programs.GRADIENT:
+                arrays[name] = (0, _DTYPES[self.dtype], shape, strides)
+            elif name == "momentum":
+                arrays[name] = _array(self.momentum)
+            else:
+                dtype = torch.bfloat16 if argument["dtype"] == programs.BF16 else torch.float32
+                made = torch.zeros(argument["sizes"], dtype=dtype)
+                if role == programs.METRIC:
+                    self.metrics[name] = made
+                else:
+                    made = _held(optimizer, self.parameter, name, lambda made=made: made)
+                arrays[name] = _array(made)
+        return arrays
 
 
 class _Plan:
@@ -215,7 +247,8 @@ class _Plan:
                 if parameter.grad is None and not parameter.requires_grad:
                     self.idle.append(parameter)
                 elif parameter.numel() == 0:
-                    _momentum(optimizer, parameter)  # nothing to step, but torch keeps a state for it
+                    if parameter.grad is not None:  # nothing to step, but torch keeps a state for it
+                        optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter.grad))
                 else:
                     slots.append(_Slot(optimizer, group, index, parameter))
         self.slots, self.program = slots, None
@@ -229,15 +262,19 @@ class _Plan:
         at_most = 0 if workers else torch.get_num_threads()
         self.program = programs.compile_program(_request(optimizer, self.slots, names), workers, at_most)
         named = dict(zip(names, self.slots))
-        self.binding = self.program.bind({name: slot.arrays() for name, slot in named.items()})
+        self.binding = self.program.bind({
+            name: named[name].arrays(optimizer, group["arguments"])
+            for group in self.program.description["groups"]
+            for name in group["parameters"]
+        })
         self.slots = [named[name] for name in self.program.parameters]
         # A param group is one row of scalars: any of its parameters tells which.
         rows = {row: slot.group for slot, row in zip(self.slots, self.program.scalar_sets)}
         self.rows = [group for _, group in sorted(rows.items(), key=lambda item: item[0])]
         self.columns = self.program.scalars
         for name in self.columns:
-            if name not in (*_SCALARS, "step", "seed"):
-                raise ValueError(f"Muon: the program wants a scalar '{name}' that no param group has")
+            if name not in ("step", "seed") and any(_SCALARS.get(name, name) not in group for group in self.rows):
+                raise ValueError(f"Muon: preset and options need a scalar '{name}'; give it in the param group")
 
     def gradients(self, optimizer):
         """Addresses of this step's gradients in the program's order; None where another plan is needed."""
@@ -256,9 +293,9 @@ class _Plan:
                 continue
             if gradient.is_sparse:
                 raise RuntimeError("Muon does not support sparse gradients")
+            if slot.parameter in optimizer._waiting:  # its first gradient
+                state[slot.parameter].update(optimizer._waiting.pop(slot.parameter))
             held = state.get(slot.parameter, {}).get("momentum_buffer")
-            if held is None:  # its first gradient
-                held = state[slot.parameter]["momentum_buffer"] = _momentum(optimizer, slot.parameter)
             if (
                 held is not slot.momentum
                 or gradient.stride() != slot.strides
@@ -286,7 +323,7 @@ class _Plan:
                 if name == "seed":
                     scalars.append(optimizer._settings["seed"])
                 else:
-                    scalars.append(group["step"] if name == "step" else float(group[_SCALARS[name]]))
+                    scalars.append(group["step"] if name == "step" else float(group[_SCALARS.get(name, name)]))
         self.binding.run(addresses, scalars)
         # The program writes behind torch's back: autograd must see that saved values are gone.
         stepped = [slot for slot, address in zip(self.slots, addresses) if address]
@@ -300,18 +337,18 @@ def _request(optimizer, slots, names):
     sets = {id(group): f"group{index}" for index, group in enumerate(optimizer.param_groups)}
     groups = {}
     for slot, name in zip(slots, names):
-        shape, weight, gradient, momentum = key = slot.key()
+        preset, shape, weight, gradient, momentum = key = slot.key()
         entry = groups.setdefault((key, id(slot.group)), {
             "shape": list(shape),
             "parameters": [],
             "set": sets[id(slot.group)],
-            "preset": slot.group["preset"],
+            "preset": preset,
             "dtypes": {
                 "weight": _name(weight),
                 "gradient": _name(gradient),
                 "momentum": _name(momentum),
             },
-            "options": _options(slot.group),
+            "options": _options(slot.group, preset == "rms"),
         })
         entry["parameters"].append(name)
     request = {"name": "muon_step", "target": "cpu", "groups": list(groups.values())}
@@ -321,23 +358,25 @@ def _request(optimizer, slots, names):
     return request
 
 
-def _options(group):
-    """The step function's options of a param group, in the compiler's words."""
+def _options(group, is_vector):
+    """The step function's options of a param group, in the compiler's words; vectors have no products."""
     defaults = {"nesterov": True, "ns_coefficients": _KELLER, "eps": 1e-7, "ns_steps": 5, "adjust_lr_fn": None}
-    asked = {key: group[key] for key, value in defaults.items() if not _same(group[key], value)}
+    asked = {key for key, value in defaults.items() if not _same(group[key], value)}
     options = {}
     if "nesterov" in asked:
-        options["nesterov"] = bool(asked["nesterov"])
+        options["nesterov"] = bool(group["nesterov"])
     if "eps" in asked:
-        options["eps"] = float(asked["eps"])
+        options["eps"] = float(group["eps"])
     if "adjust_lr_fn" in asked:
-        options["adjust_lr"] = asked["adjust_lr_fn"]
-    if "ns_coefficients" in asked or "ns_steps" in asked:
+        options["adjust_lr"] = group["adjust_lr_fn"]
+    if asked & {"ns_coefficients", "ns_steps"}:
         # One row for every step, as torch means it: a table and its number of steps are one thing.
-        row = [float(value) for value in group["ns_coefficients"]]
-        options["table"] = [row] * group["ns_steps"]
+        options["table"] = [[float(value) for value in group["ns_coefficients"]]]
         options["steps"] = group["ns_steps"]
     options.update(group["options"] or {})
+    if is_vector:
+        of_matrices = ("table", "steps", "eps", "eps_form", "safety", "damping")
+        options = {key: value for key, value in options.items() if key not in of_matrices}
     return options
 
 
@@ -350,22 +389,18 @@ def _compiled_settings(optimizer):
     return [[group[key] for key in _COMPILED] for group in optimizer.param_groups]
 
 
-def _momentum(optimizer, parameter):
-    """The parameter's momentum buffer, made as torch makes it: zeros like the gradient, at its first gradient."""
-    state = optimizer.state.get(parameter, {})
-    held = state.get("momentum_buffer")
-    if held is None:
-        held = optimizer._waiting.pop(parameter, None)
-        if held is None:
-            like = parameter if parameter.grad is None else parameter.grad
-            held = torch.zeros_like(like, memory_format=torch.preserve_format, requires_grad=False)
-        if parameter.grad is None:
-            optimizer._waiting[parameter] = held
-            return held
-        optimizer.state[parameter]["momentum_buffer"] = held
-    if not _has_unit_stride(held):
-        held = optimizer.state[parameter]["momentum_buffer"] = held.contiguous()
-    return held
+def _held(optimizer, parameter, name, make):
+    """A state of the parameter, made if there is none; not in `state` before its first gradient, as in torch."""
+    if parameter.grad is not None or parameter in optimizer.state:
+        store = optimizer.state[parameter]
+        store.update(optimizer._waiting.pop(parameter, {}))
+    else:
+        store = optimizer._waiting.setdefault(parameter, {})
+    if name not in store:
+        store[name] = make()
+    if not _has_unit_stride(store[name]):
+        store[name] = store[name].contiguous()
+    return store[name]
 
 
 def _check_group(group):

@@ -70,8 +70,6 @@ template <typename Array> static Tensor fromArray(const Array &array) {
 
 static Tensor readTensor(nb::handle value, size_t index) {
   Tensor tensor;
-  if (value.is_none())
-    return tensor;
   if (nb::isinstance<nb::tuple>(value)) {
     auto fields = nb::cast<nb::tuple>(value);
     if (fields.size() != 4)
@@ -87,9 +85,10 @@ static Tensor readTensor(nb::handle value, size_t index) {
   } else {
     Writable array;
     if (!nb::try_cast<Writable>(value, array)) {
-      std::string text = "tensor " + std::to_string(index) +
-                         ": expected a writable array in the processor's memory that speaks DLPack, "
-                         "or (address, dtype, sizes, strides)";
+      std::string text =
+          "tensor " + std::to_string(index) +
+          ": expected a writable array in the processor's memory that speaks DLPack, "
+          "or (address, dtype, sizes, strides)";
       throw nb::value_error(text.c_str());
     }
     tensor = fromArray(array);

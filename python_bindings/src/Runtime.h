@@ -13,8 +13,8 @@
 
 namespace muon::python {
 
-/// Throws the Python exception of a failed call: ValueError for what the caller passed, MemoryError,
-/// RuntimeError for the rest, with the runtime's own line.
+/// Throws the Python exception of a failed call: ValueError for what the caller passed,
+/// MemoryError, RuntimeError for the rest, with the runtime's own line.
 void check(muon_status status);
 
 /// A loaded program. Bindings keep it alive.
@@ -48,14 +48,14 @@ struct GradientLayout {
 class Binding {
 public:
   /// tensors: for every group, parameter and argument in order, either (address, dtype, sizes,
-  /// strides) with strides in elements, or an array that speaks DLPack; None for a metric.
+  /// strides) with strides in elements, or an array that speaks DLPack.
   Binding(const Handle &handle, nanobind::sequence tensors);
   ~Binding();
   Binding(const Binding &) = delete;
   Binding &operator=(const Binding &) = delete;
 
-  /// gradients: per parameter an address, a DLPack array of the layout bound, or None. scalars: rows
-  /// flattened, an int for integer columns, a number for the others.
+  /// gradients: per parameter an address, a DLPack array of the layout bound, or None. scalars:
+  /// rows flattened, an int for integer columns, a number for the others.
   void run(nanobind::sequence gradients, nanobind::sequence scalars);
   /// State of every parameter after the last run.
   nanobind::list status() const;

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from reference import give, gradients, matrices
 
 import muonc.torch
+from reference import give, gradients, matrices
 
 SHAPES = [(96, 96), (64, 200), (200, 64), (37, 131), (300, 40), (1, 9)]
 

@@ -8,9 +8,9 @@ import pickle
 
 import pytest
 import torch
-from reference import distance, give, gradients, matrices
 
 import muonc.torch
+from reference import distance, give, gradients, matrices
 
 SHAPES = [(24, 24), (40, 16), (16, 40)]
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from reference import KELLER, Reference, distance, give, gradients, matrices
 
 import muonc.torch
+from reference import KELLER, Reference, distance, give, gradients, matrices
 
 SHAPES = [(64, 64), (96, 32), (32, 96), (37, 53), (131, 17), (1, 40), (40, 1), (7, 7)]
 STEPS = 20

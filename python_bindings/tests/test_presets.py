@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 import torch
-from reference import Reference, distance, give, gradients, matrices
 
 import muonc.torch
+from reference import Reference, distance, give, gradients, matrices
 
 
 def direction(gradient, **settings):
@@ -81,6 +81,37 @@ def test_inverse_root_follows_its_recurrence():
     truth = q @ g / np.sqrt(trace)
     assert np.linalg.norm(unscaled(u, truth) - truth) / np.linalg.norm(truth) <= 2e-4
     assert optimizer.report()["program"]
+
+
+def test_exact_certifies_itself():
+    gradient = torch.randn((48, 96), generator=torch.Generator().manual_seed(3))
+    _, optimizer = direction(gradient, preset="exact")
+    residual = optimizer.metrics()[0]["residual"]
+    assert residual.numel() == 1 and 0 <= float(residual) <= 1e-4
+
+
+def test_vectors_take_a_normalised_momentum_step_when_asked():
+    matrix, vector = matrices([(16, 24)])[0], torch.nn.Parameter(torch.zeros(50))
+    kernel = torch.nn.Parameter(torch.zeros(4, 3, 5))
+    values = [gradients([(16, 24)], 0)[0], torch.arange(50.0) - 20.0, torch.ones(4, 3, 5)]
+    optimizer = muonc.torch.Muon([matrix, vector, kernel], lr=0.1, weight_decay=0.0, non_matrices="rms")
+    give([matrix, vector, kernel], values)
+    optimizer.step()
+    for parameter, value in ((vector, values[1]), (kernel, values[2])):
+        expected = -0.1 * value / value.square().mean().sqrt()
+        torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_preset_with_a_state_and_a_scalar_of_its_own():
+    parameter = matrices([(16, 24)])[0]
+    optimizer = muonc.torch.Muon([{"params": [parameter], "beta2": 0.95}], preset="normuon")
+    give([parameter], gradients([(16, 24)], 0))
+    optimizer.step()
+    assert torch.isfinite(parameter).all()
+    assert float(optimizer.state[parameter]["second_moment"].sum()) > 0
+    other = muonc.torch.Muon([parameter], preset="normuon")
+    with pytest.raises(ValueError, match="beta2"):
+        other.step()
 
 
 def test_skip_leaves_non_finite_gradients_parameters_alone():

@@ -1,0 +1,216 @@
+"""Trains a small GPT three times at once from one seed: our optimizer, the fastest existing Muon here, AdamW.
+
+The three take turns step by step, so that each sees the same batches and the same machine.
+"""
+
+import argparse
+import collections
+import pathlib
+import re
+import statistics
+import sys
+import time
+
+import torch
+from tqdm import tqdm
+
+import muonc
+import muonc.torch
+from model import CONTEXT, GPT
+
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools" / "muon-bench"))
+import peers  # noqa: E402
+
+BATCH = 16
+SEED = 1234
+RATE, DECAY = 0.02, 0.1
+
+
+class Run:
+    """One model with its optimizer for the matrices (timed) and AdamW for the rest."""
+
+    def __init__(self, name, characters, make):
+        torch.manual_seed(SEED)
+        self.name, self.model = name, GPT(characters)
+        matrices, others = muonc.split_parameters(self.model)
+        self.matrices = make(matrices)
+        self.others = torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.95), weight_decay=0.0)
+        self.losses, self.milliseconds = [], []
+
+    def step(self, text, targets, rate):
+        """One step at `rate` of the full learning rate."""
+        loss = self.model(text, targets)
+        loss.backward()
+        for optimizer in (self.matrices, self.others):
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("full_lr", group["lr"]) * rate
+        start = time.perf_counter()
+        self.matrices.step()
+        self.milliseconds.append((time.perf_counter() - start) * 1e3)
+        self.others.step()
+        self.model.zero_grad(set_to_none=True)
+        self.losses.append(loss.item())
+
+    def recent(self):
+        return statistics.mean(self.losses[-20:])
+
+    def speed(self):
+        """Median milliseconds of the optimizer for the matrices; the first step, which may compile, left out."""
+        return statistics.median(self.milliseconds[1:] or self.milliseconds)
+
+    @torch.no_grad()
+    def validate(self, batches):
+        return statistics.mean(self.model(*batch).item() for batch in batches)
+
+
+def verses(path):
+    """The text that `bible -f` printed, without its banner and prompts."""
+    text = pathlib.Path(path).read_text(errors="replace")
+    marker = text.find("> gen1:1-rev22:21")
+    body = text[marker:] if marker >= 0 else text
+    return "\n".join(line for line in body.splitlines() if re.match(r"\w+\d+:\d+ ", line))
+
+
+class Batches:
+    """Random windows of a text as numbers; the last twentieth is held out."""
+
+    def __init__(self, text):
+        alphabet = sorted(set(text))
+        number = {character: index for index, character in enumerate(alphabet)}
+        data = torch.tensor([number[character] for character in text])
+        self.characters = len(alphabet)
+        self.parts = {"train": data[: len(data) * 19 // 20], "held out": data[len(data) * 19 // 20 :]}
+        self.generator = torch.Generator().manual_seed(SEED)
+
+    def take(self, part="train"):
+        data = self.parts[part]
+        starts = torch.randint(len(data) - CONTEXT - 1, (BATCH,), generator=self.generator).tolist()
+        windows = torch.stack([data[start : start + CONTEXT + 1] for start in starts])
+        return windows[:, :-1], windows[:, 1:]
+
+
+def make_runs(characters):
+    """Ours, the fastest existing Muon here, AdamW."""
+    settings = {"lr": RATE, "weight_decay": DECAY}
+    fastest = ("torch.optim.Muon", torch.optim.Muon)
+    if not peers.has_bf16_products():
+        fastest = ("Keller's Muon in torch, f32 operands", peers.KellerF32)
+    return [
+        Run("muonc.torch.Muon", characters, lambda p: muonc.torch.Muon(p, **settings)),
+        Run(fastest[0], characters, lambda p: fastest[1](p, **settings)),
+        Run("AdamW", characters, lambda p: torch.optim.AdamW(p, lr=3e-3, betas=(0.9, 0.95), weight_decay=DECAY)),
+    ]
+
+
+def train(runs, batches, seconds):
+    """Trains all runs for about `seconds` in total, 60 to 600 steps; prints as it goes."""
+    warm, total, step, start = 3, None, 0, time.perf_counter()
+    bar = tqdm(total=None, disable=not sys.stderr.isatty(), unit="step")
+    while total is None or step < total:
+        text, targets = batches.take()
+        # The rate falls to a tenth at the end; until the number of steps is known it is full.
+        rate = 1.0 if total is None else 1.0 - 0.9 * step / total
+        for run in runs:
+            run.step(text, targets, rate)
+        step += 1
+        if step == 1:
+            start = time.perf_counter()  # the first step compiles
+        elif step == warm + 1:
+            total = max(60, min(600, int(seconds / (time.perf_counter() - start) * warm)))
+            bar.total = total
+            print(f"Training three models for {total} steps each.", flush=True)
+        bar.update()
+        if total is not None and (step % max(1, total // 12) == 0 or step == total):
+            parts = [f"{run.name}: loss {run.recent():.3f}, {run.speed():.2f} ms" for run in runs]
+            tqdm.write(f"step {step:4d}  " + "  |  ".join(parts))
+            sys.stdout.flush()
+    bar.close()
+
+
+def plot(runs, path):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), width_ratios=(2, 1))
+    # Solid under dashed: the two Muons nearly coincide.
+    for run, style, width in zip(runs, ("-", "--", "-"), (3.0, 1.5, 1.5)):
+        smooth = [statistics.mean(run.losses[max(0, i - 9) : i + 1]) for i in range(len(run.losses))]
+        left.plot(range(1, len(smooth) + 1), smooth, style, linewidth=width, label=run.name)
+    left.set(xlabel="step", ylabel="loss, nats per character (mean of 10)", title="Same seed, same batches")
+    left.legend()
+    bars = right.bar(range(len(runs)), [run.speed() for run in runs], color=["C0", "C1", "C2"])
+    right.bar_label(bars, fmt="%.2f")
+    right.set_xticks(range(len(runs)), ["ours", "existing\nMuon", "AdamW"])
+    right.set(ylabel="ms per step (median)", title="Optimizer, matrices only")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def time_torch_once():
+    """Milliseconds of one torch.optim.Muon step on one 256x256 matrix."""
+    parameter = torch.nn.Parameter(torch.randn(256, 256))
+    parameter.grad = torch.randn(256, 256)
+    optimizer = torch.optim.Muon([parameter])
+    optimizer.step()
+    start = time.perf_counter()
+    optimizer.step()
+    return (time.perf_counter() - start) * 1e3
+
+
+def conclude(runs, batches, path):
+    """The last lines, in plain words."""
+    ours, peer, adam = runs
+    held_out = [batches.take("held out") for _ in range(8)]
+    losses = [run.validate(held_out) for run in runs]
+    report = ours.matrices.report()
+    shapes = collections.Counter(tuple(p.shape) for p in ours.matrices.param_groups[0]["params"])
+    listed = ", ".join(f"{count} of {rows}x{columns}" for (rows, columns), count in shapes.items())
+    made = "compiled" if report["origin"] != "disk cache" else "taken from the disk cache"
+    print()
+    if not peers.has_bf16_products():
+        print(f"torch.optim.Muon itself rounds to bf16, which this processor does not multiply: one 256x256 step takes "
+              f"it {time_torch_once():.1f} ms.")
+    print(f"Compiled: the whole step of {sum(shapes.values())} matrices ({listed}) as one program, {made} in "
+          f"{report['seconds']:.2f} s.")
+    print(f"Path that ran: target {report['target']}, {report['workers']} worker threads, {report['stages']} stages, "
+          f"{report['launches']} launches{describe_choice(report['program'])}.")
+    print(f"Optimizer time per step: ours {ours.speed():.2f} ms, {peer.name} {peer.speed():.2f} ms "
+          f"({peer.speed() / ours.speed():.1f} times ours), AdamW {adam.speed():.2f} ms.")
+    print(f"Loss on held-out text after {len(ours.losses)} steps: ours {losses[0]:.3f}, {peer.name} {losses[1]:.3f}, "
+          f"AdamW {losses[2]:.3f} nats per character.")
+    print(f"The two Muons compute the same update: their losses differ by {abs(losses[0] - losses[1]):.3f}.")
+    print(f"Plot: {path}")
+
+
+def describe_choice(program):
+    """Operand type and form of each group, where the report names them."""
+    groups = program.get("groups", [])
+    words = {f"{g.get('form', '?')} form on {g.get('operands', g.get('dtype', '?'))}" for g in groups}
+    return f" ({', '.join(sorted(words))})" if words else ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shapes", action="store_true", help="print the matrices as arguments of muon-opt, and stop")
+    parser.add_argument("--text", help="what `bible -f` printed")
+    parser.add_argument("--plot", default="demo.png", help="where the plot goes")
+    parser.add_argument("--seconds", type=float, default=200.0, help="about how long to train (default 200)")
+    options = parser.parse_args()
+    if options.shapes:
+        shapes = collections.Counter(tuple(p.shape) for p in muonc.split_parameters(GPT(100))[0])
+        print(" ".join(f"--shape {rows}x{columns}*{count}" for (rows, columns), count in shapes.items()))
+        return
+    text = verses(options.text)
+    print(f"Text: {text.count(chr(10)) + 1} verses, {len(text)} characters.")
+    batches = Batches(text)
+    runs = make_runs(batches.characters)
+    train(runs, batches, options.seconds)
+    plot(runs, options.plot)
+    conclude(runs, batches, options.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""muon-bench: a whole optimizer step beside the fastest existing Muons, in one run, interleaved.
+
+Every round runs every competitor once, in rotating order; a row's ratio is the median over rounds of the fastest
+peer's time by ours, where the fastest is the peer with the lowest median. Prints markdown for docs/benchmarks.md.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+GPT2_SMALL = [(2304, 768), (768, 768), (3072, 768), (768, 3072)] * 12
+# name, shapes, the ratio to reach where f32 is the fastest operand type, and where bf16 is
+ROWS = [
+    ("768x768", [(768, 768)], 1.7, 1.5),
+    ("2048x2048", [(2048, 2048)], 1.7, 1.5),
+    ("768x3072", [(768, 3072)], 3.5, 2.0),
+    ("1024x4096", [(1024, 4096)], 3.5, 2.0),
+    ("64 x 128x512", [(128, 512)] * 64, 3.0, 3.0),
+    ("GPT-2 small (48 matrices)", GPT2_SMALL, 2.7, 2.0),
+]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="muon-bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", default="", help="only rows whose name contains one of these, comma-separated")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds per row (default 9)")
+    parser.add_argument("--threads", type=int, default=0, help="processors to use (default: all allowed)")
+    parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16")
+    parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
+    parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out")
+    parser.add_argument("--compile-time", action="store_true", help="cold, warm and disk-cache compile times instead")
+    parser.add_argument("--peak", action="store_true", help="peaks and the efficiency of the GEMM stages instead")
+    return parser.parse_args()
+
+
+def machine():
+    """One line about the processor, its width and what is installed."""
+    facts = {}
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        facts.setdefault(key.strip(), value.strip())
+    flags = facts.get("flags", "").split()
+    units = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    versions = []
+    for package in ("torch", "jax", "optax"):
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return (f"{facts.get('model name', 'unknown processor')} (family {facts.get('cpu family')}, model "
+            f"{facts.get('model')}), {len(os.sched_getaffinity(0))} threads, {' '.join(units)}; {', '.join(versions)}")
+
+
+class Ours:
+    """muonc.torch.Muon on copies of the same matrices."""
+
+    def __init__(self, weights, gradients, dtype, form):
+        import muonc.torch
+        import peers
+
+        self.peer = peers.TorchPeer(muonc.torch.Muon, weights, gradients, dtype=dtype, form=form)
+        self.step = self.peer.step
+
+    def report(self):
+        return self.peer.optimizer.report()
+
+
+def problem(shapes):
+    """The same weights and gradients for everybody."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    weights = [0.02 * torch.randn(shape, generator=generator) for shape in shapes]
+    return weights, [1e-3 * torch.randn(shape, generator=generator) for shape in shapes]
+
+
+def competitors(shapes, options):
+    """(name -> step, our object, notes on who is left out)."""
+    import peers
+
+    weights, gradients = problem(shapes)
+    ours = Ours(weights, gradients, options.dtype, options.form)
+    steps, notes = {"ours": ours.step}, []
+    for name, make, left_out in peers.peers():
+        if left_out is None and options.no_compiled and "compiled" in name:
+            left_out = "left out by --no-compiled"
+        if left_out is None:
+            try:
+                steps[name] = make(weights, gradients).step
+                steps[name]()
+                continue
+            except Exception as error:  # a peer that cannot run is reported, not fatal
+                steps.pop(name, None)
+                left_out = f"failed: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        notes.append(f"{name}: {left_out}")
+    for _ in range(2):
+        ours.step()
+    return steps, ours, notes
+
+
+def time_step(step, at_least=0.03):
+    """Seconds of one step: the mean over as many as fill `at_least`, after one that is not counted.
+
+    The uncounted one lets the previous competitor's threads stop spinning and fills the caches.
+    """
+    time.sleep(0.02)
+    step()
+    count, start = 0, time.perf_counter()
+    while True:
+        step()
+        count += 1
+        spent = time.perf_counter() - start
+        if spent >= at_least:
+            return spent / count
+
+
+def measure(steps, rounds):
+    """Seconds of every competitor in every round, in rotating order."""
+    names, times = list(steps), {name: [] for name in steps}
+    for index in range(rounds):
+        shift = index % len(names)
+        for name in names[shift:] + names[:shift]:
+            times[name].append(time_step(steps[name]))
+    return times
+
+
+def run_row(name, shapes, goals, options):
+    """Prints one row and returns the notes on peers left out."""
+    steps, ours, notes = competitors(shapes, options)
+    times = measure(steps, options.rounds)
+    medians = {who: statistics.median(values) for who, values in times.items()}
+    rivals = {who: value for who, value in medians.items() if who != "ours"}
+    fastest = min(rivals, key=rivals.get)
+    ratios = [theirs / mine for theirs, mine in zip(times[fastest], times["ours"])]
+    import peers
+
+    goal = goals[1] if peers.has_bf16_products() else goals[0]
+    cells = [name, f"{medians['ours'] * 1e3:.2f}"]
+    for who, _, _ in peers.peers():
+        cells.append(f"{medians[who] * 1e3:.2f}" if who in medians else "-")
+    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+    cells += [fastest, f"**{statistics.median(ratios):.2f}x** ({spread})", f"{goal}x"]
+    print("| " + " | ".join(cells) + " |", flush=True)
+    return notes, ours.report()
+
+
+def describe(report):
+    """The path that ran, from the program's own report."""
+    text = json.dumps(report["program"], sort_keys=True)
+    return f"{report['target']}, {report['workers']} workers, {report['stages']} stages: {text[:400]}"
+
+
+def run_rows(options):
+    import peers
+
+    wanted = [word for word in options.rows.split(",") if word]
+    rows = [row for row in ROWS if not wanted or any(word in row[0] for word in wanted)]
+    if not rows:
+        sys.exit(f"muon-bench: no row matches '{options.rows}'; rows are: {'; '.join(row[0] for row in ROWS)}")
+    print(f"Machine: {machine()}.  ")
+    print(f"Command: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds; milliseconds per step, medians.\n")
+    heads = ["matrices", "ours", *(who for who, _, _ in peers.peers()), "fastest peer", "ratio (range)", "goal"]
+    print("| " + " | ".join(heads) + " |")
+    print("|" + "---|" * len(heads))
+    notes, paths = {}, []
+    for name, shapes, f32_goal, bf16_goal in rows:
+        left_out, report = run_row(name, shapes, (f32_goal, bf16_goal), options)
+        notes.update(dict.fromkeys(left_out))
+        paths.append(f"- {name}: {describe(report)}")
+    print("\nLeft out: " + ("; ".join(notes) if notes else "nobody") + ".\n\nPaths that ran:\n" + "\n".join(paths))
+
+
+_COMPILE = """
+import json, sys, time
+start = time.perf_counter()
+import muonc
+from muonc import program
+imported = time.perf_counter()
+made = program.compile_program(json.loads(sys.argv[1]))
+print(imported - start, time.perf_counter() - imported, made.origin.replace(" ", "_"))
+"""
+
+
+def compile_times(options):
+    """Time to get a program in a new process: with an empty cache, and from the disk cache."""
+    print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`; seconds in a new process.\n")
+    print("| program | empty cache | goal | disk cache | goal |\n|---|---|---|---|---|")
+    for name, shapes, goal in (("768x3072", [(768, 3072)], 1.5), ("GPT-2 small (48 matrices)", GPT2_SMALL, 3.0)):
+        groups = {}
+        for index, shape in enumerate(shapes):
+            groups.setdefault(shape, []).append(f"p{index}")
+        request = {"name": "timed", "dtype": options.dtype, "form": options.form, "groups": [
+            {"shape": list(shape), "parameters": names, "set": "all", "preset": "torch"}
+            for shape, names in groups.items()]}
+        compiled, cached = [], []
+        for _ in range(max(3, options.rounds // 3)):
+            with tempfile.TemporaryDirectory() as directory:
+                for seconds in (compiled, cached):
+                    output = subprocess.run([sys.executable, "-c", _COMPILE, json.dumps(request)], check=True,
+                                            text=True, stdout=subprocess.PIPE,
+                                            env={**os.environ, "MUON_CACHE_DIR": directory}).stdout
+                    seconds.append(float(output.split()[1]))
+        print(f"| {name} | {statistics.median(compiled):.2f} s | {goal} s | {statistics.median(cached) * 1e3:.1f} ms "
+              f"| 50 ms |", flush=True)
+
+
+def peak(options):
+    """Runs the C++ part, which lies beside the wrapper."""
+    tool = pathlib.Path(os.environ.get("MUON_BIN", ".")) / "muon-peak"
+    if not tool.exists():
+        sys.exit(f"muon-bench: {tool} was not built")
+    print(f"Machine: {machine()}.  \nCommand: `muon-bench --peak`.\n", flush=True)
+    sys.exit(subprocess.run([str(tool)], check=False).returncode)
+
+
+def main():
+    options = arguments()
+    if options.threads:
+        allowed = sorted(os.sched_getaffinity(0))
+        if options.threads > len(allowed):
+            sys.exit(f"muon-bench: {options.threads} threads were asked for; {len(allowed)} processors are allowed")
+        os.sched_setaffinity(0, allowed[: options.threads])  # before torch and jax count them
+    if options.peak:
+        return peak(options)
+    if options.compile_time:
+        return compile_times(options)
+    return run_rows(options)
+
+
+if __name__ == "__main__":
+    main()
