@@ -9,11 +9,11 @@ export PYTHONPATH=$muon_build_dir/python
 muon_packages="bible-kjv ccache clang-22 cmake git libgtest-dev libmlir-22-dev lld-22 llvm-22-dev llvm-22-tools
   mlir-22-tools ninja-build python3-dev python3-venv"
 
-# apt-get as root, or through sudo.
+# apt-get as root, or through sudo; only errors are shown.
 muon_apt() {
   local as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo)
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" </dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" </dev/null >/dev/null
 }
 
 muon_install_packages() {
