@@ -1,6 +1,6 @@
 //===- muon-opt.cpp - the compiler's command line -------------------------------------------------===//
 
-#include "muon/IR/Muon.h"
+#include "muon/Compiler/Walk.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllPasses.h"
@@ -9,7 +9,8 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
-  registry.insert<muon::MuonDialect>();
+  muon::registerDialects(registry);
   mlir::registerAllPasses();
+  muon::registerPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "muon-opt: kernels for the Muon optimizer\n", registry));
 }

@@ -1,0 +1,209 @@
+//===- Body.cpp
+//-----------------------------------------------------------------------------------===//
+
+#include "Body.h"
+
+using namespace mlir;
+using namespace muon;
+using namespace muon::cpu;
+
+//===----------------------------------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------------------------------===//
+
+YieldOp Body::yield() { return cast<YieldOp>(kernel.getBody().front().back()); }
+
+BlockArgument Body::argument(unsigned operand) {
+  unsigned position = 0;
+  for (unsigned i = kernel.numPanels(); i < operand; ++i)
+    position += kernel.operandAt(i).getDirection() == Direction::in;
+  return kernel.getBody().getArgument(position);
+}
+
+unsigned Body::firstExtraArgument() { return argument(kernel.getOperands().size()).getArgNumber(); }
+
+BlockArgument Body::accumulator() { return kernel.getBody().getArgument(firstExtraArgument()); }
+
+BlockArgument Body::scalar(unsigned i) {
+  unsigned first = firstExtraArgument() + (kernel.getKind() == KernelKind::product);
+  return kernel.getBody().getArgument(first + i);
+}
+
+BlockArgument Body::coefficient(unsigned i) {
+  unsigned total = kernel.getBody().getNumArguments();
+  return kernel.getBody().getArgument(total - kernel.getNumCoefficients() + i);
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Analysis
+//===----------------------------------------------------------------------------------------------===//
+
+/// Elementwise ops every processor has an instruction sequence for.
+static bool isInline(Operation &op) {
+  return isa<arith::ConstantOp, arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
+             arith::NegFOp, arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp,
+             arith::MinNumFOp, arith::CmpFOp, arith::CmpIOp, arith::SelectOp, arith::AddIOp,
+             arith::SubIOp, arith::MulIOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
+             arith::RemUIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp, arith::ShLIOp,
+             arith::ShRSIOp, arith::ShRUIOp, arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp,
+             arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp, arith::FPToUIOp, arith::BitcastOp,
+             arith::MaxSIOp, arith::MinSIOp, arith::MaxUIOp, arith::MinUIOp, arith::MulUIExtendedOp,
+             arith::MulSIExtendedOp, arith::ExtFOp, arith::TruncFOp, math::AbsFOp, math::SqrtOp,
+             math::RsqrtOp, math::FmaOp, math::CopySignOp, math::FPowIOp, IndexOp, ParameterOp,
+             YieldOp>(op);
+}
+
+static bool isRounding(Operation &op) {
+  return isa<math::FloorOp, math::CeilOp, math::TruncOp, math::RoundEvenOp>(op);
+}
+
+LogicalResult Body::analyse() {
+  for (unsigned i = kernel.numPanels(), n = kernel.getOperands().size(); i < n; ++i) {
+    OperandAttr operand = kernel.operandAt(i);
+    if (operand.getDirection() == Direction::out)
+      continue;
+    Level level = operand.getSpace() == Space::scalar ? Level::uniform
+                  : operand.getSpace() == Space::row  ? Level::row
+                                                      : Level::element;
+    levels[argument(i)] = level;
+  }
+  if (kernel.getKind() == KernelKind::product)
+    levels[accumulator()] = Level::element;
+  for (Operation &op : kernel.getBody().front()) {
+    if (!isInline(op) && !(isRounding(op) && e.machine.roundInstructions))
+      return op.emitOpError("has no instruction sequence in CPU kernels");
+    Level level = Level::uniform;
+    if (auto index = dyn_cast<IndexOp>(op))
+      level = index.getAxis() == 0 ? Level::row : Level::element;
+    for (Value operand : op.getOperands())
+      level = std::max(level, levels.lookup(operand));
+    if (auto power = dyn_cast<math::FPowIOp>(op))
+      if (levels.lookup(power.getRhs()) == Level::element)
+        return op.emitOpError("needs an exponent that is the same for all elements");
+    for (Value result : op.getResults())
+      levels[result] = level;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Emission
+//===----------------------------------------------------------------------------------------------===//
+
+void Body::set(Value argument, Value emitted) {
+  scalars.erase(argument), vectors.erase(argument);
+  (Emitter::isVector(emitted) ? vectors : scalars)[argument] = emitted;
+}
+
+Value Body::operandOf(Value original, bool asVector) {
+  if (!asVector)
+    return scalars.lookup(original);
+  auto known = vectors.find(original);
+  if (known != vectors.end())
+    return known->second;
+  return e.broadcast(scalars.lookup(original));
+}
+
+void Body::emit(Level level, Value row, Value column, Value parameter) {
+  bool asVector = level == Level::element;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (op.getNumResults() == 0 || levels.lookup(op.getResult(0)) != level)
+      continue;
+    if (auto index = dyn_cast<IndexOp>(op)) {
+      Value lanes = index.getAxis() == 0 ? row : e.add(e.broadcast(column), e.iota(e.i64));
+      set(index.getResult(), lanes);
+      continue;
+    }
+    if (isa<ParameterOp>(op)) {
+      set(op.getResult(0), parameter);
+      continue;
+    }
+    for (auto [result, emitted] : llvm::zip(op.getResults(), emitOp(op, asVector)))
+      set(result, emitted);
+  }
+}
+
+Value Body::yielded(unsigned i) { return operandOf(yield().getOperand(i), /*asVector=*/true); }
+Value Body::yieldedScalar(unsigned i) { return scalars.lookup(yield().getOperand(i)); }
+Level Body::yieldedLevel(unsigned i) { return levels.lookup(yield().getOperand(i)); }
+Type Body::yieldedType(unsigned i) { return e.carried(yield().getOperand(i).getType()); }
+
+SmallVector<Value> Body::emitOp(Operation &op, bool asVector) {
+  if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    if (auto number = dyn_cast<FloatAttr>(constant.getValue()))
+      return {e.constant(e.carried(constant.getType()), number.getValueAsDouble())};
+    return {e.make<arith::ConstantOp>(constant.getValue())};
+  }
+  SmallVector<Value> operands;
+  for (Value operand : op.getOperands())
+    operands.push_back(operandOf(operand, asVector));
+  if (auto power = dyn_cast<math::FPowIOp>(op))
+    return {emitPower(operands[0], operandOf(power.getRhs(), false), asVector)};
+  if (isa<arith::ExtFOp, arith::TruncFOp, arith::BitcastOp>(op))
+    return {emitConversion(op, operands[0], asVector)};
+  if (isa<math::FmaOp>(op) && !op.getResult(0).getType().isBF16())
+    return {e.mulAdd(operands[0], operands[1], operands[2])};
+  return emitSame(op, operands, asVector);
+}
+
+SmallVector<Value> Body::emitSame(Operation &op, ValueRange operands, bool asVector) {
+  SmallVector<Type> types;
+  for (Type type : op.getResultTypes()) {
+    Type element = e.carried(type);
+    types.push_back(asVector ? Type(e.lanes(element)) : element);
+  }
+  OperationState state(e.loc, op.getName().getIdentifier(), operands, types, op.getAttrs());
+  state.propertiesAttr = op.getPropertiesAsAttribute();
+  Operation *emitted = e.b.create(state);
+  // Arithmetic in bf16 is f32 arithmetic rounded; what only moves or negates values is exact.
+  bool exact = isa<arith::SelectOp, arith::NegFOp, math::AbsFOp, math::CopySignOp>(op);
+  if (op.getNumResults() == 1 && op.getResult(0).getType().isBF16() && !exact)
+    return {e.roundToBf16(emitted->getResult(0))};
+  return SmallVector<Value>(emitted->getResults());
+}
+
+Value Body::emitConversion(Operation &op, Value x, bool asVector) {
+  Type from = op.getOperand(0).getType(), to = op.getResult(0).getType();
+  auto typed = [&](Type element) { return asVector ? Type(e.lanes(element)) : element; };
+  if (isa<arith::BitcastOp>(op)) {
+    if (from.isBF16())
+      x = e.make<arith::TruncIOp>(typed(e.i16),
+                                  e.make<arith::ShRUIOp>(e.asInt(x), e.bits(typed(e.i32), 16)));
+    if (!to.isBF16())
+      return e.value<arith::BitcastOp>(typed(to), x);
+    Value half = e.value<arith::BitcastOp>(typed(e.i16), x);
+    Value word = e.make<arith::ExtUIOp>(typed(e.i32), half);
+    return e.asFloat(e.make<arith::ShLIOp>(word, e.bits(typed(e.i32), 16)));
+  }
+  if (isa<arith::ExtFOp>(op))
+    return to.isF64() ? Value(e.make<arith::ExtFOp>(typed(e.f64), x)) : x;
+  if (from.isF64())
+    x = e.make<arith::TruncFOp>(typed(e.f32), x);
+  return to.isBF16() ? e.roundToBf16(x) : x;
+}
+
+/// x^n by repeated squaring; no library call, and the same bits everywhere.
+Value Body::emitPower(Value base, Value exponent, bool asVector) {
+  Type type = base.getType(), integer = exponent.getType();
+  Value zero = e.zero(integer), one = e.bits(integer, 1);
+  auto unit = [&] { return e.constant(type, 1.0); };
+  Value negative = e.make<arith::CmpIOp>(arith::CmpIPredicate::slt, exponent, zero);
+  Value magnitude = e.select(negative, e.make<arith::SubIOp>(zero, exponent), exponent);
+  SmallVector<Value> init{magnitude, base, unit()};
+  auto loop = e.make<scf::WhileOp>(
+      ValueRange(init).getTypes(), init,
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        Value more = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, args[0], zero);
+        scf::ConditionOp::create(b, loc, more, args);
+      },
+      [&](OpBuilder &b, Location loc, ValueRange args) {
+        Value odd = arith::TruncIOp::create(b, loc, b.getI1Type(), args[0]);
+        Value product = arith::MulFOp::create(b, loc, args[2], args[1]);
+        Value square = arith::MulFOp::create(b, loc, args[1], args[1]);
+        Value rest = arith::ShRUIOp::create(b, loc, args[0], one);
+        Value next = arith::SelectOp::create(b, loc, odd, product, args[2]);
+        scf::YieldOp::create(b, loc, ValueRange{rest, square, next});
+      });
+  Value power = loop.getResult(2);
+  return e.select(negative, e.make<arith::DivFOp>(unit(), power), power);
+}

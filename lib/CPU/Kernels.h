@@ -1,0 +1,38 @@
+//===- Kernels.h - the two kinds of tile functions ------------------------------------*- C++
+//-*-===//
+#ifndef MUON_CPU_KERNELS_H
+#define MUON_CPU_KERNELS_H
+
+#include "Frame.h"
+#include "Routines.h"
+
+namespace muon::cpu {
+
+/// Refuses what no kernel of this room computes, with a diagnostic that says what.
+mlir::LogicalResult checkOperands(KernelOp kernel, Body &body, const Machine &machine);
+
+void emitSweep(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame);
+void emitProduct(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame);
+
+/// How a product's register tiles are computed.
+enum class Micro { fma, dot, tiles };
+Micro microOf(KernelOp kernel);
+
+/// One register tile: C (rows x width, f32, at `c` with `stride`) = or += A B over `depth` words
+/// (tiles: steps of 32 elements). `a` and `b` are the addresses of their first words, `fresh`
+/// whether C starts from zero.
+struct MicroTile {
+  Value a, b, c, stride, depth, fresh;
+  int64_t height;
+};
+void callFma(Emitter &e, Routines &routines, const MicroTile &tile);
+void callDot(Emitter &e, Routines &routines, const MicroTile &tile);
+/// 32 x 32; `strip` is the distance in elements from A's first strip of 16 rows to its second.
+void callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value strip);
+/// Register state the tile micro kernel needs, around all its calls in a tile function.
+void openTiles(Emitter &e);
+void closeTiles(Emitter &e);
+
+} // namespace muon::cpu
+
+#endif // MUON_CPU_KERNELS_H

@@ -1,0 +1,29 @@
+//===- Pipeline.cpp
+//-------------------------------------------------------------------------------===//
+
+#include "muon/CPU/Passes.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void muon::buildCpuPipeline(OpPassManager &pm, const CpuOptions &options) {
+  pm.addPass(createMuonLowerKernels());
+  auto &functions = pm.nest<LLVM::LLVMFuncOp>();
+  if (options.cleanup)
+    functions.addPass(createCSEPass());
+  functions.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  auto &lowered = pm.nest<LLVM::LLVMFuncOp>();
+  lowered.addPass(createArithToLLVMConversionPass());
+  lowered.addPass(createReconcileUnrealizedCastsPass());
+}

@@ -1,0 +1,184 @@
+//===- Product.cpp - one block of a matrix product
+//------------------------------------------------===//
+//
+// Register tiles of the block go to a block buffer in the worker's scratch; then the body walks the
+// buffer by sub-tiles. The buffer is what makes symmetry exact (the half above the diagonal is
+// copied, not computed), lets k be cut into chunks and keeps every layout out of the micro kernels.
+//
+//===-------------------------------------------------------------------------------------------===//
+
+#include "Kernels.h"
+#include "LaunchAbi.h"
+#include "SubTile.h"
+
+using namespace mlir;
+using namespace muon;
+using namespace muon::cpu;
+
+namespace {
+class Product {
+public:
+  Product(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame)
+      : e(e), routines(routines), kernel(kernel), body(body), frame(frame),
+        reductions(e, body, frame), micro(microOf(kernel)) {}
+  void emit();
+
+private:
+  void findBlock();
+  void emitChunk(Value begin, Value end);
+  void emitPanel(Value panel, Value begin, Value depth, Value fresh);
+  void emitRowPanel(Value rowPanel, Value panel, Value begin, Value depth, Value fresh);
+  void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
+  void walkSubTiles();
+  /// Elements of k in one word of depth.
+  int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::dot ? 2 : 32; }
+
+  Emitter &e;
+  Routines &routines;
+  KernelOp kernel;
+  Body &body;
+  const Frame &frame;
+  Reductions reductions;
+  Micro micro;
+  Value blockRow, blockColumn;      ///< block coordinates
+  Value row, column, rows, columns; ///< first element and extent of the block
+  Value stride, onDiagonal; ///< of the block buffer; whether the block is square on the diagonal
+};
+} // namespace
+
+Micro cpu::microOf(KernelOp kernel) {
+  OperandAttr a = kernel.operandAt(0);
+  if (a.getLayout() == Layout::row_tiles || a.getLayout() == Layout::column_tiles)
+    return Micro::tiles;
+  return a.getDtype().isBF16() ? Micro::dot : Micro::fma;
+}
+
+/// The block a tile number stands for: row-major, or the rows of a lower triangle one after the
+/// other.
+void Product::findBlock() {
+  Value m = frame.sizes[abi::kM], n = frame.sizes[abi::kN];
+  Value blockM = frame.sizes[abi::kBlockM], blockN = frame.sizes[abi::kBlockN];
+  if (kernel.getSymmetric()) {
+    auto place = e.make<scf::WhileOp>(
+        TypeRange{e.i64, e.i64}, ValueRange{e.index(0), frame.tile},
+        [&](OpBuilder &b, Location loc, ValueRange args) {
+          Value beyond = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, args[1], args[0]);
+          scf::ConditionOp::create(b, loc, beyond, args);
+        },
+        [&](OpBuilder &b, Location loc, ValueRange args) {
+          Value one = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(1));
+          Value next = arith::AddIOp::create(b, loc, args[0], one);
+          Value left = arith::SubIOp::create(b, loc, args[1], next);
+          scf::YieldOp::create(b, loc, ValueRange{next, left});
+        });
+    blockRow = place.getResult(0), blockColumn = place.getResult(1);
+  } else {
+    Value across = e.ceilDiv(n, blockN);
+    blockRow = e.value<arith::DivUIOp>(frame.tile, across);
+    blockColumn = e.value<arith::RemUIOp>(frame.tile, across);
+  }
+  onDiagonal = e.equal(blockRow, blockColumn);
+  row = e.mul(blockRow, blockM), column = e.mul(blockColumn, blockN);
+  rows = e.min(blockM, e.sub(m, row)), columns = e.min(blockN, e.sub(n, column));
+  // Rows of the buffer are an odd number of cache lines apart, so that columns spread over all
+  // sets.
+  stride = e.add(e.roundUp(blockN, 32), kLanes);
+}
+
+/// One register tile, unless it lies beyond the block's rows or above the diagonal.
+void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile,
+                            Value panel) {
+  int64_t lanes = e.machine.lanes();
+  Value tileRow = e.add(e.mul(rowPanel, lanes), offset), tileColumn = e.mul(panel, lanes);
+  Value needed = e.less(tileRow, rows);
+  if (kernel.getSymmetric()) {
+    Value reaches = e.less(tileColumn, e.add(tileRow, height));
+    Value below = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
+    needed = e.both(needed, e.value<arith::OrIOp>(reaches, below));
+  }
+  e.when(needed, [&] {
+    MicroTile placed = tile;
+    placed.height = height;
+    placed.c = e.offset(frame.scratch, e.f32, e.add(e.mul(tileRow, stride), tileColumn));
+    if (micro == Micro::tiles)
+      return callTiles(e, routines, placed, frame.operands[0].rowStride);
+    placed.a = e.offset(tile.a, e.f32, e.index(offset));
+    return micro == Micro::fma ? callFma(e, routines, placed) : callDot(e, routines, placed);
+  });
+}
+
+/// All register tiles of one panel of A's lanes against one panel of B.
+void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, Value depth, Value fresh) {
+  int64_t lanes = e.machine.lanes();
+  const Operand &a = frame.operands[0], &b = frame.operands[1];
+  Value aPanel = e.add(e.div(row, lanes), rowPanel), bPanel = e.add(e.div(column, lanes), panel);
+  MicroTile tile{{}, {}, {}, stride, depth, fresh, lanes};
+  int64_t wordsPerStep = micro == Micro::tiles ? 16 * lanes : lanes;
+  tile.b = e.offset(b.data, e.f32, e.add(e.mul(bPanel, b.rowStride), e.mul(begin, wordsPerStep)));
+  if (micro == Micro::tiles) {
+    Value strip = e.mul(e.mul(aPanel, 2), a.rowStride);
+    tile.a = e.offset(a.data, a.attr.getDtype(), e.add(strip, e.mul(begin, 512)));
+    return emitMicroTile(rowPanel, 0, 32, tile, panel);
+  }
+  tile.a = e.offset(a.data, e.f32, e.add(e.mul(aPanel, a.rowStride), e.mul(begin, lanes)));
+  int64_t offset = 0;
+  for (int64_t height : e.machine.target.getHeights().asArrayRef()) {
+    emitMicroTile(rowPanel, offset, height, tile, panel);
+    offset += height;
+  }
+}
+
+void Product::emitPanel(Value panel, Value begin, Value depth, Value fresh) {
+  Value rowPanels = e.ceilDiv(rows, e.index(e.machine.lanes()));
+  e.loop(e.index(0), rowPanels, 1,
+         [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, depth, fresh); });
+}
+
+void Product::emitChunk(Value begin, Value end) {
+  Value panels = e.ceilDiv(columns, e.index(e.machine.lanes()));
+  Value fresh = e.equal(begin, e.index(0)), depth = e.sub(end, begin);
+  e.loop(e.index(0), panels, 1, [&](Value panel) { emitPanel(panel, begin, depth, fresh); });
+}
+
+void Product::walkSubTiles() {
+  SubTile subTile(e, routines, kernel, body, frame, reductions);
+  Padding padding = paddingOf(kernel, e.machine);
+  Value mirrored;
+  if (kernel.getSymmetric())
+    mirrored = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
+  Value lastRow = e.add(row, rows), lastColumn = e.add(column, columns);
+  e.loop(e.index(0), e.roundUp(rows, padding.rows), kLanes, [&](Value i) {
+    reductions.beginStrip();
+    e.loop(e.index(0), e.roundUp(columns, padding.columns), kLanes, [&](Value j) {
+      Value at = e.offset(frame.scratch, e.f32, e.add(e.mul(i, stride), j));
+      subTile.emit(e.add(row, i), e.add(column, j), lastRow, lastColumn, {at, stride}, mirrored);
+    });
+    reductions.endStrip(e.add(row, i), e.min(e.index(kLanes), e.sub(rows, i)));
+  });
+}
+
+void Product::emit() {
+  findBlock();
+  reductions.begin();
+  Value depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));
+  Value chunk = e.div(frame.sizes[abi::kChunk], wordElements());
+  Value bounded = e.select(e.less(e.index(0), chunk), chunk, depth);
+  Value chunks = e.ceilDiv(depth, bounded);
+  if (micro == Micro::tiles)
+    openTiles(e);
+  e.loop(e.index(0), chunks, 1, [&](Value i) {
+    Value begin = e.mul(i, bounded);
+    emitChunk(begin, e.min(depth, e.add(begin, bounded)));
+  });
+  if (micro == Micro::tiles)
+    closeTiles(e);
+  if (kernel.getSymmetric())
+    e.when(onDiagonal, [&] { routines.symmetrise(e, frame.scratch, stride, rows); });
+  walkSubTiles();
+  reductions.finish();
+}
+
+void cpu::emitProduct(Emitter &e, Routines &routines, KernelOp kernel, Body &body,
+                      const Frame &frame) {
+  Product(e, routines, kernel, body, frame).emit();
+}

@@ -1,0 +1,277 @@
+//===- Routines.cpp - moves of one sub-tile
+//-------------------------------------------------------===//
+
+#include "Routines.h"
+
+using namespace mlir;
+using namespace muon;
+using namespace muon::cpu;
+
+void cpu::setFunctionAttributes(LLVM::LLVMFuncOp function, const Machine &machine) {
+  MLIRContext *context = function.getContext();
+  Builder b(context);
+  function.setTargetCpuAttr(b.getStringAttr(machine.target.getCpu()));
+  SmallVector<StringRef> features;
+  machine.target.getFeatures().split(features, ',', -1, /*KeepEmpty=*/false);
+  if (!features.empty())
+    function.setTargetFeaturesAttr(LLVM::TargetFeaturesAttr::get(context, features));
+  SmallVector<Attribute> attributes{b.getStringAttr("nounwind"), b.getStringAttr("no-builtins")};
+  function.setPassthroughAttr(b.getArrayAttr(attributes));
+}
+
+void Routines::call(Emitter &e, StringRef name, ValueRange arguments,
+                    llvm::function_ref<void(Emitter &, ValueRange)> define) {
+  auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(name);
+  if (!function) {
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToEnd(module.getBody());
+    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(e.b.getContext()),
+                                            SmallVector<Type>(arguments.getTypes()));
+    function = e.make<LLVM::LLVMFuncOp>(name, type, LLVM::Linkage::Internal);
+    function.setNoInline(true);
+    setFunctionAttributes(function, machine);
+    // Panels, stages and outputs never overlap: the plan gives every buffer its own place.
+    for (unsigned i = 0; i < arguments.size(); ++i)
+      if (arguments[i].getType() == e.ptr)
+        function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), e.b.getUnitAttr());
+    Block *entry = function.addEntryBlock(e.b);
+    e.b.setInsertionPointToStart(entry);
+    define(e, entry->getArguments());
+    e.make<LLVM::ReturnOp>(ValueRange{});
+  }
+  e.make<LLVM::CallOp>(function, arguments);
+}
+
+static std::string nameFor(StringRef what, Type dtype) {
+  return ("muon_" + what + (dtype.isBF16() ? "_bf16" : "_f32")).str();
+}
+
+static Value stageRow(Emitter &e, Value stage, Value row) {
+  return e.offset(stage, e.f32, e.mul(row, kLanes));
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Transposition
+//===----------------------------------------------------------------------------------------------===//
+
+/// A shuffle of four groups of four lanes: the same pattern in each group.
+static Value perGroup(Emitter &e, Value a, Value b, std::array<int64_t, 4> pattern) {
+  SmallVector<int64_t> mask;
+  for (int64_t group = 0; group < 4; ++group)
+    for (int64_t p : pattern)
+      mask.push_back(p < 4 ? 4 * group + p : kLanes + 4 * group + p - 4);
+  return e.shuffle(a, b, mask);
+}
+
+/// Two groups of a, then two of b, as wholes.
+static Value wholeGroups(Emitter &e, Value a, Value b, std::array<int64_t, 2> groups) {
+  SmallVector<int64_t> mask;
+  for (int64_t side = 0; side < 2; ++side)
+    for (int64_t group : groups)
+      for (int64_t i = 0; i < 4; ++i)
+        mask.push_back(side * kLanes + 4 * group + i);
+  return e.shuffle(a, b, mask);
+}
+
+/// 16 rows become 16 columns: 4x4 blocks inside 128-bit groups first, then the groups.
+static SmallVector<Value> transposed(Emitter &e, ArrayRef<Value> rows) {
+  SmallVector<Value> blocks[4]; // [column within a group][group of four rows]
+  for (int64_t q = 0; q < 4; ++q) {
+    Value r0 = rows[4 * q], r1 = rows[4 * q + 1], r2 = rows[4 * q + 2], r3 = rows[4 * q + 3];
+    Value low01 = perGroup(e, r0, r1, {0, 4, 1, 5}), high01 = perGroup(e, r0, r1, {2, 6, 3, 7});
+    Value low23 = perGroup(e, r2, r3, {0, 4, 1, 5}), high23 = perGroup(e, r2, r3, {2, 6, 3, 7});
+    blocks[0].push_back(perGroup(e, low01, low23, {0, 1, 4, 5}));
+    blocks[1].push_back(perGroup(e, low01, low23, {2, 3, 6, 7}));
+    blocks[2].push_back(perGroup(e, high01, high23, {0, 1, 4, 5}));
+    blocks[3].push_back(perGroup(e, high01, high23, {2, 3, 6, 7}));
+  }
+  SmallVector<Value> columns(kLanes);
+  for (int64_t c = 0; c < 4; ++c) {
+    ArrayRef<Value> v = blocks[c];
+    Value even01 = wholeGroups(e, v[0], v[1], {0, 2}), odd01 = wholeGroups(e, v[0], v[1], {1, 3});
+    Value even23 = wholeGroups(e, v[2], v[3], {0, 2}), odd23 = wholeGroups(e, v[2], v[3], {1, 3});
+    columns[c] = wholeGroups(e, even01, even23, {0, 2});
+    columns[8 + c] = wholeGroups(e, even01, even23, {1, 3});
+    columns[4 + c] = wholeGroups(e, odd01, odd23, {0, 2});
+    columns[12 + c] = wholeGroups(e, odd01, odd23, {1, 3});
+  }
+  return columns;
+}
+
+static SmallVector<Value> loadRows(Emitter &e, Value pointer, Value stride) {
+  SmallVector<Value> rows;
+  for (int64_t r = 0; r < kLanes; ++r)
+    rows.push_back(e.loadLanes(e.f32, e.offset(pointer, e.f32, e.mul(stride, r))));
+  return rows;
+}
+
+static void storeRows(Emitter &e, ArrayRef<Value> rows, Value pointer, Value stride) {
+  for (auto [r, row] : llvm::enumerate(rows))
+    e.storeLanes(e.f32, row, e.offset(pointer, e.f32, e.mul(stride, r)));
+}
+
+void Routines::transpose(Emitter &e, Value from, Value to) {
+  call(e, "muon_transpose", {from, to}, [](Emitter &e, ValueRange args) {
+    storeRows(e, transposed(e, loadRows(e, args[0], e.index(kLanes))), args[1], e.index(kLanes));
+  });
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Strided memory
+//===----------------------------------------------------------------------------------------------===//
+
+void Routines::gather(Emitter &e, Type dtype, Value stage, Value source, Value rowStride,
+                      Value columnStride, Value rows, Value columns) {
+  auto define = [this, dtype](Emitter &e, ValueRange args) {
+    Value stage = args[0], source = args[1], rowStride = args[2], columnStride = args[3];
+    Value rows = args[4], columns = args[5], zero = e.index(0), one = e.index(1);
+    auto byRows = [&] {
+      e.loop(zero, rows, 1, [&](Value r) {
+        Value row = e.loadLanes(dtype, e.offset(source, dtype, e.mul(r, rowStride)), columns);
+        e.storeLanes(e.f32, row, stageRow(e, stage, r));
+      });
+    };
+    auto byColumns = [&] {
+      Value turned = e.stack(kStageBytes);
+      e.loop(zero, columns, 1, [&](Value c) {
+        Value column = e.loadLanes(dtype, e.offset(source, dtype, e.mul(c, columnStride)), rows);
+        e.storeLanes(e.f32, column, stageRow(e, turned, c));
+      });
+      transpose(e, turned, stage);
+    };
+    auto byElements = [&] {
+      e.loop(zero, rows, 1, [&](Value r) {
+        e.loop(zero, columns, 1, [&](Value c) {
+          Value at = e.add(e.mul(r, rowStride), e.mul(c, columnStride));
+          Value element = e.loadElement(dtype, e.offset(source, dtype, at));
+          e.storeElement(e.f32, element, e.offset(stageRow(e, stage, r), e.f32, c));
+        });
+      });
+    };
+    e.when(e.equal(columnStride, one), byRows,
+           [&] { e.when(e.equal(rowStride, one), byColumns, byElements); });
+  };
+  call(e, nameFor("gather", dtype), {stage, source, rowStride, columnStride, rows, columns},
+       define);
+}
+
+void Routines::scatter(Emitter &e, Type dtype, Value stage, Value target, Value rowStride,
+                       Value columnStride, Value rows, Value columns) {
+  auto define = [this, dtype](Emitter &e, ValueRange args) {
+    Value stage = args[0], target = args[1], rowStride = args[2], columnStride = args[3];
+    Value rows = args[4], columns = args[5], zero = e.index(0), one = e.index(1);
+    auto byRows = [&] {
+      e.loop(zero, rows, 1, [&](Value r) {
+        Value row = e.loadLanes(e.f32, stageRow(e, stage, r));
+        e.storeLanes(dtype, row, e.offset(target, dtype, e.mul(r, rowStride)), columns);
+      });
+    };
+    auto byColumns = [&] {
+      Value turned = e.stack(kStageBytes);
+      transpose(e, stage, turned);
+      e.loop(zero, columns, 1, [&](Value c) {
+        Value column = e.loadLanes(e.f32, stageRow(e, turned, c));
+        e.storeLanes(dtype, column, e.offset(target, dtype, e.mul(c, columnStride)), rows);
+      });
+    };
+    auto byElements = [&] {
+      e.loop(zero, rows, 1, [&](Value r) {
+        e.loop(zero, columns, 1, [&](Value c) {
+          Value at = e.add(e.mul(r, rowStride), e.mul(c, columnStride));
+          Value element = e.loadElement(e.f32, e.offset(stageRow(e, stage, r), e.f32, c));
+          e.storeElement(dtype, element, e.offset(target, dtype, at));
+        });
+      });
+    };
+    e.when(e.equal(columnStride, one), byRows,
+           [&] { e.when(e.equal(rowStride, one), byColumns, byElements); });
+  };
+  call(e, nameFor("scatter", dtype), {stage, target, rowStride, columnStride, rows, columns},
+       define);
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Packed memory
+//===----------------------------------------------------------------------------------------------===//
+
+void Routines::writeWords(Emitter &e, Value stage, Value target) {
+  call(e, "muon_write_words", {stage, target}, [](Emitter &e, ValueRange args) {
+    Value stride = e.index(e.machine.lanes());
+    storeRows(e, loadRows(e, args[0], e.index(kLanes)), args[1], stride);
+  });
+}
+
+void Routines::readWords(Emitter &e, Value stage, Value source) {
+  call(e, "muon_read_words", {stage, source}, [](Emitter &e, ValueRange args) {
+    Value stride = e.index(e.machine.lanes());
+    storeRows(e, loadRows(e, args[1], stride), args[0], e.index(kLanes));
+  });
+}
+
+void Routines::writePairs(Emitter &e, Value stage, Value target) {
+  call(e, "muon_write_pairs", {stage, target}, [](Emitter &e, ValueRange args) {
+    Type words = e.lanes(e.i32);
+    SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes));
+    for (int64_t d = 0; d < kLanes / 2; ++d) {
+      Value low = e.make<arith::ShRUIOp>(e.asInt(rows[2 * d]), e.bits(words, 16));
+      Value pair = e.make<arith::OrIOp>(low, e.asInt(rows[2 * d + 1]));
+      Value at = e.offset(args[1], e.i32, e.index(d * e.machine.lanes()));
+      e.storeRaw(pair, at, 4);
+    }
+  });
+}
+
+void Routines::readPairs(Emitter &e, Value stage, Value source) {
+  call(e, "muon_read_pairs", {stage, source}, [](Emitter &e, ValueRange args) {
+    Type words = e.lanes(e.i32);
+    for (int64_t d = 0; d < kLanes / 2; ++d) {
+      Value at = e.offset(args[1], e.i32, e.index(d * e.machine.lanes()));
+      Value pair = e.loadRaw(words, at, 4);
+      Value even = e.make<arith::ShLIOp>(pair, e.bits(words, 16));
+      Value odd = e.make<arith::AndIOp>(pair, e.bits(words, int32_t(0xffff0000)));
+      e.storeLanes(e.f32, e.asFloat(even), stageRow(e, args[0], e.index(2 * d)));
+      e.storeLanes(e.f32, e.asFloat(odd), stageRow(e, args[0], e.index(2 * d + 1)));
+    }
+  });
+}
+
+void Routines::writeTile(Emitter &e, Value stage, Value target) {
+  call(e, "muon_write_tile", {stage, target}, [](Emitter &e, ValueRange args) {
+    Type bf16 = e.b.getBF16Type();
+    for (int64_t r = 0; r < kLanes; ++r)
+      e.storeLanes(bf16, e.loadLanes(e.f32, stageRow(e, args[0], e.index(r))),
+                   e.offset(args[1], bf16, e.index(r * 32)));
+  });
+}
+
+void Routines::readTile(Emitter &e, Value stage, Value source) {
+  call(e, "muon_read_tile", {stage, source}, [](Emitter &e, ValueRange args) {
+    Type bf16 = e.b.getBF16Type();
+    for (int64_t r = 0; r < kLanes; ++r)
+      e.storeLanes(e.f32, e.loadLanes(bf16, e.offset(args[1], bf16, e.index(r * 32))),
+                   stageRow(e, args[0], e.index(r)));
+  });
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Symmetry
+//===----------------------------------------------------------------------------------------------===//
+
+void Routines::symmetrise(Emitter &e, Value block, Value stride, Value extent) {
+  call(e, "muon_symmetrise", {block, stride, extent}, [](Emitter &e, ValueRange args) {
+    Value stride = args[1];
+    auto corner = [&](Value i, Value j) {
+      return e.offset(args[0], e.f32, e.add(e.mul(i, stride), j));
+    };
+    e.loop(e.index(0), args[2], kLanes, [&](Value i) {
+      e.loop(e.index(0), i, kLanes, [&](Value j) {
+        storeRows(e, transposed(e, loadRows(e, corner(i, j), stride)), corner(j, i), stride);
+      });
+      SmallVector<Value> rows = loadRows(e, corner(i, i), stride);
+      SmallVector<Value> columns = transposed(e, rows);
+      for (int64_t r = 0; r < kLanes; ++r)
+        rows[r] = e.select(e.firstLanes(e.index(r + 1)), rows[r], columns[r]);
+      storeRows(e, rows, corner(i, i), stride);
+    });
+  });
+}

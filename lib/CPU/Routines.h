@@ -1,0 +1,57 @@
+//===- Routines.h - functions kernels of a module share -------------------------------*- C++
+//-*-===//
+//
+// Moves of one 16x16 sub-tile between the stage (16 rows of 16 f32, bf16 as carried) and memory,
+// and the micro kernels. Each is emitted once per module, when first asked for, as a private
+// function: a call per 256 elements or per register tile costs nothing, and compile time stays
+// flat.
+//
+//===-------------------------------------------------------------------------------------------===//
+#ifndef MUON_CPU_ROUTINES_H
+#define MUON_CPU_ROUTINES_H
+
+#include "Emitter.h"
+
+namespace muon::cpu {
+
+class Routines {
+public:
+  Routines(mlir::ModuleOp module, const Machine &machine) : module(module), machine(machine) {}
+
+  /// Calls the function `name`, emitting it with `define` if the module has none.
+  void call(Emitter &e, llvm::StringRef name, ValueRange arguments,
+            llvm::function_ref<void(Emitter &, ValueRange)> define);
+
+  /// Elements (r, c), r < rows, c < columns, of a strided matrix to the stage; the rest of the
+  /// stage is undefined. Unit column stride, unit row stride and neither are told apart at run
+  /// time.
+  void gather(Emitter &e, Type dtype, Value stage, Value source, Value rowStride,
+              Value columnStride, Value rows, Value columns);
+  /// The reverse.
+  void scatter(Emitter &e, Type dtype, Value stage, Value target, Value rowStride,
+               Value columnStride, Value rows, Value columns);
+  void transpose(Emitter &e, Value from, Value to);
+
+  /// The stage to packed memory: 16 rows of f32 words, 8 rows of bf16 pairs (rows 2d and 2d + 1 of
+  /// a column share a word), or 16 rows of an AMX tile.
+  void writeWords(Emitter &e, Value stage, Value target);
+  void writePairs(Emitter &e, Value stage, Value target);
+  void writeTile(Emitter &e, Value stage, Value target);
+  void readWords(Emitter &e, Value stage, Value source);
+  void readPairs(Emitter &e, Value stage, Value source);
+  void readTile(Emitter &e, Value stage, Value source);
+
+  /// Copies what lies below the diagonal of an f32 block above it. The extent is rounded up to 16.
+  void symmetrise(Emitter &e, Value block, Value stride, Value extent);
+
+private:
+  mlir::ModuleOp module;
+  const Machine &machine;
+};
+
+/// Attributes every emitted function carries: processor, no unwinding, no library calls.
+void setFunctionAttributes(mlir::LLVM::LLVMFuncOp function, const Machine &machine);
+
+} // namespace muon::cpu
+
+#endif // MUON_CPU_ROUTINES_H

@@ -1,0 +1,235 @@
+//===- SubTile.cpp
+//--------------------------------------------------------------------------------===//
+
+#include "SubTile.h"
+
+using namespace mlir;
+using namespace muon;
+using namespace muon::cpu;
+
+/// Whether the layout's lanes (or tile rows) run along i: such an operand is written as the
+/// transpose.
+static bool isTurned(Layout layout) {
+  return layout == Layout::rows || layout == Layout::column_tiles;
+}
+static bool isTiles(Layout layout) {
+  return layout == Layout::row_tiles || layout == Layout::column_tiles;
+}
+
+Padding cpu::paddingOf(OperandAttr output, const Machine &machine) {
+  if (output.getLayout() == Layout::plain)
+    return {kLanes, kLanes};
+  // Pairs and tiles are padded to the 32 elements of depth an AMX step takes; words to the
+  // sub-tile.
+  int64_t depth = output.getDtype().isBF16() ? 32 : kLanes;
+  int64_t across = isTiles(output.getLayout()) ? 32 : machine.lanes();
+  bool depthIsColumns = isTurned(output.getLayout()) != isTiles(output.getLayout());
+  return depthIsColumns ? Padding{across, depth} : Padding{depth, across};
+}
+
+Padding cpu::paddingOf(KernelOp kernel, const Machine &machine) {
+  Padding padding;
+  for (auto operand : kernel.getOperands().getAsRange<OperandAttr>()) {
+    if (operand.getDirection() == Direction::in)
+      continue;
+    Padding own = paddingOf(operand, machine);
+    padding.rows = std::max(padding.rows, own.rows);
+    padding.columns = std::max(padding.columns, own.columns);
+  }
+  if (kernel.getSymmetric())
+    padding.rows = padding.columns = std::max(padding.rows, padding.columns);
+  return padding;
+}
+
+SubTile::SubTile(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame,
+                 Reductions &reductions)
+    : e(e), routines(routines), kernel(kernel), body(body), frame(frame), reductions(reductions) {
+  unsigned output = 0;
+  for (auto [i, operand] : llvm::enumerate(frame.operands)) {
+    bool lanes = operand.isElement() || operand.attr.getSpace() == Space::column;
+    if (operand.isIn() && i >= kernel.numPanels() && lanes)
+      inputs.push_back({&operand, unsigned(i), e.stack(kStageBytes), {}});
+    if (!operand.isIn()) {
+      if (operand.isElement())
+        outputs.push_back(
+            {&operand, output, e.stack(kStageBytes), paddingOf(operand.attr, e.machine)});
+      ++output;
+    }
+  }
+  walk = paddingOf(kernel, e.machine);
+  turned = e.stack(kStageBytes);
+}
+
+void cpu::emitRowLevel(Emitter &e, KernelOp kernel, Body &body, const Frame &frame, Value row) {
+  unsigned output = 0;
+  for (auto [i, operand] : llvm::enumerate(frame.operands)) {
+    if (i < kernel.numPanels() || operand.attr.getSpace() != Space::row || !operand.isIn())
+      continue;
+    Type dtype = operand.attr.getDtype();
+    Value at = e.offset(operand.data, dtype, e.mul(row, operand.rowStride));
+    body.set(body.argument(i), e.loadElement(dtype, at));
+  }
+  body.emit(Level::row, row, {}, frame.parameter);
+  for (const Operand &operand : frame.operands) {
+    if (operand.isIn())
+      continue;
+    if (operand.attr.getSpace() == Space::row && !operand.isReduction()) {
+      Type dtype = operand.attr.getDtype();
+      Value at = e.offset(operand.data, dtype, e.mul(row, operand.rowStride));
+      e.storeElement(dtype, body.yieldedScalar(output), at);
+    }
+    ++output;
+  }
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Moves
+//===----------------------------------------------------------------------------------------------===//
+
+/// Address of sub-tile (row, column) in a layout whose lanes run along columns (words, pairs) or
+/// whose tiles hold 16 rows.
+Value SubTile::packedAddress(const Operand &operand, Value row, Value column) {
+  Type dtype = operand.attr.getDtype();
+  if (isTiles(operand.attr.getLayout())) {
+    Value strip = e.mul(e.div(row, 16), operand.rowStride);
+    Value tile = e.add(e.mul(e.div(column, 32), 512), e.rem(column, 32));
+    return e.offset(operand.data, dtype, e.add(strip, tile));
+  }
+  int64_t lanes = e.machine.lanes();
+  Value depth = dtype.isBF16() ? e.div(row, 2) : row;
+  Value panel = e.mul(e.div(column, lanes), operand.rowStride);
+  Value word = e.add(e.mul(depth, lanes), e.rem(column, lanes));
+  return e.offset(operand.data, e.i32, e.add(panel, word));
+}
+
+void SubTile::read(const Staged &input, Value row, Value column, Value validRows,
+                   Value validColumns) {
+  const Operand &operand = *input.operand;
+  Type dtype = operand.attr.getDtype();
+  if (operand.attr.getSpace() == Space::column) {
+    Value at = e.offset(operand.data, dtype, e.mul(column, operand.columnStride));
+    return routines.gather(e, dtype, input.stage, at, e.index(0), operand.columnStride, e.index(1),
+                           validColumns);
+  }
+  if (!operand.isPacked())
+    return routines.gather(e, dtype, input.stage, elementAddress(e, operand, row, column),
+                           operand.rowStride, operand.columnStride, validRows, validColumns);
+  bool turn = isTurned(operand.attr.getLayout());
+  Value at = turn ? packedAddress(operand, column, row) : packedAddress(operand, row, column);
+  Value stage = turn ? turned : input.stage;
+  if (isTiles(operand.attr.getLayout()))
+    routines.readTile(e, stage, at);
+  else if (dtype.isBF16())
+    routines.readPairs(e, stage, at);
+  else
+    routines.readWords(e, stage, at);
+  if (turn)
+    routines.transpose(e, turned, input.stage);
+}
+
+void SubTile::write(const Staged &output, Value row, Value column, Value validRows,
+                    Value validColumns, bool mirror) {
+  const Operand &operand = *output.operand;
+  if (!operand.isPacked()) {
+    Value at =
+        mirror ? elementAddress(e, operand, column, row) : elementAddress(e, operand, row, column);
+    Value rowStride = mirror ? operand.columnStride : operand.rowStride;
+    Value columnStride = mirror ? operand.rowStride : operand.columnStride;
+    return routines.scatter(e, operand.attr.getDtype(), output.stage, at, rowStride, columnStride,
+                            validRows, validColumns);
+  }
+  // The transpose of a turned layout is the plain one at swapped coordinates, and so is a mirror
+  // image.
+  writePacked(output, row, column, isTurned(operand.attr.getLayout()) != mirror);
+}
+
+void SubTile::writePacked(const Staged &output, Value row, Value column, bool turn) {
+  const Operand &operand = *output.operand;
+  if (turn)
+    routines.transpose(e, output.stage, turned);
+  Value at = turn ? packedAddress(operand, column, row) : packedAddress(operand, row, column);
+  Value stage = turn ? turned : output.stage;
+  if (isTiles(operand.attr.getLayout()))
+    routines.writeTile(e, stage, at);
+  else if (operand.attr.getDtype().isBF16())
+    routines.writePairs(e, stage, at);
+  else
+    routines.writeWords(e, stage, at);
+}
+
+/// Outputs padded less far than the walk goes have no memory for the last sub-tiles.
+void SubTile::writeAll(Value row, Value column, Value rows, Value columns, bool mirror) {
+  Value validRows = clamped(e.sub(rows, row)), validColumns = clamped(e.sub(columns, column));
+  for (const Staged &output : outputs) {
+    auto store = [&] { write(output, row, column, validRows, validColumns, mirror); };
+    Padding own = output.padding;
+    if (mirror)
+      std::swap(own.rows, own.columns);
+    if (!output.operand->isPacked() || (own.rows >= walk.rows && own.columns >= walk.columns)) {
+      store();
+      continue;
+    }
+    e.when(e.both(e.less(row, e.roundUp(rows, own.rows)),
+                  e.less(column, e.roundUp(columns, own.columns))),
+           store);
+  }
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// The body over the stage
+//===----------------------------------------------------------------------------------------------===//
+
+void SubTile::emitRow(Value r, Value row, Value column, Value validColumns,
+                      Accumulators accumulators) {
+  Value stageOffset = e.mul(r, kLanes), mask = e.firstLanes(validColumns);
+  emitRowLevel(e, kernel, body, frame, e.add(row, r));
+  for (const Staged &input : inputs) {
+    bool perColumn = input.operand->attr.getSpace() == Space::column;
+    Value at = perColumn ? input.stage : e.offset(input.stage, e.f32, stageOffset);
+    body.set(body.argument(input.position), e.loadLanes(e.f32, at));
+  }
+  if (accumulators.data) {
+    Value at = e.offset(accumulators.data, e.f32, e.mul(r, accumulators.stride));
+    body.set(body.accumulator(), e.loadLanes(e.f32, at));
+  }
+  body.emit(Level::element, e.add(row, r), column, frame.parameter);
+  for (const Staged &output : outputs) {
+    Value element = body.yielded(output.position);
+    // Masked stores need no zeros, padding does.
+    if (output.operand->isPacked())
+      element = e.select(mask, element, e.zero(element.getType()));
+    e.storeLanes(e.f32, element, e.offset(output.stage, e.f32, stageOffset));
+  }
+  reductions.accumulateInStrip(r, mask);
+}
+
+void SubTile::clearRows(Value from) {
+  bool packed = llvm::any_of(outputs, [](const Staged &o) { return o.operand->isPacked(); });
+  if (!packed)
+    return;
+  e.loop(from, e.index(kLanes), 1, [&](Value r) {
+    for (const Staged &output : outputs)
+      e.storeLanes(e.f32, e.zero(e.lanes(e.f32)), e.offset(output.stage, e.f32, e.mul(r, kLanes)));
+  });
+}
+
+Value SubTile::clamped(Value extent) {
+  return e.value<arith::MaxSIOp>(e.min(extent, e.index(kLanes)), e.index(0));
+}
+
+void SubTile::emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
+                   Value mirrored) {
+  Value zero = e.index(0);
+  Value validRows = clamped(e.sub(rows, row)), validColumns = clamped(e.sub(columns, column));
+  // Beyond the matrix there is only padding to write; an input may not be as far padded.
+  if (!inputs.empty())
+    e.when(e.both(e.less(zero, validRows), e.less(zero, validColumns)), [&] {
+      for (const Staged &input : inputs)
+        read(input, row, column, validRows, validColumns);
+    });
+  e.loop(zero, validRows, 1, [&](Value r) { emitRow(r, row, column, validColumns, accumulators); });
+  clearRows(validRows);
+  writeAll(row, column, rows, columns, /*mirror=*/false);
+  if (mirrored)
+    e.when(mirrored, [&] { writeAll(row, column, rows, columns, /*mirror=*/true); });
+}

@@ -1,0 +1,73 @@
+//===- SubTile.h - the body over 16x16 elements in any layout -------------------------*- C++
+//-*-===//
+//
+// Inputs are moved to the stage, the body runs over its rows, outputs are moved from the stage to
+// wherever their layouts say. One emitter serves sweeps and products, every layout and every
+// instruction set.
+//
+//===-------------------------------------------------------------------------------------------===//
+#ifndef MUON_CPU_SUBTILE_H
+#define MUON_CPU_SUBTILE_H
+
+#include "Reductions.h"
+#include "Routines.h"
+
+namespace muon::cpu {
+
+/// The extents a walk has to cover so that every packed output's padding is written: multiples of
+/// these.
+struct Padding {
+  int64_t rows = 1, columns = 1;
+};
+Padding paddingOf(OperandAttr output, const Machine &machine);
+Padding paddingOf(KernelOp kernel, const Machine &machine);
+
+class SubTile {
+public:
+  SubTile(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame,
+          Reductions &reductions);
+
+  /// Where a product's accumulators for element (row, column) are; none in a sweep.
+  struct Accumulators {
+    Value data, stride;
+  };
+  /// Emits one sub-tile at (row, column) of a matrix of `rows` x `columns` elements. `mirrored` (if
+  /// given): also write the transpose at (column, row) when it holds.
+  void emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
+            Value mirrored);
+
+private:
+  struct Staged {
+    const Operand *operand;
+    unsigned position; ///< operand number of an input, yield number of an output
+    Value stage;
+    Padding padding; ///< of an output: how far its memory goes
+  };
+  Value clamped(Value extent);
+  void read(const Staged &input, Value row, Value column, Value validRows, Value validColumns);
+  void write(const Staged &output, Value row, Value column, Value validRows, Value validColumns,
+             bool mirror);
+  void writePacked(const Staged &output, Value row, Value column, bool turn);
+  void writeAll(Value row, Value column, Value rows, Value columns, bool mirror);
+  void emitRow(Value r, Value row, Value column, Value validColumns, Accumulators accumulators);
+  void clearRows(Value from);
+  Value packedAddress(const Operand &operand, Value row, Value column);
+
+  Emitter &e;
+  Routines &routines;
+  KernelOp kernel;
+  Body &body;
+  const Frame &frame;
+  Reductions &reductions;
+  SmallVector<Staged> inputs, outputs;
+  Padding walk; ///< how far sub-tiles go
+  Value turned;
+};
+
+/// Row operands of the row at hand: loads them, emits the row level and stores row results that are
+/// not reductions.
+void emitRowLevel(Emitter &e, KernelOp kernel, Body &body, const Frame &frame, Value row);
+
+} // namespace muon::cpu
+
+#endif // MUON_CPU_SUBTILE_H

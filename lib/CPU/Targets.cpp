@@ -1,0 +1,182 @@
+//===- Targets.cpp
+//--------------------------------------------------------------------------------===//
+
+#include "muon/CPU/Targets.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+
+#include <mutex>
+#include <unistd.h>
+
+using namespace mlir;
+using namespace muon;
+
+namespace {
+struct Processor {
+  StringRef name, cpu, features, triple;
+  uint64_t l1, l2;
+};
+} // namespace
+
+static constexpr StringRef kX86 = "x86_64-unknown-linux-gnu";
+static constexpr StringRef kArm = "aarch64-unknown-linux-gnu";
+static constexpr uint64_t kKiB = 1024, kMiB = 1024 * 1024;
+
+static constexpr Processor kProcessors[] = {
+    {"x86-64", "x86-64", "", kX86, 32 * kKiB, 256 * kKiB},
+    {"x86-64-v3", "x86-64-v3", "", kX86, 32 * kKiB, 256 * kKiB},
+    {"x86-64-v4", "x86-64-v4", "", kX86, 32 * kKiB, 1 * kMiB},
+    {"haswell", "haswell", "", kX86, 32 * kKiB, 256 * kKiB},
+    {"skylake-avx512", "skylake-avx512", "", kX86, 32 * kKiB, 1 * kMiB},
+    {"cascadelake", "cascadelake", "", kX86, 32 * kKiB, 1 * kMiB},
+    {"cooperlake", "cooperlake", "", kX86, 32 * kKiB, 1 * kMiB},
+    {"icelake-server", "icelake-server", "", kX86, 48 * kKiB, 1280 * kKiB},
+    {"sapphirerapids", "sapphirerapids", "", kX86, 48 * kKiB, 2 * kMiB},
+    {"graniterapids", "graniterapids", "", kX86, 48 * kKiB, 2 * kMiB},
+    {"znver2", "znver2", "", kX86, 32 * kKiB, 512 * kKiB},
+    {"znver3", "znver3", "", kX86, 32 * kKiB, 512 * kKiB},
+    {"znver4", "znver4", "", kX86, 32 * kKiB, 1 * kMiB},
+    {"znver5", "znver5", "", kX86, 48 * kKiB, 1 * kMiB},
+    {"aarch64", "generic", "", kArm, 32 * kKiB, 512 * kKiB},
+    {"aarch64+sve", "generic", "+sve", kArm, 64 * kKiB, 1 * kMiB},
+    {"neoverse-v1", "neoverse-v1", "", kArm, 64 * kKiB, 1 * kMiB},
+    {"neoverse-v2", "neoverse-v2", "", kArm, 64 * kKiB, 2 * kMiB},
+    {"apple-m1", "apple-m1", "", "arm64-apple-macosx11.0.0", 128 * kKiB, 4 * kMiB},
+};
+
+//===----------------------------------------------------------------------------------------------===//
+// What a processor has
+//===----------------------------------------------------------------------------------------------===//
+
+static std::unique_ptr<llvm::MCSubtargetInfo> subtarget(StringRef triple, StringRef cpu,
+                                                        StringRef features) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeAllTargetInfos();
+    llvm::InitializeAllTargetMCs();
+  });
+  std::string error;
+  llvm::Triple parsed(triple);
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(parsed, error);
+  if (!target)
+    return nullptr;
+  return std::unique_ptr<llvm::MCSubtargetInfo>(
+      target->createMCSubtargetInfo(parsed, cpu, features));
+}
+
+static bool hasFeature(StringRef triple, StringRef cpu, StringRef features, StringRef feature) {
+  auto info = subtarget(triple, cpu, features);
+  return info && info->checkFeatures(("+" + feature).str());
+}
+
+bool muon::hasFeature(TargetAttr target, StringRef feature) {
+  return ::hasFeature(target.getTriple(), target.getCpu(), target.getFeatures(), feature);
+}
+
+std::vector<std::string> muon::requiredFeatures(TargetAttr target) {
+  static constexpr std::pair<StringRef, StringRef> kWords[] = {{"avx2", "avx2"},
+                                                               {"fma", "fma"},
+                                                               {"avx512f", "avx512f"},
+                                                               {"avx512bw", "avx512bw"},
+                                                               {"avx512dq", "avx512dq"},
+                                                               {"avx512vl", "avx512vl"},
+                                                               {"avx512bf16", "avx512_bf16"},
+                                                               {"amx-tile", "amx_tile"},
+                                                               {"amx-bf16", "amx_bf16"}};
+  std::vector<std::string> words;
+  if (!target.getTriple().starts_with("x86_64"))
+    return words;
+  auto info = subtarget(target.getTriple(), target.getCpu(), target.getFeatures());
+  for (auto [feature, word] : kWords)
+    if (info && info->checkFeatures(("+" + feature).str()))
+      words.push_back(word.str());
+  return words;
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// How products are computed there
+//===----------------------------------------------------------------------------------------------===//
+
+static TargetAttr makeTarget(MLIRContext *context, const Processor &p) {
+  auto has = [&](StringRef feature) { return ::hasFeature(p.triple, p.cpu, p.features, feature); };
+  bool x86 = p.triple.starts_with("x86_64");
+  StringRef isa = "fma";
+  unsigned lanes = 16, vector = 4;
+  SmallVector<int64_t> heights{6, 6, 4}; // 24 of NEON's 32 registers, 12 of AVX2's 16 hold C
+  if (x86 && has("avx512f") && has("avx512bw") && has("avx512vl")) {
+    lanes = 32, vector = 16, heights.assign(4, 8);
+    isa = has("amx-bf16") && has("amx-tile") ? "amx" : has("avx512bf16") ? "dot" : "fma";
+  } else if (x86 && has("avx2")) {
+    vector = 8;
+  } else if (x86) {
+    heights.assign(8, 2);
+  }
+  return TargetAttr::get(context, p.cpu, p.features, p.triple, isa, lanes,
+                         DenseI64ArrayAttr::get(context, heights), vector, p.l1, p.l2);
+}
+
+/// Where the host differs from what LLVM assumes of the processor name: a virtual machine may hide
+/// features, or show a model number of another generation.
+static std::string hostFeatures(StringRef triple, StringRef cpu) {
+  auto info = subtarget(triple, cpu, "");
+  std::vector<std::string> features;
+  if (info)
+    for (const auto &feature : llvm::sys::getHostCPUFeatures()) {
+      bool assumed = info->checkFeatures(("+" + feature.getKey()).str());
+      if (assumed != feature.getValue())
+        features.push_back(((feature.getValue() ? "+" : "-") + feature.getKey()).str());
+    }
+  llvm::sort(features);
+  return llvm::join(features, ",");
+}
+
+static TargetAttr hostTarget(MLIRContext *context) {
+  std::string triple = llvm::sys::getProcessTriple(), cpu = llvm::sys::getHostCPUName().str();
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  // Tile registers on a model LLVM takes for a desktop part: it is tuned like the servers that have
+  // them.
+  if (features.lookup("amx-tile") && !::hasFeature(triple, cpu, "", "amx-tile"))
+    cpu = "sapphirerapids";
+  std::string difference = hostFeatures(triple, cpu);
+  auto cache = [](int name, uint64_t otherwise) {
+    long size = sysconf(name);
+    return size > 0 ? uint64_t(size) : otherwise;
+  };
+  return makeTarget(context,
+                    {"native", cpu, difference, triple, cache(_SC_LEVEL1_DCACHE_SIZE, 32 * kKiB),
+                     cache(_SC_LEVEL2_CACHE_SIZE, 512 * kKiB)});
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------------------------------===//
+
+std::vector<std::string> muon::knownTargets() {
+  std::vector<std::string> names{"native"};
+  for (const Processor &processor : kProcessors)
+    names.push_back(processor.name.str());
+  return names;
+}
+
+FailureOr<TargetAttr> muon::lookupTarget(MLIRContext *context, StringRef name, std::string &error) {
+  context->getOrLoadDialect<MuonDialect>();
+  if (name == "native" || name == "cpu")
+    return hostTarget(context);
+  for (const Processor &processor : kProcessors)
+    if (processor.name == name)
+      return makeTarget(context, processor);
+  error = "unknown CPU target '" + name.str() + "', known are " + llvm::join(knownTargets(), ", ");
+  return failure();
+}
+
+TargetAttr muon::scheduleOn(TargetAttr schedule, TargetAttr machine) {
+  return TargetAttr::get(schedule.getContext(), machine.getCpu(), machine.getFeatures(),
+                         machine.getTriple(), schedule.getIsa(), schedule.getLanes(),
+                         schedule.getHeights(), schedule.getVector(), machine.getL1(),
+                         machine.getL2());
+}

@@ -1,0 +1,6 @@
+//===- HotLoop.cpp
+//--------------------------------------------------------------------------------===//
+
+#include "muon/Object/HotLoop.h"
+
+muon::HotLoop muon::countHotLoop(llvm::StringRef assembly, llvm::StringRef function) { return {}; }

@@ -1,0 +1,194 @@
+//===- ProductTest.cpp
+//----------------------------------------------------------------------------===//
+
+#include "Harness.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+using namespace muon;
+using namespace muon::test;
+
+namespace {
+/// A way to compute products: the target whose schedule is used, and the operands' type.
+struct Way {
+  const char *target;
+  bool bf16;
+  bool symmetric;
+};
+} // namespace
+
+static const char *word(bool bf16) { return bf16 ? "bf16" : "f32"; }
+
+/// bf16 operands are kept as f32 words where there is no instruction for them.
+static bool packsBf16(TargetAttr target, bool bf16) { return bf16 && target.getIsa() != "fma"; }
+static bool usesTiles(TargetAttr target, bool bf16) { return bf16 && target.getIsa() == "amx"; }
+
+/// y = c acc + d in every layout.
+static std::string productText(TargetAttr target, Way way) {
+  std::string packed = word(packsBf16(target, way.bf16)), plain = "f32";
+  auto operand = [](std::string direction, std::string layout, std::string dtype) {
+    return "#muon.operand<" + direction + ", element, " + layout + ", " + dtype + ", none>";
+  };
+  std::string a = usesTiles(target, way.bf16) ? "row_tiles" : "rows";
+  std::string text =
+      "muon.kernel @product product " + std::string(way.symmetric ? "symmetric " : "") + "of " +
+      word(way.bf16) + " operands [" + operand("in", a, packed) + ", " +
+      operand("in", "columns", packed) + ", " + operand("in", "plain", "f32") + ", " +
+      operand("in", "columns", packed) + ", " + operand("out", "plain", "f32") + ", " +
+      operand("out", "columns", packed) + ", " + operand("out", "rows", packed);
+  bool tiles = usesTiles(target, way.bf16);
+  if (tiles)
+    text +=
+        ", " + operand("out", "row_tiles", packed) + ", " + operand("out", "column_tiles", packed);
+  text +=
+      "] scalars [] [] coefficients 1 {\n^bb0(%d: f32, %e0: " + packed + ", %acc: f32, %c: f32):\n";
+  text += packed == "f32" ? "%e = arith.addf %e0, %d : f32\n"
+                          : "%e1 = arith.extf %e0 : bf16 to f32\n%e = arith.addf %e1, %d : f32\n";
+  text += "%ca = arith.mulf %acc, %c : f32\n%y = arith.addf %ca, %e : f32\n";
+  text += way.bf16 ? "%n = arith.truncf %y : f32 to bf16\n" : "";
+  std::string value = !way.bf16 ? "%y" : packed == "bf16" ? "%n" : "%w";
+  if (way.bf16 && packed == "f32")
+    text += "%w = arith.extf %n : bf16 to f32\n";
+  text += "muon.yield %y, " + value + ", " + value + (tiles ? ", " + value + ", " + value : "") +
+          " : f32, " + packed + ", " + packed + (tiles ? ", " + packed + ", " + packed : "") +
+          "\n}\n";
+  return text;
+}
+
+namespace {
+struct Shape {
+  int64_t m, n, k, blockM, blockN, chunk;
+};
+struct Outputs {
+  std::vector<Memory> memory; ///< plain, columns, rows, row_tiles, column_tiles
+};
+} // namespace
+
+static Matrix symmetricRandom(int64_t n, bool bf16, unsigned seed) {
+  Matrix matrix = random(n, n, bf16, seed);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < i; ++j)
+      matrix.at(i, j) = matrix.at(j, i);
+  return matrix;
+}
+
+static Matrix transpose(const Matrix &a) {
+  Matrix t(a.columns, a.rows);
+  for (int64_t i = 0; i < a.rows; ++i)
+    for (int64_t j = 0; j < a.columns; ++j)
+      t.at(j, i) = a.at(i, j);
+  return t;
+}
+
+static Outputs runProduct(const Program &program, TargetAttr target, Way way, Shape s,
+                          const Matrix &a, const Matrix &b, const Matrix &d, const Matrix &e) {
+  bool narrow = packsBf16(target, way.bf16), tiles = usesTiles(target, way.bf16);
+  Dtype packed = narrow ? Dtype::bf16 : Dtype::f32;
+  int64_t lanes = target.getLanes();
+  Memory left(tiles ? Layout::row_tiles : Layout::rows, packed, s.m, s.k, lanes);
+  Memory right(Layout::columns, packed, s.k, s.n, lanes);
+  Memory plain(Layout::plain, Dtype::f32, s.m, s.n, lanes);
+  Memory extra(Layout::columns, packed, s.m, s.n, lanes);
+  left.set(a), right.set(b), plain.set(d), extra.set(e);
+  Outputs out;
+  out.memory.emplace_back(Layout::plain, Dtype::f32, s.m, s.n, lanes);
+  out.memory.emplace_back(Layout::columns, packed, s.m, s.n, lanes);
+  out.memory.emplace_back(Layout::rows, packed, s.m, s.n, lanes);
+  if (tiles) {
+    out.memory.emplace_back(Layout::row_tiles, packed, s.m, s.n, lanes);
+    out.memory.emplace_back(Layout::column_tiles, packed, s.m, s.n, lanes);
+  }
+  Launch launch;
+  launch.sizes = {s.m, s.n, s.k, s.blockM, s.blockN, s.chunk};
+  launch.coefficients = {0.5};
+  launch.tiles = productTiles(s.m, s.n, s.blockM, s.blockN, way.symmetric);
+  launch.views = {left.view(), right.view(), plain.view(), extra.view()};
+  for (Memory &memory : out.memory)
+    launch.views.push_back(memory.view());
+  launch.run(program.function("product"));
+  return out;
+}
+
+static void checkProduct(const Program &program, TargetAttr target, Way way, Shape s) {
+  SCOPED_TRACE(testing::Message() << s.m << "x" << s.n << "x" << s.k << " blocks " << s.blockM
+                                  << "x" << s.blockN << " chunk " << s.chunk);
+  Matrix a = random(s.m, s.k, way.bf16, 1);
+  Matrix b = way.symmetric ? transpose(a) : random(s.k, s.n, way.bf16, 2);
+  Matrix d = way.symmetric ? symmetricRandom(s.m, false, 3) : random(s.m, s.n, false, 3);
+  Matrix e = way.symmetric ? symmetricRandom(s.m, way.bf16, 4) : random(s.m, s.n, way.bf16, 4);
+  Outputs out = runProduct(program, target, way, s, a, b, d, e);
+  Matrix y = out.memory[0].get();
+  double worst = 0;
+  for (int64_t i = 0; i < s.m; ++i)
+    for (int64_t j = 0; j < s.n; ++j) {
+      double exact = 0;
+      for (int64_t k = 0; k < s.k; ++k)
+        exact += a.at(i, k) * b.at(k, j);
+      double error = std::abs(y.at(i, j) - (0.5 * exact + d.at(i, j) + e.at(i, j)));
+      worst = std::isnan(error) ? INFINITY : std::max(worst, error);
+      if (way.symmetric) {
+        ASSERT_EQ(y.at(i, j), y.at(j, i)) << i << "," << j;
+      }
+    }
+  EXPECT_LT(worst, 1e-6 * (10 + s.k));
+  for (size_t i = 1; i < out.memory.size(); ++i) {
+    Matrix packed = out.memory[i].get();
+    for (size_t p = 0; p < y.values.size(); ++p)
+      ASSERT_EQ(packed.values[p], way.bf16 ? roundedToBf16(y.values[p]) : y.values[p])
+          << "output " << i << " element " << p / s.n << "," << p % s.n;
+    EXPECT_TRUE(out.memory[i].paddingIsZero()) << "output " << i;
+  }
+}
+
+class ProductOn : public testing::TestWithParam<Way> {};
+static std::vector<Way> everyWay() {
+  std::vector<Way> ways;
+  for (const char *target :
+       {"native", "x86-64", "x86-64-v3", "x86-64-v4", "znver4", "sapphirerapids"})
+    for (bool bf16 : {false, true})
+      for (bool symmetric : {false, true})
+        ways.push_back({target, bf16, symmetric});
+  return ways;
+}
+INSTANTIATE_TEST_SUITE_P(Targets, ProductOn, testing::ValuesIn(everyWay()), [](const auto &info) {
+  std::string name = std::string(info.param.target) + (info.param.bf16 ? "_bf16" : "_f32") +
+                     (info.param.symmetric ? "_symmetric" : "_full");
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+TEST_P(ProductOn, RaggedShapes) {
+  Way way = GetParam();
+  TargetAttr target = runnable(way.target);
+  Program program(productText(target, way), target);
+  for (int64_t m : {1, 2, 5, 13, 16, 17, 31, 33, 64, 100})
+    for (int64_t k : {1, 2, 3, 7, 16, 33, 64, 127})
+      checkProduct(program, target, way, {m, way.symmetric ? m : 37, k, 32, 32, 0});
+}
+
+TEST_P(ProductOn, BlocksAndChunks) {
+  Way way = GetParam();
+  TargetAttr target = runnable(way.target);
+  Program program(productText(target, way), target);
+  for (auto [m, n, k, blockM, blockN, chunk] : {std::tuple{127, 129, 100, 64, 64, 32},
+                                                {100, 200, 65, 64, 128, 64},
+                                                {200, 40, 300, 96, 32, 96},
+                                                {3, 127, 5, 32, 64, 0},
+                                                {127, 1, 31, 128, 32, 32}})
+    checkProduct(program, target, way,
+                 {m, way.symmetric ? m : n, k, blockM, way.symmetric ? blockM : blockN, chunk});
+}
+
+/// Cutting k into chunks reloads the same f32 sums.
+TEST_P(ProductOn, ChunksKeepBits) {
+  Way way = GetParam();
+  TargetAttr target = runnable(way.target);
+  Program program(productText(target, way), target);
+  Matrix a = random(70, 200, way.bf16, 1), b = transpose(a), d = symmetricRandom(70, false, 3);
+  Matrix e = symmetricRandom(70, way.bf16, 4);
+  Outputs whole = runProduct(program, target, way, {70, 70, 200, 32, 32, 0}, a, b, d, e);
+  Outputs cut = runProduct(program, target, way, {70, 70, 200, 64, 64, 64}, a, b, d, e);
+  EXPECT_EQ(whole.memory[0].get().values, cut.memory[0].get().values);
+}
