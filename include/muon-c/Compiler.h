@@ -18,21 +18,27 @@
 #ifndef MUON_C_COMPILER_H
 #define MUON_C_COMPILER_H
 
+#if defined(__GNUC__)
+#define MUON_EXPORT __attribute__((visibility("default")))
+#else
+#define MUON_EXPORT
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Identifies this build of the compiler and its LLVM: part of a cache key. */
-const char *muon_compiler_build(void);
+MUON_EXPORT const char *muon_compiler_build(void);
 /* Name of this machine's target as the compiler sees it (processor and features): part of a cache key. */
-const char *muon_compiler_host(void);
+MUON_EXPORT const char *muon_compiler_host(void);
 /* Writes the program to `path`. emit: library, object, header, asm, llvm, mlir, report, bitcode. 0 on success. */
-int muon_compile(const char *request_json, const char *emit, const char *path);
+MUON_EXPORT int muon_compile(const char *request_json, const char *emit, const char *path);
 /* The same as text (asm, llvm, mlir, header, report), to be given to muon_compiler_free; null on failure. */
-char *muon_compile_text(const char *request_json, const char *emit);
-void muon_compiler_free(char *text);
+MUON_EXPORT char *muon_compile_text(const char *request_json, const char *emit);
+MUON_EXPORT void muon_compiler_free(char *text);
 /* One line about the calling thread's last failure; "" if there was none. */
-const char *muon_compiler_error(void);
+MUON_EXPORT const char *muon_compiler_error(void);
 
 #ifdef __cplusplus
 }

@@ -83,6 +83,32 @@ StringAttr PlanLaunches::kernelFor(OpBuilder &builder, const StepPlan &plan, con
   return symbol;
 }
 
+/// The program's scalars by name: the columns of every parameter's scalar row.
+static void nameScalars(ModuleOp module, ArrayRef<Group> groups) {
+  std::map<StringRef, bool> integer;
+  for (const Group &group : groups) {
+    func::FuncOp function = group.plan.function;
+    for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
+      if (!isa<RankedTensorType>(type))
+        integer[function.getArgAttrOfType<StringAttr>(i, "muon.name").getValue()] = type.isInteger();
+  }
+  Builder builder(module.getContext());
+  SmallVector<Attribute> names;
+  SmallVector<bool> kinds;
+  for (auto [name, isInteger] : integer) {
+    names.push_back(builder.getStringAttr(name));
+    kinds.push_back(isInteger);
+  }
+  module->setAttr("muon.scalars", builder.getArrayAttr(names));
+  module->setAttr("muon.integer_scalars", builder.getDenseBoolArrayAttr(kinds));
+}
+
+/// Bytes of a product's block buffer: f32, rows and columns in whole register tiles, rows kept apart by a vector.
+static int64_t blockBufferBytes(ArrayRef<int64_t> sizes) {
+  constexpr int64_t kGrain = 32, kApart = 16;
+  return llvm::alignTo(sizes[3], kGrain) * (llvm::alignTo(sizes[4], kGrain) + kApart) * sizeof(float);
+}
+
 void PlanLaunches::runOnOperation() {
   auto target = getOperation()->getAttrOfType<TargetAttr>("muon.target");
   if (!target) {
@@ -92,6 +118,7 @@ void PlanLaunches::runOnOperation() {
   FailureOr<std::vector<Group>> groups = planGroups(target);
   if (failed(groups))
     return signalPassFailure();
+  nameScalars(getOperation(), *groups);
 
   OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
   Location loc = getOperation().getLoc();
@@ -102,17 +129,21 @@ void PlanLaunches::runOnOperation() {
   for (const Group &group : *groups)
     for (const Draft &draft : group.plan.drafts)
       byStage[draft.stage].push_back({&group, &draft});
+  int64_t scratch = 0;
   for (auto &[number, drafts] : byStage) {
     auto stage = StageOp::create(stages, loc);
     OpBuilder launches = OpBuilder::atBlockBegin(&stage.getBody().emplaceBlock());
     for (auto [group, draft] : drafts) {
       LaunchData data;
       StringAttr kernel = kernelFor(builder, group->plan, *draft, group->regionOffset, data);
+      if (draft->product)
+        scratch = std::max(scratch, blockBufferBytes(data.sizes));
       func::FuncOp function = group->plan.function;
       LaunchOp::create(launches, loc, kernel, function.getSymName(), data.tiles, data.sizes, builder.getArrayAttr(data.places),
                        data.coefficients, -1);
     }
   }
+  variant.setScratch(scratch);
   numKernels = known.size();
   numStages = byStage.size();
 }

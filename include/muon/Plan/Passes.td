@@ -10,7 +10,8 @@ def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
   let description = [{
     Consumes step functions in Form's closed op list, at most one `muon.program` that says which parameters run them, and
     the module attribute `muon.target`. Guarantees one `muon.variant` whose stages hold launches over distinct
-    `muon.kernel`s, one workspace, and no allocation anywhere. The step functions stay: they describe the arguments.
+    `muon.kernel`s, one workspace, and no allocation anywhere. The step functions stay: they describe the arguments. The module
+    attribute `muon.scalars` lists the columns of a parameter's scalar row.
 
     Levels every value (Levels.h), stores what later stages need (Planner.cpp), and writes one kernel per stage, iteration
     space and product. Launches of a stage share a kernel wherever body, operand types and layouts agree; constants are

@@ -1,0 +1,27 @@
+//===- Walk.h - the rooms a module walks through ----------------------------------------*- C++ -*-===//
+
+#ifndef MUON_COMPILER_WALK_H
+#define MUON_COMPILER_WALK_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
+
+namespace muon {
+
+/// The rooms with a pipeline, in walking order. The module attribute `muon.room` names the last one left.
+enum class Room { ir, form, plan, cpu };
+
+llvm::StringRef roomName(Room room);
+mlir::FailureOr<Room> parseRoom(llvm::StringRef name);
+
+/// Walks the module through the rooms after its own, up to and including `last`.
+mlir::LogicalResult walk(mlir::ModuleOp module, Room last);
+
+/// Everything the rooms use.
+void registerDialects(mlir::DialectRegistry &registry);
+/// Every pass of ours, and --muon-pipeline="stop-after=form|plan|cpu".
+void registerPasses();
+
+} // namespace muon
+
+#endif // MUON_COMPILER_WALK_H

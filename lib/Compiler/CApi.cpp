@@ -1,0 +1,71 @@
+//===- CApi.cpp - the compiler in C ---------------------------------------------------------------===//
+
+#include "muon-c/Compiler.h"
+
+#include "muon/Compiler/Compiler.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+
+#include <cstdlib>
+#include <cstring>
+
+using namespace muon;
+
+static thread_local std::string lastError;
+
+static std::optional<std::string> take(llvm::Expected<std::string> result) {
+  lastError.clear();
+  if (result)
+    return std::move(*result);
+  lastError = llvm::toString(result.takeError());
+  return std::nullopt;
+}
+
+static llvm::Expected<std::string> compileText(const char *requestJson, const char *emit) {
+  llvm::Expected<Request> request = parseRequest(requestJson);
+  if (!request)
+    return request.takeError();
+  llvm::Expected<Emit> kind = parseEmit(emit);
+  if (!kind)
+    return kind.takeError();
+  return compile(*request, *kind);
+}
+
+extern "C" {
+
+const char *muon_compiler_build(void) {
+  static const std::string build = compilerBuild();
+  return build.c_str();
+}
+
+const char *muon_compiler_host(void) {
+  static const std::string host = hostTarget();
+  return host.c_str();
+}
+
+int muon_compile(const char *request_json, const char *emit, const char *path) {
+  std::optional<std::string> bytes = take(compileText(request_json, emit));
+  if (!bytes)
+    return 1;
+  // Written under a temporary name and renamed: nobody sees half a program.
+  llvm::Error failure = llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
+    out << *bytes;
+    return llvm::Error::success();
+  });
+  if (!failure)
+    return 0;
+  lastError = llvm::toString(std::move(failure));
+  return 1;
+}
+
+char *muon_compile_text(const char *request_json, const char *emit) {
+  std::optional<std::string> text = take(compileText(request_json, emit));
+  return text ? strdup(text->c_str()) : nullptr;
+}
+
+void muon_compiler_free(char *text) { std::free(text); }
+
+const char *muon_compiler_error(void) { return lastError.c_str(); }
+
+} // extern "C"

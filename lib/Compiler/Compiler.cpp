@@ -1,0 +1,243 @@
+//===- Compiler.cpp - request to program ----------------------------------------------------------===//
+
+#include "muon/Compiler/Compiler.h"
+
+#include "LinkLibrary.h"
+#include "Report.h"
+
+#include "muon/CPU/Targets.h"
+#include "muon/Compiler/Walk.h"
+#include "muon/Object/CompileObject.h"
+#include "muon/Object/EmitDescription.h"
+#include "muon/Object/TranslateModule.h"
+
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Linker/Linker.h"
+
+using namespace mlir;
+using namespace muon;
+
+namespace {
+/// Keeps the first diagnostic as the error's text: one clear line.
+class FirstDiagnostic {
+public:
+  explicit FirstDiagnostic(MLIRContext *context)
+      : handler(context, [this](Diagnostic &diagnostic) {
+          if (text.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error)
+            text = diagnostic.str();
+          return success();
+        }) {}
+  llvm::Error error() const { return llvm::createStringError(text.empty() ? "the compiler failed without saying why" : text); }
+
+private:
+  std::string text;
+  ScopedDiagnosticHandler handler;
+};
+
+/// One target's program on its way through the rooms.
+struct Variant {
+  OwningOpRef<ModuleOp> planned;
+  TargetAttr target;
+};
+
+class Compilation {
+public:
+  explicit Compilation(const Request &request) : request(request), context(MLIRContext::Threading::DISABLED) {
+    DialectRegistry registry;
+    registerDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+  }
+  llvm::Expected<std::string> emit(Emit kind);
+
+private:
+  llvm::Expected<Variant> plan(StringRef targetName);
+  llvm::Error buildSteps(ModuleOp module, TargetAttr target);
+  std::string stepName(const GroupRequest &group);
+  llvm::Expected<std::unique_ptr<llvm::Module>> generate(ArrayRef<Variant> variants);
+  llvm::Expected<std::unique_ptr<llvm::Module>> generateKernels(const Variant &variant, StringRef prefix);
+
+  const Request &request;
+  MLIRContext context;
+  llvm::LLVMContext llvmContext;
+  llvm::StringSet<> names;
+};
+} // namespace
+
+/// preset_rowsxcolumns, made unique: what reports and descriptions call the group.
+std::string Compilation::stepName(const GroupRequest &group) {
+  std::string name = group.step.preset;
+  for (auto [i, size] : llvm::enumerate(group.step.shape))
+    name += (i ? "x" : "_") + std::to_string(size);
+  std::string unique = name;
+  for (int i = 1; !names.insert(unique).second; ++i)
+    unique = name + "_" + std::to_string(i);
+  return unique;
+}
+
+static llvm::Error checkRequest(const Request &request) {
+  if (request.dtype != "auto" && request.dtype != "f32" && request.dtype != "bf16")
+    return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32 or bf16");
+  if (request.form != "auto" && request.form != "standard" && request.form != "gram")
+    return llvm::createStringError("unknown form '" + request.form + "', expected auto, standard or gram");
+  StringRef name = request.name;
+  if (name.empty() || llvm::isDigit(name[0]) || !llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; }))
+    return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
+  for (const GroupRequest &group : request.groups)
+    if (group.parameters.empty())
+      return llvm::createStringError("a group of preset '" + group.step.preset + "' has no parameters");
+  return llvm::Error::success();
+}
+
+llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto program = ProgramOp::create(builder, module.getLoc(), request.name);
+  OpBuilder uses = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
+  for (const GroupRequest &group : request.groups) {
+    StepOptions step = group.step;
+    bool narrowByDefault = step.preset != "inverse_root" && step.preset != "exact" && step.preset != "rms";
+    if (request.dtype != "auto")
+      step.operands = request.dtype;
+    else if (narrowByDefault) // bf16 only pays where the processor multiplies it
+      step.operands = target.getIsa() == "fma" ? "f32" : "bf16";
+    if (request.form != "auto")
+      step.form = request.form;
+    if (request.restarts)
+      step.restarts = request.restarts;
+    std::string error, name = stepName(group);
+    if (failed(buildStep(module, name, step, error)))
+      return llvm::createStringError(error);
+    SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());
+    UseOp::create(uses, module.getLoc(), name, builder.getStrArrayAttr(parameters), group.set);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
+  std::string error;
+  FailureOr<TargetAttr> target = lookupTarget(&context, targetName, error);
+  if (failed(target))
+    return llvm::createStringError(error);
+  names.clear();
+  Variant variant{ModuleOp::create(UnknownLoc::get(&context)), *target};
+  ModuleOp module = *variant.planned;
+  module->setAttr("muon.target", *target);
+  FirstDiagnostic diagnostic(&context);
+  if (llvm::Error failure = buildSteps(module, *target))
+    return failure;
+  if (failed(verify(module)) || failed(walk(module, Room::plan)))
+    return diagnostic.error();
+  return variant;
+}
+
+llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generateKernels(const Variant &variant, StringRef prefix) {
+  OwningOpRef<ModuleOp> lowered(cast<ModuleOp>(variant.planned.get()->clone()));
+  FirstDiagnostic diagnostic(&context);
+  if (failed(walk(*lowered, Room::cpu)))
+    return diagnostic.error();
+  std::unique_ptr<llvm::Module> code = translate(*lowered, llvmContext);
+  if (!code)
+    return diagnostic.error();
+  optimise(*code);
+  // Several variants share an object, and several programs a process: only the query function is visible.
+  for (llvm::Function &function : *code)
+    if (!function.isDeclaration()) {
+      function.setName(Twine(prefix) + function.getName());
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+    }
+  return code;
+}
+
+llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generate(ArrayRef<Variant> variants) {
+  std::unique_ptr<llvm::Module> all;
+  SmallVector<DescribedVariant> described;
+  for (auto [i, variant] : llvm::enumerate(variants)) {
+    std::string prefix = "v" + std::to_string(i) + "_";
+    auto code = generateKernels(variant, prefix);
+    if (!code)
+      return code.takeError();
+    DescribedVariant description;
+    description.planned = *variant.planned;
+    description.kernelPrefix = prefix;
+    description.features = llvm::join(requiredFeatures(variant.target), ",");
+    description.report = reportText(*variant.planned);
+    description.preference = variants.size() - i; // as the request lists them
+    described.push_back(description);
+    if (!all)
+      all = std::move(*code);
+    else if (all->getTargetTriple() != (*code)->getTargetTriple())
+      return llvm::createStringError("targets of one program must share a triple, got " + all->getTargetTriple().str() + " and " +
+                                     (*code)->getTargetTriple().str());
+    else if (linkKeepingInternals(*all, std::move(*code)))
+      return llvm::createStringError("the variants could not be linked");
+  }
+  emitDescription(*all, request.name, described);
+  return all;
+}
+
+static std::string print(Operation *op) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  op->print(stream);
+  stream << "\n";
+  return text;
+}
+
+llvm::Expected<std::string> Compilation::emit(Emit kind) {
+  std::vector<Variant> variants;
+  for (const std::string &name : request.targets) {
+    auto variant = plan(name);
+    if (!variant)
+      return variant.takeError();
+    variants.push_back(std::move(*variant));
+  }
+  if (variants.empty())
+    return llvm::createStringError("expected at least one target");
+  if (kind == Emit::mlir)
+    return print(*variants.front().planned);
+  if (kind == Emit::header)
+    return emitHeader(request.name, *variants.front().planned);
+  auto code = generate(variants);
+  if (!code)
+    return code.takeError();
+  TargetAttr target = variants.front().target;
+  if (kind == Emit::llvm || kind == Emit::bitcode) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    if (kind == Emit::llvm)
+      (*code)->print(stream, nullptr);
+    else
+      llvm::WriteBitcodeToFile(**code, stream);
+    return text;
+  }
+  if (kind == Emit::assembly || kind == Emit::report) {
+    auto text = compileAssembly(**code, target);
+    if (!text || kind == Emit::assembly)
+      return text;
+    return describe(*variants.front().planned, *text, "v0_");
+  }
+  auto object = compileObject(**code, target);
+  if (!object)
+    return object.takeError();
+  StringRef bytes(object->data(), object->size());
+  return kind == Emit::object ? bytes.str() : linkLibrary(bytes);
+}
+
+llvm::Expected<std::string> muon::compile(const Request &request, Emit emit) {
+  if (llvm::Error error = checkRequest(request))
+    return error;
+  return Compilation(request).emit(emit);
+}
+
+std::string muon::compilerBuild() { return std::string("muon " MUON_VERSION " ") + MUON_BUILD_ID + " LLVM " LLVM_VERSION_STRING; }
+
+std::string muon::hostTarget() {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<MuonDialect>();
+  std::string error;
+  FailureOr<TargetAttr> target = lookupTarget(&context, "native", error);
+  return failed(target) ? error : (target->getCpu() + " " + target->getFeatures()).str();
+}

@@ -1,0 +1,107 @@
+//===- Report.cpp - what was chosen and why -------------------------------------------------------===//
+
+#include "Report.h"
+
+#include "muon/IR/Muon.h"
+#include "muon/Object/HotLoop.h"
+
+#include "llvm/Support/JSON.h"
+
+using namespace mlir;
+using namespace muon;
+namespace json = llvm::json;
+
+static json::Value toJson(Attribute attribute) {
+  if (auto text = dyn_cast<StringAttr>(attribute))
+    return text.getValue().str();
+  if (auto flag = dyn_cast<BoolAttr>(attribute))
+    return flag.getValue();
+  if (auto number = dyn_cast<FloatAttr>(attribute))
+    return number.getValueAsDouble();
+  if (auto number = dyn_cast<IntegerAttr>(attribute))
+    return number.getInt();
+  if (auto numbers = dyn_cast<DenseI64ArrayAttr>(attribute))
+    return json::Array(numbers.asArrayRef());
+  if (auto items = dyn_cast<ArrayAttr>(attribute)) {
+    json::Array array;
+    for (Attribute item : items)
+      array.push_back(toJson(item));
+    return array;
+  }
+  if (auto fields = dyn_cast<DictionaryAttr>(attribute)) {
+    json::Object object;
+    for (NamedAttribute field : fields)
+      object[field.getName().getValue()] = toJson(field.getValue());
+    return object;
+  }
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  attribute.print(stream);
+  return text;
+}
+
+static json::Object describeTarget(TargetAttr target) {
+  return json::Object{{"cpu", target.getCpu()}, {"isa", target.getIsa()}, {"lanes", target.getLanes()}};
+}
+
+static json::Array describeGroups(ModuleOp planned) {
+  json::Array groups;
+  planned.walk([&](UseOp use) {
+    auto function = planned.lookupSymbol<func::FuncOp>(use.getFunction());
+    json::Object group{{"function", use.getFunction()}, {"parameters", static_cast<int64_t>(use.getParameters().size())}};
+    for (NamedAttribute attribute : function->getDiscardableAttrs())
+      if (attribute.getName().getValue().starts_with("muon."))
+        group[attribute.getName().getValue().drop_front(5)] = toJson(attribute.getValue());
+    groups.push_back(std::move(group));
+  });
+  return groups;
+}
+
+static json::Array describeStages(VariantOp variant) {
+  json::Array stages;
+  for (auto stage : variant.getBody().getOps<StageOp>()) {
+    json::Array launches;
+    for (auto launch : stage.getBody().getOps<LaunchOp>())
+      launches.push_back(json::Object{{"kernel", launch.getKernel()},
+                                      {"function", launch.getFunction()},
+                                      {"tiles", static_cast<int64_t>(launch.getTiles())},
+                                      {"sizes", json::Array(launch.getSizes())}});
+    stages.push_back(std::move(launches));
+  }
+  return stages;
+}
+
+static json::Object describeProgram(ModuleOp planned) {
+  VariantOp variant = *planned.getOps<VariantOp>().begin();
+  return json::Object{{"target", describeTarget(variant.getTarget())},
+                      {"workspace_bytes", static_cast<int64_t>(variant.getWorkspace())},
+                      {"kernels", static_cast<int64_t>(llvm::range_size(planned.getOps<KernelOp>()))},
+                      {"groups", describeGroups(planned)},
+                      {"stages", describeStages(variant)}};
+}
+
+std::string muon::reportText(ModuleOp planned) {
+  std::string text;
+  llvm::raw_string_ostream(text) << json::Value(describeProgram(planned));
+  return text;
+}
+
+std::string muon::describe(ModuleOp planned, StringRef assembly, StringRef kernelPrefix) {
+  json::Object program = describeProgram(planned);
+  json::Array loops;
+  for (auto kernel : planned.getOps<KernelOp>()) {
+    if (kernel.getKind() != KernelKind::product)
+      continue;
+    HotLoop loop = countHotLoop(assembly, (kernelPrefix + kernel.getSymName()).str());
+    loops.push_back(json::Object{{"kernel", kernel.getSymName()},
+                                 {"vector_loads", loop.vectorLoads},
+                                 {"broadcasts", loop.broadcasts},
+                                 {"multiply_adds", loop.multiplyAdds},
+                                 {"spills", loop.spills},
+                                 {"unroll", static_cast<int64_t>(loop.unroll)}});
+  }
+  program["hot_loops_per_step_of_k"] = std::move(loops);
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", json::Value(std::move(program)));
+  return text;
+}

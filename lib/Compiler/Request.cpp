@@ -1,0 +1,120 @@
+//===- Request.cpp - a request from JSON text -----------------------------------------------------===//
+
+#include "muon/Compiler/Compiler.h"
+
+#include "llvm/Support/JSON.h"
+
+using namespace muon;
+namespace json = llvm::json;
+using llvm::StringRef;
+
+/// What json::Path cannot carry: the names an unknown field was compared with.
+static thread_local std::string expectedFields;
+
+/// Refuses fields that nothing would read: a misspelt option must not be ignored.
+static bool onlyKnown(const json::Value &value, llvm::ArrayRef<StringRef> known, json::Path path) {
+  const json::Object *object = value.getAsObject();
+  if (!object)
+    return true; // the mapper reports it
+  for (const auto &field : *object)
+    if (!llvm::is_contained(known, StringRef(field.first))) {
+      expectedFields = ", expected " + llvm::join(known, ", ");
+      path.field(field.first).report("unknown field");
+      return false;
+    }
+  return true;
+}
+
+namespace muon {
+static bool readDtypes(const json::Value &value, StepOptions &step, json::Path path) {
+  json::ObjectMapper map(value, path);
+  return onlyKnown(value, {"weight", "gradient", "momentum"}, path) && map && map.mapOptional("weight", step.weight) &&
+         map.mapOptional("gradient", step.gradient) && map.mapOptional("momentum", step.momentum);
+}
+
+/// A table is a published name, or rows of coefficients.
+static bool readTable(const json::Value &value, StepOptions &step, json::Path path) {
+  if (auto name = value.getAsString()) {
+    step.table = name->str();
+    return true;
+  }
+  std::vector<std::vector<double>> rows;
+  if (!fromJSON(value, rows, path))
+    return false;
+  for (std::vector<double> &row : rows)
+    step.rows.push_back(Row{std::move(row)});
+  return true;
+}
+
+static bool readOptions(const json::Value &value, StepOptions &step, json::Path path) {
+  json::ObjectMapper map(value, path);
+  if (!onlyKnown(value,
+                 {"nesterov", "momentum_form", "adjust_lr", "decay", "table", "steps", "eps", "eps_form", "safety", "damping", "clip",
+                  "stochastic_rounding"},
+                 path) ||
+      !map)
+    return false;
+  const json::Value *table = value.getAsObject()->get("table");
+  if (table && !readTable(*table, step, path.field("table")))
+    return false;
+  return map.mapOptional("clip", step.clip) && map.mapOptional("stochastic_rounding", step.stochasticRounding) &&
+         map.map("nesterov", step.nesterov) && map.map("momentum_form", step.momentumForm) && map.map("adjust_lr", step.adjustLr) &&
+         map.map("decay", step.decay) && map.map("steps", step.steps) && map.map("eps", step.eps) &&
+         map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping);
+}
+
+static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path path) {
+  json::ObjectMapper map(value, path);
+  if (!onlyKnown(value, {"shape", "parameters", "set", "preset", "dtypes", "options"}, path) || !map ||
+      !map.map("shape", group.step.shape) || !map.map("parameters", group.parameters) || !map.mapOptional("set", group.set) ||
+      !map.mapOptional("preset", group.step.preset))
+    return false;
+  const json::Object &object = *value.getAsObject();
+  if (const json::Value *dtypes = object.get("dtypes"); dtypes && !readDtypes(*dtypes, group.step, path.field("dtypes")))
+    return false;
+  const json::Value *options = object.get("options");
+  return !options || readOptions(*options, group.step, path.field("options"));
+}
+
+static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
+  json::ObjectMapper map(value, path);
+  std::string targets = "cpu", nonfinite = "propagate";
+  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "groups"}, path) || !map ||
+      !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
+      !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) ||
+      !map.mapOptional("nonfinite", nonfinite) || !map.map("groups", request.groups))
+    return false;
+  if (nonfinite != "propagate") {
+    path.field("nonfinite").report("expected \"propagate\"");
+    return false;
+  }
+  llvm::SmallVector<StringRef> names;
+  StringRef(targets).split(names, ',', -1, false);
+  request.targets.assign(names.begin(), names.end());
+  return true;
+}
+} // namespace muon
+
+llvm::Expected<Request> muon::parseRequest(StringRef text) {
+  llvm::Expected<json::Value> value = json::parse(text);
+  if (!value)
+    return value.takeError();
+  json::Path::Root root("request");
+  Request request;
+  expectedFields.clear();
+  if (!fromJSON(*value, request, root))
+    return llvm::createStringError(llvm::toString(root.getError()) + expectedFields);
+  if (request.groups.empty())
+    return llvm::createStringError("request.groups: expected at least one group");
+  return request;
+}
+
+llvm::Expected<Emit> muon::parseEmit(StringRef name) {
+  static constexpr std::pair<StringRef, Emit> kKinds[] = {
+      {"object", Emit::object}, {"library", Emit::library}, {"header", Emit::header}, {"asm", Emit::assembly},
+      {"llvm", Emit::llvm},     {"mlir", Emit::mlir},       {"report", Emit::report}, {"bitcode", Emit::bitcode}};
+  for (auto [known, kind] : kKinds)
+    if (name == known)
+      return kind;
+  return llvm::createStringError("unknown emission '" + name + "', expected object, library, header, asm, llvm, mlir, report or bitcode");
+}

@@ -1,0 +1,119 @@
+//===- Walk.cpp - the rooms a module walks through: the compiler's table of contents --------------===//
+
+#include "muon/Compiler/Walk.h"
+
+#include "muon/CPU/Passes.h"
+#include "muon/Form/Passes.h"
+#include "muon/IR/Muon.h"
+#include "muon/Plan/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace mlir;
+using namespace muon;
+
+static constexpr llvm::StringLiteral kRoom = "muon.room";
+static constexpr llvm::StringLiteral kRoomNames[] = {"ir", "form", "plan", "cpu"};
+
+StringRef muon::roomName(Room room) { return kRoomNames[static_cast<unsigned>(room)]; }
+
+FailureOr<Room> muon::parseRoom(StringRef name) {
+  for (Room room : {Room::ir, Room::form, Room::plan, Room::cpu})
+    if (roomName(room) == name)
+      return room;
+  return failure();
+}
+
+static void buildRoom(OpPassManager &manager, Room room) {
+  switch (room) {
+  case Room::ir:
+    return;
+  case Room::form:
+    return buildFormPipeline(manager, FormOptions());
+  case Room::plan:
+    return buildPlanPipeline(manager);
+  case Room::cpu:
+    return buildCpuPipeline(manager);
+  }
+}
+
+/// The room a module has left last.
+static FailureOr<Room> roomOf(ModuleOp module) {
+  auto name = module->getAttrOfType<StringAttr>(kRoom);
+  if (!name)
+    return Room::ir;
+  FailureOr<Room> room = parseRoom(name.getValue());
+  if (failed(room))
+    module.emitOpError() << "expected muon.room to be ir, form, plan or cpu, got " << name;
+  return room;
+}
+
+template <typename Run>
+static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
+  FailureOr<Room> at = roomOf(module);
+  if (failed(at))
+    return failure();
+  for (unsigned next = static_cast<unsigned>(*at) + 1; next <= static_cast<unsigned>(last); ++next) {
+    OpPassManager manager(ModuleOp::getOperationName());
+    buildRoom(manager, static_cast<Room>(next));
+    if (failed(run(manager)))
+      return failure();
+    module->setAttr(kRoom, StringAttr::get(module.getContext(), kRoomNames[next]));
+  }
+  return success();
+}
+
+LogicalResult muon::walk(ModuleOp module, Room last) {
+  return walkRooms(module, last, [&](OpPassManager &room) {
+    PassManager manager(module->getName());
+    static_cast<OpPassManager &>(manager) = room;
+    return manager.run(module);
+  });
+}
+
+namespace {
+/// The walk as a pass, so that muon-opt can stop in any room and go on from a file left there.
+struct WalkPass : PassWrapper<WalkPass, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(WalkPass)
+  explicit WalkPass(Room last) : last(last) {}
+  StringRef getArgument() const final { return "muon-walk-rooms"; }
+  void getDependentDialects(DialectRegistry &registry) const override { registerDialects(registry); }
+  void runOnOperation() override {
+    auto run = [&](OpPassManager &manager) { return runPipeline(manager, getOperation()); };
+    if (failed(walkRooms(getOperation(), last, run)))
+      signalPassFailure();
+  }
+  Room last;
+};
+
+struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
+  Option<std::string> stopAfter{*this, "stop-after", llvm::cl::desc("form, plan or cpu"), llvm::cl::init("cpu")};
+};
+} // namespace
+
+void muon::registerDialects(DialectRegistry &registry) {
+  registry.insert<MuonDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, linalg::LinalgDialect,
+                  LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+}
+
+void muon::registerPasses() {
+  registerMuonFormPasses();
+  registerMuonPlanPasses();
+  registerMuonCPUPasses();
+  PassPipelineRegistration<PipelineOptions>(
+      "muon-pipeline", "Walk through the rooms, from where the module stands", [](OpPassManager &manager, const PipelineOptions &options) {
+        FailureOr<Room> last = parseRoom(options.stopAfter);
+        if (failed(last))
+          llvm::reportFatalUsageError(Twine("expected stop-after=form, plan or cpu, got ") + options.stopAfter);
+        manager.addPass(std::make_unique<WalkPass>(*last));
+      });
+}

@@ -1,0 +1,230 @@
+//===- EmitDescription.cpp - a planned module as the runtime's constant structs -------------------===//
+
+#include "muon/Object/EmitDescription.h"
+
+#include "ConstantStructs.h"
+#include "muon_runtime.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/IR/IRBuilder.h"
+
+using namespace mlir;
+using namespace muon;
+
+namespace {
+/// One muon.use, or a step function without any: a group of the description.
+struct GroupInfo {
+  func::FuncOp function;
+  SmallVector<StringRef> parameters;
+  SmallVector<int64_t> sets;
+  int64_t matrices = 1, firstParameter = 0;
+};
+
+class Describer {
+public:
+  Describer(llvm::Module &module, StringRef name, ArrayRef<DescribedVariant> variants)
+      : module(module), name(name), variants(variants), c(module) {}
+  void emit();
+
+private:
+  void collectGroups();
+  int64_t groupOf(StringRef function) const;
+  llvm::Constant *describeArgument(StringRef name, uint32_t role, Type type);
+  llvm::Constant *describeGroup(GroupInfo &group);
+  llvm::Constant *describeOperand(PlaceAttr place, OperandAttr operand);
+  llvm::Constant *describeLaunch(const DescribedVariant &variant, LaunchOp launch, uint64_t &items);
+  llvm::Constant *describeVariant(const DescribedVariant &variant);
+  void emitQuery(llvm::Constant *program);
+
+  llvm::Module &module;
+  StringRef name;
+  ArrayRef<DescribedVariant> variants;
+  ConstantStructs c;
+  SmallVector<GroupInfo> groups;
+  llvm::MapVector<StringRef, int64_t> sets;
+  int64_t numParameters = 0;
+};
+} // namespace
+
+static uint32_t dtypeOf(Type type) {
+  if (type.isBF16())
+    return MUON_BF16;
+  if (type.isF16())
+    return MUON_F16;
+  if (type.isF64())
+    return MUON_F64;
+  return type.isInteger(32) ? MUON_I32 : type.isInteger(64) ? MUON_I64 : MUON_F32;
+}
+
+static uint32_t roleOf(StringRef role) {
+  return llvm::StringSwitch<uint32_t>(role).Case("weight", MUON_WEIGHT).Case("gradient", MUON_GRADIENT).Case("state", MUON_STATE).Default(MUON_INPUT);
+}
+
+static StringRef textAttr(DictionaryAttr attributes, StringRef key, StringRef otherwise) {
+  auto text = attributes ? attributes.getAs<StringAttr>(key) : nullptr;
+  return text ? text.getValue() : otherwise;
+}
+
+/// Leading dimensions of the weight: one matrix each.
+static int64_t matricesPerParameter(func::FuncOp function) {
+  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
+    if (textAttr(function.getArgAttrDict(i), "muon.arg", "") == "weight") {
+      ArrayRef<int64_t> shape = cast<RankedTensorType>(function.getArgumentTypes()[i]).getShape();
+      int64_t count = 1;
+      for (int64_t size : shape.drop_back(std::min<size_t>(2, shape.size())))
+        count *= size;
+      return count;
+    }
+  return 1;
+}
+
+void Describer::collectGroups() {
+  ModuleOp planned = variants.front().planned;
+  llvm::MapVector<StringRef, GroupInfo> found;
+  planned.walk([&](UseOp use) {
+    GroupInfo &group = found[use.getFunction()];
+    group.function = planned.lookupSymbol<func::FuncOp>(use.getFunction());
+    int64_t set = sets.insert({use.getSet(), static_cast<int64_t>(sets.size())}).first->second;
+    for (auto parameter : use.getParameters().getAsRange<StringAttr>()) {
+      group.parameters.push_back(parameter.getValue());
+      group.sets.push_back(set);
+    }
+  });
+  if (found.empty()) // a module without muon.program: every step function has one parameter of its own name
+    for (auto function : planned.getOps<func::FuncOp>()) {
+      found[function.getName()] = {function, {function.getName()}, {0}};
+      sets.insert({"default", 0});
+    }
+  for (auto &[symbol, group] : found) {
+    group.matrices = matricesPerParameter(group.function);
+    group.firstParameter = numParameters;
+    numParameters += group.parameters.size();
+    groups.push_back(std::move(group));
+  }
+}
+
+int64_t Describer::groupOf(StringRef function) const {
+  for (auto [i, group] : llvm::enumerate(groups)) {
+    func::FuncOp candidate = group.function;
+    if (candidate.getName() == function)
+      return i;
+  }
+  return -1;
+}
+
+llvm::Constant *Describer::describeArgument(StringRef argument, uint32_t role, Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  SmallVector<llvm::Constant *> sizes;
+  for (int64_t i = 0; i < static_cast<int64_t>(MUON_MAX_RANK); ++i)
+    sizes.push_back(c.i64(i < tensor.getRank() ? tensor.getDimSize(i) : 0));
+  return c.record({c.string(argument), c.i32(role), c.i32(dtypeOf(tensor.getElementType())), c.i32(tensor.getRank()), c.i32(0),
+                   c.inlineArray(sizes)});
+}
+
+llvm::Constant *Describer::describeGroup(GroupInfo &group) {
+  func::FuncOp function = group.function;
+  SmallVector<llvm::Constant *> arguments, parameters, setIndices;
+  unsigned donated = 0;
+  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
+    Type type = function.getArgumentTypes()[i];
+    if (!isa<RankedTensorType>(type))
+      continue;
+    StringRef role = textAttr(function.getArgAttrDict(i), "muon.arg", "input");
+    donated += role == "weight" || role == "state";
+    arguments.push_back(describeArgument(textAttr(function.getArgAttrDict(i), "muon.name", role), roleOf(role), type));
+  }
+  for (unsigned i = donated, e = function.getNumResults(); i < e; ++i)
+    arguments.push_back(describeArgument(textAttr(function.getResultAttrDict(i), "muon.name", "metric"), MUON_METRIC, function.getResultTypes()[i]));
+  for (StringRef parameter : group.parameters)
+    parameters.push_back(c.string(parameter));
+  for (int64_t set : group.sets)
+    setIndices.push_back(c.i32(set));
+  return c.record({c.string(function.getName()), c.i32(arguments.size()), c.i32(group.parameters.size()), c.array(arguments),
+                   c.array(parameters), c.array(setIndices), c.i64(group.matrices), c.i64(group.firstParameter)});
+}
+
+llvm::Constant *Describer::describeOperand(PlaceAttr place, OperandAttr operand) {
+  return c.record({c.i32(place.isArgument() ? MUON_PLACE_ARGUMENT : MUON_PLACE_WORKSPACE), c.i32(dtypeOf(operand.getDtype())),
+                   c.i32(std::max<int64_t>(place.getArgument(), 0)), c.i32(place.getRowAxis()), c.i32(place.getColumnAxis()),
+                   c.i32(operand.getDirection() == Direction::out), c.i64(place.getOffset()), c.i64(place.getMatrixStride()),
+                   c.i64(place.getRowStride()), c.i64(place.getColumnStride())});
+}
+
+llvm::Constant *Describer::describeLaunch(const DescribedVariant &variant, LaunchOp launch, uint64_t &items) {
+  ModuleOp planned = variant.planned;
+  auto kernel = planned.lookupSymbol<KernelOp>(launch.getKernel());
+  int64_t group = groupOf(launch.getFunction());
+  SmallVector<llvm::Constant *> operands, coefficients, sizes;
+  for (auto [place, operand] : llvm::zip(launch.getPlaces(), kernel.getOperands()))
+    operands.push_back(describeOperand(cast<PlaceAttr>(place), cast<OperandAttr>(operand)));
+  for (double coefficient : launch.getCoefficients())
+    coefficients.push_back(c.f64(coefficient));
+  for (unsigned i = 0; i < 8; ++i)
+    sizes.push_back(c.i64(i < launch.getSizes().size() ? launch.getSizes()[i] : 0));
+  uint64_t itemBytes = sizeof(muon_item) + operands.size() * sizeof(muon_view), offset = items;
+  items += itemBytes * groups[group].parameters.size() * groups[group].matrices;
+  llvm::Constant *function = module.getFunction(variant.kernelPrefix + kernel.getSymName().str());
+  return c.record({function ? function : c.null(), c.string(kernel.getSymName()), c.i32(group), c.i32(launch.getTiles()),
+                   c.i32(operands.size()), c.i32(coefficients.size()), c.array(operands), c.array(coefficients), c.inlineArray(sizes),
+                   c.i64(offset), c.i64(itemBytes), c.i32(launch.getPredicate()), c.i32(0)});
+}
+
+llvm::Constant *Describer::describeVariant(const DescribedVariant &variant) {
+  ModuleOp planned = variant.planned;
+  VariantOp op = *planned.getOps<VariantOp>().begin();
+  uint64_t items = 0;
+  SmallVector<llvm::Constant *> stages;
+  for (auto stage : op.getBody().getOps<StageOp>()) {
+    SmallVector<llvm::Constant *> launches;
+    for (auto launch : stage.getBody().getOps<LaunchOp>())
+      launches.push_back(describeLaunch(variant, launch, items));
+    stages.push_back(c.record({c.i32(launches.size()), c.i32(0), c.array(launches)}));
+  }
+  return c.record({c.string(op.getTarget().getCpu()), c.string(variant.features), c.i64(op.getWorkspace()), c.i64(op.getScratch()),
+                   c.i64(items), c.i32(stages.size()), c.i32(variant.preference), c.array(stages), c.string(variant.report)});
+}
+
+void Describer::emitQuery(llvm::Constant *program) {
+  llvm::LLVMContext &context = module.getContext();
+  auto *type = llvm::FunctionType::get(llvm::PointerType::get(context, 0), {llvm::Type::getInt32Ty(context)}, false);
+  auto *query = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, module);
+  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "", query));
+  llvm::Value *known = builder.CreateICmpEQ(query->getArg(0), builder.getInt32(MUON_ABI_VERSION));
+  builder.CreateRet(builder.CreateSelect(known, program, c.null()));
+}
+
+void Describer::emit() {
+  collectGroups();
+  ModuleOp planned = variants.front().planned;
+  auto names = planned->getAttrOfType<ArrayAttr>("muon.scalars");
+  auto integers = planned->getAttrOfType<DenseBoolArrayAttr>("muon.integer_scalars");
+  SmallVector<llvm::Constant *> scalars, described, describedVariants;
+  for (auto [scalar, integer] : llvm::zip(names.getAsRange<StringAttr>(), integers.asArrayRef()))
+    scalars.push_back(c.record({c.string(scalar.getValue()), c.i32(integer), c.i32(0)}));
+  for (GroupInfo &group : groups)
+    described.push_back(describeGroup(group));
+  for (const DescribedVariant &variant : variants)
+    describedVariants.push_back(describeVariant(variant));
+  emitQuery(c.global(c.record({c.i32(MUON_ABI_VERSION), c.i32(groups.size()), c.i32(variants.size()), c.i32(scalars.size()),
+                               c.i32(sets.size()), c.i32(0), c.i64(numParameters), c.string(name), c.array(described),
+                               c.array(describedVariants), c.array(scalars)})));
+}
+
+void muon::emitDescription(llvm::Module &module, StringRef name, ArrayRef<DescribedVariant> variants) {
+  Describer(module, name, variants).emit();
+}
+
+std::string muon::emitHeader(StringRef name, ModuleOp planned) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  std::string guard = name.upper();
+  out << "/* Generated by muon-opt: declares the program `" << name << "`, to be given to muon_load().\n *\n * Groups:\n";
+  planned.walk([&](UseOp use) { out << " *   " << use.getFunction() << ": " << use.getParameters().size() << " parameter(s)\n"; });
+  out << " * Scalar row:";
+  if (auto names = planned->getAttrOfType<ArrayAttr>("muon.scalars"))
+    for (auto [i, scalar] : llvm::enumerate(names.getAsRange<StringAttr>()))
+      out << (i ? ", " : " ") << scalar.getValue();
+  out << " */\n#ifndef MUON_PROGRAM_" << guard << "_H\n#define MUON_PROGRAM_" << guard << "_H\n#include \"muon_runtime.h\"\n\n"
+      << "#ifdef __cplusplus\nextern \"C\"\n#endif\nconst muon_program *" << name << "(uint32_t abi);\n\n#endif\n";
+  return text;
+}
