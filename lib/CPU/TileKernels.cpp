@@ -1,8 +1,8 @@
 //===- TileKernels.cpp - register tiles on AMX
 //----------------------------------------------------===//
 //
-// The tile registers are named by number and configured once per tile function: LLVM's automatic
-// configuration would reload it in every micro kernel.
+// Tile registers are named by number and configured once per tile function: LLVM's automatic
+// configuration would load it anew in every micro kernel. C takes tiles 0-3, A 4-5, B 6-7.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -12,6 +12,110 @@ using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
 
-void cpu::openTiles(Emitter &e) {}
-void cpu::closeTiles(Emitter &e) {}
-void cpu::callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value strip) {}
+static constexpr int64_t kTileBytes = 1024;
+
+/// An intrinsic without result; `numbers` are its tile registers.
+static void tileOp(Emitter &e, StringRef name, ArrayRef<int64_t> numbers,
+                   ValueRange operands = {}) {
+  SmallVector<Value> all;
+  for (int64_t number : numbers)
+    all.push_back(e.make<LLVM::ConstantOp>(e.i8, e.b.getI8IntegerAttr(number)));
+  all.append(operands.begin(), operands.end());
+  e.make<LLVM::CallIntrinsicOp>(e.b.getStringAttr(("llvm.x86." + name).str()), all);
+}
+
+void cpu::openTiles(Emitter &e) {
+  if (!e.machine.amx)
+    return;
+  // Palette 1; eight tiles of 16 rows (bytes 48..) by 64 bytes (16-bit words from byte 16).
+  SmallVector<int32_t> words(16, 0);
+  words[0] = 1;
+  for (int i = 4; i < 8; ++i)
+    words[i] = 64 | 64 << 16;
+  words[12] = words[13] = 0x10101010;
+  Value place = e.stack(64);
+  auto type = cast<ShapedType>(Type(e.lanes(e.i32)));
+  Value configuration =
+      e.make<arith::ConstantOp>(DenseElementsAttr::get(type, ArrayRef<int32_t>(words)));
+  e.storeRaw(configuration, place, 64);
+  tileOp(e, "ldtilecfg", {}, place);
+}
+
+void cpu::closeTiles(Emitter &e) {
+  if (e.machine.amx)
+    tileOp(e, "tilerelease", {});
+}
+
+static void defineNative(Emitter &e, ValueRange args) {
+  Value a = args[0], b = args[1], c = args[2], depth = args[4], fresh = args[5];
+  Value cStride = e.mul(args[3], 4), strip = e.mul(args[6], 2);
+  Value bStride = e.index(4 * e.machine.lanes());
+  auto forEachTile = [&](llvm::function_ref<void(int64_t, Value)> action) {
+    for (int64_t i = 0; i < 2; ++i)
+      for (int64_t j = 0; j < 2; ++j)
+        action(2 * i + j, e.bytes(c, e.add(e.mul(cStride, 16 * i), 64 * j)));
+  };
+  e.when(
+      fresh, [&] { forEachTile([&](int64_t t, Value) { tileOp(e, "tilezero", {t}); }); },
+      [&] {
+        forEachTile([&](int64_t t, Value at) { tileOp(e, "tileloadd64", {t}, {at, cStride}); });
+      });
+  e.loop(e.index(0), depth, 1, [&](Value step) {
+    Value a0 = e.bytes(a, e.mul(step, kTileBytes)), a1 = e.bytes(a0, strip);
+    Value b0 = e.bytes(b, e.mul(e.mul(step, 16), bStride)), b1 = e.bytes(b0, e.index(64));
+    Value aStride = e.index(64);
+    tileOp(e, "tileloadd64", {6}, {b0, bStride});
+    tileOp(e, "tileloadd64", {4}, {a0, aStride});
+    tileOp(e, "tdpbf16ps", {0, 4, 6});
+    tileOp(e, "tileloadd64", {7}, {b1, bStride});
+    tileOp(e, "tdpbf16ps", {1, 4, 7});
+    tileOp(e, "tileloadd64", {5}, {a1, aStride});
+    tileOp(e, "tdpbf16ps", {2, 5, 6});
+    tileOp(e, "tdpbf16ps", {3, 5, 7});
+  });
+  forEachTile([&](int64_t t, Value at) { tileOp(e, "tilestored64", {t}, {at, cStride}); });
+}
+
+/// The sums one tdpbf16ps adds to 16 elements of a row of C: Intel defines it as the even products
+/// of the 16 pairs summed on their own, the odd ones likewise, then both added. (It flushes
+/// subnormals, which this does not.)
+static Value stepSum(Emitter &e, Value aRow, Value bTile, Value bStride) {
+  Type words = e.lanes(e.i32);
+  Value zero = e.zero(e.lanes(e.f32)), high = e.bits(words, int32_t(0xffff0000));
+  auto even = [&](Value x) { return e.asFloat(e.make<arith::ShLIOp>(x, e.bits(words, 16))); };
+  auto odd = [&](Value x) { return e.asFloat(e.make<arith::AndIOp>(x, high)); };
+  SmallVector<Value> sums =
+      e.loop(e.index(0), e.index(16), 1, {zero, zero}, [&](Value p, ValueRange sums) {
+        Value x = e.broadcast(e.loadRaw(e.i32, e.offset(aRow, e.i32, p), 4));
+        Value y = e.loadRaw(words, e.bytes(bTile, e.mul(p, bStride)), 4);
+        return SmallVector<Value>{e.mulAdd(even(x), even(y), sums[0]),
+                                  e.mulAdd(odd(x), odd(y), sums[1])};
+      });
+  return e.make<arith::AddFOp>(sums[0], sums[1]);
+}
+
+static void defineEmulated(Emitter &e, ValueRange args) {
+  Value a = args[0], b = args[1], c = args[2], depth = args[4], fresh = args[5];
+  Value bStride = e.index(4 * e.machine.lanes()), zero = e.zero(e.lanes(e.f32));
+  e.loop(e.index(0), e.index(32), 1, [&](Value row) {
+    Value strip = e.mul(e.div(row, 16), args[6]);
+    Value aRow = e.offset(a, e.b.getBF16Type(), e.add(strip, e.mul(e.rem(row, 16), 32)));
+    e.loop(e.index(0), e.index(2), 1, [&](Value half) {
+      Value at = e.offset(c, e.f32, e.add(e.mul(row, args[3]), e.mul(half, kLanes)));
+      Value start = e.select(fresh, zero, e.loadLanes(e.f32, at));
+      Value sum = e.loop(e.index(0), depth, 1, start, [&](Value step, ValueRange sum) {
+        Value aStep = e.bytes(aRow, e.mul(step, kTileBytes));
+        Value bStep = e.bytes(b, e.add(e.mul(e.mul(step, 16), bStride), e.mul(half, 64)));
+        Value added = stepSum(e, aStep, bStep, bStride);
+        return SmallVector<Value>{e.make<arith::AddFOp>(sum[0], added)};
+      })[0];
+      e.storeLanes(e.f32, sum, at);
+    });
+  });
+}
+
+void cpu::callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value strip) {
+  routines.call(e, "muon_tiles_32x32",
+                {tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh, strip},
+                e.machine.amx ? defineNative : defineEmulated);
+}

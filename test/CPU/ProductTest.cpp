@@ -192,3 +192,33 @@ TEST_P(ProductOn, ChunksKeepBits) {
   Outputs cut = runProduct(program, target, way, {70, 70, 200, 64, 64, 64}, a, b, d, e);
   EXPECT_EQ(whole.memory[0].get().values, cut.memory[0].get().values);
 }
+
+/// One schedule, native and legalised: the same bits, for tiles and for pairs.
+TEST(Product, LegalisedEqualsNative) {
+  for (const char *name : {"sapphirerapids", "znver4"}) {
+    TargetAttr native = target(name);
+    if (runnable(name) != native)
+      GTEST_SKIP() << "this machine has no native " << name;
+    TargetAttr legalised = scheduleOn(native, target("x86-64-v3"));
+    Way way{name, true, false};
+    Shape shape{100, 90, 333, 64, 64, 128};
+    Matrix a = random(100, 333, true, 1), b = random(333, 90, true, 2);
+    Matrix d = random(100, 90, false, 3), e = random(100, 90, true, 4);
+    Program first(productText(native, way), native), second(productText(native, way), legalised);
+    Outputs x = runProduct(first, native, way, shape, a, b, d, e);
+    Outputs y = runProduct(second, legalised, way, shape, a, b, d, e);
+    for (size_t i = 0; i < x.memory.size(); ++i)
+      EXPECT_EQ(x.memory[i].raw(), y.memory[i].raw()) << name << " output " << i;
+  }
+}
+
+/// AMX and dot schedules on a machine with neither.
+TEST(Product, LegalisedForAvx2) {
+  for (const char *name : {"sapphirerapids", "znver4"})
+    for (bool symmetric : {false, true}) {
+      TargetAttr legalised = scheduleOn(target(name), target("x86-64-v3"));
+      Way way{name, true, symmetric};
+      Program program(productText(legalised, way), legalised);
+      checkProduct(program, legalised, way, {37, symmetric ? 37 : 50, 45, 32, 32, 32});
+    }
+}
