@@ -96,14 +96,18 @@ LogicalResult StageOp::verify() { // C1
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  if (!symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getFunctionAttr())) // C2
+    return emitOpError() << "expected a func.func, got " << getFunctionAttr();
+  Operation *symbol = symbols.lookupNearestSymbolFrom(*this, getKernelAttr());
+  // A lowered kernel is a function of the same name; its launches only describe it.
+  if (symbol && !isa<func::FuncOp>(symbol) && isa<FunctionOpInterface>(symbol))
+    return success();
+  auto kernel = dyn_cast_or_null<KernelOp>(symbol);
   if (!kernel) // C1
     return emitOpError() << "expected a muon.kernel, got " << getKernelAttr();
   if (getPlaces().size() != kernel.getOperands().size())
     return emitOpError() << "expected " << kernel.getOperands().size() << " places, got " << getPlaces().size();
   if (getCoefficients().size() != kernel.getNumCoefficients())
     return emitOpError() << "expected " << kernel.getNumCoefficients() << " coefficients, got " << getCoefficients().size();
-  if (!symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getFunctionAttr())) // C2
-    return emitOpError() << "expected a func.func, got " << getFunctionAttr();
   return success();
 }

@@ -226,7 +226,8 @@ KernelOp KernelBuilder::build(StringRef name) {
   OpBuilder::InsertionGuard guard(builder);
   auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
   auto kernel = KernelOp::create(builder, loc(), name, product ? KernelKind::product : KernelKind::sweep,
-                                 product && product.symmetricResult(), TypeAttr(), ArrayAttr(), ArrayAttr(), DenseBoolArrayAttr(), 0);
+                                 product && product.symmetricResult(), TypeAttr(), builder.getArrayAttr({}), builder.getArrayAttr({}),
+                                 ArrayRef<bool>(), 0); // the lists are known when the body is
   body = builder.createBlock(&kernel.getBody());
   addPanels();
   addInputs();

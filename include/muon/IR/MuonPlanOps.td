@@ -143,7 +143,7 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
     sizes of a sweep: rows, columns, rows per tile. sizes of a product: m, n, k, block rows, block columns, k chunk.
     A product's tile is one block of C; a symmetric product's tiles are the blocks on and below the diagonal.
 
-    Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients;
+    Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients, or what it was lowered to;
     (C2) function names a func.func.
 
     ```mlir
