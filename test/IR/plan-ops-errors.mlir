@@ -153,6 +153,7 @@ muon.variant @negative_stage_foreign_op <cpu = "x86-64-v3", features = "", tripl
 // -----
 
 // muon.launch C1
+func.func private @step(tensor<4x8xf32> {muon.arg = "weight"}) -> tensor<4x8xf32>
 muon.variant @negative_launch_no_kernel <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   muon.stage {
     // expected-error@+1 {{expected a muon.kernel, got @scale}}
@@ -167,6 +168,7 @@ muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>
 ^bb0(%c: f32):
   muon.yield %c : f32
 }
+func.func private @step(tensor<4x8xf32> {muon.arg = "weight"}) -> tensor<4x8xf32>
 muon.variant @negative_launch_places <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   muon.stage {
     // expected-error@+1 {{expected 1 places, got 0}}
@@ -181,6 +183,7 @@ muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>
 ^bb0(%c: f32):
   muon.yield %c : f32
 }
+func.func private @step(tensor<4x8xf32> {muon.arg = "weight"}) -> tensor<4x8xf32>
 muon.variant @negative_launch_coefficients <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   muon.stage {
     // expected-error@+1 {{expected 1 coefficients, got 0}}

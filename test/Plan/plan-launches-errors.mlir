@@ -1,0 +1,50 @@
+// What Plan refuses, one test per message.
+// RUN: muon-opt %s --muon-plan-launches --verify-diagnostics --split-input-file
+
+// expected-error@+1 {{expected the module attribute muon.target}}
+module @negative_no_target {}
+
+// -----
+
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  // expected-error@+1 {{expected a step function with a body}}
+  func.func private @negative_declaration(tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32>
+}
+
+// -----
+
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  func.func @negative_open_list(%w: tensor<8x4xf32> {muon.arg = "weight"}, %lr: f64 {muon.name = "lr"}) -> tensor<8x4xf32> {
+    // expected-error@+1 {{cannot be planned: expected an op of Form's closed list}}
+    %w1 = muon.update %w, %w, %lr, %lr decay none scale 1.0 : tensor<8x4xf32>, tensor<8x4xf32> -> tensor<8x4xf32>
+    return %w1 : tensor<8x4xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  func.func @negative_column_sums(%w: tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32> {
+    %zero = arith.constant dense<0.0> : tensor<4xf32>
+    %e = tensor.empty() : tensor<8x4xf32>
+    // expected-error@+1 {{reduces columns; only whole matrices and rows can be reduced yet}}
+    %s = linalg.reduce { arith.addf } ins(%w : tensor<8x4xf32>) outs(%zero : tensor<4xf32>) dimensions = [0]
+    %b = linalg.broadcast ins(%s : tensor<4xf32>) outs(%e : tensor<8x4xf32>) dimensions = [0]
+    %w1 = arith.subf %w, %b : tensor<8x4xf32>
+    return %w1 : tensor<8x4xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  func.func @negative_batch_sum(%w: tensor<2x8x4xf32> {muon.arg = "weight"}) -> tensor<2x8x4xf32> {
+    %zero = arith.constant dense<0.0> : tensor<f32>
+    %e = tensor.empty() : tensor<2x8x4xf32>
+    // expected-error@+1 {{reduces batch dimension 0; matrices of a batch are independent}}
+    %s = linalg.reduce { arith.addf } ins(%w : tensor<2x8x4xf32>) outs(%zero : tensor<f32>) dimensions = [0, 1, 2]
+    %b = linalg.broadcast ins(%s : tensor<f32>) outs(%e : tensor<2x8x4xf32>) dimensions = [0, 1, 2]
+    %w1 = arith.subf %w, %b : tensor<2x8x4xf32>
+    return %w1 : tensor<2x8x4xf32>
+  }
+}
