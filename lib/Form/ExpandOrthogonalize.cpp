@@ -27,16 +27,19 @@ public:
   Term run();
 
 private:
-  /// X narrowed, and what the norm leaves to be done to R.
+  /// X narrowed, and its R where the norm has made it already.
   struct Start {
     Term x;
-    std::optional<Term> shift; ///< damping/N², added to R's diagonal
+    std::optional<Term> r;
   };
   Start normalise();
+  Start damp(Term x, Term inverse);
+  Start divideBySchatten(Term x);
+  Start divideByRowSums(Term x);
   Term inverseNorm(Term x);
-  Term standard(Term x);
+  Term standard(Start start);
   Term gramForm(Start start);
-  Term formGram(const Start &start);
+  Term formGram(Term x) { return narrowed(gram(x)); }
   Term oddPart(Term r, Coefficients c);
   Term oddPartByCubes(Term r, Coefficients c);
   bool isRestart(size_t step) {
@@ -54,25 +57,30 @@ private:
 
   OrthogonalizeOp op;
   ImplicitLocOpBuilder &b;
+  double safety;
   Side side;
   RankedTensorType squareType;
   std::vector<Row> rows;
 };
 
 Expansion::Expansion(OrthogonalizeOp op, ImplicitLocOpBuilder &builder)
-    : op(op), b(builder), side(*op.getSide()), rows(toTable(op.getTable()).rows) {
+    : op(op), b(builder), safety(op.getSafety().convertToDouble()), side(*op.getSide()),
+      rows(toTable(op.getTable()).rows) {
   auto type = cast<RankedTensorType>(op.getX().getType());
   squareType = gramType(type, side, b.getF32Type());
 }
 
 Term Expansion::run() {
   Start start = normalise();
-  return op.getForm() == Form::standard ? standard(start.x) : gramForm(start);
+  return op.getForm() == Form::standard ? standard(start) : gramForm(start);
 }
+
+/// 1/x, at most 2^126: finite in f32, and 0 (1/0) is 0.
+static Term reciprocal(Term x) { return min(1.0 / x, 0x1p126); }
 
 /// 1/(safety (N + eps)) in f64, one per matrix.
 Term Expansion::inverseNorm(Term x) {
-  double safety = op.getSafety().convertToDouble(), eps = op.getEps().convertToDouble();
+  double eps = op.getEps().convertToDouble();
   Term wide = convert(x, b.getF64Type());
   Term square = sum(wide * wide);
   if (op.getNorm() == Norm::trace)
@@ -82,8 +90,7 @@ Term Expansion::inverseNorm(Term x) {
     norm = op.getEpsForm() == EpsForm::add ? norm + eps : max(norm, eps);
   if (safety != 1)
     norm = safety * norm;
-  // Keeps 1/N finite in f32, and 0 * (1/0) at zero.
-  return min(1.0 / norm, 0x1p126);
+  return reciprocal(norm);
 }
 
 Expansion::Start Expansion::normalise() {
@@ -91,19 +98,46 @@ Expansion::Start Expansion::normalise() {
   if (op.getNorm() == Norm::none)
     return {narrowed(x), std::nullopt};
   Term inverse = inverseNorm(x);
-  Start start{narrowed(x * convert(inverse, b.getF32Type())), std::nullopt};
-  if (op.getNorm() == Norm::trace)
-    start.shift = convert(inverse * inverse * op.getDamping().convertToDouble(), b.getF32Type());
-  return start;
+  x = narrowed(x * convert(inverse, b.getF32Type()));
+  switch (op.getNorm()) {
+  case Norm::trace:
+    return damp(x, inverse);
+  case Norm::schatten4:
+    return divideBySchatten(x);
+  case Norm::aol:
+    return divideByRowSums(x);
+  case Norm::frobenius:
+  case Norm::none:
+    break;
+  }
+  return {x, std::nullopt};
 }
 
-Term Expansion::formGram(const Start &start) {
-  Term r = gram(start.x);
-  if (start.shift) {
-    Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1.0));
-    r = fma(*start.shift, Term(b, DiagonalOp::create(b, squareType, one)), r);
-  }
-  return narrowed(r);
+/// R = gram X + (damping/N²) I.
+Expansion::Start Expansion::damp(Term x, Term inverse) {
+  double damping = op.getDamping().convertToDouble();
+  Term shift = convert(inverse * inverse * damping, b.getF32Type());
+  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1.0));
+  return {x, narrowed(fma(shift, Term(b, DiagonalOp::create(b, squareType, one)), gram(x)))};
+}
+
+/// R / ‖R‖_F and X / √‖R‖_F, with σ <= 1 for X: ‖R‖_F is the fourth power mean of σ. The safety
+/// factor, divided out of X by the Frobenius norm, is divided out again.
+Expansion::Start Expansion::divideBySchatten(Term x) {
+  Term r = gram(x), wide = convert(r, b.getF64Type());
+  Term inverse = reciprocal(safety * safety * sqrt(sum(wide * wide)));
+  Term scaled = x * convert(sqrt(inverse), b.getF32Type());
+  return {narrowed(scaled), narrowed(r * convert(inverse, b.getF32Type()))};
+}
+
+/// d_i R_ij d_j and X scaled by d on its short side, d_i = 1/√Σ_j |R_ij|: σ <= 1 by Gershgorin.
+/// d is at most 2^63, so that d_i d_j is finite; formed first, it keeps R symmetric to the bit.
+Expansion::Start Expansion::divideByRowSums(Term x) {
+  Term r = gram(x);
+  Term d = min(1.0 / (safety * sqrt(rowSum(abs(r)))), 0x1p63);
+  int64_t rank = squareType.getRank();
+  Term rows(b, d.value(), {rank - 1}), columns(b, d.value(), {rank - 2});
+  return {narrowed(x * (side == Side::left ? rows : columns)), narrowed(r * (rows * columns))};
 }
 
 /// P(R) of degree 3 to 9, narrowed.
@@ -136,9 +170,10 @@ Term Expansion::oddPartByCubes(Term r, Coefficients c) {
   return narrowed(fma(c[3], cube, fma(c[2], square, c[1] * r)) + outer);
 }
 
-Term Expansion::standard(Term x) {
+Term Expansion::standard(Start start) {
+  Term x = start.x;
   for (size_t step = 0; step < rows.size(); ++step) {
-    Term p = oddPart(formGram({x, std::nullopt}), rows[step].c);
+    Term p = oddPart(step == 0 && start.r ? *start.r : formGram(x), rows[step].c);
     Term next = fma(rows[step].c[0], x, apply(p, x));
     x = step + 1 < rows.size() ? narrowed(next) : next;
   }
@@ -146,14 +181,14 @@ Term Expansion::standard(Term x) {
 }
 
 Term Expansion::gramForm(Start start) {
-  Term x = start.x, r = formGram(start), q = r;
+  Term x = start.x, r = start.r ? *start.r : formGram(x), q = r;
   double identity = 1; // q I + Q, Q still zero
   bool fresh = true;
   for (size_t step = 0; step < rows.size(); ++step) {
     double a = rows[step].c[0];
     if (isRestart(step)) {
       x = narrowed(fma(identity, x, apply(q, x)));
-      r = formGram({x, std::nullopt});
+      r = formGram(x);
       fresh = true;
     }
     Term p = oddPart(r, rows[step].c);
@@ -176,16 +211,21 @@ Term Expansion::gramForm(Start start) {
 
 struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandOrthogonalizePass> {
   void runOnOperation() override {
-    WalkResult result = getOperation().walk([](OrthogonalizeOp op) -> WalkResult {
+    SmallVector<Attribute> choices;
+    WalkResult result = getOperation().walk([&](OrthogonalizeOp op) -> WalkResult {
       if (!op.getForm() || !op.getSide())
         return op.emitOpError("expected form and side, run muon-choose-form first");
+      if (Attribute choice = op->getAttr("muon.choice"))
+        choices.push_back(choice);
       ImplicitLocOpBuilder builder(op.getLoc(), op);
       op.replaceAllUsesWith(Expansion(op, builder).run().value());
       op.erase();
       return WalkResult::advance();
     });
     if (result.wasInterrupted())
-      signalPassFailure();
+      return signalPassFailure();
+    if (!choices.empty())
+      getOperation()->setAttr("muon.choice", ArrayAttr::get(&getContext(), choices));
   }
 };
 

@@ -9,9 +9,11 @@ using namespace mlir;
 using namespace muon;
 
 void muon::buildFormPipeline(OpPassManager &manager, const FormOptions &options) {
-  manager.addNestedPass<func::FuncOp>(createChooseFormPass());
+  manager.addNestedPass<func::FuncOp>(
+      createChooseFormPass({options.gramBound, options.flopsPerByte}));
   manager.addNestedPass<func::FuncOp>(createExpandStepPass());
   manager.addNestedPass<func::FuncOp>(createExpandOrthogonalizePass());
   manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   manager.addNestedPass<func::FuncOp>(createCSEPass());
+  manager.addNestedPass<func::FuncOp>(createCheckFormPass());
 }

@@ -141,7 +141,8 @@ func::FuncOp PresetStep::buildAdamuon() {
   Term v1 = fma(1.0 - mu, o * o - v, v);
   Term u = o / (sqrt(v1) + 1e-8);
   double size = 0.2 * std::sqrt(double(shape[shape.size() - 2]) * double(shape.back()));
-  Term restore = size / sqrt(max(sum(squares(u)), 0x1p-1000));
+  // At most 2^126: finite in f32, and 0 for a zero matrix.
+  Term restore = min(size / sqrt(sum(squares(u))), 0x1p126);
   Term w1 = newWeight(u * toF32(restore));
   return step.finish(w1, {m1, convert(v1, options.momentum.getElementType())});
 }

@@ -8,7 +8,15 @@
 
 namespace muon {
 
-struct FormOptions {};
+/// Smallest normalised singular value that bands are reported for.
+inline constexpr double defaultFloor = 1e-3;
+
+struct FormOptions {
+  /// Largest relative error of an f32 gram form over the spectrum zoo.
+  double gramBound = 2e-4;
+  /// Flops that take as long as one byte read or written: the balance of the target.
+  double flopsPerByte = 8;
+};
 
 /// Step functions to the closed op list: choose, expand, clean up, check.
 void buildFormPipeline(mlir::OpPassManager &manager, const FormOptions &options);

@@ -7,6 +7,32 @@ include "mlir/Pass/PassBase.td"
 
 def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
   let summary = "choose form, side and restarts of orthogonalize";
+  let description = [{
+    Consumes any function; sets `form`, `side` and `restarts` of every `muon.orthogonalize` where they are absent, and leaves what is
+    given. Guarantees that all three are set, and writes what was chosen and why into the op's `muon.choice`, which
+    `muon-expand-orthogonalize` collects on the function.
+
+    - side: the one whose Gram matrix is smaller; left for a square matrix.
+    - damping: gram without restarts, whatever the shape. accuracy exact: standard.
+    - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound
+      (`searchRestarts`: f32 within `gram-bound`, halves not worse than the standard form). Cost: flops of the products plus
+      `flops-per-byte` times the bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
+
+    Before:
+        %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x3072xf32> -> tensor<768x3072xf32>
+    After:
+        %o = muon.orthogonalize %x table<"keller", 5> operands f32 form gram side left restarts [3]
+          {muon.choice = {expected_error = ..., flops = ..., form = "gram", lower = ..., restarts = ..., steps = 5, upper = ...}} : ...
+
+    `expected_error` is the largest relative error over the spectrum zoo of the emulated recurrence (absent with damping, which the
+    emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety; `flops` are of the whole batch.
+
+    Numerics: decides which recurrence runs; the standard form is within 2e-5, a chosen f32 gram form within `gram-bound`.
+  }];
+  let options = [
+    Option<"gramBound", "gram-bound", "double", "2e-4", "Largest relative error of an f32 gram form over the spectrum zoo">,
+    Option<"flopsPerByte", "flops-per-byte", "double", "8", "Flops that take as long as one byte read or written">
+  ];
 }
 
 def ExpandStepPass : Pass<"muon-expand-step", "::mlir::func::FuncOp"> {
@@ -39,8 +65,8 @@ def ExpandStepPass : Pass<"muon-expand-step", "::mlir::func::FuncOp"> {
 def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::FuncOp"> {
   let summary = "write orthogonalize as products and arith";
   let description = [{
-    Consumes `muon.orthogonalize` whose `form` and `side` are set (an absent `restarts` is none). Guarantees: the op is gone; the
-    matrix products are `muon.gram`, `muon.symmetric_matmul` and `muon.apply` without coefficients, every coefficient is arith
+    Consumes `muon.orthogonalize` whose `form` and `side` are set (an absent `restarts` is none); their `muon.choice`s become the
+    function's attribute `muon.choice`, an array in program order. Guarantees: the op is gone; the matrix products are `muon.gram`, `muon.symmetric_matmul` and `muon.apply` without coefficients, every coefficient is arith
     on their results.
 
         X = narrow(x · n),  n = 1/(safety·(√s + eps)), s = Σ x² in f64         one number per matrix
@@ -68,6 +94,20 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::linalg::LinalgDialect"];
+}
+
+def CheckFormPass : Pass<"muon-check-form", "::mlir::func::FuncOp"> {
+  let summary = "the room's exit contract";
+  let description = [{
+    Consumes any function and changes nothing. Guarantees that it holds the closed op list only, else one diagnostic at the
+    first op outside it: elementwise `arith` and `math` on static tensors and on scalars; `arith.constant`; `tensor.splat`, `empty`,
+    `extract_slice`, `expand_shape`, `collapse_shape`, `concat`; `linalg.broadcast`; `linalg.reduce` with addf, maximumf or minimumf;
+    `muon.gram`, `symmetric_matmul`, `apply`, `diagonal`, `round`; `func.return`.
+
+    Before and after: the same function.
+
+    Numerics: none.
+  }];
 }
 
 #endif // MUON_FORM_PASSES_TD
