@@ -1,5 +1,7 @@
 //===- muon-opt.cpp - the compiler's command line -------------------------------------------------===//
 
+#include "GenerateProgram.h"
+
 #include "muon/Compiler/Walk.h"
 
 #include "mlir/InitAllDialects.h"
@@ -7,6 +9,8 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 
 int main(int argc, char **argv) {
+  if (asksForProgram(argc, argv))
+    return generateProgram(argc, argv);
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   muon::registerDialects(registry);

@@ -1,0 +1,31 @@
+//===- Safetensors.h - names and shapes from a safetensors file -------------------------*- C++ -*-===//
+
+#ifndef MUON_COMPILER_SAFETENSORS_H
+#define MUON_COMPILER_SAFETENSORS_H
+
+#include "llvm/Support/Error.h"
+
+#include <string>
+#include <vector>
+
+namespace muon {
+
+/// One tensor of a file: its dtype as the file writes it ("F32", "BF16", ...).
+struct TensorInfo {
+  std::string name, dtype;
+  std::vector<int64_t> shape;
+};
+
+/// Reads the header only: eight bytes of length, little endian, then that much JSON. Tensors in the file's own name order.
+/// Errors name the file and what was expected: unreadable, truncated, a length beyond the file, not JSON, a field missing.
+llvm::Expected<std::vector<TensorInfo>> readSafetensorsHeader(llvm::StringRef path);
+
+/// The names an optimizer for matrices leaves out by default: embeddings and output heads.
+inline constexpr const char *kDefaultExclude = "embed|wte|wpe|lm_head|head";
+
+/// Why a tensor is not for Muon, or "" if it is: not 2-D, not a float type, or its name matches `exclude` (POSIX extended).
+std::string whyExcluded(const TensorInfo &tensor, llvm::StringRef exclude);
+
+} // namespace muon
+
+#endif // MUON_COMPILER_SAFETENSORS_H

@@ -1,0 +1,172 @@
+//===- GenerateProgram.cpp - muon-opt --shape ...: shapes to a program ----------------------------===//
+
+#include "GenerateProgram.h"
+
+#include "muon/Compiler/Compiler.h"
+#include "muon/Compiler/Safetensors.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Regex.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace muon;
+using llvm::StringRef;
+namespace cl = llvm::cl;
+
+namespace {
+/// Registered only in this mode: muon-opt's pass driver has options of the same names.
+struct Options {
+  cl::OptionCategory category{"Program options"};
+  cl::list<std::string> shapes{"shape", cl::desc("ROWSxCOLUMNS, or ROWSxCOLUMNS*COUNT for COUNT parameters; may be repeated"), cl::cat(category)};
+  cl::opt<std::string> shapesFrom{"shapes-from", cl::desc("take the 2-D weights of a .safetensors file (only its header is read)"), cl::cat(category)};
+  cl::opt<std::string> exclude{"exclude", cl::desc("names that --shapes-from leaves out (regular expression)"), cl::init(kDefaultExclude), cl::cat(category)};
+  cl::opt<std::string> preset{"preset", cl::desc("which Muon (default keller)"), cl::init("keller"), cl::cat(category)};
+  cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16"), cl::init("auto"), cl::cat(category)};
+  cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
+  cl::list<int64_t> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table"), cl::CommaSeparated, cl::cat(category)};
+  cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
+  cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
+  cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
+  cl::opt<std::string> target{"target", cl::desc("cpu (this machine) or processors, comma-separated: one variant each"), cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode or report"), cl::init("object"), cl::cat(category)};
+  cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"), cl::cat(category)};
+  cl::opt<bool> report{"report", cl::desc("also print the report"), cl::cat(category)};
+  cl::opt<std::string> output{"o", cl::desc("file to write (default: standard output for text)"), cl::cat(category)};
+};
+} // namespace
+
+bool asksForProgram(int argc, char **argv) {
+  return llvm::any_of(llvm::ArrayRef(argv + 1, argv + argc), [](const char *argument) {
+    StringRef flag = StringRef(argument).ltrim('-');
+    return StringRef(argument).starts_with("-") &&
+           (flag == "shape" || flag.starts_with("shape=") || flag == "shapes-from" || flag.starts_with("shapes-from="));
+  });
+}
+
+static llvm::Error refuse(const llvm::Twine &why) { return llvm::createStringError(why); }
+
+/// A group of `count` parameters p0, p1, ... of one shape.
+static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) {
+  auto malformed = [&] { return refuse("malformed shape '" + text + "', expected ROWSxCOLUMNS or ROWSxCOLUMNS*COUNT"); };
+  auto [sizes, countText] = text.split('*');
+  uint64_t count = 1;
+  if (text.contains('*') && (countText.getAsInteger(10, count) || count == 0 || count > 1'000'000))
+    return malformed();
+  GroupRequest group;
+  llvm::SmallVector<StringRef> parts;
+  sizes.split(parts, 'x');
+  for (StringRef part : parts) {
+    int64_t size;
+    if (part.getAsInteger(10, size) || size < 1 || size > (int64_t(1) << 31))
+      return malformed();
+    group.step.shape.push_back(size);
+  }
+  for (uint64_t i = 0; i < count; ++i)
+    group.parameters.push_back("p" + std::to_string(serial++));
+  request.groups.push_back(std::move(group));
+  return llvm::Error::success();
+}
+
+/// Groups the tensors of a file by shape and says what was taken and what was not.
+static llvm::Error addFile(StringRef path, StringRef exclude, Request &request) {
+  std::string error;
+  if (!llvm::Regex(exclude).isValid(error))
+    return refuse("malformed --exclude '" + exclude + "': " + error);
+  auto tensors = readSafetensorsHeader(path);
+  if (!tensors)
+    return tensors.takeError();
+  llvm::MapVector<std::vector<int64_t>, std::vector<std::string>, std::map<std::vector<int64_t>, unsigned>> byShape;
+  for (const TensorInfo &tensor : *tensors) {
+    std::string why = whyExcluded(tensor, exclude), shape;
+    for (auto [i, size] : llvm::enumerate(tensor.shape))
+      shape += (i ? "x" : "") + std::to_string(size);
+    llvm::errs() << (why.empty() ? "took " : "left ") << tensor.name << " " << shape << (why.empty() ? "" : ": " + why) << "\n";
+    if (why.empty())
+      byShape[tensor.shape].push_back(tensor.name);
+  }
+  if (byShape.empty())
+    return refuse(path + ": expected at least one 2-D weight, found none");
+  for (auto &[shape, names] : byShape) {
+    GroupRequest group;
+    group.step.shape = shape;
+    group.parameters = std::move(names);
+    request.groups.push_back(std::move(group));
+  }
+  return llvm::Error::success();
+}
+
+static llvm::Expected<Request> buildRequest(const Options &options) {
+  Request request;
+  request.name = options.name;
+  request.dtype = options.dtype;
+  request.form = options.form;
+  if (options.restarts.getNumOccurrences())
+    request.restarts = std::vector<int64_t>(options.restarts.begin(), options.restarts.end());
+  llvm::SmallVector<StringRef> targets;
+  StringRef(options.target).split(targets, ',', -1, false);
+  request.targets.assign(targets.begin(), targets.end());
+  unsigned serial = 0;
+  for (const std::string &shape : options.shapes)
+    if (llvm::Error error = addShape(shape, request, serial))
+      return error;
+  if (!options.shapesFrom.empty())
+    if (llvm::Error error = addFile(options.shapesFrom, options.exclude, request))
+      return error;
+  for (GroupRequest &group : request.groups) {
+    group.step.preset = options.preset;
+    group.step.weight = options.weight;
+    group.step.gradient = options.gradient;
+    group.step.momentum = options.momentum;
+  }
+  return request;
+}
+
+static llvm::Error write(StringRef bytes, Emit emit, StringRef path) {
+  bool binary = emit == Emit::object || emit == Emit::library || emit == Emit::bitcode;
+  if (path.empty() && binary)
+    return refuse("expected -o FILE for this emission");
+  if (path.empty() || path == "-") {
+    llvm::outs() << bytes;
+    return llvm::Error::success();
+  }
+  // Written under a temporary name and renamed: a failure leaves nothing behind.
+  return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
+    out << bytes;
+    return llvm::Error::success();
+  });
+}
+
+static llvm::Error run(const Options &options) {
+  auto emit = parseEmit(options.emit);
+  if (!emit)
+    return emit.takeError();
+  auto request = buildRequest(options);
+  if (!request)
+    return request.takeError();
+  auto bytes = compile(*request, *emit);
+  if (!bytes)
+    return bytes.takeError();
+  if (llvm::Error error = write(*bytes, *emit, options.output))
+    return error;
+  if (!options.report || *emit == Emit::report)
+    return llvm::Error::success();
+  auto report = compile(*request, Emit::report);
+  if (!report)
+    return report.takeError();
+  llvm::outs() << *report;
+  return llvm::Error::success();
+}
+
+int generateProgram(int argc, char **argv) {
+  Options options;
+  cl::HideUnrelatedOptions(options.category);
+  cl::ParseCommandLineOptions(argc, argv, "muon-opt: a program for the Muon optimizer from matrix shapes\n");
+  llvm::Error error = run(options);
+  if (!error)
+    return 0;
+  llvm::WithColor::error(llvm::errs(), "muon-opt") << llvm::toString(std::move(error)) << "\n";
+  return 1;
+}
