@@ -203,9 +203,9 @@ Array Interpreter::broadcast(linalg::BroadcastOp op) {
 
 Array Interpreter::constant(arith::ConstantOp op) {
   if (auto number = dyn_cast<FloatAttr>(op.getValue()))
-    return Array(number.getValueAsDouble());
+    return Array::scalar(number.getValueAsDouble());
   if (auto number = dyn_cast<IntegerAttr>(op.getValue()))
-    return Array(double(number.getInt()));
+    return Array::scalar(double(number.getInt()));
   Array result(shapeOf(op));
   size_t i = 0;
   for (APFloat element : cast<DenseFPElementsAttr>(op.getValue())) {

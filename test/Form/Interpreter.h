@@ -27,8 +27,8 @@ struct Array {
   std::vector<double> values;
 
   Array() = default;
-  Array(double scalar) : values{scalar} {}
-  Array(std::vector<int64_t> shape, double value = 0);
+  explicit Array(std::vector<int64_t> shape, double value = 0);
+  static Array scalar(double value) { return Array(std::vector<int64_t>(), value); }
 
   double &operator[](size_t i) { return values[i]; }
   double operator[](size_t i) const { return values[i]; }

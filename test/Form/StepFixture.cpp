@@ -46,7 +46,7 @@ std::vector<Array> StepFixture::run(func::FuncOp function, std::vector<Array> te
                                            {"beta2", 0.95}, {"step", 3}, {"seed", 7}};
   for (unsigned i = tensors.size(); i < function.getNumArguments(); ++i) {
     auto name = function.getArgAttrOfType<StringAttr>(i, "muon.name");
-    tensors.emplace_back(scalars.at(name.str()));
+    tensors.push_back(Array::scalar(scalars.at(name.str())));
   }
   FailureOr<std::vector<Array>> results = interpret(function, tensors, rounding);
   EXPECT_TRUE(succeeded(results));

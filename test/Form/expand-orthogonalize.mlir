@@ -1,0 +1,126 @@
+// RUN: muon-opt %s -muon-expand-orthogonalize -canonicalize -cse | FileCheck %s
+
+// The norm: f64 sum, one number per matrix, at most 2^126, truncated once, broadcast back.
+// CHECK-LABEL: @standard_f32(
+// CHECK-SAME: %[[X:[^ ]*]]: tensor<4x8xf32>
+// CHECK-DAG: %[[A:.*]] = arith.constant dense<1.500000e+00> : tensor<4x8xf32>
+// CHECK-DAG: %[[B:.*]] = arith.constant dense<-5.000000e-01> : tensor<4x4xf32>
+// CHECK-DAG: %[[LARGEST:.*]] = arith.constant dense<8.5070591730234615E+37> : tensor<f64>
+// CHECK-DAG: %[[EPS:.*]] = arith.constant dense<2.500000e-01> : tensor<f64>
+// CHECK: %[[WIDE:.*]] = arith.extf %[[X]] : tensor<4x8xf32> to tensor<4x8xf64>
+// CHECK: %[[SQUARES:.*]] = arith.mulf %[[WIDE]], %[[WIDE]] : tensor<4x8xf64>
+// CHECK: %[[SUM:.*]] = linalg.reduce { arith.addf } ins(%[[SQUARES]] : tensor<4x8xf64>) outs(%{{.*}} : tensor<f64>) dimensions = [0, 1]
+// CHECK: %[[ROOT:.*]] = math.sqrt %[[SUM]] : tensor<f64>
+// CHECK: %[[NORM:.*]] = arith.addf %[[ROOT]], %[[EPS]] : tensor<f64>
+// CHECK: %[[INVERSE:.*]] = arith.divf %{{.*}}, %[[NORM]] : tensor<f64>
+// CHECK: %[[FINITE:.*]] = arith.minimumf %[[INVERSE]], %[[LARGEST]] : tensor<f64>
+// CHECK: %[[SINGLE:.*]] = arith.truncf %[[FINITE]] : tensor<f64> to tensor<f32>
+// CHECK: %[[EACH:.*]] = linalg.broadcast ins(%[[SINGLE]] : tensor<f32>) outs(%{{.*}} : tensor<4x8xf32>) dimensions = [0, 1]
+// CHECK: %[[X0:.*]] = arith.mulf %[[X]], %[[EACH]] : tensor<4x8xf32>
+// A cubic costs no symmetric product. f32 operands: nothing is narrowed.
+// CHECK: %[[R:.*]] = muon.gram left %[[X0]]
+// CHECK: %[[P:.*]] = arith.mulf %[[R]], %[[B]] : tensor<4x4xf32>
+// CHECK: %[[PX:.*]] = muon.apply left %[[P]], %[[X0]]
+// CHECK: %[[X1:.*]] = math.fma %[[A]], %[[X0]], %[[PX]] : tensor<4x8xf32>
+// CHECK: muon.gram left %[[X1]]
+// CHECK-NOT: truncf
+// CHECK-NOT: muon.symmetric_matmul
+func.func @standard_f32(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %o = muon.orthogonalize %x table<"cubic", 2> operands f32 eps 0.25 form standard side left : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// Tall and batched; every stored matrix is narrowed, and the narrowed one is used in epilogues.
+// CHECK-LABEL: @standard_bf16(
+// CHECK-DAG: %[[A:.*]] = arith.constant dense<3.444500e+00> : tensor<3x8x4xf32>
+// CHECK-DAG: %[[B:.*]] = arith.constant dense<-4.775000e+00> : tensor<3x4x4xf32>
+// CHECK-DAG: %[[C:.*]] = arith.constant dense<2.031500e+00> : tensor<3x4x4xf32>
+// CHECK: linalg.reduce { arith.addf } ins(%{{.*}} : tensor<3x8x4xf64>) outs(%{{.*}} : tensor<3xf64>) dimensions = [1, 2]
+// CHECK: arith.maximumf %{{.*}} : tensor<3xf64>
+// CHECK: linalg.broadcast ins(%{{.*}} : tensor<3xf32>) outs(%{{.*}} : tensor<3x8x4xf32>) dimensions = [1, 2]
+// CHECK: %[[XH:.*]] = arith.truncf %{{.*}} : tensor<3x8x4xf32> to tensor<3x8x4xbf16>
+// CHECK: %[[R:.*]] = muon.gram right %[[XH]] : tensor<3x8x4xbf16> -> tensor<3x4x4xf32>
+// CHECK: %[[RH:.*]] = arith.truncf %[[R]]
+// CHECK: %[[R32:.*]] = arith.extf %[[RH]]
+// CHECK: %[[BR:.*]] = arith.mulf %[[R32]], %[[B]]
+// CHECK: %[[RR:.*]] = muon.symmetric_matmul %[[RH]], %[[RH]]
+// CHECK: %[[P:.*]] = math.fma %[[C]], %[[RR]], %[[BR]]
+// CHECK: %[[PH:.*]] = arith.truncf %[[P]]
+// CHECK: %[[PX:.*]] = muon.apply right %[[PH]], %[[XH]]
+// CHECK: %[[X32:.*]] = arith.extf %[[XH]]
+// CHECK: %[[O:.*]] = math.fma %[[A]], %[[X32]], %[[PX]]
+// CHECK: return %[[O]] : tensor<3x8x4xf32>
+func.func @standard_bf16(%x: tensor<3x8x4xf32>) -> tensor<3x8x4xf32> {
+  %o = muon.orthogonalize %x table<"keller", 1> operands bf16 eps 0.25 eps_form clamp form standard side right : tensor<3x8x4xf32> -> tensor<3x8x4xf32>
+  return %o : tensor<3x8x4xf32>
+}
+
+// 2+1: Q is P at first, then a Q + q P + Q P; R moves on twice through P, except at a block's end.
+// CHECK-LABEL: @gram(
+// CHECK-DAG: %[[AN:.*]] = arith.constant dense<1.500000e+00> : tensor<4x4xf32>
+// CHECK-DAG: %[[A:.*]] = arith.constant dense<1.500000e+00> : tensor<4x8xf32>
+// CHECK-DAG: %[[AA:.*]] = arith.constant dense<2.250000e+00> : tensor<4x8xf32>
+// CHECK: %[[R:.*]] = muon.gram left %[[X:.*]] : tensor<4x8xf32>
+// CHECK: %[[P:.*]] = arith.mulf %[[R]]
+// CHECK: %[[PR:.*]] = muon.symmetric_matmul %[[P]], %[[R]]
+// CHECK: %[[S:.*]] = math.fma %[[AN]], %[[R]], %[[PR]]
+// CHECK: %[[PS:.*]] = muon.symmetric_matmul %[[P]], %[[S]]
+// CHECK: %[[R1:.*]] = math.fma %[[AN]], %[[S]], %[[PS]]
+// CHECK: %[[P1:.*]] = arith.mulf %[[R1]]
+// CHECK: %[[QP:.*]] = muon.symmetric_matmul %[[P]], %[[P1]]
+// CHECK: %[[AQ:.*]] = math.fma %[[AN]], %[[P]], %[[QP]]
+// CHECK: %[[Q:.*]] = math.fma %[[AN]], %[[P1]], %[[AQ]]
+// CHECK: %[[QX:.*]] = muon.apply left %[[Q]], %[[X]]
+// CHECK: %[[X1:.*]] = math.fma %[[AA]], %[[X]], %[[QX]]
+// CHECK: %[[R2:.*]] = muon.gram left %[[X1]]
+// CHECK: %[[P2:.*]] = arith.mulf %[[R2]]
+// CHECK: %[[PX:.*]] = muon.apply left %[[P2]], %[[X1]]
+// CHECK: math.fma %[[A]], %[[X1]], %[[PX]]
+// CHECK-NOT: muon.symmetric_matmul
+func.func @gram(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %o = muon.orthogonalize %x table<"cubic", 3> operands f32 form gram side left restarts [2] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// The trace holds k·damping; R = gram X + (damping/N²) I.
+// CHECK-LABEL: @damped(
+// CHECK-DAG: arith.constant dense<2.000000e+00> : tensor<f64>
+// CHECK-DAG: %[[ONE:.*]] = arith.constant 1.000000e+00 : f32
+// CHECK: %[[I:.*]] = muon.diagonal %[[ONE]] : tensor<4x4xf32>
+// CHECK: %[[R:.*]] = muon.gram left
+// CHECK: %[[SHIFT:.*]] = linalg.broadcast ins(%{{.*}} : tensor<f32>) outs(%{{.*}} : tensor<4x4xf32>) dimensions = [0, 1]
+// CHECK: math.fma %[[SHIFT]], %[[I]], %[[R]] : tensor<4x4xf32>
+func.func @damped(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %o = muon.orthogonalize %x table<"cubic", 3> operands f32 norm trace damping 0.5 form gram side left : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// AOL: one scale per row of R, the product of two scales formed first so that R stays symmetric.
+// CHECK-LABEL: @aol(
+// CHECK: %[[R:.*]] = muon.gram left
+// CHECK: %[[ABS:.*]] = math.absf %[[R]]
+// CHECK: %[[SUMS:.*]] = linalg.reduce { arith.addf } ins(%[[ABS]] : tensor<4x4xf32>) outs(%{{.*}} : tensor<4xf32>) dimensions = [1]
+// CHECK: %[[ROOT:.*]] = math.sqrt %[[SUMS]]
+// CHECK: %[[INVERSE:.*]] = arith.divf %{{.*}}, %[[ROOT]]
+// CHECK: %[[D:.*]] = arith.minimumf %[[INVERSE]]
+// CHECK: %[[DX:.*]] = linalg.broadcast ins(%[[D]] : tensor<4xf32>) outs(%{{.*}} : tensor<4x8xf32>) dimensions = [1]
+// CHECK: %[[X1:.*]] = arith.mulf %{{.*}}, %[[DX]] : tensor<4x8xf32>
+// CHECK: %[[DI:.*]] = linalg.broadcast ins(%[[D]] : tensor<4xf32>) outs(%{{.*}} : tensor<4x4xf32>) dimensions = [1]
+// CHECK: %[[DJ:.*]] = linalg.broadcast ins(%[[D]] : tensor<4xf32>) outs(%{{.*}} : tensor<4x4xf32>) dimensions = [0]
+// CHECK: %[[DD:.*]] = arith.mulf %[[DI]], %[[DJ]] : tensor<4x4xf32>
+// CHECK: %[[R1:.*]] = arith.mulf %[[R]], %[[DD]] : tensor<4x4xf32>
+// CHECK: %[[P:.*]] = arith.mulf %[[R1]]
+// CHECK: muon.apply left %[[P]], %[[X1]]
+func.func @aol(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %o = muon.orthogonalize %x table<"cubic", 1> operands f32 norm aol form standard side left : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// What was chosen survives, on the function.
+// CHECK: func.func @choices
+// CHECK-SAME: muon.choice = [{form = "standard"}, {form = "gram"}]
+func.func @choices(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %0 = muon.orthogonalize %x table<"cubic", 1> operands f32 norm none form standard side left {muon.choice = {form = "standard"}} : tensor<4x8xf32> -> tensor<4x8xf32>
+  %1 = muon.orthogonalize %x table<"cubic", 1> operands f32 norm none form gram side left {muon.choice = {form = "gram"}} : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %0, %1 : tensor<4x8xf32>, tensor<4x8xf32>
+}
