@@ -13,7 +13,7 @@ muon_packages="bible-kjv ccache clang-22 cmake git libgmock-dev libgtest-dev lib
 muon_apt() {
   local as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo)
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" </dev/null >/dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
 }
 
 muon_install_packages() {
