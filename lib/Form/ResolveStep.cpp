@@ -90,7 +90,6 @@ private:
   bool resolveNumbers();
   bool resolveTable();
   bool resolveRows(Table &table);
-  void makeExactTable();
   bool resolveForm();
   bool checkUnused();
 
@@ -264,39 +263,41 @@ bool Resolver::resolveRows(Table &table) {
   return true;
 }
 
-/// Minimax quintics from the floor, then the limit, in the fewest rows that end within f32's
-/// rounding. All but the last minimax row have the safety factor of Polar Express: without, a
-/// singular value that rounding lifts over the end of one row's interval is lifted further by every
-/// later one, and diverges.
-void Resolver::makeExactTable() {
-  size_t rank = options.shape.size();
-  double longSide = std::max(options.shape[rank - 2], options.shape[rank - 1]);
-  double floor = std::min(longSide * 0x1p-24, 0.5);
+/// Whether the table takes [floor, 1] to 1 within f32's rounding.
+bool isExact(const Table &table, double floor) {
+  Band band = computeBand(table, floor);
+  return band.lower >= 1 - 0x1p-24 && band.upper <= 1 + 0x1p-24;
+}
+
+/// Minimax quintics from the floor, then the limit, in the fewest rows that are exact. All but the
+/// last minimax row have the safety factor of Polar Express: without, a singular value that
+/// rounding lifts over the end of one row's interval is lifted further by every later one, and
+/// diverges.
+Table makeExactTable(double floor) {
   constexpr int most = 20;
   Table best;
   for (int quintics = 1; quintics < most; ++quintics) {
     Table table = generateMinimax(floor, std::vector<int>(quintics, 5), {.safety = 1.01});
-    while (table.steps() < most && computeBand(table, floor).lower < 1 - 0x1p-25)
+    while (table.steps() < most && !isExact(table, floor))
       table.rows.push_back(Row{{1.875, -1.25, 0.375}});
-    if (best.rows.empty() || table.steps() < best.steps())
+    if (isExact(table, floor) && (best.rows.empty() || table.steps() < best.steps()))
       best = table;
   }
-  step.spec.table = best;
-  step.spec.accuracy = Accuracy::exact;
-  step.spec.form = Form::standard;
+  return best;
 }
 
 bool Resolver::resolveTable() {
   if (step.program == Program::rms)
     return true;
-  if (step.program == Program::exact) {
-    makeExactTable();
-    return true;
-  }
   Table &table = step.spec.table;
   if (options.table && !options.rows.empty())
     return fail("expected a table's name or its rows, got both");
-  if (!options.rows.empty()) {
+  if (step.program == Program::exact) {
+    double longSide = std::max(options.shape.end()[-2], options.shape.end()[-1]);
+    table = makeExactTable(std::min(longSide * 0x1p-24, 0.5));
+    step.spec.accuracy = Accuracy::exact;
+    step.spec.form = Form::standard;
+  } else if (!options.rows.empty()) {
     if (!resolveRows(table))
       return false;
   } else {

@@ -223,6 +223,22 @@ TEST_F(PresetsTest, ExactIsThePolarFactor) {
   }
 }
 
+/// The table of `exact` sends [floor, 1] to 1, in steps that grow slowly with the floor.
+TEST_F(PresetsTest, ExactTables) {
+  const std::pair<int64_t, int> steps[] = {{8, 13}, {128, 11}, {768, 10}, {3072, 9}, {11008, 8}};
+  for (auto [size, expected] : steps) {
+    StepOptions options;
+    options.preset = "exact";
+    options.shape = {8, size};
+    auto choice = expand(options)->getAttrOfType<ArrayAttr>("muon.choice");
+    ASSERT_TRUE(choice);
+    auto entries = cast<DictionaryAttr>(choice[0]);
+    EXPECT_EQ(cast<IntegerAttr>(entries.get("steps")).getInt(), expected) << size;
+    EXPECT_NEAR(cast<FloatAttr>(entries.get("lower")).getValueAsDouble(), 1, 1e-7);
+    EXPECT_NEAR(cast<FloatAttr>(entries.get("upper")).getValueAsDouble(), 1, 1e-7);
+  }
+}
+
 TEST_F(PresetsTest, RmsOfVectorsAndOtherTensors) {
   for (const std::vector<int64_t> &shape :
        {std::vector<int64_t>{7}, {1}, {4, 5}, {3, 4, 2}, {2, 3, 2, 2}}) {
