@@ -110,12 +110,14 @@ func::FuncOp PresetStep::buildNormuon() {
   Term beta2 = step.scalar("beta2");
   auto [x, m1] = momentum();
   Term o = step.orthogonalize(x, options.spec);
-  Term q = rowSum(squares(o));
-  Term mean = toF32(q * (1.0 / double(options.weight.getShape().back())));
+  Term q = rowSum(o * o);
+  Term mean = q * (1.0 / double(options.weight.getShape().back()));
   Term v1 = fma(1.0 - beta2, mean - v, v);
   Term d = sqrt(v1) + 1e-10;
   // Row sums of (O/d)² without a second pass over O.
-  Term total = sumOver(q, {last - 1}), scaled = sumOver(q / (d * d), {last - 1});
+  Type f64 = step.getBuilder().getF64Type();
+  Term total = sumOver(convert(q, f64), {last - 1});
+  Term scaled = sumOver(convert(q / (d * d), f64), {last - 1});
   Term restore = sqrt(total / max(scaled, 0x1p-1000));
   Term w1 = newWeight(o / d * toF32(restore));
   return step.finish(w1, {m1, v1});
