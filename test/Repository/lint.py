@@ -57,8 +57,7 @@ def check_name(name):
 def check_rooms(name, text):
     """A room includes earlier rooms only; the runtime includes none and no LLVM."""
     parts = name.split("/")
-    included = [(line, re.match(r'\s*#include [<"]([^>"]+)[>"]', line)) for line in text.splitlines()]
-    included = [match[1] for _, match in included if match]
+    included = re.findall(r'^\s*#include [<"]([^>"]+)[>"]', text, re.MULTILINE)
     if parts[0] == "runtime":
         for header in included:
             if header.startswith(("muon/", "muon-c/", "llvm/", "mlir/")):
