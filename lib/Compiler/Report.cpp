@@ -57,27 +57,75 @@ static json::Array describeGroups(ModuleOp planned) {
   return groups;
 }
 
-static json::Array describeStages(VariantOp variant) {
+/// How a product is computed, in words: nothing falls back without being said.
+static StringRef pathOf(KernelOp kernel, TargetAttr target) {
+  bool narrow = !kernel.getOperandType()->isF32();
+  if (!narrow)
+    return "f32 multiply-adds";
+  if (kernel.operandAt(0).getDtype().isF32())
+    return "bf16 operands widened to f32 when packed, f32 multiply-adds: this processor does not multiply bf16";
+  return target.getIsa() == "amx" ? "bf16 tiles, f32 accumulation" : "bf16 pairs, f32 accumulation";
+}
+
+/// Multiplications and additions of one matrix; a symmetric product counts half.
+static int64_t flopsOf(LaunchOp launch, KernelOp kernel) {
+  if (kernel.getKind() == KernelKind::sweep)
+    return 0;
+  ArrayRef<int64_t> sizes = launch.getSizes();
+  return (kernel.getSymmetric() ? 1 : 2) * sizes[0] * sizes[1] * sizes[2];
+}
+
+/// Bytes of the matrices one launch reads and writes, each once.
+static int64_t bytesOf(LaunchOp launch, KernelOp kernel) {
+  ArrayRef<int64_t> sizes = launch.getSizes();
+  int64_t bytes = 0;
+  for (unsigned i = 0, e = kernel.getOperands().size(); i < e; ++i) {
+    OperandAttr operand = kernel.operandAt(i);
+    if (operand.getSpace() != Space::element)
+      continue;
+    int64_t elements = i >= kernel.numPanels() ? sizes[0] * sizes[1] : sizes[i] * sizes[2];
+    bytes += elements * operand.getDtype().getIntOrFloatBitWidth() / 8;
+  }
+  return bytes;
+}
+
+static json::Array describeStages(ModuleOp planned, VariantOp variant) {
   json::Array stages;
   for (auto stage : variant.getBody().getOps<StageOp>()) {
     json::Array launches;
-    for (auto launch : stage.getBody().getOps<LaunchOp>())
+    for (auto launch : stage.getBody().getOps<LaunchOp>()) {
+      auto kernel = planned.lookupSymbol<KernelOp>(launch.getKernel());
       launches.push_back(json::Object{{"kernel", launch.getKernel()},
                                       {"function", launch.getFunction()},
-                                      {"tiles", static_cast<int64_t>(launch.getTiles())},
-                                      {"sizes", json::Array(launch.getSizes())}});
+                                      {"tiles_per_matrix", static_cast<int64_t>(launch.getTiles())},
+                                      {"flops_per_matrix", flopsOf(launch, kernel)},
+                                      {"bytes_per_matrix", bytesOf(launch, kernel)}});
+    }
     stages.push_back(std::move(launches));
   }
   return stages;
+}
+
+static json::Array describeKernels(ModuleOp planned, TargetAttr target) {
+  json::Array kernels;
+  for (auto kernel : planned.getOps<KernelOp>()) {
+    json::Object description{{"name", kernel.getSymName()}, {"kind", stringifyKernelKind(kernel.getKind())}};
+    if (kernel.getKind() == KernelKind::product) {
+      description["path"] = pathOf(kernel, target);
+      description["symmetric"] = kernel.getSymmetric();
+    }
+    kernels.push_back(std::move(description));
+  }
+  return kernels;
 }
 
 static json::Object describeProgram(ModuleOp planned) {
   VariantOp variant = *planned.getOps<VariantOp>().begin();
   return json::Object{{"target", describeTarget(variant.getTarget())},
                       {"workspace_bytes", static_cast<int64_t>(variant.getWorkspace())},
-                      {"kernels", static_cast<int64_t>(llvm::range_size(planned.getOps<KernelOp>()))},
+                      {"kernels", describeKernels(planned, variant.getTarget())},
                       {"groups", describeGroups(planned)},
-                      {"stages", describeStages(variant)}};
+                      {"stages", describeStages(planned, variant)}};
 }
 
 std::string muon::reportText(ModuleOp planned) {
