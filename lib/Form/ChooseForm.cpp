@@ -113,11 +113,15 @@ FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const Problem &problem) co
     return {};
   if (form == Form::gram && op.getRestarts())
     return {FormChoice::gram, std::vector<int>(op.getRestarts()->begin(), op.getRestarts()->end())};
+  // The search costs more than all the rest: none where even one block is no gain.
+  FormChoice standard, oneBlock{FormChoice::gram, {}};
+  if (!form && cost(problem, oneBlock) >= cost(problem, standard))
+    return standard;
   std::optional<std::vector<int>> restarts = findRestarts(problem, gramBound);
   if (form == Form::gram)
     return {FormChoice::gram, restarts.value_or(allRestarts(problem.table.steps()))};
   FormChoice gram{FormChoice::gram, restarts.value_or(std::vector<int>())};
-  return restarts && cost(problem, gram) < cost(problem, {}) ? gram : FormChoice();
+  return restarts && cost(problem, gram) < cost(problem, standard) ? gram : standard;
 }
 
 void ChooseFormPass::write(OrthogonalizeOp op, const FormChoice &choice) {
