@@ -144,6 +144,7 @@ def plot(runs, path):
     bars = right.bar(range(len(runs)), [run.speed() for run in runs], color=["C0", "C1", "C2"])
     right.bar_label(bars, fmt="%.2f")
     right.set_xticks(range(len(runs)), ["ours", "existing\nMuon", "AdamW"])
+    right.margins(y=0.12)
     right.set(ylabel="ms per step (median)", title="Optimizer, matrices only")
     figure.tight_layout()
     figure.savefig(path, dpi=120)

@@ -78,3 +78,10 @@ def distance(weights, starts, truth):
         off = w.detach().double().numpy() - t
         worst = max(worst, float(np.linalg.norm(off) / np.linalg.norm(moved)))
     return worst
+
+
+def pooled(weights, starts, truth):
+    """The same with all parameters as one long vector: less of a lottery than the worst of some tiny matrices."""
+    off = sum(np.linalg.norm(w.detach().double().numpy() - t) ** 2 for w, t in zip(weights, truth))
+    moved = sum(np.linalg.norm(t - w0.detach().double().numpy()) ** 2 for w0, t in zip(starts, truth))
+    return math.sqrt(off / moved)
