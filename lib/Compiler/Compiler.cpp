@@ -78,6 +78,21 @@ std::string Compilation::stepName(const GroupRequest &group) {
   return unique;
 }
 
+/// What the runtime's structs can count: MUON_MAX_RANK axes, tiles of a group in 32 bits.
+static llvm::Error checkSize(const GroupRequest &group) {
+  constexpr size_t kMostAxes = 8;
+  constexpr int64_t kMostElements = int64_t(1) << 40;
+  std::string shape = llvm::join(llvm::map_range(group.step.shape, [](int64_t size) { return std::to_string(size); }), "x");
+  if (group.step.shape.size() > kMostAxes)
+    return llvm::createStringError("expected a shape of at most 8 axes, got " + shape);
+  int64_t elements = group.parameters.size();
+  for (int64_t size : group.step.shape)
+    if (size > 0 && (llvm::MulOverflow(elements, size, elements) || elements > kMostElements))
+      return llvm::createStringError("expected a group of at most 2^40 elements, got " + std::to_string(group.parameters.size()) +
+                                     " parameters of shape " + shape);
+  return llvm::Error::success();
+}
+
 static llvm::Error checkRequest(const Request &request) {
   if (request.dtype != "auto" && request.dtype != "f32" && request.dtype != "bf16")
     return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32 or bf16");
@@ -86,9 +101,12 @@ static llvm::Error checkRequest(const Request &request) {
   StringRef name = request.name;
   if (name.empty() || llvm::isDigit(name[0]) || !llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; }))
     return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
-  for (const GroupRequest &group : request.groups)
+  for (const GroupRequest &group : request.groups) {
     if (group.parameters.empty())
       return llvm::createStringError("a group of preset '" + group.step.preset + "' has no parameters");
+    if (llvm::Error error = checkSize(group))
+      return error;
+  }
   return llvm::Error::success();
 }
 
@@ -142,11 +160,10 @@ llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generateKernels(const
   if (!code)
     return diagnostic.error();
   optimise(*code);
-  // Several variants share an object, and several programs a process: only the query function is visible.
   for (llvm::Function &function : *code)
     if (!function.isDeclaration()) {
       function.setName(Twine(prefix) + function.getName());
-      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+      function.setLinkage(llvm::GlobalValue::ExternalLinkage); // the linker drops what is internal and not yet used
     }
   return code;
 }
@@ -168,13 +185,17 @@ llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generate(ArrayRef<Var
     described.push_back(description);
     if (!all)
       all = std::move(*code);
-    else if (all->getTargetTriple() != (*code)->getTargetTriple())
-      return llvm::createStringError("targets of one program must share a triple, got " + all->getTargetTriple().str() + " and " +
-                                     (*code)->getTargetTriple().str());
-    else if (linkKeepingInternals(*all, std::move(*code)))
+    else if (llvm::Linker::linkModules(*all, std::move(*code)))
       return llvm::createStringError("the variants could not be linked");
   }
+  SmallVector<llvm::Function *> kernels;
+  for (llvm::Function &function : *all)
+    if (!function.isDeclaration())
+      kernels.push_back(&function);
   emitDescription(*all, request.name, described);
+  // Several programs share a process: only the query function is visible.
+  for (llvm::Function *kernel : kernels)
+    kernel->setLinkage(llvm::GlobalValue::InternalLinkage);
   return all;
 }
 
@@ -184,6 +205,16 @@ static std::string print(Operation *op) {
   op->print(stream);
   stream << "\n";
   return text;
+}
+
+/// One object holds all variants.
+static llvm::Error checkOneSystem(ArrayRef<Variant> variants) {
+  auto triple = [](const Variant &variant) { return llvm::Triple(variant.target.getTriple()); };
+  llvm::Triple first = triple(variants.front());
+  for (llvm::Triple other : llvm::map_range(variants, triple)) // vendors differ between this machine and a name
+    if (other.getArch() != first.getArch() || other.getOS() != first.getOS())
+      return llvm::createStringError("expected targets of one architecture and system, got " + first.str() + " and " + other.str());
+  return llvm::Error::success();
 }
 
 llvm::Expected<std::string> Compilation::emit(Emit kind) {
@@ -196,6 +227,8 @@ llvm::Expected<std::string> Compilation::emit(Emit kind) {
   }
   if (variants.empty())
     return llvm::createStringError("expected at least one target");
+  if (llvm::Error error = checkOneSystem(variants))
+    return error;
   if (kind == Emit::mlir)
     return print(*variants.front().planned);
   if (kind == Emit::header)

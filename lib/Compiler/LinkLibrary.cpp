@@ -2,7 +2,6 @@
 
 #include "LinkLibrary.h"
 
-#include "llvm/Linker/Linker.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -47,8 +46,4 @@ llvm::Expected<std::string> muon::linkLibrary(StringRef object) {
   if (!library)
     return llvm::createStringError(library.getError(), "cannot read the linked library");
   return (*library)->getBuffer().str();
-}
-
-bool muon::linkKeepingInternals(llvm::Module &into, std::unique_ptr<llvm::Module> from) {
-  return llvm::Linker::linkModules(into, std::move(from));
 }

@@ -88,6 +88,8 @@ void Planner::storeForReading(Value value) {
 
 bool Planner::mustStore(Value value) const {
   Operation *op = value.getDefiningOp();
+  if (tensorType(value).getElementType().isF64()) // widened for a sum: what it was widened from is stored instead
+    return false;
   if (isa<ProductOpInterface>(op) || llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value; }))
     return true;
   llvm::SmallPtrSet<void *, 4> matrices;
@@ -126,8 +128,6 @@ void Planner::collectReductions() {
   plan.function.walk([&](linalg::ReduceOp reduce) {
     Value source = reduce.getInputs()[0], result = reduce.getResult(0);
     int64_t stage = plan.levels.of(result).stage - 1;
-    if (plan.levels.of(source).product)
-      storeForReading(source);
     ArrayRef<int64_t> shape = tensorType(source).getShape();
     Draft &draft = draftFor(stage, nullptr, shape);
     bool full = tensorType(result).getRank() == static_cast<int64_t>(plan.levels.batchRank());

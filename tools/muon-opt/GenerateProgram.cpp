@@ -22,11 +22,11 @@ struct Options {
   cl::OptionCategory category{"Program options"};
   cl::list<std::string> shapes{"shape", cl::desc("ROWSxCOLUMNS, or ROWSxCOLUMNS*COUNT for COUNT parameters; may be repeated"), cl::cat(category)};
   cl::opt<std::string> shapesFrom{"shapes-from", cl::desc("take the 2-D weights of a .safetensors file (only its header is read)"), cl::cat(category)};
-  cl::opt<std::string> exclude{"exclude", cl::desc("names that --shapes-from leaves out (regular expression)"), cl::init(kDefaultExclude), cl::cat(category)};
+  cl::opt<std::string> exclude{"exclude", cl::desc("names that --shapes-from leaves out (regular expression; empty: none)"), cl::init(kDefaultExclude), cl::cat(category)};
   cl::opt<std::string> preset{"preset", cl::desc("which Muon (default keller)"), cl::init("keller"), cl::cat(category)};
   cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
-  cl::list<int64_t> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table"), cl::CommaSeparated, cl::cat(category)};
+  cl::opt<std::string> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"), cl::cat(category)};
   cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
@@ -73,7 +73,7 @@ static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) 
 /// Groups the tensors of a file by shape and says what was taken and what was not.
 static llvm::Error addFile(StringRef path, StringRef exclude, Request &request) {
   std::string error;
-  if (!llvm::Regex(exclude).isValid(error))
+  if (!exclude.empty() && !llvm::Regex(exclude).isValid(error))
     return refuse("malformed --exclude '" + exclude + "': " + error);
   auto tensors = readSafetensorsHeader(path);
   if (!tensors)
@@ -98,13 +98,24 @@ static llvm::Error addFile(StringRef path, StringRef exclude, Request &request) 
   return llvm::Error::success();
 }
 
+static llvm::Error readRestarts(StringRef text, Request &request) {
+  request.restarts.emplace();
+  llvm::SmallVector<StringRef> rows;
+  text.split(rows, ',', -1, !text.empty());
+  for (StringRef row : rows)
+    if (row.getAsInteger(10, request.restarts->emplace_back()))
+      return refuse("malformed --restarts '" + text + "', expected row numbers as in 3 or 2,4");
+  return llvm::Error::success();
+}
+
 static llvm::Expected<Request> buildRequest(const Options &options) {
   Request request;
   request.name = options.name;
   request.dtype = options.dtype;
   request.form = options.form;
   if (options.restarts.getNumOccurrences())
-    request.restarts = std::vector<int64_t>(options.restarts.begin(), options.restarts.end());
+    if (llvm::Error error = readRestarts(options.restarts, request))
+      return error;
   llvm::SmallVector<StringRef> targets;
   StringRef(options.target).split(targets, ',', -1, false);
   request.targets.assign(targets.begin(), targets.end());
