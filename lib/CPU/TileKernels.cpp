@@ -64,14 +64,14 @@ static void defineNative(Emitter &e, ValueRange args) {
     Value a0 = e.bytes(a, e.mul(step, kTileBytes)), a1 = e.bytes(a0, strip);
     Value b0 = e.bytes(b, e.mul(e.mul(step, 16), bStride)), b1 = e.bytes(b0, e.index(64));
     Value aStride = e.index(64);
+    // All loads first: as fast as interleaved on a core of one's own, a tenth faster on a shared
+    // one.
     tileOp(e, "tileloadd64", {6}, {b0, bStride});
-    tileOp(e, "tileloadd64", {4}, {a0, aStride});
-    tileOp(e, "tdpbf16ps", {0, 4, 6});
     tileOp(e, "tileloadd64", {7}, {b1, bStride});
-    tileOp(e, "tdpbf16ps", {1, 4, 7});
+    tileOp(e, "tileloadd64", {4}, {a0, aStride});
     tileOp(e, "tileloadd64", {5}, {a1, aStride});
-    tileOp(e, "tdpbf16ps", {2, 5, 6});
-    tileOp(e, "tdpbf16ps", {3, 5, 7});
+    for (int64_t t = 0; t < 4; ++t)
+      tileOp(e, "tdpbf16ps", {t, 4 + t / 2, 6 + t % 2});
   });
   forEachTile([&](int64_t t, Value at) { tileOp(e, "tilestored64", {t}, {at, cStride}); });
 }

@@ -147,6 +147,10 @@ Memory::Memory(Layout layout, Dtype dtype, int64_t rows, int64_t columns, int64_
     rowStride = 16 * padded;
     bytes.assign(ceilDiv(lane, 32) * 2 * rowStride * 2, 0xff);
   }
+  // Cache-line aligned, as in a program's workspace.
+  size = bytes.size();
+  bytes.resize(size + 64, 0xff);
+  shift = -reinterpret_cast<uintptr_t>(bytes.data()) & 63;
 }
 
 Memory::Memory(Dtype dtype, int64_t rows, int64_t columns, int64_t rowStride, int64_t columnStride)
@@ -154,7 +158,12 @@ Memory::Memory(Dtype dtype, int64_t rows, int64_t columns, int64_t rowStride, in
   this->rowStride = rowStride, this->columnStride = columnStride;
   // One element before and after, and an address aligned to no more than an element.
   shift = sizeOf(dtype);
-  bytes.assign(((rows - 1) * rowStride + (columns - 1) * columnStride + 3) * sizeOf(dtype), 0xff);
+  size = ((rows - 1) * rowStride + (columns - 1) * columnStride + 1) * sizeOf(dtype);
+  bytes.assign(size + 2 * shift, 0xff);
+}
+
+std::vector<uint8_t> Memory::raw() const {
+  return std::vector<uint8_t>(bytes.begin() + shift, bytes.begin() + shift + size);
 }
 
 int64_t Memory::place(int64_t i, int64_t j) const {
@@ -208,7 +217,7 @@ void Memory::store(int64_t index, double value) {
 
 void Memory::set(const Matrix &matrix) {
   if (layout != Layout::plain)
-    std::fill(bytes.begin(), bytes.end(), 0);
+    std::memset(data(), 0, size);
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j)
       store(place(i, j), matrix.at(i, j));
@@ -223,7 +232,7 @@ Matrix Memory::get() const {
 }
 
 bool Memory::paddingIsZero() const {
-  std::vector<bool> inside(bytes.size() / sizeOf(dtype), false);
+  std::vector<bool> inside(size / sizeOf(dtype), false);
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j)
       inside[place(i, j)] = true;
@@ -256,7 +265,9 @@ void Launch::run(muon_tile_function function) const {
   static std::vector<uint8_t> scratch(16 << 20);
   void *aligned =
       reinterpret_cast<void *>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) & ~63ull);
-  std::memset(aligned, 0xff, 1 << 20);
+  static bool poisoned = false; // once: benchmarks call this too
+  if (!poisoned)
+    std::memset(aligned, 0xff, scratch.size() - 64), poisoned = true;
   for (int64_t tile = 0; tile < tiles; ++tile)
     function(&launch, &binding, nullptr, aligned, static_cast<uint32_t>(tiles + tile));
 }

@@ -61,13 +61,16 @@ public:
   Memory(Layout layout, Dtype dtype, int64_t rows, int64_t columns, int64_t lanes);
   /// Plain with given strides.
   Memory(Dtype dtype, int64_t rows, int64_t columns, int64_t rowStride, int64_t columnStride);
+  Memory(Memory &&) = default; // moving a vector keeps its address
+  Memory(const Memory &other) = delete;
   void set(const Matrix &matrix);
   Matrix get() const;
   muon_view view() { return {data(), rowStride, columnStride}; }
   void *data() { return bytes.data() + shift; }
   /// Whether every element outside the matrix is zero.
   bool paddingIsZero() const;
-  const std::vector<uint8_t> &raw() const { return bytes; }
+  /// The bytes, without what was added around them.
+  std::vector<uint8_t> raw() const;
 
 private:
   int64_t place(int64_t i, int64_t j) const;
@@ -78,7 +81,7 @@ private:
   Dtype dtype;
   int64_t rows, columns, lanes;
   std::vector<uint8_t> bytes;
-  int64_t shift = 0;
+  int64_t shift = 0, size = 0;
 
 public:
   int64_t rowStride = 0, columnStride = 1;
