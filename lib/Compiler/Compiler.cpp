@@ -98,6 +98,8 @@ static llvm::Error checkRequest(const Request &request) {
     return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32 or bf16");
   if (request.form != "auto" && request.form != "standard" && request.form != "gram")
     return llvm::createStringError("unknown form '" + request.form + "', expected auto, standard or gram");
+  if (request.nonfinite != "propagate" && request.nonfinite != "skip")
+    return llvm::createStringError("unknown nonfinite '" + request.nonfinite + "', expected propagate or skip");
   StringRef name = request.name;
   if (name.empty() || llvm::isDigit(name[0]) || !llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; }))
     return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
@@ -143,6 +145,8 @@ llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
   Variant variant{ModuleOp::create(UnknownLoc::get(&context)), *target};
   ModuleOp module = *variant.planned;
   module->setAttr("muon.target", *target);
+  if (request.nonfinite == "skip")
+    module->setAttr(kSkipNonfinite, UnitAttr::get(&context));
   FirstDiagnostic diagnostic(&context);
   if (llvm::Error failure = buildSteps(module, *target))
     return failure;

@@ -78,16 +78,12 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
 
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
-  std::string targets = "cpu", nonfinite = "propagate";
+  std::string targets = "cpu";
   if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "groups"}, path) || !map ||
       !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
       !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) ||
-      !map.mapOptional("nonfinite", nonfinite) || !map.map("groups", request.groups))
+      !map.mapOptional("nonfinite", request.nonfinite) || !map.map("groups", request.groups))
     return false;
-  if (nonfinite != "propagate") {
-    path.field("nonfinite").report("expected \"propagate\"");
-    return false;
-  }
   llvm::SmallVector<StringRef> names;
   StringRef(targets).split(names, ',', -1, false);
   request.targets.assign(names.begin(), names.end());

@@ -33,14 +33,14 @@ FailureOr<Room> muon::parseRoom(StringRef name) {
   return failure();
 }
 
-static void buildRoom(OpPassManager &manager, Room room) {
+static void buildRoom(OpPassManager &manager, Room room, ModuleOp module) {
   switch (room) {
   case Room::ir:
     return;
   case Room::form:
     return buildFormPipeline(manager, FormOptions());
   case Room::plan:
-    return buildPlanPipeline(manager);
+    return buildPlanPipeline(manager, {.skipNonfinite = module->hasAttr(kSkipNonfinite)});
   case Room::cpu:
     return buildCpuPipeline(manager);
   }
@@ -64,7 +64,7 @@ static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
     return failure();
   for (unsigned next = static_cast<unsigned>(*at) + 1; next <= static_cast<unsigned>(last); ++next) {
     OpPassManager manager(ModuleOp::getOperationName());
-    buildRoom(manager, static_cast<Room>(next));
+    buildRoom(manager, static_cast<Room>(next), module);
     if (failed(run(manager)))
       return failure();
     module->setAttr(kRoom, StringAttr::get(module.getContext(), kRoomNames[next]));

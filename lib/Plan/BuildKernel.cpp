@@ -114,6 +114,13 @@ void KernelBuilder::addInputs() {
     Value argument = body->addArgument(argumentType, loc());
     emitted[keyOf(leaf.value, leaf.axes)] = argument;
   }
+  if (plan.isGuarded(draft)) { // read by the runtime; the body does not use it
+    const Buffer &word = plan.buffers[plan.predicate];
+    launch.predicate = launch.places.size();
+    launch.places.push_back(placeOfBuffer(word, Space::scalar));
+    addOperand(Direction::in, Space::scalar, Layout::plain, word.dtype, Reduction::none);
+    body->addArgument(word.dtype, loc());
+  }
   if (draft.product)
     emitted[keyOf(draft.product->getResult(0), identityAxes(draft.shape.size()))] = body->addArgument(builder.getF32Type(), loc());
 }

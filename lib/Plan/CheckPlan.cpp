@@ -42,7 +42,9 @@ LogicalResult CheckPlan::check() {
   return success();
 }
 
-void muon::buildPlanPipeline(OpPassManager &manager) {
+void muon::buildPlanPipeline(OpPassManager &manager, const PlanOptions &options) {
+  if (options.skipNonfinite)
+    manager.addNestedPass<func::FuncOp>(createGuardGradientPass());
   manager.addPass(createPlanLaunchesPass());
   manager.addPass(createCheckPlanPass());
 }

@@ -72,6 +72,10 @@ LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
 }
 
 LogicalResult Levels::visit(Operation *op) {
+  if (auto level = op->getAttrOfType<IntegerAttr>("muon.guard")) {
+    levels[op->getResult(0)] = Level{level.getInt(), nullptr, false, false};
+    return success();
+  }
   if (isGenerator(op)) {
     for (Value result : op->getResults())
       levels[result] = Level{0, nullptr, !isa<DiagonalOp>(op), true};
@@ -105,9 +109,15 @@ FailureOr<Levels> Levels::compute(func::FuncOp function) {
   Levels result;
   if (function.isExternal())
     return function.emitOpError("expected a step function with a body");
+  function.walk([&](Operation *op) {
+    if (op->hasAttr("muon.predicate"))
+      result.guard = op->getResult(0);
+  });
+  // A guard takes two stages: a sum over the gradient, then the word. Nothing else may start before it is known.
+  constexpr int64_t kGuardStages = 2;
   for (BlockArgument argument : function.getArguments()) {
     bool scalar = !isTensor(argument);
-    result.levels[argument] = Level{0, nullptr, scalar, scalar};
+    result.levels[argument] = Level{scalar || !result.guard ? 0 : kGuardStages, nullptr, scalar, scalar};
     StringAttr role = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
     if (role && role.getValue() == "weight") {
       int64_t rank = cast<RankedTensorType>(argument.getType()).getRank();

@@ -140,7 +140,7 @@ void PlanLaunches::runOnOperation() {
         scratch = std::max(scratch, blockBufferBytes(data.sizes));
       func::FuncOp function = group->plan.function;
       LaunchOp::create(launches, loc, kernel, function.getSymName(), data.tiles, data.sizes, builder.getArrayAttr(data.places),
-                       data.coefficients, -1);
+                       data.coefficients, data.predicate);
     }
   }
   variant.setScratch(scratch);

@@ -10,6 +10,8 @@
 
 #include "llvm/ADT/SmallPtrSet.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace muon;
 
@@ -26,6 +28,7 @@ private:
   void collectProducts();
   void collectReductions();
   LogicalResult collectResults();
+  void collectPredicate();
   void addResult(Value value, int64_t argument, unsigned result);
   bool resolveHazards();
   void setLifetimes();
@@ -160,6 +163,25 @@ void Planner::addResult(Value value, int64_t argument, unsigned result) {
   require(value, stage, product);
 }
 
+void Planner::collectPredicate() {
+  Value word = plan.levels.predicate();
+  if (!word)
+    return;
+  Buffer buffer;
+  buffer.value = word;
+  buffer.dtype = tensorType(word).getElementType();
+  buffer.firstStage = plan.levels.of(word).stage;
+  buffer.lastStage = std::numeric_limits<int64_t>::max(); // every launch reads it
+  layOut(buffer, 1, 1, plan.target);
+  plan.predicate = plan.buffers.size();
+  plan.buffers.push_back(buffer);
+  Output output;
+  output.value = word;
+  output.space = Space::scalar;
+  output.buffer = plan.predicate;
+  draftFor(buffer.firstStage, nullptr, tensorType(word).getShape()).outputs.push_back(output);
+}
+
 LogicalResult Planner::collectResults() {
   func::FuncOp function = plan.function;
   SmallVector<int64_t> donated;
@@ -223,6 +245,7 @@ LogicalResult Planner::collect() {
   plan.buffers.clear();
   collectProducts();
   collectReductions();
+  collectPredicate();
   if (failed(collectResults()))
     return failure();
   llvm::stable_sort(plan.drafts, [](const Draft &a, const Draft &b) { return a.stage < b.stage; });

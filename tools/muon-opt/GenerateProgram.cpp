@@ -27,6 +27,7 @@ struct Options {
   cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"), cl::cat(category)};
+  cl::opt<std::string> nonfinite{"nonfinite", cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix"), cl::init("propagate"), cl::cat(category)};
   cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
@@ -113,6 +114,7 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   request.name = options.name;
   request.dtype = options.dtype;
   request.form = options.form;
+  request.nonfinite = options.nonfinite;
   if (options.restarts.getNumOccurrences())
     if (llvm::Error error = readRestarts(options.restarts, request))
       return error;

@@ -32,6 +32,8 @@ struct Request {
   std::string dtype = "auto";
   std::string form = "auto";
   std::optional<std::vector<int64_t>> restarts;
+  /// propagate, or skip: a matrix whose gradient is not finite keeps its weight and states, and its status says so.
+  std::string nonfinite = "propagate";
   std::vector<GroupRequest> groups;
 };
 

@@ -11,6 +11,9 @@ namespace muon {
 /// The rooms with a pipeline, in walking order. The module attribute `muon.room` names the last one left.
 enum class Room { ir, form, plan, cpu };
 
+/// Module attribute: a matrix whose gradient is not finite keeps its weight and states.
+inline constexpr llvm::StringLiteral kSkipNonfinite = "muon.skip_nonfinite";
+
 llvm::StringRef roomName(Room room);
 mlir::FailureOr<Room> parseRoom(llvm::StringRef name);
 

@@ -14,6 +14,7 @@ struct LaunchData {
   llvm::SmallVector<double> coefficients;
   llvm::SmallVector<int64_t> sizes;
   int64_t tiles = 0;
+  int64_t predicate = -1; ///< operand that skips a matrix
 };
 
 /// Builds the kernel of one draft at the builder's insertion point, under the name `name`, and says how to launch it.

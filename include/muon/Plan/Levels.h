@@ -35,6 +35,8 @@ public:
   const Level &of(mlir::Value value) const { return levels.find(value)->second; }
   /// Dimensions before the last two of the weight: one matrix each.
   unsigned batchRank() const { return batch; }
+  /// The i32 per matrix that skips it, null if gradients are not guarded.
+  mlir::Value predicate() const { return guard; }
 
 private:
   mlir::LogicalResult visit(mlir::Operation *op);
@@ -43,6 +45,7 @@ private:
 
   llvm::DenseMap<mlir::Value, Level> levels;
   unsigned batch = 0;
+  mlir::Value guard;
 };
 
 /// Whether the op computes each element of its result from the same element of its operands.

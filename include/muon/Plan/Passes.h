@@ -13,8 +13,13 @@ namespace muon {
 #define GEN_PASS_REGISTRATION
 #include "muon/Plan/Passes.h.inc"
 
+struct PlanOptions {
+  /// Leave weight and states of a matrix with a non-finite gradient untouched.
+  bool skipNonfinite = false;
+};
+
 /// Form's exit contract in, Plan's out.
-void buildPlanPipeline(mlir::OpPassManager &manager);
+void buildPlanPipeline(mlir::OpPassManager &manager, const PlanOptions &options);
 
 } // namespace muon
 

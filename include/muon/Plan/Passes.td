@@ -5,6 +5,23 @@
 
 include "mlir/Pass/PassBase.td"
 
+def GuardGradientPass : Pass<"muon-guard-gradient", "::mlir::func::FuncOp"> {
+  let summary = "Say of every matrix whether its gradient is finite";
+  let description = [{
+    Consumes step functions. Guarantees one more value, marked `muon.predicate`: an i32 per matrix, 1 where the gradient has an
+    infinity or a NaN. `muon-plan-launches` computes it in two stages of its own and makes it the predicate of every later
+    launch, so that such a matrix keeps its weight and states. Costs one extra read of G. Not run for `propagate`.
+
+    Before:
+        func.func @step(%w: !W {muon.arg = "weight"}, %g: !W {muon.arg = "gradient"}, ...)
+    After, at the start of the body:
+        %z = arith.mulf %g, 0.0   %s = linalg.reduce add %z   %b = arith.cmpf uno %s, %s   %p = arith.extui %b {muon.predicate}
+
+    Numerics: bit-exact for finite gradients.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
+}
+
 def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
   let summary = "Turn step functions into kernels, stages and launches";
   let description = [{

@@ -70,6 +70,7 @@ public:
   llvm::SmallVector<Draft, 8> drafts; ///< in stage order
   llvm::SmallVector<Buffer, 16> buffers;
   int64_t bytesPerMatrix = 0;
+  int64_t predicate = -1; ///< buffer of the word that skips a matrix, -1 if there is none
 
   Leaves collectLeaves(const Draft &draft) const;
   /// The buffer a body reads `value` from, -1 if it has none.
@@ -81,6 +82,8 @@ public:
   int64_t tileRows(const Draft &draft) const;
   int64_t numTiles(const Draft &draft) const;
   int64_t blockSize(const Draft &draft) const;
+  /// Whether the draft's launch is skipped where the predicate says so: all that come after it is computed.
+  bool isGuarded(const Draft &draft) const { return predicate >= 0 && draft.stage > buffers[predicate].firstStage; }
   /// Position among the function's tensor arguments, as the program's description counts them.
   int64_t tensorArgument(int64_t argument) const;
 
