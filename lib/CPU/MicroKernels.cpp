@@ -86,12 +86,8 @@ void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
 /// c + a.odd b.odd, then + a.even b.even: the order of vdpbf16ps. A product of two bf16 is exact in
 /// f32, so fused or not makes no difference here.
 static Value pairProduct(Emitter &e, Value a, Value b, Value c) {
-  Type words = a.getType();
-  auto even = [&](Value x) { return e.asFloat(e.make<arith::ShLIOp>(x, e.bits(words, 16))); };
-  auto odd = [&](Value x) {
-    return e.asFloat(e.make<arith::AndIOp>(x, e.bits(words, int32_t(0xffff0000))));
-  };
-  return e.mulAdd(even(a), even(b), e.mulAdd(odd(a), odd(b), c));
+  Value odd = e.mulAdd(halfOf(e, a, true), halfOf(e, b, true), c);
+  return e.mulAdd(halfOf(e, a, false), halfOf(e, b, false), odd);
 }
 
 static Value dotInstruction(Emitter &e, Value a, Value b, Value c) {

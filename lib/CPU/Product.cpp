@@ -25,11 +25,10 @@ public:
 
 private:
   void findBlock();
-  void emitChunk(Value begin, Value end);
-  void emitPanel(Value panel, Value begin, Value depth, Value fresh);
-  void emitRowPanel(Value rowPanel, Value panel, Value begin, Value depth, Value fresh);
+  void emitPanel(Value panel, Value bufferColumn);
+  void emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile);
   void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
-  void walkSubTiles();
+  void walkSubTiles(SubTile &subTile, Value firstColumn, Value endColumn);
   /// Elements of k in one word of depth.
   int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::dot ? 2 : 32; }
 
@@ -80,9 +79,12 @@ void Product::findBlock() {
   onDiagonal = e.equal(blockRow, blockColumn);
   row = e.mul(blockRow, blockM), column = e.mul(blockColumn, blockN);
   rows = e.min(blockM, e.sub(m, row)), columns = e.min(blockN, e.sub(n, column));
-  // Rows of the buffer are an odd number of cache lines apart, so that columns spread over all
+  // A whole block's rows are an odd number of cache lines apart, so that columns spread over all
   // sets.
-  stride = e.add(e.roundUp(blockN, 32), kLanes);
+  Value lanes = e.index(e.machine.lanes());
+  stride = lanes;
+  if (kernel.getSymmetric())
+    stride = e.select(onDiagonal, e.add(e.roundUp(blockN, 32), kLanes), lanes);
 }
 
 /// One register tile, unless it lies beyond the block's rows or above the diagonal.
@@ -99,7 +101,7 @@ void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, Micr
   e.when(needed, [&] {
     MicroTile placed = tile;
     placed.height = height;
-    placed.c = e.offset(frame.scratch, e.f32, e.add(e.mul(tileRow, stride), tileColumn));
+    placed.c = e.offset(tile.c, e.f32, e.mul(tileRow, stride));
     if (micro == Micro::tiles)
       return callTiles(e, routines, placed, frame.operands[0].rowStride);
     placed.a = e.offset(tile.a, e.f32, e.index(offset));
@@ -108,13 +110,10 @@ void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, Micr
 }
 
 /// All register tiles of one panel of A's lanes against one panel of B.
-void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, Value depth, Value fresh) {
+void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile) {
   int64_t lanes = e.machine.lanes();
-  const Operand &a = frame.operands[0], &b = frame.operands[1];
-  Value aPanel = e.add(e.div(row, lanes), rowPanel), bPanel = e.add(e.div(column, lanes), panel);
-  MicroTile tile{{}, {}, {}, stride, depth, fresh, lanes};
-  int64_t wordsPerStep = micro == Micro::tiles ? 16 * lanes : lanes;
-  tile.b = e.offset(b.data, e.f32, e.add(e.mul(bPanel, b.rowStride), e.mul(begin, wordsPerStep)));
+  const Operand &a = frame.operands[0];
+  Value aPanel = e.add(e.div(row, lanes), rowPanel);
   if (micro == Micro::tiles) {
     Value strip = e.mul(e.mul(aPanel, 2), a.rowStride);
     tile.a = e.offset(a.data, a.attr.getDtype(), e.add(strip, e.mul(begin, 512)));
@@ -128,53 +127,70 @@ void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, Value depth
   }
 }
 
-void Product::emitPanel(Value panel, Value begin, Value depth, Value fresh) {
-  Value rowPanels = e.ceilDiv(rows, e.index(e.machine.lanes()));
-  e.loop(e.index(0), rowPanels, 1,
-         [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, depth, fresh); });
+/// One panel of columns over all of k, to the buffer from `bufferColumn` on. A chunk of B's panel
+/// stays in the first-level cache while A's rows pass by it.
+void Product::emitPanel(Value panel, Value bufferColumn) {
+  int64_t lanes = e.machine.lanes(), wordsPerStep = micro == Micro::tiles ? 16 * lanes : lanes;
+  const Operand &b = frame.operands[1];
+  Value bPanel = e.mul(e.add(e.div(column, lanes), panel), b.rowStride);
+  Value rowPanels = e.ceilDiv(rows, e.index(lanes));
+  Value depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));
+  Value asked = e.div(frame.sizes[abi::kChunk], wordElements());
+  Value chunk = e.select(e.less(e.index(0), asked), asked, depth);
+  e.loop(e.index(0), e.ceilDiv(depth, chunk), 1, [&](Value i) {
+    Value begin = e.mul(i, chunk);
+    MicroTile tile;
+    tile.b = e.offset(b.data, e.f32, e.add(bPanel, e.mul(begin, wordsPerStep)));
+    tile.c = e.offset(frame.scratch, e.f32, bufferColumn);
+    tile.stride = stride, tile.fresh = e.equal(i, e.index(0));
+    tile.depth = e.min(chunk, e.sub(depth, begin));
+    e.loop(e.index(0), rowPanels, 1,
+           [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
+  });
 }
 
-void Product::emitChunk(Value begin, Value end) {
-  Value panels = e.ceilDiv(columns, e.index(e.machine.lanes()));
-  Value fresh = e.equal(begin, e.index(0)), depth = e.sub(end, begin);
-  e.loop(e.index(0), panels, 1, [&](Value panel) { emitPanel(panel, begin, depth, fresh); });
-}
-
-void Product::walkSubTiles() {
-  SubTile subTile(e, routines, kernel, body, frame, reductions);
+/// The body over the block's columns from `firstColumn` on, which is where the buffer starts.
+void Product::walkSubTiles(SubTile &subTile, Value firstColumn, Value endColumn) {
   Padding padding = paddingOf(kernel, e.machine);
   Value mirrored;
   if (kernel.getSymmetric())
     mirrored = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
   Value lastRow = e.add(row, rows), lastColumn = e.add(column, columns);
+  // The last panel's walk writes the padding beyond it.
+  Value end = e.select(e.less(endColumn, columns), endColumn, e.roundUp(columns, padding.columns));
   e.loop(e.index(0), e.roundUp(rows, padding.rows), kLanes, [&](Value i) {
     reductions.beginStrip();
-    e.loop(e.index(0), e.roundUp(columns, padding.columns), kLanes, [&](Value j) {
-      Value at = e.offset(frame.scratch, e.f32, e.add(e.mul(i, stride), j));
+    e.loop(firstColumn, end, kLanes, [&](Value j) {
+      Value inBuffer = e.add(e.mul(i, stride), e.sub(j, firstColumn));
+      Value at = e.offset(frame.scratch, e.f32, inBuffer);
       subTile.emit(e.add(row, i), e.add(column, j), lastRow, lastColumn, {at, stride}, mirrored);
     });
     reductions.endStrip(e.add(row, i), e.min(e.index(kLanes), e.sub(rows, i)));
   });
 }
 
+/// Panel by panel while its sums are in cache; a diagonal block as a whole, because what lies above
+/// the diagonal is known only when all of it is.
 void Product::emit() {
   findBlock();
   reductions.begin();
-  Value depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));
-  Value chunk = e.div(frame.sizes[abi::kChunk], wordElements());
-  Value bounded = e.select(e.less(e.index(0), chunk), chunk, depth);
-  Value chunks = e.ceilDiv(depth, bounded);
-  if (micro == Micro::tiles)
-    openTiles(e);
-  e.loop(e.index(0), chunks, 1, [&](Value i) {
-    Value begin = e.mul(i, bounded);
-    emitChunk(begin, e.min(depth, e.add(begin, bounded)));
-  });
-  if (micro == Micro::tiles)
-    closeTiles(e);
+  SubTile subTile(e, routines, kernel, body, frame, reductions);
+  int64_t lanes = e.machine.lanes();
+  Value one = e.index(1), panels = e.ceilDiv(columns, e.index(lanes)), group = one;
   if (kernel.getSymmetric())
-    e.when(onDiagonal, [&] { routines.symmetrise(e, frame.scratch, stride, rows); });
-  walkSubTiles();
+    group = e.select(onDiagonal, panels, one);
+  e.loop(e.index(0), e.ceilDiv(panels, group), 1, [&](Value g) {
+    Value first = e.mul(g, group), end = e.add(first, group);
+    if (micro == Micro::tiles)
+      openTiles(e);
+    e.loop(first, end, 1,
+           [&](Value panel) { emitPanel(panel, e.mul(e.sub(panel, first), lanes)); });
+    if (micro == Micro::tiles)
+      closeTiles(e);
+    if (kernel.getSymmetric())
+      e.when(onDiagonal, [&] { routines.symmetrise(e, frame.scratch, stride, rows); });
+    walkSubTiles(subTile, e.mul(first, lanes), e.mul(end, lanes));
+  });
   reductions.finish();
 }
 

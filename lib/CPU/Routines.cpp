@@ -3,6 +3,8 @@
 
 #include "Routines.h"
 
+#include "Transpose.h"
+
 using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
@@ -53,50 +55,6 @@ static Value stageRow(Emitter &e, Value stage, Value row) {
 //===----------------------------------------------------------------------------------------------===//
 // Transposition
 //===----------------------------------------------------------------------------------------------===//
-
-/// A shuffle of four groups of four lanes: the same pattern in each group.
-static Value perGroup(Emitter &e, Value a, Value b, std::array<int64_t, 4> pattern) {
-  SmallVector<int64_t> mask;
-  for (int64_t group = 0; group < 4; ++group)
-    for (int64_t p : pattern)
-      mask.push_back(p < 4 ? 4 * group + p : kLanes + 4 * group + p - 4);
-  return e.shuffle(a, b, mask);
-}
-
-/// Two groups of a, then two of b, as wholes.
-static Value wholeGroups(Emitter &e, Value a, Value b, std::array<int64_t, 2> groups) {
-  SmallVector<int64_t> mask;
-  for (int64_t side = 0; side < 2; ++side)
-    for (int64_t group : groups)
-      for (int64_t i = 0; i < 4; ++i)
-        mask.push_back(side * kLanes + 4 * group + i);
-  return e.shuffle(a, b, mask);
-}
-
-/// 16 rows become 16 columns: 4x4 blocks inside 128-bit groups first, then the groups.
-static SmallVector<Value> transposed(Emitter &e, ArrayRef<Value> rows) {
-  SmallVector<Value> blocks[4]; // [column within a group][group of four rows]
-  for (int64_t q = 0; q < 4; ++q) {
-    Value r0 = rows[4 * q], r1 = rows[4 * q + 1], r2 = rows[4 * q + 2], r3 = rows[4 * q + 3];
-    Value low01 = perGroup(e, r0, r1, {0, 4, 1, 5}), high01 = perGroup(e, r0, r1, {2, 6, 3, 7});
-    Value low23 = perGroup(e, r2, r3, {0, 4, 1, 5}), high23 = perGroup(e, r2, r3, {2, 6, 3, 7});
-    blocks[0].push_back(perGroup(e, low01, low23, {0, 1, 4, 5}));
-    blocks[1].push_back(perGroup(e, low01, low23, {2, 3, 6, 7}));
-    blocks[2].push_back(perGroup(e, high01, high23, {0, 1, 4, 5}));
-    blocks[3].push_back(perGroup(e, high01, high23, {2, 3, 6, 7}));
-  }
-  SmallVector<Value> columns(kLanes);
-  for (int64_t c = 0; c < 4; ++c) {
-    ArrayRef<Value> v = blocks[c];
-    Value even01 = wholeGroups(e, v[0], v[1], {0, 2}), odd01 = wholeGroups(e, v[0], v[1], {1, 3});
-    Value even23 = wholeGroups(e, v[2], v[3], {0, 2}), odd23 = wholeGroups(e, v[2], v[3], {1, 3});
-    columns[c] = wholeGroups(e, even01, even23, {0, 2});
-    columns[8 + c] = wholeGroups(e, even01, even23, {1, 3});
-    columns[4 + c] = wholeGroups(e, odd01, odd23, {0, 2});
-    columns[12 + c] = wholeGroups(e, odd01, odd23, {1, 3});
-  }
-  return columns;
-}
 
 static SmallVector<Value> loadRows(Emitter &e, Value pointer, Value stride) {
   SmallVector<Value> rows;
@@ -208,16 +166,24 @@ void Routines::readWords(Emitter &e, Value stage, Value source) {
   });
 }
 
+Value cpu::pairOf(Emitter &e, Value even, Value odd) {
+  Value low = e.make<arith::ShRUIOp>(e.asInt(even), e.bits(e.lanes(e.i32), 16));
+  return e.make<arith::OrIOp>(low, e.asInt(odd));
+}
+
+Value cpu::halfOf(Emitter &e, Value pair, bool odd) {
+  Type words = pair.getType();
+  if (odd)
+    return e.asFloat(e.make<arith::AndIOp>(pair, e.bits(words, int32_t(0xffff0000))));
+  return e.asFloat(e.make<arith::ShLIOp>(pair, e.bits(words, 16)));
+}
+
 void Routines::writePairs(Emitter &e, Value stage, Value target) {
   call(e, "muon_write_pairs", {stage, target}, [](Emitter &e, ValueRange args) {
-    Type words = e.lanes(e.i32);
     SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes));
-    for (int64_t d = 0; d < kLanes / 2; ++d) {
-      Value low = e.make<arith::ShRUIOp>(e.asInt(rows[2 * d]), e.bits(words, 16));
-      Value pair = e.make<arith::OrIOp>(low, e.asInt(rows[2 * d + 1]));
-      Value at = e.offset(args[1], e.i32, e.index(d * e.machine.lanes()));
-      e.storeRaw(pair, at, 4);
-    }
+    for (int64_t d = 0; d < kLanes / 2; ++d)
+      e.storeRaw(pairOf(e, rows[2 * d], rows[2 * d + 1]),
+                 e.offset(args[1], e.i32, e.index(d * e.machine.lanes())), 4);
   });
 }
 
@@ -227,10 +193,8 @@ void Routines::readPairs(Emitter &e, Value stage, Value source) {
     for (int64_t d = 0; d < kLanes / 2; ++d) {
       Value at = e.offset(args[1], e.i32, e.index(d * e.machine.lanes()));
       Value pair = e.loadRaw(words, at, 4);
-      Value even = e.make<arith::ShLIOp>(pair, e.bits(words, 16));
-      Value odd = e.make<arith::AndIOp>(pair, e.bits(words, int32_t(0xffff0000)));
-      e.storeLanes(e.f32, e.asFloat(even), stageRow(e, args[0], e.index(2 * d)));
-      e.storeLanes(e.f32, e.asFloat(odd), stageRow(e, args[0], e.index(2 * d + 1)));
+      for (int64_t odd = 0; odd < 2; ++odd)
+        e.storeLanes(e.f32, halfOf(e, pair, odd), stageRow(e, args[0], e.index(2 * d + odd)));
     }
   });
 }
@@ -241,6 +205,43 @@ void Routines::writeTile(Emitter &e, Value stage, Value target) {
     for (int64_t r = 0; r < kLanes; ++r)
       e.storeLanes(bf16, e.loadLanes(e.f32, stageRow(e, args[0], e.index(r))),
                    e.offset(args[1], bf16, e.index(r * 32)));
+  });
+}
+
+void Routines::writeTurnedWords(Emitter &e, Value stage, Value target) {
+  call(e, "muon_write_turned_words", {stage, target}, [](Emitter &e, ValueRange args) {
+    Value stride = e.index(e.machine.lanes());
+    storeRows(e, transposed(e, loadRows(e, args[0], e.index(kLanes))), args[1], stride);
+  });
+}
+
+void Routines::writeTurnedPairs(Emitter &e, Value stage, Value target) {
+  call(e, "muon_write_turned_pairs", {stage, target}, [](Emitter &e, ValueRange args) {
+    SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes)), words;
+    SmallVector<int64_t> even, odd;
+    for (int64_t i = 0; i < kLanes; ++i)
+      even.push_back(2 * i), odd.push_back(2 * i + 1);
+    // Adjacent columns of a row are a word: 8 words of row r beside 8 of row r + 8.
+    for (int64_t r = 0; r < 8; ++r)
+      words.push_back(
+          pairOf(e, e.shuffle(rows[r], rows[r + 8], even), e.shuffle(rows[r], rows[r + 8], odd)));
+    for (auto [d, word] : llvm::enumerate(transposedHalves(e, words)))
+      e.storeRaw(word, e.offset(args[1], e.i32, e.index(d * e.machine.lanes())), 4);
+  });
+}
+
+void Routines::writeTurnedTile(Emitter &e, Value stage, Value target) {
+  call(e, "muon_write_turned_tile", {stage, target}, [](Emitter &e, ValueRange args) {
+    SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes)), words;
+    for (int64_t d = 0; d < 8; ++d)
+      words.push_back(pairOf(e, rows[2 * d], rows[2 * d + 1]));
+    // Half a vector is one row of the tile: 8 words, 16 columns.
+    for (auto [c, both] : llvm::enumerate(transposedHalves(e, words)))
+      for (int64_t half = 0; half < 2; ++half) {
+        Value row = e.make<vector::ExtractStridedSliceOp>(
+            both, ArrayRef<int64_t>{8 * half}, ArrayRef<int64_t>{8}, ArrayRef<int64_t>{1});
+        e.storeRaw(row, e.offset(args[1], e.i32, e.index((8 * half + c) * 16)), 4);
+      }
   });
 }
 

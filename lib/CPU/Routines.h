@@ -37,6 +37,10 @@ public:
   void writeWords(Emitter &e, Value stage, Value target);
   void writePairs(Emitter &e, Value stage, Value target);
   void writeTile(Emitter &e, Value stage, Value target);
+  /// The same of the transposed stage.
+  void writeTurnedWords(Emitter &e, Value stage, Value target);
+  void writeTurnedPairs(Emitter &e, Value stage, Value target);
+  void writeTurnedTile(Emitter &e, Value stage, Value target);
   void readWords(Emitter &e, Value stage, Value source);
   void readPairs(Emitter &e, Value stage, Value source);
   void readTile(Emitter &e, Value stage, Value source);
@@ -48,6 +52,10 @@ private:
   mlir::ModuleOp module;
   const Machine &machine;
 };
+
+/// Words of two carried bf16 each, and one of the two.
+Value pairOf(Emitter &e, Value even, Value odd);
+Value halfOf(Emitter &e, Value pair, bool odd);
 
 /// Attributes every emitted function carries: processor, no unwinding, no library calls.
 void setFunctionAttributes(mlir::LLVM::LLVMFuncOp function, const Machine &machine);

@@ -7,15 +7,6 @@ using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
 
-/// Whether the layout's lanes (or tile rows) run along i: such an operand is written as the
-/// transpose.
-static bool isTurned(Layout layout) {
-  return layout == Layout::rows || layout == Layout::column_tiles;
-}
-static bool isTiles(Layout layout) {
-  return layout == Layout::row_tiles || layout == Layout::column_tiles;
-}
-
 Padding cpu::paddingOf(OperandAttr output, const Machine &machine) {
   if (output.getLayout() == Layout::plain)
     return {kLanes, kLanes};
@@ -58,6 +49,7 @@ SubTile::SubTile(Emitter &e, Routines &routines, KernelOp kernel, Body &body, co
   }
   walk = paddingOf(kernel, e.machine);
   turned = e.stack(kStageBytes);
+  unitStrides = hasUnitStrides(e, frame);
 }
 
 void cpu::emitRowLevel(Emitter &e, KernelOp kernel, Body &body, const Frame &frame, Value row) {
@@ -145,16 +137,16 @@ void SubTile::write(const Staged &output, Value row, Value column, Value validRo
 
 void SubTile::writePacked(const Staged &output, Value row, Value column, bool turn) {
   const Operand &operand = *output.operand;
-  if (turn)
-    routines.transpose(e, output.stage, turned);
+  bool tiles = isTiles(operand.attr.getLayout()), pairs = operand.attr.getDtype().isBF16();
   Value at = turn ? packedAddress(operand, column, row) : packedAddress(operand, row, column);
-  Value stage = turn ? turned : output.stage;
-  if (isTiles(operand.attr.getLayout()))
-    routines.writeTile(e, stage, at);
-  else if (operand.attr.getDtype().isBF16())
-    routines.writePairs(e, stage, at);
-  else
-    routines.writeWords(e, stage, at);
+  using Write = void (Routines::*)(Emitter &, Value, Value);
+  Write straight = tiles   ? &Routines::writeTile
+                   : pairs ? &Routines::writePairs
+                           : &Routines::writeWords;
+  Write turning = tiles   ? &Routines::writeTurnedTile
+                  : pairs ? &Routines::writeTurnedPairs
+                          : &Routines::writeTurnedWords;
+  (routines.*(turn ? turning : straight))(e, output.stage, at);
 }
 
 /// Outputs padded less far than the walk goes have no memory for the last sub-tiles.
@@ -217,8 +209,8 @@ Value SubTile::clamped(Value extent) {
   return e.value<arith::MaxSIOp>(e.min(extent, e.index(kLanes)), e.index(0));
 }
 
-void SubTile::emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
-                   Value mirrored) {
+void SubTile::emitRagged(Value row, Value column, Value rows, Value columns,
+                         Accumulators accumulators, Value mirrored) {
   Value zero = e.index(0);
   Value validRows = clamped(e.sub(rows, row)), validColumns = clamped(e.sub(columns, column));
   // Beyond the matrix there is only padding to write; an input may not be as far padded.
@@ -232,4 +224,13 @@ void SubTile::emit(Value row, Value column, Value rows, Value columns, Accumulat
   writeAll(row, column, rows, columns, /*mirror=*/false);
   if (mirrored)
     e.when(mirrored, [&] { writeAll(row, column, rows, columns, /*mirror=*/true); });
+}
+
+void SubTile::emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
+                   Value mirrored) {
+  Value last = e.index(kLanes - 1);
+  Value full = e.both(e.less(last, e.sub(rows, row)), e.less(last, e.sub(columns, column)));
+  e.when(
+      e.both(full, unitStrides), [&] { emitFull(row, column, accumulators, mirrored); },
+      [&] { emitRagged(row, column, rows, columns, accumulators, mirrored); });
 }

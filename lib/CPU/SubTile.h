@@ -48,6 +48,12 @@ private:
   void write(const Staged &output, Value row, Value column, Value validRows, Value validColumns,
              bool mirror);
   void writePacked(const Staged &output, Value row, Value column, bool turn);
+  void emitFull(Value row, Value column, Accumulators accumulators, Value mirrored);
+  void emitRagged(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
+                  Value mirrored);
+  void setInputs(Value r, bool odd, llvm::ArrayRef<Value> places);
+  void storeOutputs(Value r, bool odd, llvm::ArrayRef<Value> places);
+  Value placeOf(const Operand &operand, Value row, Value column);
   void writeAll(Value row, Value column, Value rows, Value columns, bool mirror);
   void emitRow(Value r, Value row, Value column, Value validColumns, Accumulators accumulators);
   void clearRows(Value from);
@@ -61,8 +67,21 @@ private:
   Reductions &reductions;
   SmallVector<Staged> inputs, outputs;
   Padding walk; ///< how far sub-tiles go
-  Value turned;
+  Value turned, unitStrides;
+  SmallVector<Value> evenRows; ///< pair outputs of the row before
 };
+
+/// Whether the layout's lanes (or tile rows) run along i: such an operand is written as the
+/// transpose.
+inline bool isTurned(Layout layout) {
+  return layout == Layout::rows || layout == Layout::column_tiles;
+}
+inline bool isTiles(Layout layout) {
+  return layout == Layout::row_tiles || layout == Layout::column_tiles;
+}
+
+/// Whether every operand walked along columns can be read and written by vectors.
+Value hasUnitStrides(Emitter &e, const Frame &frame);
 
 /// Row operands of the row at hand: loads them, emits the row level and stores row results that are
 /// not reductions.

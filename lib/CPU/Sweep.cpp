@@ -19,7 +19,6 @@ public:
 
 private:
   bool writesPacked() const;
-  Value unitStrides();
   void walkRows();
   SmallVector<Value> emitLanes(Value row, Value column, Value count, ValueRange lanes);
   void walkSubTiles();
@@ -36,15 +35,6 @@ private:
 
 bool Sweep::writesPacked() const {
   return llvm::any_of(frame.operands, [](const Operand &o) { return o.isPacked(); });
-}
-
-/// Whether every operand that is walked along columns can be read and written by vectors.
-Value Sweep::unitStrides() {
-  Value unit = e.bits(e.i1, 1), one = e.index(1);
-  for (const Operand &operand : frame.operands)
-    if (operand.isElement() || operand.attr.getSpace() == Space::column)
-      unit = e.both(unit, e.equal(operand.columnStride, one));
-  return unit;
 }
 
 /// 16 columns of one row (or `count` of them); returns the reduction lanes after it.
@@ -110,7 +100,7 @@ void Sweep::emit() {
   if (writesPacked())
     walkSubTiles();
   else
-    e.when(unitStrides(), [&] { walkRows(); }, [&] { walkSubTiles(); });
+    e.when(hasUnitStrides(e, frame), [&] { walkRows(); }, [&] { walkSubTiles(); });
   reductions.finish();
 }
 

@@ -81,15 +81,13 @@ static void defineNative(Emitter &e, ValueRange args) {
 /// subnormals, which this does not.)
 static Value stepSum(Emitter &e, Value aRow, Value bTile, Value bStride) {
   Type words = e.lanes(e.i32);
-  Value zero = e.zero(e.lanes(e.f32)), high = e.bits(words, int32_t(0xffff0000));
-  auto even = [&](Value x) { return e.asFloat(e.make<arith::ShLIOp>(x, e.bits(words, 16))); };
-  auto odd = [&](Value x) { return e.asFloat(e.make<arith::AndIOp>(x, high)); };
+  Value zero = e.zero(e.lanes(e.f32));
   SmallVector<Value> sums =
       e.loop(e.index(0), e.index(16), 1, {zero, zero}, [&](Value p, ValueRange sums) {
         Value x = e.broadcast(e.loadRaw(e.i32, e.offset(aRow, e.i32, p), 4));
         Value y = e.loadRaw(words, e.bytes(bTile, e.mul(p, bStride)), 4);
-        return SmallVector<Value>{e.mulAdd(even(x), even(y), sums[0]),
-                                  e.mulAdd(odd(x), odd(y), sums[1])};
+        return SmallVector<Value>{e.mulAdd(halfOf(e, x, false), halfOf(e, y, false), sums[0]),
+                                  e.mulAdd(halfOf(e, x, true), halfOf(e, y, true), sums[1])};
       });
   return e.make<arith::AddFOp>(sums[0], sums[1]);
 }

@@ -1,0 +1,123 @@
+//===- FullSubTile.cpp - sub-tiles without an edge
+//------------------------------------------------===//
+//
+// Rows go from memory through the body to memory, two at a time because two rows make a row of bf16
+// pairs. Only what is written transposed (a turned layout, a mirror image) passes through the
+// stage.
+//
+//===-------------------------------------------------------------------------------------------===//
+
+#include "SubTile.h"
+
+using namespace mlir;
+using namespace muon;
+using namespace muon::cpu;
+
+Value cpu::hasUnitStrides(Emitter &e, const Frame &frame) {
+  Value unit = e.bits(e.i1, 1), one = e.index(1);
+  for (const Operand &operand : frame.operands)
+    if (!operand.isPacked() && (operand.isElement() || operand.attr.getSpace() == Space::column))
+      unit = e.both(unit, e.equal(operand.columnStride, one));
+  return unit;
+}
+
+/// Where row 0 of the sub-tile is in an operand whose rows are read or written directly.
+Value SubTile::placeOf(const Operand &operand, Value row, Value column) {
+  if (operand.attr.getSpace() == Space::column)
+    return e.offset(operand.data, operand.attr.getDtype(), column);
+  if (!operand.isPacked())
+    return elementAddress(e, operand, row, column);
+  return isTurned(operand.attr.getLayout()) ? Value() : packedAddress(operand, row, column);
+}
+
+/// The distance between rows of an operand in elements (pairs: in words, per two rows).
+static Value rowDistance(Emitter &e, const Operand &operand) {
+  if (operand.attr.getSpace() == Space::column)
+    return e.index(0);
+  if (!operand.isPacked())
+    return operand.rowStride;
+  return e.index(isTiles(operand.attr.getLayout()) ? 32 : e.machine.lanes());
+}
+
+static bool isPairs(const Operand &operand) {
+  return operand.isPacked() && !isTiles(operand.attr.getLayout()) &&
+         operand.attr.getDtype().isBF16();
+}
+
+void SubTile::setInputs(Value r, bool odd, ArrayRef<Value> places) {
+  Value inTile = e.add(r, odd);
+  for (auto [input, place] : llvm::zip(inputs, places)) {
+    const Operand &operand = *input.operand;
+    Type dtype = operand.attr.getDtype();
+    Value value;
+    if (!place) {
+      value = e.loadLanes(e.f32, e.offset(input.stage, e.f32, e.mul(inTile, kLanes)));
+    } else if (isPairs(operand)) {
+      Value at = e.offset(place, e.i32, e.mul(e.div(r, 2), rowDistance(e, operand)));
+      value = halfOf(e, e.loadRaw(e.lanes(e.i32), at, 4), odd);
+    } else {
+      Value at = e.offset(place, dtype, e.mul(inTile, rowDistance(e, operand)));
+      value = e.loadLanes(dtype, at);
+    }
+    body.set(body.argument(input.position), value);
+  }
+}
+
+void SubTile::storeOutputs(Value r, bool odd, ArrayRef<Value> places) {
+  Value inTile = e.add(r, odd);
+  for (auto [i, output] : llvm::enumerate(outputs)) {
+    const Operand &operand = *output.operand;
+    Type dtype = operand.attr.getDtype();
+    Value element = body.yielded(output.position);
+    if (kernel.getSymmetric() || !places[i])
+      e.storeLanes(e.f32, element, e.offset(output.stage, e.f32, e.mul(inTile, kLanes)));
+    if (!places[i])
+      continue;
+    if (isPairs(operand)) {
+      if (!odd) {
+        evenRows[i] = element;
+        continue;
+      }
+      Value at = e.offset(places[i], e.i32, e.mul(e.div(r, 2), rowDistance(e, operand)));
+      e.storeRaw(pairOf(e, evenRows[i], element), at, 4);
+      continue;
+    }
+    Value at = e.offset(places[i], dtype, e.mul(inTile, rowDistance(e, operand)));
+    e.storeLanes(dtype, element, at);
+  }
+}
+
+void SubTile::emitFull(Value row, Value column, Accumulators accumulators, Value mirrored) {
+  Value all = e.index(kLanes);
+  SmallVector<Value> from, to;
+  for (const Staged &input : inputs) {
+    from.push_back(placeOf(*input.operand, row, column));
+    if (!from.back())
+      read(input, row, column, all, all);
+  }
+  for (const Staged &output : outputs)
+    to.push_back(placeOf(*output.operand, row, column));
+  evenRows.assign(outputs.size(), {});
+  e.loop(e.index(0), all, 2, [&](Value r) {
+    for (bool odd : {false, true}) {
+      Value inTile = e.add(r, odd), matrixRow = e.add(row, inTile);
+      emitRowLevel(e, kernel, body, frame, matrixRow);
+      setInputs(r, odd, from);
+      if (accumulators.data) {
+        Value at = e.offset(accumulators.data, e.f32, e.mul(inTile, accumulators.stride));
+        body.set(body.accumulator(), e.loadLanes(e.f32, at));
+      }
+      body.emit(Level::element, matrixRow, column, frame.parameter);
+      storeOutputs(r, odd, to);
+      reductions.accumulateInStrip(inTile, {});
+    }
+  });
+  for (auto [output, place] : llvm::zip(outputs, to))
+    if (!place)
+      writePacked(output, row, column, /*turn=*/true);
+  if (mirrored)
+    e.when(mirrored, [&] {
+      for (const Staged &output : outputs)
+        write(output, row, column, all, all, /*mirror=*/true);
+    });
+}
