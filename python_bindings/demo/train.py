@@ -99,7 +99,7 @@ def make_runs(characters):
     return [
         Run("muonc.torch.Muon", characters, lambda p: muonc.torch.Muon(p, **settings)),
         Run(fastest[0], characters, lambda p: fastest[1](p, **settings)),
-        Run("AdamW", characters, lambda p: torch.optim.AdamW(p, lr=3e-3, betas=(0.9, 0.95), weight_decay=DECAY)),
+        Run("AdamW", characters, lambda p: torch.optim.AdamW(p, lr=2e-3, betas=(0.9, 0.95), weight_decay=DECAY)),
     ]
 
 
@@ -109,8 +109,8 @@ def train(runs, batches, seconds):
     bar = tqdm(total=None, disable=not sys.stderr.isatty(), unit="step")
     while total is None or step < total:
         text, targets = batches.take()
-        # The rate falls to a tenth at the end; until the number of steps is known it is full.
-        rate = 1.0 if total is None else 1.0 - 0.9 * step / total
+        # The rate rises for ten steps and falls to a tenth at the end.
+        rate = min(1.0, (step + 1) / 10) * (1.0 if total is None else 1.0 - 0.9 * step / total)
         for run in runs:
             run.step(text, targets, rate)
         step += 1
@@ -187,10 +187,11 @@ def conclude(runs, batches, path):
 
 
 def describe_choice(program):
-    """Operand type and form of each group, where the report names them."""
-    groups = program.get("groups", [])
-    words = {f"{g.get('form', '?')} form on {g.get('operands', g.get('dtype', '?'))}" for g in groups}
-    return f" ({', '.join(sorted(words))})" if words else ""
+    """The form of each group and how its products are computed, as the report names them."""
+    choices = [choice for group in program.get("groups", []) for choice in group.get("choice", [])]
+    words = [f"{choice['form']} form" for choice in choices if "form" in choice]
+    words += [kernel["path"] for kernel in program.get("kernels", []) if "path" in kernel]
+    return f"; {', '.join(dict.fromkeys(words))}" if words else ""
 
 
 def main():

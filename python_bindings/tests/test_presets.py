@@ -35,7 +35,10 @@ def test_exact_is_the_polar_factor(shape):
     gradient = torch.randn(shape, generator=torch.Generator().manual_seed(3))
     u, _ = direction(gradient, preset="exact")
     truth = polar(gradient)
-    assert np.linalg.norm(unscaled(u, truth) - truth) / np.linalg.norm(truth) <= 1e-4
+    # The first steps stretch small singular values by orders of magnitude, and their rounding with them.
+    assert np.linalg.norm(unscaled(u, truth) - truth) / np.linalg.norm(truth) <= 2e-4
+    values = np.linalg.svd(unscaled(u, truth), compute_uv=False)
+    assert np.abs(values - 1).max() <= 1e-5
 
 
 def test_exact_is_faster_than_the_decomposition():
@@ -87,7 +90,7 @@ def test_exact_certifies_itself():
     gradient = torch.randn((48, 96), generator=torch.Generator().manual_seed(3))
     _, optimizer = direction(gradient, preset="exact")
     residual = optimizer.metrics()[0]["residual"]
-    assert residual.numel() == 1 and 0 <= float(residual) <= 1e-4
+    assert residual.numel() == 1 and 0 <= float(residual) <= 1e-5
 
 
 def test_vectors_take_a_normalised_momentum_step_when_asked():

@@ -153,8 +153,14 @@ def run_row(name, shapes, goals, options):
 
 def describe(report):
     """The path that ran, from the program's own report."""
-    text = json.dumps(report["program"], sort_keys=True)
-    return f"{report['target']}, {report['workers']} workers, {report['stages']} stages: {text[:400]}"
+    program, forms = report["program"], []
+    for group in program.get("groups", []):
+        for choice in group.get("choice", []):
+            restarts = f" restarted before {choice['restarts']}" if choice.get("restarts") else ""
+            forms.append(f"{group.get('function', '?')} {choice.get('form', '?')}{restarts}")
+    paths = dict.fromkeys(kernel["path"] for kernel in program.get("kernels", []) if "path" in kernel)
+    counts = f"{report['workers']} workers, {report['stages']} stages, {report['launches']} launches"
+    return f"{report['target']}, {counts}; {', '.join(forms)}; {', '.join(paths)}"
 
 
 def run_rows(options):
