@@ -25,10 +25,10 @@ public:
 
 private:
   void findBlock();
-  void emitPanel(Value panel, Value bufferColumn);
+  void emitChunk(Value begin, Value depth);
   void emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile);
   void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
-  void walkSubTiles(SubTile &subTile, Value firstColumn, Value endColumn);
+  void walkSubTiles();
   /// Elements of k in one word of depth.
   int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::dot ? 2 : 32; }
 
@@ -79,12 +79,9 @@ void Product::findBlock() {
   onDiagonal = e.equal(blockRow, blockColumn);
   row = e.mul(blockRow, blockM), column = e.mul(blockColumn, blockN);
   rows = e.min(blockM, e.sub(m, row)), columns = e.min(blockN, e.sub(n, column));
-  // A whole block's rows are an odd number of cache lines apart, so that columns spread over all
+  // Rows of the buffer are an odd number of cache lines apart, so that columns spread over all
   // sets.
-  Value lanes = e.index(e.machine.lanes());
-  stride = lanes;
-  if (kernel.getSymmetric())
-    stride = e.select(onDiagonal, e.add(e.roundUp(blockN, 32), kLanes), lanes);
+  stride = e.add(e.roundUp(blockN, 32), kLanes);
 }
 
 /// One register tile, unless it lies beyond the block's rows or above the diagonal.
@@ -127,70 +124,56 @@ void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile t
   }
 }
 
-/// One panel of columns over all of k, to the buffer from `bufferColumn` on. A chunk of B's panel
-/// stays in the first-level cache while A's rows pass by it.
-void Product::emitPanel(Value panel, Value bufferColumn) {
+/// `depth` words of k, panel by panel: a chunk of B's panel stays in the first-level cache while
+/// A's rows, which stay in the second, pass by it.
+void Product::emitChunk(Value begin, Value depth) {
   int64_t lanes = e.machine.lanes(), wordsPerStep = micro == Micro::tiles ? 16 * lanes : lanes;
   const Operand &b = frame.operands[1];
-  Value bPanel = e.mul(e.add(e.div(column, lanes), panel), b.rowStride);
-  Value rowPanels = e.ceilDiv(rows, e.index(lanes));
-  Value depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));
-  Value asked = e.div(frame.sizes[abi::kChunk], wordElements());
-  Value chunk = e.select(e.less(e.index(0), asked), asked, depth);
-  e.loop(e.index(0), e.ceilDiv(depth, chunk), 1, [&](Value i) {
-    Value begin = e.mul(i, chunk);
-    MicroTile tile;
-    tile.b = e.offset(b.data, e.f32, e.add(bPanel, e.mul(begin, wordsPerStep)));
-    tile.c = e.offset(frame.scratch, e.f32, bufferColumn);
-    tile.stride = stride, tile.fresh = e.equal(i, e.index(0));
-    tile.depth = e.min(chunk, e.sub(depth, begin));
+  Value rowPanels = e.ceilDiv(rows, e.index(lanes)), panels = e.ceilDiv(columns, e.index(lanes));
+  Value firstPanel = e.div(column, lanes), fresh = e.equal(begin, e.index(0));
+  e.loop(e.index(0), panels, 1, [&](Value panel) {
+    Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
+    MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes};
+    tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
     e.loop(e.index(0), rowPanels, 1,
            [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
   });
 }
 
-/// The body over the block's columns from `firstColumn` on, which is where the buffer starts.
-void Product::walkSubTiles(SubTile &subTile, Value firstColumn, Value endColumn) {
+void Product::walkSubTiles() {
+  SubTile subTile(e, routines, kernel, body, frame, reductions);
   Padding padding = paddingOf(kernel, e.machine);
   Value mirrored;
   if (kernel.getSymmetric())
     mirrored = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
   Value lastRow = e.add(row, rows), lastColumn = e.add(column, columns);
-  // The last panel's walk writes the padding beyond it.
-  Value end = e.select(e.less(endColumn, columns), endColumn, e.roundUp(columns, padding.columns));
   e.loop(e.index(0), e.roundUp(rows, padding.rows), kLanes, [&](Value i) {
     reductions.beginStrip();
-    e.loop(firstColumn, end, kLanes, [&](Value j) {
-      Value inBuffer = e.add(e.mul(i, stride), e.sub(j, firstColumn));
-      Value at = e.offset(frame.scratch, e.f32, inBuffer);
+    e.loop(e.index(0), e.roundUp(columns, padding.columns), kLanes, [&](Value j) {
+      Value at = e.offset(frame.scratch, e.f32, e.add(e.mul(i, stride), j));
       subTile.emit(e.add(row, i), e.add(column, j), lastRow, lastColumn, {at, stride}, mirrored);
     });
     reductions.endStrip(e.add(row, i), e.min(e.index(kLanes), e.sub(rows, i)));
   });
 }
 
-/// Panel by panel while its sums are in cache; a diagonal block as a whole, because what lies above
-/// the diagonal is known only when all of it is.
 void Product::emit() {
   findBlock();
   reductions.begin();
-  SubTile subTile(e, routines, kernel, body, frame, reductions);
-  int64_t lanes = e.machine.lanes();
-  Value one = e.index(1), panels = e.ceilDiv(columns, e.index(lanes)), group = one;
-  if (kernel.getSymmetric())
-    group = e.select(onDiagonal, panels, one);
-  e.loop(e.index(0), e.ceilDiv(panels, group), 1, [&](Value g) {
-    Value first = e.mul(g, group), end = e.add(first, group);
-    if (micro == Micro::tiles)
-      openTiles(e);
-    e.loop(first, end, 1,
-           [&](Value panel) { emitPanel(panel, e.mul(e.sub(panel, first), lanes)); });
-    if (micro == Micro::tiles)
-      closeTiles(e);
-    if (kernel.getSymmetric())
-      e.when(onDiagonal, [&] { routines.symmetrise(e, frame.scratch, stride, rows); });
-    walkSubTiles(subTile, e.mul(first, lanes), e.mul(end, lanes));
+  Value depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));
+  Value asked = e.div(frame.sizes[abi::kChunk], wordElements());
+  Value chunk = e.select(e.less(e.index(0), asked), asked, depth);
+  if (micro == Micro::tiles)
+    openTiles(e);
+  e.loop(e.index(0), e.ceilDiv(depth, chunk), 1, [&](Value i) {
+    Value begin = e.mul(i, chunk);
+    emitChunk(begin, e.min(chunk, e.sub(depth, begin)));
   });
+  if (micro == Micro::tiles)
+    closeTiles(e);
+  if (kernel.getSymmetric())
+    e.when(onDiagonal, [&] { routines.symmetrise(e, frame.scratch, stride, rows); });
+  walkSubTiles();
   reductions.finish();
 }
 
