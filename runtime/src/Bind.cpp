@@ -12,7 +12,7 @@ using namespace muon::runtime;
 
 static muon_status checkArguments(const muon_handle &handle, const muon_tensor *tensors,
                                   uint64_t count, const void *workspace, uint64_t workspaceBytes) {
-  uint64_t expected = 0, needed = handle.variant->workspace_bytes;
+  uint64_t expected = 0, needed = handle.plan.workspaceBytes;
   for (uint32_t g = 0; g < handle.program->num_groups; ++g) {
     const muon_group &group = handle.program->groups[g];
     expected += uint64_t(group.num_parameters) * group.num_arguments;
@@ -38,8 +38,8 @@ static muon_status checkTensors(Binding &binding, const muon_tensor *tensors, ui
     return fail(MUON_ERROR_MEMORY, "no memory for %llu tensors",
                 static_cast<unsigned long long>(count));
   Span *span = binding.spans.data();
-  span++->print = contiguousFootprint(binding.workspace,
-                                      binding.workspace ? binding.variant().workspace_bytes : 0);
+  span++->print =
+      contiguousFootprint(binding.workspace, binding.workspace ? binding.plan().workspaceBytes : 0);
   binding.spans[0].written = true;
   for (uint32_t g = 0; g < binding.program().num_groups; ++g) {
     const muon_group &group = binding.program().groups[g];
@@ -59,39 +59,11 @@ static muon_status checkTensors(Binding &binding, const muon_tensor *tensors, ui
   return checkAliasing(binding.spans);
 }
 
-/// Lists the launches of every stage and, in the same order, of every group.
-static bool listLaunches(Binding &binding) {
-  const muon_variant &variant = binding.variant();
-  uint64_t launches = 0;
-  for (uint32_t s = 0; s < variant.num_stages; ++s)
-    launches += variant.stages[s].num_launches;
-  if (!binding.stages.allocate(variant.num_stages) || !binding.segments.allocate(launches) ||
-      !binding.launches.allocate(launches))
-    return false;
-  uint64_t next = 0;
-  for (uint32_t s = 0; s < variant.num_stages; ++s) {
-    binding.stages[s].firstSegment = next;
-    binding.stages[s].numSegments = variant.stages[s].num_launches;
-    for (uint32_t l = 0; l < variant.stages[s].num_launches; ++l)
-      binding.segments[next++].launch = &variant.stages[s].launches[l];
-  }
-  next = 0;
-  for (uint32_t g = 0; g < binding.groups.size(); ++g) {
-    binding.groups[g].firstLaunch = next;
-    for (const Segment &segment : binding.segments)
-      if (segment.launch->group == g)
-        binding.launches[next++] = segment.launch;
-    binding.groups[g].numLaunches = next - binding.groups[g].firstLaunch;
-  }
-  return true;
-}
-
 /// Gradient operands of a group's launches: the views each of its matrices has of the gradient.
 static uint64_t gradientOperands(const Binding &binding, uint32_t g) {
-  const GroupRun &run = binding.groups[g];
   uint64_t count = 0;
-  for (uint64_t l = 0; l < run.numLaunches; ++l) {
-    const muon_launch &launch = *binding.launches[run.firstLaunch + l];
+  for (uint64_t l = 0; l < binding.plan().groups[g].numLaunches; ++l) {
+    const muon_launch &launch = binding.plan().launch(g, l);
     for (uint32_t o = 0; o < launch.num_operands; ++o)
       count +=
           launch.operands[o].place == MUON_PLACE_ARGUMENT &&
@@ -103,11 +75,9 @@ static uint64_t gradientOperands(const Binding &binding, uint32_t g) {
 static bool listParameters(Binding &binding, const muon_tensor *tensors) {
   if (!binding.parameters.allocate(binding.program().num_parameters))
     return false;
-  uint64_t views = 0, matrices = 0;
+  uint64_t views = 0;
   for (uint32_t g = 0; g < binding.program().num_groups; ++g) {
     const muon_group &group = binding.program().groups[g];
-    binding.groups[g].firstActive = matrices;
-    matrices += matricesOf(group);
     uint64_t perParameter = gradientOperands(binding, g) * group.matrices_per_parameter;
     for (uint32_t p = 0; p < group.num_parameters; ++p, tensors += group.num_arguments) {
       Parameter &parameter = binding.parameters[group.first_parameter + p];
@@ -123,7 +93,7 @@ static bool listParameters(Binding &binding, const muon_tensor *tensors) {
         }
     }
   }
-  return binding.gradientViews.allocate(views) && binding.active.allocate(matrices);
+  return binding.gradientViews.allocate(views);
 }
 
 static muon_status fillBinding(Binding &binding, const muon_tensor *tensors, uint64_t count) {
@@ -132,8 +102,8 @@ static muon_status fillBinding(Binding &binding, const muon_tensor *tensors, uin
   const muon_variant &variant = binding.variant();
   uint32_t workers = binding.handle->workers;
   binding.scratchPerWorker = (variant.scratch_per_worker + kCacheLine - 1) & ~(kCacheLine - 1);
-  if (!binding.groups.allocate(binding.program().num_groups) || !listLaunches(binding) ||
-      !listParameters(binding, tensors) || !binding.items.allocate(variant.items_bytes) ||
+  if (!listStageRuns(binding) || !listParameters(binding, tensors) ||
+      !binding.items.allocate(variant.items_bytes) ||
       !binding.scratch.allocate(workers * binding.scratchPerWorker))
     return fail(MUON_ERROR_MEMORY,
                 "no memory for a binding: %llu bytes of items, %u workers with %llu bytes each",
@@ -147,7 +117,6 @@ static muon_status fillBinding(Binding &binding, const muon_tensor *tensors, uin
   binding.head.items = binding.items.data();
   binding.oversubscribed = workers > affinityCount();
   resolveItems(binding, tensors);
-  findIsolatedGroups(binding);
   return MUON_OK;
 }
 

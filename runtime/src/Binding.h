@@ -29,23 +29,22 @@ struct Parameter {
   void *gradient = nullptr; // per run: what the views hold now; null: skipped
 };
 
-/// One group's launches in stage order and its matrices of this run.
-struct GroupRun {
-  uint64_t firstLaunch, numLaunches; // in Binding::launches
-  uint64_t firstActive;              // in Binding::active, with room for all matrices
-  uint64_t numActive = 0;            // per run: matrices whose parameter has a gradient
-  uint64_t workspaceLow = 0, workspaceHigh = 0;
-  uint64_t matrixBytes = 0; // workspace one matrix touches in all stages
-  bool isolated = false;    // matrices never touch each other's workspace
+/// A share's matrices of this run.
+struct ShareRun {
+  uint64_t firstActive = 0; // in Binding::active, with room for all matrices
+  uint64_t numActive = 0;   // per run: matrices whose parameter has a gradient
   bool matrixMajor = false; // per run
 };
 
-/// One launch of a stage and where its tiles end in the stage's tile numbers (per run).
+/// One launch over the matrices of a share, or with null all launches of a matrix as one tile, and
+/// where its tiles end in the tile numbers of its stage run (per run).
 struct Segment {
-  const muon_launch *launch;
+  const muon_launch *launch = nullptr;
+  uint32_t share = 0;
   uint64_t endTile = 0;
 };
 
+/// The work between two barriers: one stage of one wave, or the wave's matrix-major jobs.
 struct StageRun {
   alignas(kCacheLine) std::atomic<uint64_t> nextTile{0};
   uint64_t tiles = 0; // per run
@@ -64,24 +63,21 @@ struct Binding {
 
   Array<Parameter> parameters;
   Array<GradientView> gradientViews;
-  Array<GroupRun> groups;
-  Array<const muon_launch *> launches; // grouped by group
-  Array<uint32_t> active;              // matrix indices, a slice per group
-  Array<StageRun> stages;
+  Array<ShareRun> shares; // one for each of the plan
+  Array<uint32_t> active; // matrix indices, a slice per share
+  Array<StageRun> stages; // of all waves, in order
   Array<Segment> segments;
   const muon_scalar *scalars = nullptr; // per run: what the items point to now
 
-  // Per run: matrix-major jobs come first, then the stages.
-  uint64_t matrixJobs = 0;
-  uint32_t regionWorkers = 1;
+  uint32_t regionWorkers = 1;  // per run
   bool oversubscribed = false; // at bind: more workers than processors
-  alignas(kCacheLine) std::atomic<uint64_t> nextJob{0};
   alignas(kCacheLine) std::atomic<uint32_t> arrived{0};
   alignas(kCacheLine) std::atomic<uint32_t> phase{0};
   alignas(kCacheLine) std::atomic<bool> busy{false};
 
   const muon_program &program() const { return *handle->program; }
   const muon_variant &variant() const { return *handle->variant; }
+  const WavePlan &plan() const { return handle->plan; }
   muon_item *item(const muon_launch &launch, uint64_t matrix) {
     return reinterpret_cast<muon_item *>(items.data() + launch.item_offset +
                                          matrix * launch.item_bytes);

@@ -18,11 +18,7 @@ public:
         wait(binding.oversubscribed) {}
 
   void walk() {
-    bool barrierDue = false; // after the last stage the end of the region is the barrier
-    if (binding.matrixJobs) {
-      runMatrices();
-      barrierDue = true;
-    }
+    bool barrierDue = false; // after the last stage run the end of the region is the barrier
     for (StageRun &stage : binding.stages) {
       if (!stage.tiles)
         continue;
@@ -43,25 +39,10 @@ private:
     return number;
   }
 
-  void runMatrices() {
-    size_t g = 0;
-    uint64_t begin = 0; // first job of group g
-    for (uint64_t job; (job = claim(binding.nextJob)) < binding.matrixJobs;) {
-      for (;; ++g) {
-        uint64_t jobs = binding.groups[g].matrixMajor ? binding.groups[g].numActive : 0;
-        if (job - begin < jobs)
-          break;
-        begin += jobs;
-      }
-      const GroupRun &group = binding.groups[g];
-      runMatrix(group, binding.active[group.firstActive + (job - begin)]);
-    }
-  }
-
   /// All stages of one matrix.
-  void runMatrix(const GroupRun &group, uint32_t matrix) {
-    for (uint64_t l = 0; l < group.numLaunches; ++l) {
-      const muon_launch &launch = *binding.launches[group.firstLaunch + l];
+  void runMatrix(uint32_t group, uint32_t matrix) {
+    for (uint64_t l = 0; l < binding.plan().groups[group].numLaunches; ++l) {
+      const muon_launch &launch = binding.plan().launch(group, l);
       if (isPredicatedOff(launch, matrix))
         continue;
       uint32_t first = matrix * launch.tiles_per_matrix;
@@ -76,10 +57,14 @@ private:
     for (uint64_t number; (number = claim(stage.nextTile)) < stage.tiles;) {
       while (number >= segment->endTile)
         begin = segment++->endTile;
-      const muon_launch &launch = *segment->launch;
-      const GroupRun &group = binding.groups[launch.group];
+      const uint32_t *active = binding.active.data() + binding.shares[segment->share].firstActive;
       uint64_t tile = number - begin;
-      uint32_t matrix = binding.active[group.firstActive + tile / launch.tiles_per_matrix];
+      if (!segment->launch) {
+        runMatrix(binding.plan().shares[segment->share].group, active[tile]);
+        continue;
+      }
+      const muon_launch &launch = *segment->launch;
+      uint32_t matrix = active[tile / launch.tiles_per_matrix];
       if (!isPredicatedOff(launch, matrix))
         runTile(launch, matrix * launch.tiles_per_matrix +
                             static_cast<uint32_t>(tile % launch.tiles_per_matrix));

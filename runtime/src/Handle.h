@@ -4,6 +4,7 @@
 #define MUON_RUNTIME_HANDLE_H
 
 #include "Abi.h"
+#include "Waves.h"
 
 #include <atomic>
 
@@ -11,6 +12,7 @@ struct muon_handle {
   const muon_program *program = nullptr;
   const muon_variant *variant = nullptr;
   uint32_t workers = 1;
+  muon::runtime::WavePlan plan;
   muon_parallel parallel = nullptr; // the trainer's pool, or null for the runtime's own
   void *pool = nullptr;
   void *library = nullptr;        // from dlopen, or null

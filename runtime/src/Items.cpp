@@ -46,9 +46,11 @@ struct Resolver {
   const muon_tensor *groupTensors; // of the launch's group
   const muon_launch &launch;
   const muon_group &group;
+  uint64_t workspaceLow; // the group's, in the operands' offsets
 
-  void resolveMatrix(uint64_t parameter, uint64_t matrix) {
-    uint64_t inGroup = parameter * group.matrices_per_parameter + matrix;
+  void resolveMatrix(const Share &share, uint64_t inGroup) {
+    uint64_t parameter = inGroup / group.matrices_per_parameter;
+    uint64_t matrix = inGroup % group.matrices_per_parameter;
     muon_item *item = binding.item(launch, inGroup);
     item->scalars = nullptr;
     item->parameter = group.first_parameter + parameter;
@@ -57,7 +59,8 @@ struct Resolver {
     for (uint32_t o = 0; o < launch.num_operands; ++o) {
       const muon_operand &operand = launch.operands[o];
       if (operand.place == MUON_PLACE_WORKSPACE)
-        viewsOf(item)[o] = {binding.workspace + operand.offset + inGroup * operand.matrix_stride,
+        viewsOf(item)[o] = {binding.workspace + share.base + (operand.offset - workspaceLow) +
+                                (inGroup - share.firstMatrix) * operand.matrix_stride,
                             operand.row_stride, operand.column_stride};
       else
         viewsOf(item)[o] = argumentView(operand, parameter, matrix, &viewsOf(item)[o]);
@@ -86,15 +89,16 @@ struct Resolver {
 } // namespace
 
 void resolveItems(Binding &binding, const muon_tensor *tensors) {
+  const WavePlan &plan = binding.plan();
+  const Share *share = plan.shares.begin();
   for (uint32_t g = 0; g < binding.program().num_groups; ++g) {
     const muon_group &group = binding.program().groups[g];
-    const GroupRun &run = binding.groups[g];
-    for (uint64_t l = 0; l < run.numLaunches; ++l) {
-      Resolver resolver{binding, tensors, *binding.launches[run.firstLaunch + l], group};
-      for (uint64_t parameter = 0; parameter < group.num_parameters; ++parameter)
-        for (uint64_t matrix = 0; matrix < group.matrices_per_parameter; ++matrix)
-          resolver.resolveMatrix(parameter, matrix);
-    }
+    for (; share != plan.shares.end() && share->group == g; ++share)
+      for (uint64_t l = 0; l < plan.groups[g].numLaunches; ++l) {
+        Resolver resolver{binding, tensors, plan.launch(g, l), group, plan.groups[g].low};
+        for (uint64_t m = share->firstMatrix; m < share->endMatrix; ++m)
+          resolver.resolveMatrix(*share, m);
+      }
     tensors += uint64_t(group.num_parameters) * group.num_arguments;
   }
 }

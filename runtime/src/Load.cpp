@@ -77,14 +77,19 @@ static muon_status query(muon_program_query function, const muon_program **progr
   return MUON_OK;
 }
 
-/// Starts or borrows the workers and makes the handle.
+static void destroy(muon_handle *handle) {
+  handle->~muon_handle();
+  free(handle);
+}
+
+/// Makes the handle, with a plan for its workers, and starts or borrows them.
 static muon_status makeHandle(const muon_program *program, const muon_variant *variant,
                               const muon_options *options, muon_handle **handle) {
   uint32_t workers = options && options->workers ? options->workers : defaultWorkers();
   if (workers > pool::kMaxWorkers)
     workers = pool::kMaxWorkers;
-  void *memory = malloc(sizeof(muon_handle));
-  if (!memory)
+  void *memory = nullptr;
+  if (posix_memalign(&memory, alignof(muon_handle), sizeof(muon_handle)))
     return fail(MUON_ERROR_MEMORY, "no memory for a handle");
   muon_handle *made = new (memory) muon_handle;
   made->program = program;
@@ -92,8 +97,12 @@ static muon_status makeHandle(const muon_program *program, const muon_variant *v
   made->workers = workers;
   made->parallel = options ? options->parallel : nullptr;
   made->pool = options ? options->pool : nullptr;
+  if (!planWaves(*program, *variant, workers, made->plan)) {
+    destroy(made);
+    return fail(MUON_ERROR_MEMORY, "no memory for the plan of program '%s'", program->name);
+  }
   if (!made->parallel && !pool::retain(workers)) {
-    free(made);
+    destroy(made);
     return fail(MUON_ERROR_MEMORY, "the system refused a thread: %u workers were wanted", workers);
   }
   *handle = made;
@@ -110,7 +119,7 @@ void releaseHandle(muon_handle *handle) {
     pool::release();
   if (handle->library)
     dlclose(handle->library);
-  free(handle);
+  destroy(handle);
 }
 } // namespace muon::runtime
 
@@ -172,6 +181,6 @@ const muon_variant *muon_variant_in_use(const muon_handle *handle) {
 uint32_t muon_workers(const muon_handle *handle) { return handle ? handle->workers : 0; }
 
 uint64_t muon_workspace_size(const muon_handle *handle) {
-  return handle ? handle->variant->workspace_bytes : 0;
+  return handle ? handle->plan.workspaceBytes : 0;
 }
 }

@@ -55,12 +55,11 @@ static muon_status checkInputs(const Binding &binding, void *const *gradients,
 /// Calls visit(item) for the parameter's items in all launches.
 template <typename Visitor>
 static void eachItem(Binding &binding, const Parameter &parameter, Visitor visit) {
-  const GroupRun &group = binding.groups[parameter.group];
+  const WavePlan &plan = binding.plan();
   uint64_t matrices = binding.program().groups[parameter.group].matrices_per_parameter;
-  for (uint64_t l = 0; l < group.numLaunches; ++l)
+  for (uint64_t l = 0; l < plan.groups[parameter.group].numLaunches; ++l)
     for (uint64_t m = 0; m < matrices; ++m)
-      visit(
-          *binding.item(*binding.launches[group.firstLaunch + l], parameter.index * matrices + m));
+      visit(*binding.item(plan.launch(parameter.group, l), parameter.index * matrices + m));
 }
 
 /// Points views and items at this run's gradients and scalars. Only what changed since the last run

@@ -5,135 +5,121 @@
 namespace muon::runtime {
 
 namespace {
-/// The workspace of a group: all matrices' slots of one operand are [offset, offset + n * stride).
-struct Slots {
-  uint64_t offset, stride;
-  bool operator==(const Slots &other) const = default;
-};
+/// Appends stage runs and their segments; first only counts them.
+struct StageRunWriter {
+  Binding &binding;
+  bool counts;
+  uint64_t stages = 0, segments = 0;
+  bool open = false; // the last stage run may take more segments
 
-/// Calls visit(slots) for every workspace operand of the group until it returns false.
-template <typename Visitor>
-bool eachWorkspaceOperand(const Binding &binding, const GroupRun &group, Visitor visit) {
-  for (uint64_t l = 0; l < group.numLaunches; ++l) {
-    const muon_launch &launch = *binding.launches[group.firstLaunch + l];
-    for (uint32_t o = 0; o < launch.num_operands; ++o) {
-      const muon_operand &operand = launch.operands[o];
-      if (operand.place == MUON_PLACE_WORKSPACE &&
-          !visit(Slots{operand.offset, operand.matrix_stride}))
-        return false;
+  void add(const muon_launch *launch, uint32_t share) {
+    if (!counts) {
+      if (!open)
+        binding.stages[stages].firstSegment = segments;
+      ++binding.stages[open ? stages - 1 : stages].numSegments;
+      binding.segments[segments].launch = launch;
+      binding.segments[segments].share = share;
     }
+    stages += !open;
+    open = true;
+    ++segments;
   }
-  return true;
-}
+  void close() { open = false; }
+};
 } // namespace
 
-/// Where the group's workspace begins, and where the last operand's slots end.
-static void findRange(const Binding &binding, GroupRun &group, uint64_t matrices) {
-  group.workspaceLow = UINT64_MAX;
-  group.workspaceHigh = 0;
-  eachWorkspaceOperand(binding, group, [&](Slots slots) {
-    uint64_t high = slots.offset + matrices * slots.stride;
-    group.workspaceLow = slots.offset < group.workspaceLow ? slots.offset : group.workspaceLow;
-    group.workspaceHigh = high > group.workspaceHigh ? high : group.workspaceHigh;
-    return true;
-  });
-}
-
-/// One slab per matrix: all operands have the same stride and lie within one such stride. Buffers
-/// may then take each other's place inside the slab. Returns the stride, or 0.
-static uint64_t slabBytes(const Binding &binding, const GroupRun &group) {
-  uint64_t stride = 0;
-  bool uniform = eachWorkspaceOperand(binding, group, [&](Slots slots) {
-    stride = stride ? stride : slots.stride;
-    return slots.stride == stride && slots.offset - group.workspaceLow < stride;
-  });
-  return uniform ? stride : 0;
-}
-
-/// One array of slots per buffer: any two operands use either the same slots or disjoint memory.
-/// Then `bytes` is the sum over the distinct ones.
-static bool separateArrays(const Binding &binding, const GroupRun &group, uint64_t matrices,
-                           uint64_t &bytes) {
-  bytes = 0;
-  uint64_t index = 0;
-  return eachWorkspaceOperand(binding, group, [&](Slots a) {
-    uint64_t otherIndex = 0;
-    bool repeated = false;
-    bool separate = eachWorkspaceOperand(binding, group, [&](Slots b) {
-      repeated |= otherIndex++ < index && a == b;
-      return a == b || a.offset + matrices * a.stride <= b.offset ||
-             b.offset + matrices * b.stride <= a.offset;
-    });
-    ++index;
-    bytes += repeated ? 0 : a.stride;
-    return separate && a.stride != 0;
-  });
-}
-
-/// Buffers whose lifetimes do not meet may share memory in the workspace. Between barriers that is
-/// sound; when one matrix runs ahead of another it is not, unless they only ever share with
-/// themselves. What an operand touches from a matrix's start is at most its matrix_stride.
-void findIsolatedGroups(Binding &binding) {
-  for (uint32_t g = 0; g < binding.groups.size(); ++g) {
-    GroupRun &group = binding.groups[g];
-    uint64_t matrices = matricesOf(binding.program().groups[g]);
-    findRange(binding, group, matrices);
-    group.matrixBytes = slabBytes(binding, group);
-    group.isolated = true;
-    if (group.matrixBytes)
-      group.workspaceHigh = group.workspaceLow + matrices * group.matrixBytes;
-    else
-      group.isolated = separateArrays(binding, group, matrices, group.matrixBytes);
-    // Groups that run matrix-major at the same time must not share either.
-    for (uint32_t other = 0; other < g; ++other) {
-      const GroupRun &earlier = binding.groups[other];
-      if (earlier.isolated && group.workspaceLow < earlier.workspaceHigh &&
-          earlier.workspaceLow < group.workspaceHigh)
-        group.isolated = false;
+/// The stage runs of shares [first, end), which are one wave. `next` are their launches not listed
+/// yet, one for each.
+static void listWave(StageRunWriter &writer, Array<uint64_t> &next, uint32_t first, uint32_t end) {
+  const WavePlan &plan = writer.binding.plan();
+  for (uint32_t s = first; s < end; ++s) {
+    next[s] = 0;
+    if (plan.groups[plan.shares[s].group].isolated)
+      writer.add(nullptr, s);
+  }
+  writer.close();
+  for (uint32_t stage = 0; stage < writer.binding.variant().num_stages; ++stage) {
+    for (uint32_t s = first; s < end; ++s) {
+      const GroupPlan &group = plan.groups[plan.shares[s].group];
+      for (; next[s] < group.numLaunches; ++next[s]) {
+        const GroupLaunch &launch = plan.launches[group.firstLaunch + next[s]];
+        if (launch.stage != stage)
+          break;
+        writer.add(launch.launch, s);
+      }
     }
+    writer.close();
   }
 }
 
-static void collectActive(Binding &binding, uint32_t g) {
-  const muon_group &group = binding.program().groups[g];
-  GroupRun &run = binding.groups[g];
-  uint32_t *next = binding.active.data() + run.firstActive;
-  uint32_t perParameter = static_cast<uint32_t>(group.matrices_per_parameter);
-  for (uint32_t p = 0; p < group.num_parameters; ++p) {
-    const Parameter &parameter = binding.parameters[group.first_parameter + p];
-    bool skipped = parameter.hasGradient && !parameter.gradient;
-    binding.status[group.first_parameter + p] = {skipped ? 1u : 0u, 0};
-    for (uint32_t m = 0; m < perParameter && !skipped; ++m)
-      *next++ = p * perParameter + m;
+static void listWaves(StageRunWriter &writer, Array<uint64_t> &next) {
+  const Array<Share> &shares = writer.binding.plan().shares;
+  uint32_t count = static_cast<uint32_t>(shares.size());
+  for (uint32_t first = 0, end = 0; first < count; first = end) {
+    while (end < count && shares[end].wave == shares[first].wave)
+      ++end;
+    listWave(writer, next, first, end);
   }
-  run.numActive = static_cast<uint64_t>(next - binding.active.data()) - run.firstActive;
+}
+
+bool listStageRuns(Binding &binding) {
+  const Array<Share> &shares = binding.plan().shares;
+  Array<uint64_t> next;
+  if (!next.allocate(shares.size()) || !binding.shares.allocate(shares.size()))
+    return false;
+  uint64_t matrices = 0;
+  for (size_t s = 0; s < shares.size(); ++s) {
+    binding.shares[s].firstActive = matrices;
+    matrices += shares[s].matrices();
+  }
+  StageRunWriter counted{binding, /*counts=*/true};
+  listWaves(counted, next);
+  if (!binding.active.allocate(matrices) || !binding.stages.allocate(counted.stages) ||
+      !binding.segments.allocate(counted.segments))
+    return false;
+  StageRunWriter written{binding, /*counts=*/false};
+  listWaves(written, next);
+  return true;
+}
+
+static bool isSkipped(const Parameter &parameter) {
+  return parameter.hasGradient && !parameter.gradient;
+}
+
+/// Lists the share's matrices whose parameter has a gradient and decides how they go.
+static void collectActive(Binding &binding, uint32_t s) {
+  const Share &share = binding.plan().shares[s];
+  const GroupPlan &plan = binding.plan().groups[share.group];
+  const muon_group &group = binding.program().groups[share.group];
+  ShareRun &run = binding.shares[s];
+  uint32_t *first = binding.active.data() + run.firstActive, *next = first;
+  for (uint64_t m = share.firstMatrix; m < share.endMatrix; ++m)
+    if (!isSkipped(binding.parameters[group.first_parameter + m / group.matrices_per_parameter]))
+      *next++ = static_cast<uint32_t>(m);
+  run.numActive = static_cast<uint64_t>(next - first);
+  run.matrixMajor =
+      plan.isolated && prefersMatrixMajor(run.numActive, plan.matrixBytes, binding.handle->workers);
 }
 
 void scheduleRun(Binding &binding) {
-  uint64_t most = 1; // tasks that can run at the same time
-  binding.matrixJobs = 0;
-  for (uint32_t g = 0; g < binding.groups.size(); ++g) {
-    GroupRun &group = binding.groups[g];
-    collectActive(binding, g);
-    group.matrixMajor = group.isolated && prefersMatrixMajor(group.numActive, group.matrixBytes,
-                                                             binding.handle->workers);
-    if (group.matrixMajor)
-      binding.matrixJobs += group.numActive;
-  }
-  most = binding.matrixJobs > most ? binding.matrixJobs : most;
+  for (size_t p = 0; p < binding.parameters.size(); ++p)
+    binding.status[p] = {isSkipped(binding.parameters[p]) ? 1u : 0u, 0};
+  for (uint32_t s = 0; s < binding.shares.size(); ++s)
+    collectActive(binding, s);
+  uint64_t most = 1; // tiles that can run at the same time
   for (StageRun &stage : binding.stages) {
     stage.tiles = 0;
-    for (uint64_t s = 0; s < stage.numSegments; ++s) {
-      Segment &segment = binding.segments[stage.firstSegment + s];
-      const GroupRun &group = binding.groups[segment.launch->group];
-      if (!group.matrixMajor)
-        stage.tiles += group.numActive * segment.launch->tiles_per_matrix;
+    for (uint64_t i = 0; i < stage.numSegments; ++i) {
+      Segment &segment = binding.segments[stage.firstSegment + i];
+      const ShareRun &share = binding.shares[segment.share];
+      bool isJobs = !segment.launch;
+      if (share.matrixMajor == isJobs)
+        stage.tiles += share.numActive * (isJobs ? 1 : segment.launch->tiles_per_matrix);
       segment.endTile = stage.tiles;
     }
     stage.nextTile.store(0, std::memory_order_relaxed);
     most = stage.tiles > most ? stage.tiles : most;
   }
-  binding.nextJob.store(0, std::memory_order_relaxed);
   binding.arrived.store(0, std::memory_order_relaxed);
   uint32_t workers = binding.handle->workers;
   binding.regionWorkers = most < workers ? static_cast<uint32_t>(most) : workers;

@@ -35,8 +35,11 @@ static Outcome steps(Layout layout, uint32_t workers, int count = 5) {
     EXPECT_EQ(muon_run(binding, memory.gradients.data(), memory.scalars.data(), nullptr), MUON_OK);
   for (size_t t = 0; t < memory.tensors.size(); ++t)
     outcome.tensors.push_back(memory.values(t));
-  for (const GroupRun &group : reinterpret_cast<Binding *>(binding)->groups)
-    outcome.matrixMajor.push_back(group.matrixMajor);
+  const Binding &made = *reinterpret_cast<Binding *>(binding);
+  outcome.matrixMajor.assign(kShapes.size(), true);
+  for (size_t s = 0; s < made.shares.size(); ++s)
+    if (!made.shares[s].matrixMajor)
+      outcome.matrixMajor[made.plan().shares[s].group] = false;
   muon_release(binding);
   muon_unload(handle);
   return outcome;
@@ -53,7 +56,7 @@ TEST(Schedule, SameBitsForAnyWorkersAndOrder) {
   for (int step = 0; step < 5; ++step)
     referenceStep(program, expected, memory.scalars, 4);
   EXPECT_EQ(one.tensors, expected);
-  for (Layout layout : {Layout::Slab, Layout::Arrays, Layout::Shared})
+  for (Layout layout : {Layout::Slab, Layout::BigSlab, Layout::Arrays, Layout::Shared})
     for (uint32_t workers : {1u, 2u, 3u, 8u})
       EXPECT_EQ(steps(layout, workers).tensors, expected)
           << "layout " << int(layout) << ", workers " << workers;
@@ -86,7 +89,7 @@ template <typename Change> static std::vector<bool> isolated(Change change) {
   TrainerMemory memory(program);
   EXPECT_EQ(memory.bind(handle, &binding), MUON_OK) << muon_error_text();
   std::vector<bool> found;
-  for (const GroupRun &group : reinterpret_cast<Binding *>(binding)->groups)
+  for (const GroupPlan &group : reinterpret_cast<Binding *>(binding)->plan().groups)
     found.push_back(group.isolated);
   muon_release(binding);
   muon_unload(handle);

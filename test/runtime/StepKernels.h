@@ -1,7 +1,7 @@
 /* Hand-written tile functions of a small step that has what real ones have: a predicate, a state,
  * products that read what all tiles of the stage before wrote, scalars, a metric, random counters.
  *
- *   probe:  flag = G has a non-finite element
+ *   probe:  flag = G has a non-finite element          (the first tile does it alone)
  *   absorb: M = mu M + G, X = M                        (unless flag)
  *   mix:    Y = X / 2 + (sum of X's rows) / 4m         (unless flag), any number of times
  *   apply:  W = W - lr Y, metric = Y[0][0] + parameter (unless flag)

@@ -101,8 +101,9 @@ struct VariantBuilder {
     uint64_t bytes = roundUp(uint64_t(rows * columns) * sizeof(float));
     uint64_t base = variant.workspace_bytes;
     Buffers made;
-    if (layout == Layout::Slab) {
-      uint64_t slab = 64 + 2 * bytes;
+    uint64_t padding = layout == Layout::BigSlab ? 2 << 20 : 0;
+    if (layout == Layout::Slab || layout == Layout::BigSlab) {
+      uint64_t slab = 64 + 2 * bytes + padding;
       made = {buffer(MUON_I32, base, slab, 1),
               buffer(MUON_F32, base + 64, slab, columns),
               buffer(MUON_F32, base + 64 + bytes, slab, columns),
@@ -112,7 +113,7 @@ struct VariantBuilder {
               buffer(MUON_F32, base + count * (64 + bytes), bytes, columns),
               buffer(MUON_F32, base + count * (64 + 2 * bytes), 0, 1)};
     }
-    variant.workspace_bytes += count * (64 + 2 * bytes) + 64;
+    variant.workspace_bytes += count * (64 + 2 * bytes + padding) + 64;
     return made;
   }
 
@@ -159,7 +160,7 @@ struct VariantBuilder {
     auto matrix = [&](uint32_t index, bool isWritten) {
       return argument(index, rank - 2, rank - 1, isWritten);
     };
-    add(0, probe_tile, "probe", rows, {matrix(1, false), written(at.flag)}, -1);
+    add(0, probe_tile, "probe", rowsPerTile, {matrix(1, false), written(at.flag)}, -1);
     add(1, absorb_tile, "absorb", rowsPerTile,
         {matrix(1, false), matrix(2, true), written(at.x), at.flag}, 3);
     for (uint32_t mix = 0; mix < mixes; ++mix) {

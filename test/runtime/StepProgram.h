@@ -11,9 +11,10 @@
 
 /// How a variant lays out its workspace.
 enum class Layout {
-  Slab,   // one slab per matrix
-  Arrays, // one array of slots per buffer
-  Shared, // as Arrays, and something all matrices share: never matrix-major
+  Slab,    // one slab per matrix
+  BigSlab, // as Slab, but too big for matrix-major
+  Arrays,  // one array of slots per buffer
+  Shared,  // as Arrays, and something all matrices share: never matrix-major
 };
 
 /// Parameters of one shape; leading sizes beyond the last two are batch.
