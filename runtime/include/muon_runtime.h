@@ -68,7 +68,8 @@ typedef struct muon_group {
  * those before the first axis the operand walks itself; an argument without them is shared by all matrices and only read.
  * WORKSPACE: a launch touches at most matrix_stride bytes from a matrix's offset on; or, if all workspace operands of a group
  * have the same matrix_stride and lie within one of it, each matrix has a slab of its own. Either lets small matrices run
- * without barriers if no two operands share memory across matrices. */
+ * without barriers if no two operands share memory across matrices. If every group has slabs, the runtime has only some of
+ * them in flight and places these itself: kernels find their memory in the views, never by `offset`. */
 typedef enum muon_place { MUON_PLACE_ARGUMENT = 0, MUON_PLACE_WORKSPACE = 1 } muon_place;
 typedef struct muon_operand {
   uint32_t place;         /* muon_place */
@@ -77,8 +78,8 @@ typedef struct muon_operand {
   int32_t row_axis;       /* ARGUMENT: axis the rows walk, counted from the front of sizes; -1: stride 0 */
   int32_t column_axis;    /* ARGUMENT: same for columns */
   uint32_t written;       /* 1: the launch writes it */
-  uint64_t offset;        /* WORKSPACE: bytes from the workspace's start; ARGUMENT: row-major index of the
-                           * first element in the matrix, whatever the tensor's strides are */
+  uint64_t offset;        /* WORKSPACE: bytes from the workspace's start, all matrices in flight; ARGUMENT: row-major
+                           * index of the first element in the matrix, whatever the tensor's strides are */
   uint64_t matrix_stride; /* WORKSPACE: bytes from one matrix of the group to the next */
   int64_t row_stride, column_stride; /* WORKSPACE only */
 } muon_operand;
@@ -116,7 +117,7 @@ typedef struct muon_stage {
 typedef struct muon_variant {
   const char *target;   /* "znver4", "sapphirerapids", "x86-64-v3", ... */
   const char *features;
-  uint64_t workspace_bytes, scratch_per_worker, items_bytes;
+  uint64_t workspace_bytes, scratch_per_worker, items_bytes; /* workspace: an upper bound, with all matrices in flight */
   uint32_t num_stages, preference; /* among the variants that run, the highest preference is taken */
   const muon_stage *stages;
   const char *report;   /* what was chosen and why, JSON text */
@@ -201,7 +202,9 @@ void muon_unload(muon_handle *handle); /* after its bindings were released */
 const muon_program *muon_describe(const muon_handle *handle);
 const muon_variant *muon_variant_in_use(const muon_handle *handle);
 uint32_t muon_workers(const muon_handle *handle);
-/* Bytes one binding needs; the workspace must be 64-byte aligned. Contents need not be kept between runs. */
+/* Bytes one binding needs; the workspace must be 64-byte aligned. Contents need not be kept between runs. Never more than the
+ * variant's workspace_bytes; where matrices have slabs, enough for those in flight together, which are as many as give each of
+ * the handle's workers 8 tiles. It depends on the program and the number of workers; matrices beyond those take no more. */
 uint64_t muon_workspace_size(const muon_handle *handle);
 
 /* tensors: for every group, every parameter, every argument in order (gradients give dtype, sizes and strides; their data is
