@@ -204,25 +204,44 @@ class _Slot:
             like, memory_format=torch.preserve_format, requires_grad=False))
         self.momentum_address = self.momentum.data_ptr()
         self.preset = group["preset"] if optimizer._is_matrix(parameter) else "rms"
+        self.shape = tuple(parameter.shape)
+        if self.preset == "rms" and parameter.dim() > 2:
+            self._flatten()
         self.metrics = {}
+
+    def _flatten(self):
+        """Takes the tensors as vectors: an RMS-normalised step does not care where in its tensor an element lies."""
+        layouts = {tuple(tensor.stride()) for tensor in (self.parameter, self.momentum)}
+        reach = sum((size - 1) * stride for size, stride in zip(self.shape, self.parameter.stride())) + 1
+        if len(layouts) > 1 or reach != self.parameter.numel() or (self.copied and not self.parameter.is_contiguous()):
+            raise ValueError(
+                f"muonc.torch.Muon: a parameter of shape {self.shape} expected dense memory in one order for itself, its "
+                f"gradient and its momentum, got strides {tuple(self.parameter.stride())} and {tuple(self.momentum.stride())}"
+            )
+        self.copied = self.copied or self.strides != self.parameter.stride()
+        self.shape, self.strides = (self.parameter.numel(),), (1,)
+
+    def _view(self, tensor):
+        address, dtype, shape, strides = _array(tensor)
+        return (address, dtype, shape, strides) if shape == self.shape else (address, dtype, self.shape, (1,))
 
     def key(self):
         """What the compiler distinguishes parameters of one param group by."""
-        return self.preset, tuple(self.parameter.shape), self.parameter.dtype, self.dtype, self.momentum.dtype
+        return self.preset, self.shape, self.parameter.dtype, self.dtype, self.momentum.dtype
 
     def arrays(self, optimizer, arguments):
         """The tensors for a program's arguments, as `Program.bind` takes them."""
-        shape = tuple(self.parameter.shape)
+        shape = self.shape
         strides = torch.empty(shape, device="meta").stride() if self.copied else self.strides
         arrays = {}
         for argument in arguments:
             name, role = argument["name"], argument["role"]
             if role == programs.WEIGHT:
-                arrays[name] = _array(self.parameter)
+                arrays[name] = self._view(self.parameter)
             elif role == programs.GRADIENT:
                 arrays[name] = (0, _DTYPES[self.dtype], shape, strides)
             elif name == "momentum":
-                arrays[name] = _array(self.momentum)
+                arrays[name] = self._view(self.momentum)
             else:
                 dtype = torch.bfloat16 if argument["dtype"] == programs.BF16 else torch.float32
                 made = torch.zeros(argument["sizes"], dtype=dtype)

@@ -13,9 +13,17 @@ func.func @wide(%x: tensor<768x3072xf32>) -> tensor<768x3072xf32> {
   return %o : tensor<768x3072xf32>
 }
 
-// Tall: the other side. bf16 wants 3+2.
-// CHECK-LABEL: @tall_bf16
+// Tall: the other side. bf16 asked for gram wants 3+2.
+// CHECK-LABEL: @tall_bf16_gram
 // CHECK: form gram side right restarts [3]
+func.func @tall_bf16_gram(%x: tensor<3072x768xf32>) -> tensor<3072x768xf32> {
+  %o = muon.orthogonalize %x table<"keller", 5> operands bf16 form gram : tensor<3072x768xf32> -> tensor<3072x768xf32>
+  return %o : tensor<3072x768xf32>
+}
+
+// By itself bf16 stays with the form that no spectrum makes worse.
+// CHECK-LABEL: @tall_bf16
+// CHECK: form standard side right restarts []
 func.func @tall_bf16(%x: tensor<3072x768xf32>) -> tensor<3072x768xf32> {
   %o = muon.orthogonalize %x table<"keller", 5> operands bf16 : tensor<3072x768xf32> -> tensor<3072x768xf32>
   return %o : tensor<3072x768xf32>

@@ -17,6 +17,7 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound
       (`searchRestarts`: f32 within `gram-bound`, halves not worse than the standard form). Cost: flops of the products plus
       `flops-per-byte` times the bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
+      Half precision chooses gram by itself only if no spectrum of the zoo comes out worse than in the standard form.
 
     Before:
         %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x3072xf32> -> tensor<768x3072xf32>
