@@ -38,6 +38,8 @@ public:
   /// The value yielded for the i-th output, as a vector once the element level is emitted.
   Value yielded(unsigned i);
   Value yieldedScalar(unsigned i);
+  /// The body's own value.
+  Value yieldedValue(unsigned i) { return yield().getOperand(i); }
   Level yieldedLevel(unsigned i);
   Type yieldedType(unsigned i);
 

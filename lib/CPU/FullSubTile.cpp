@@ -65,11 +65,12 @@ void SubTile::setInputs(Value r, bool odd, ArrayRef<Value> places) {
 
 void SubTile::storeOutputs(Value r, bool odd, ArrayRef<Value> places) {
   Value inTile = e.add(r, odd);
+  llvm::SmallDenseSet<Value> staged;
   for (auto [i, output] : llvm::enumerate(outputs)) {
     const Operand &operand = *output.operand;
     Type dtype = operand.attr.getDtype();
     Value element = body.yielded(output.position);
-    if (kernel.getSymmetric() || !places[i])
+    if ((kernel.getSymmetric() || !places[i]) && staged.insert(output.stage).second)
       e.storeLanes(e.f32, element, e.offset(output.stage, e.f32, e.mul(inTile, kLanes)));
     if (!places[i])
       continue;

@@ -36,16 +36,20 @@ SubTile::SubTile(Emitter &e, Routines &routines, KernelOp kernel, Body &body, co
                  Reductions &reductions)
     : e(e), routines(routines), kernel(kernel), body(body), frame(frame), reductions(reductions) {
   unsigned output = 0;
+  llvm::DenseMap<Value, Value> stages; // one for all outputs of the same value
   for (auto [i, operand] : llvm::enumerate(frame.operands)) {
     bool lanes = operand.isElement() || operand.attr.getSpace() == Space::column;
     if (operand.isIn() && i >= kernel.numPanels() && lanes)
       inputs.push_back({&operand, unsigned(i), e.stack(kStageBytes), {}});
-    if (!operand.isIn()) {
-      if (operand.isElement())
-        outputs.push_back(
-            {&operand, output, e.stack(kStageBytes), paddingOf(operand.attr, e.machine)});
-      ++output;
+    if (operand.isIn())
+      continue;
+    if (operand.isElement()) {
+      Value &stage = stages[body.yieldedValue(output)];
+      if (!stage)
+        stage = e.stack(kStageBytes);
+      outputs.push_back({&operand, output, stage, paddingOf(operand.attr, e.machine)});
     }
+    ++output;
   }
   walk = paddingOf(kernel, e.machine);
   turned = e.stack(kStageBytes);
@@ -186,18 +190,21 @@ void SubTile::emitRow(Value r, Value row, Value column, Value validColumns,
   }
   body.emit(Level::element, e.add(row, r), column, frame.parameter);
   for (const Staged &output : outputs) {
-    Value element = body.yielded(output.position);
     // Masked stores need no zeros, padding does.
-    if (output.operand->isPacked())
+    Value element = body.yielded(output.position);
+    if (writesPacked())
       element = e.select(mask, element, e.zero(element.getType()));
     e.storeLanes(e.f32, element, e.offset(output.stage, e.f32, stageOffset));
   }
   reductions.accumulateInStrip(r, mask);
 }
 
+bool SubTile::writesPacked() const {
+  return llvm::any_of(outputs, [](const Staged &o) { return o.operand->isPacked(); });
+}
+
 void SubTile::clearRows(Value from) {
-  bool packed = llvm::any_of(outputs, [](const Staged &o) { return o.operand->isPacked(); });
-  if (!packed)
+  if (!writesPacked())
     return;
   e.loop(from, e.index(kLanes), 1, [&](Value r) {
     for (const Staged &output : outputs)

@@ -56,6 +56,7 @@ private:
   Value placeOf(const Operand &operand, Value row, Value column);
   void writeAll(Value row, Value column, Value rows, Value columns, bool mirror);
   void emitRow(Value r, Value row, Value column, Value validColumns, Accumulators accumulators);
+  bool writesPacked() const;
   void clearRows(Value from);
   Value packedAddress(const Operand &operand, Value row, Value column);
 

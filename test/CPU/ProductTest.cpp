@@ -2,6 +2,7 @@
 //----------------------------------------------------------------------------===//
 
 #include "Harness.h"
+#include "KernelTexts.h"
 
 #include <gtest/gtest.h>
 
@@ -9,53 +10,6 @@
 
 using namespace muon;
 using namespace muon::test;
-
-namespace {
-/// A way to compute products: the target whose schedule is used, and the operands' type.
-struct Way {
-  const char *target;
-  bool bf16;
-  bool symmetric;
-};
-} // namespace
-
-static const char *word(bool bf16) { return bf16 ? "bf16" : "f32"; }
-
-/// bf16 operands are kept as f32 words where there is no instruction for them.
-static bool packsBf16(TargetAttr target, bool bf16) { return bf16 && target.getIsa() != "fma"; }
-static bool usesTiles(TargetAttr target, bool bf16) { return bf16 && target.getIsa() == "amx"; }
-
-/// y = c acc + d in every layout.
-static std::string productText(TargetAttr target, Way way) {
-  std::string packed = word(packsBf16(target, way.bf16)), plain = "f32";
-  auto operand = [](std::string direction, std::string layout, std::string dtype) {
-    return "#muon.operand<" + direction + ", element, " + layout + ", " + dtype + ", none>";
-  };
-  std::string a = usesTiles(target, way.bf16) ? "row_tiles" : "rows";
-  std::string text =
-      "muon.kernel @product product " + std::string(way.symmetric ? "symmetric " : "") + "of " +
-      word(way.bf16) + " operands [" + operand("in", a, packed) + ", " +
-      operand("in", "columns", packed) + ", " + operand("in", "plain", "f32") + ", " +
-      operand("in", "columns", packed) + ", " + operand("out", "plain", "f32") + ", " +
-      operand("out", "columns", packed) + ", " + operand("out", "rows", packed);
-  bool tiles = usesTiles(target, way.bf16);
-  if (tiles)
-    text +=
-        ", " + operand("out", "row_tiles", packed) + ", " + operand("out", "column_tiles", packed);
-  text +=
-      "] scalars [] [] coefficients 1 {\n^bb0(%d: f32, %e0: " + packed + ", %acc: f32, %c: f32):\n";
-  text += packed == "f32" ? "%e = arith.addf %e0, %d : f32\n"
-                          : "%e1 = arith.extf %e0 : bf16 to f32\n%e = arith.addf %e1, %d : f32\n";
-  text += "%ca = arith.mulf %acc, %c : f32\n%y = arith.addf %ca, %e : f32\n";
-  text += way.bf16 ? "%n = arith.truncf %y : f32 to bf16\n" : "";
-  std::string value = !way.bf16 ? "%y" : packed == "bf16" ? "%n" : "%w";
-  if (way.bf16 && packed == "f32")
-    text += "%w = arith.extf %n : bf16 to f32\n";
-  text += "muon.yield %y, " + value + ", " + value + (tiles ? ", " + value + ", " + value : "") +
-          " : f32, " + packed + ", " + packed + (tiles ? ", " + packed + ", " + packed : "") +
-          "\n}\n";
-  return text;
-}
 
 namespace {
 struct Shape {

@@ -2,6 +2,7 @@
 //------------------------------------------------------------------------------===//
 
 #include "Harness.h"
+#include "KernelTexts.h"
 
 #include <gtest/gtest.h>
 
@@ -13,28 +14,6 @@ using namespace muon::test;
 
 static const char *const kTargets[] = {"native",    "x86-64", "x86-64-v3",
                                        "x86-64-v4", "znver4", "sapphirerapids"};
-
-/// y = c x + lr d, stored plain, and the sum of squares, the largest value and the row sums.
-static const std::string kBlend = R"(
-muon.kernel @blend sweep operands [
-    #muon.operand<in, element, plain, f32, none>, #muon.operand<in, element, plain, bf16, none>,
-    #muon.operand<in, row, plain, f32, none>, #muon.operand<in, column, plain, f32, none>,
-    #muon.operand<out, element, plain, f32, none>, #muon.operand<out, scalar, plain, f64, add>,
-    #muon.operand<out, scalar, plain, f64, max>, #muon.operand<out, row, plain, f32, add>]
-    scalars ["lr"] [false] coefficients 1 {
-^bb0(%x: f32, %d: bf16, %r: f32, %q: f32, %lr: f64, %c: f32):
-  %lr32 = arith.truncf %lr : f64 to f32
-  %wide = arith.extf %d : bf16 to f32
-  %cx = arith.mulf %x, %c : f32
-  %ld = arith.mulf %wide, %lr32 : f32
-  %s = arith.addf %cx, %ld : f32
-  %t = arith.addf %s, %r : f32
-  %y = arith.addf %t, %q : f32
-  %y64 = arith.extf %y : f32 to f64
-  %sq = arith.mulf %y64, %y64 : f64
-  muon.yield %y, %sq, %y64, %y : f32, f64, f64, f32
-}
-)";
 
 namespace {
 struct Blended {
@@ -105,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(Targets, SweepOn, testing::ValuesIn(kTargets), [](const
 });
 
 TEST_P(SweepOn, EveryShapeAndStride) {
-  Program program(kBlend, runnable(GetParam()));
+  Program program(blendText(), runnable(GetParam()));
   for (auto [rows, columns, tileRows] : {std::tuple{1, 1, 16},
                                          {1, 17, 16},
                                          {19, 1, 16},
@@ -132,32 +111,13 @@ TEST(Sweep, SameBitsOnEveryInstructionSet) {
   std::vector<uint8_t> first;
   std::vector<double> elements;
   for (const char *name : kTargets) {
-    Program program(kBlend, runnable(name));
+    Program program(blendText(), runnable(name));
     Blended result = runBlend(program, 61, 83, 16, false);
     if (first.empty())
       first = result.bytes, elements = result.y.values;
     EXPECT_EQ(first, result.bytes) << name;
     EXPECT_EQ(elements, result.y.values) << name;
   }
-}
-
-static std::string packing(const std::string &dtype) {
-  std::string layouts[] = {"plain", "columns", "rows", "row_tiles", "column_tiles"};
-  std::string outs, values, types;
-  for (const std::string &layout : layouts) {
-    if (dtype == "f32" && layout.ends_with("tiles"))
-      continue;
-    outs += ", #muon.operand<out, element, " + layout + ", " + dtype + ", none>";
-    values += (values.empty() ? "%y" : ", %y"), types += (types.empty() ? "" : ", ") + dtype;
-  }
-  std::string narrow = dtype == "f32" ? "%y = arith.mulf %x, %n : f32\n"
-                                      : "%z = arith.mulf %x, %n : f32\n"
-                                        "%y = arith.truncf %z : f32 to bf16\n";
-  return "muon.kernel @pack sweep operands [#muon.operand<in, element, plain, f32, none>, "
-         "#muon.operand<in, scalar, plain, f64, add>" +
-         outs + "] scalars [] [] coefficients 0 {\n^bb0(%x: f32, %s: f64):\n" +
-         "%n = arith.truncf %s : f64 to f32\n" + narrow + "muon.yield " + values + " : " + types +
-         "\n}\n";
 }
 
 static void checkPacking(const Program &program, bool bf16, int64_t rows, int64_t columns,
@@ -187,7 +147,7 @@ static void checkPacking(const Program &program, bool bf16, int64_t rows, int64_
 TEST_P(SweepOn, EveryLayout) {
   TargetAttr target = runnable(GetParam());
   for (bool bf16 : {false, true}) {
-    Program program(packing(bf16 ? "bf16" : "f32"), target);
+    Program program(packText(bf16 ? "bf16" : "f32"), target);
     for (auto [rows, columns] : {std::pair{1, 1},
                                  {5, 70},
                                  {70, 5},
@@ -240,26 +200,7 @@ muon.kernel @round sweep operands [#muon.operand<in, element, plain, f32, none>,
 
 /// Index, parameter and power: what decay schedules, diagonals and stochastic rounding are made of.
 TEST(Sweep, IndexParameterPower) {
-  std::string text = R"(
-muon.kernel @index sweep operands [#muon.operand<out, element, plain, f32, none>,
-    #muon.operand<out, scalar, plain, f64, none>]
-    scalars ["beta", "step"] [false, true] coefficients 0 {
-^bb0(%beta: f64, %step: i64):
-  %i = muon.index 0
-  %j = muon.index 1
-  %p = muon.parameter
-  %same = arith.cmpi eq, %i, %j : i64
-  %c32 = arith.constant 32 : i64
-  %high = arith.shrui %p, %c32 : i64
-  %sum = arith.addi %high, %p : i64
-  %low = arith.trunci %sum : i64 to i32
-  %value = arith.sitofp %low : i32 to f32
-  %power = math.fpowi %beta, %step : f64, i64
-  %short = arith.truncf %power : f64 to f32
-  %y = arith.select %same, %value, %short : f32
-  muon.yield %y, %power : f32, f64
-})";
-  Program program(text, host());
+  Program program(indexText(), host());
   Memory y(Dtype::f32, 20, 30, 30, 1);
   for (int64_t step : {0, 1, 7, 1000, -3}) {
     double power = NAN;

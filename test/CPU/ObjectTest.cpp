@@ -1,0 +1,115 @@
+//===- ObjectTest.cpp - what kernels become
+//-------------------------------------------------------===//
+
+#include "Harness.h"
+#include "KernelTexts.h"
+#include "muon/Object/HotLoop.h"
+
+#include "llvm/Object/ObjectFile.h"
+
+#include <gtest/gtest.h>
+
+using namespace muon;
+using namespace muon::test;
+
+static std::string assemblyOf(const std::string &text, TargetAttr target) {
+  llvm::LLVMContext context;
+  auto module = compile(text, target, context);
+  return llvm::ExitOnError("assembly: ")(compileAssembly(*module, target));
+}
+
+static HotLoop hotLoop(const char *name, bool bf16) {
+  TargetAttr chosen = target(name);
+  return countHotLoop(assemblyOf(productText(chosen, {name, bf16, false}), chosen), "product");
+}
+
+TEST(HotLoop, Avx512) {
+  for (const char *name : {"x86-64-v4", "skylake-avx512", "znver4", "sapphirerapids"}) {
+    HotLoop loop = hotLoop(name, false);
+    EXPECT_EQ(loop.vectorLoads, 2) << name;
+    EXPECT_EQ(loop.broadcasts, 8) << name;
+    EXPECT_EQ(loop.multiplyAdds, 16) << name;
+    EXPECT_EQ(loop.spills, 0) << name;
+    EXPECT_EQ(loop.unroll, 4u) << name;
+  }
+}
+
+TEST(HotLoop, Avx2) {
+  for (const char *name : {"x86-64-v3", "haswell", "znver3"}) {
+    HotLoop loop = hotLoop(name, false);
+    EXPECT_EQ(loop.vectorLoads, 2) << name;
+    EXPECT_EQ(loop.broadcasts, 6) << name;
+    EXPECT_EQ(loop.multiplyAdds, 12) << name;
+    EXPECT_EQ(loop.spills, 0) << name;
+  }
+}
+
+TEST(HotLoop, PairsAndTiles) {
+  HotLoop pairs = hotLoop("znver4", true);
+  EXPECT_EQ(pairs.vectorLoads, 2);
+  EXPECT_EQ(pairs.broadcasts, 8);
+  EXPECT_EQ(pairs.multiplyAdds, 16);
+  EXPECT_EQ(pairs.spills, 0);
+  HotLoop tiles = hotLoop("sapphirerapids", true);
+  EXPECT_EQ(tiles.vectorLoads, 4);
+  EXPECT_EQ(tiles.multiplyAdds, 4);
+  EXPECT_EQ(tiles.spills, 0);
+}
+
+TEST(HotLoop, Absent) {
+  EXPECT_EQ(countHotLoop("", "k").unroll, 0u);
+  EXPECT_EQ(countHotLoop("\nk:\n\tretq\n.Lfunc_end0:\n", "k").multiplyAdds, 0);
+}
+
+/// Objects need nothing from outside: no libm, no memcpy, no bf16 helpers.
+TEST(Object, Closed) {
+  for (const std::string &name : knownTargets()) {
+    TargetAttr chosen = target(name);
+    for (const std::string &text :
+         {blendText(), packText("f32"), packText("bf16"), indexText(),
+          productText(chosen, {"", false, false}), productText(chosen, {"", true, true})}) {
+      llvm::LLVMContext context;
+      auto module = compile(text, chosen, context);
+      auto bytes = llvm::ExitOnError("object: ")(compileObject(*module, chosen));
+      auto object = llvm::ExitOnError("object: ")(llvm::object::ObjectFile::createObjectFile(
+          llvm::MemoryBufferRef(llvm::StringRef(bytes.data(), bytes.size()), name)));
+      for (const llvm::object::SymbolRef &symbol : object->symbols())
+        EXPECT_FALSE(llvm::cantFail(symbol.getFlags()) & llvm::object::SymbolRef::SF_Undefined &&
+                     !llvm::cantFail(symbol.getName()).empty())
+            << name << " needs " << llvm::cantFail(symbol.getName()).str();
+    }
+  }
+}
+
+TEST(Object, SchedulesOnOtherMachinesAreClosed) {
+  for (const char *machine : {"x86-64", "x86-64-v3", "aarch64"})
+    for (const char *schedule : {"sapphirerapids", "znver4", "x86-64-v3"}) {
+      TargetAttr chosen = scheduleOn(target(schedule), target(machine));
+      llvm::LLVMContext context;
+      auto module = compile(productText(chosen, {"", true, true}), chosen, context);
+      auto bytes = llvm::ExitOnError("object: ")(compileObject(*module, chosen));
+      auto object = llvm::ExitOnError("object: ")(llvm::object::ObjectFile::createObjectFile(
+          llvm::MemoryBufferRef(llvm::StringRef(bytes.data(), bytes.size()), machine)));
+      for (const llvm::object::SymbolRef &symbol : object->symbols())
+        EXPECT_FALSE(llvm::cantFail(symbol.getFlags()) & llvm::object::SymbolRef::SF_Undefined &&
+                     !llvm::cantFail(symbol.getName()).empty())
+            << schedule << " on " << machine << " needs " << llvm::cantFail(symbol.getName()).str();
+    }
+}
+
+TEST(Targets, NamesAndFeatures) {
+  std::string error;
+  EXPECT_TRUE(failed(lookupTarget(&context(), "pentium", error)));
+  EXPECT_NE(error.find("'pentium'"), std::string::npos);
+  EXPECT_NE(error.find("sapphirerapids"), std::string::npos);
+  EXPECT_EQ(error.find('\n'), std::string::npos);
+  EXPECT_EQ(target("x86-64-v3").getIsa(), "fma");
+  EXPECT_EQ(target("znver4").getIsa(), "dot");
+  EXPECT_EQ(target("sapphirerapids").getIsa(), "amx");
+  EXPECT_EQ(requiredFeatures(target("x86-64-v3")), (std::vector<std::string>{"avx2", "fma"}));
+  EXPECT_EQ(requiredFeatures(target("znver4")),
+            (std::vector<std::string>{"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl",
+                                      "avx512_bf16"}));
+  EXPECT_TRUE(requiredFeatures(target("aarch64")).empty());
+  EXPECT_TRUE(requiredFeatures(target("x86-64")).empty());
+}
