@@ -205,25 +205,25 @@ class _Slot:
         self.momentum_address = self.momentum.data_ptr()
         self.preset = group["preset"] if optimizer._is_matrix(parameter) else "rms"
         self.shape = tuple(parameter.shape)
-        if self.preset == "rms" and parameter.dim() > 2:
-            self._flatten()
+        self.flat = self.preset == "rms" and parameter.ndim > 1
+        if self.flat:
+            self._flatten(f"parameter {index} {self.shape}")
         self.metrics = {}
 
-    def _flatten(self):
+    def _flatten(self, what):
         """Takes the tensors as vectors: an RMS-normalised step does not care where in its tensor an element lies."""
-        layouts = {tuple(tensor.stride()) for tensor in (self.parameter, self.momentum)}
-        reach = sum((size - 1) * stride for size, stride in zip(self.shape, self.parameter.stride())) + 1
-        if len(layouts) > 1 or reach != self.parameter.numel() or (self.copied and not self.parameter.is_contiguous()):
-            raise ValueError(
-                f"muonc.torch.Muon: a parameter of shape {self.shape} expected dense memory in one order for itself, its "
-                f"gradient and its momentum, got strides {tuple(self.parameter.stride())} and {tuple(self.momentum.stride())}"
-            )
-        self.copied = self.copied or self.strides != self.parameter.stride()
-        self.shape, self.strides = (self.parameter.numel(),), (1,)
+        order = self.parameter.stride()
+        if not _is_dense(self.parameter) or self.momentum.stride() != order:
+            raise ValueError(f"Muon: {what} has strides {order}, its momentum {self.momentum.stride()}; "
+                             "expected the same, without gaps")
+        self.copied = self.copied or self.strides != order
+        self.shape = (self.parameter.numel(),)
 
-    def _view(self, tensor):
-        address, dtype, shape, strides = _array(tensor)
-        return (address, dtype, shape, strides) if shape == self.shape else (address, dtype, self.shape, (1,))
+    def dense(self, gradient):
+        """A copy of a gradient as the program was told it would be."""
+        if self.flat:
+            return torch.empty_like(self.parameter).copy_(gradient)
+        return gradient.resolve_neg().contiguous()
 
     def key(self):
         """What the compiler distinguishes parameters of one param group by."""
@@ -231,17 +231,17 @@ class _Slot:
 
     def arrays(self, optimizer, arguments):
         """The tensors for a program's arguments, as `Program.bind` takes them."""
-        shape = self.shape
-        strides = torch.empty(shape, device="meta").stride() if self.copied else self.strides
+        own = (1,) if self.flat else self.strides
+        strides = torch.empty(self.shape, device="meta").stride() if self.copied else own
         arrays = {}
         for argument in arguments:
             name, role = argument["name"], argument["role"]
             if role == programs.WEIGHT:
-                arrays[name] = self._view(self.parameter)
+                arrays[name] = _array(self.parameter, self.flat)
             elif role == programs.GRADIENT:
-                arrays[name] = (0, _DTYPES[self.dtype], shape, strides)
+                arrays[name] = (0, _DTYPES[self.dtype], self.shape, strides)
             elif name == "momentum":
-                arrays[name] = self._view(self.momentum)
+                arrays[name] = _array(self.momentum, self.flat)
             else:
                 dtype = torch.bfloat16 if argument["dtype"] == programs.BF16 else torch.float32
                 made = torch.zeros(argument["sizes"], dtype=dtype)
@@ -325,7 +325,7 @@ class _Plan:
             ):
                 return None
             if slot.copied:
-                gradient = gradient.resolve_neg().contiguous()
+                gradient = slot.dense(gradient)
                 self.copies.append(gradient)
             addresses.append(gradient.data_ptr())
         return addresses
@@ -472,11 +472,23 @@ def _check_parameter(group, index, parameter):
 
 
 def _has_unit_stride(tensor):
-    """Whether one of the last two dimensions can be walked element by element, as a program needs it."""
+    """Whether one of the last two dimensions can be walked element by element, as a program needs it.
+
+    Dense tensors of more dimensions pass too: what is not a matrix is stepped as one vector.
+    """
+    if tensor.ndim > 2 and _is_dense(tensor):
+        return True
     return any(size == 1 or stride == 1 for size, stride in zip(tensor.shape[-2:], tensor.stride()[-2:]))
 
 
-def _array(tensor):
+def _is_dense(tensor):
+    """Whether the elements lie without gaps, in whatever order."""
+    return sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride())) + 1 == tensor.numel()
+
+
+def _array(tensor, flat=False):
+    if flat:
+        return tensor.data_ptr(), _DTYPES[tensor.dtype], (tensor.numel(),), (1,)
     return tensor.data_ptr(), _DTYPES[tensor.dtype], tuple(tensor.shape), tensor.stride()
 
 

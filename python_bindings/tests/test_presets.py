@@ -95,14 +95,17 @@ def test_exact_certifies_itself():
 
 def test_vectors_take_a_normalised_momentum_step_when_asked():
     matrix, vector = matrices([(16, 24)])[0], torch.nn.Parameter(torch.zeros(50))
-    kernel = torch.nn.Parameter(torch.zeros(4, 3, 5))
-    values = [gradients([(16, 24)], 0)[0], torch.arange(50.0) - 20.0, torch.ones(4, 3, 5)]
+    kernel = torch.nn.Parameter(torch.zeros(4, 3, 5, 2))
+    values = [gradients([(16, 24)], 0)[0], torch.arange(50.0) - 20.0, torch.randn(4, 3, 5, 2)]
     optimizer = muonc.torch.Muon([matrix, vector, kernel], lr=0.1, weight_decay=0.0, non_matrices="rms")
-    give([matrix, vector, kernel], values)
-    optimizer.step()
-    for parameter, value in ((vector, values[1]), (kernel, values[2])):
-        expected = -0.1 * value / value.square().mean().sqrt()
-        torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=1e-7)
+    kernel.data = kernel.data.to(memory_format=torch.channels_last)
+    for rate in (1, 2):  # the second gradient of the kernel lies in another order than the kernel itself
+        give([matrix, vector, kernel], values)
+        kernel.grad = kernel.grad.contiguous() if rate == 2 else kernel.grad.to(memory_format=torch.channels_last)
+        optimizer.step()
+        for parameter, value in ((vector, values[1]), (kernel, values[2])):
+            expected = -0.1 * rate * value / value.square().mean().sqrt()
+            torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_a_preset_with_a_state_and_a_scalar_of_its_own():
