@@ -85,6 +85,8 @@ static llvm::Error checkSize(const GroupRequest &group) {
   std::string shape = llvm::join(llvm::map_range(group.step.shape, [](int64_t size) { return std::to_string(size); }), "x");
   if (group.step.shape.size() > kMostAxes)
     return llvm::createStringError("expected a shape of at most 8 axes, got " + shape);
+  if (group.step.preset == "rms" && group.step.shape.size() > 2) // its mean is over the tensor, a launch's over a matrix
+    return llvm::createStringError("preset 'rms' takes vectors and matrices, got shape " + shape + "; a dense tensor can be bound as a vector");
   int64_t elements = group.parameters.size();
   for (int64_t size : group.step.shape)
     if (size > 0 && (llvm::MulOverflow(elements, size, elements) || elements > kMostElements))

@@ -41,6 +41,10 @@ static bool readTable(const json::Value &value, StepOptions &step, json::Path pa
   std::vector<std::vector<double>> rows;
   if (!fromJSON(value, rows, path))
     return false;
+  if (rows.empty()) {
+    path.report("expected a table's name or at least one row");
+    return false;
+  }
   for (std::vector<double> &row : rows)
     step.rows.push_back(Row{std::move(row)});
   return true;
@@ -94,7 +98,7 @@ static bool fromJSON(const json::Value &value, Request &request, json::Path path
 llvm::Expected<Request> muon::parseRequest(StringRef text) {
   llvm::Expected<json::Value> value = json::parse(text);
   if (!value)
-    return value.takeError();
+    return llvm::createStringError("expected a request as JSON text: " + llvm::toString(value.takeError()));
   json::Path::Root root("request");
   Request request;
   expectedFields.clear();

@@ -1,0 +1,63 @@
+//===- Program.h - A request, compiled -------------------------*- C++ -*-===//
+#ifndef MUON_TEST_EXECUTION_PROGRAM_H
+#define MUON_TEST_EXECUTION_PROGRAM_H
+
+#include "muon_runtime.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muon::execution {
+
+/// Parameters of one step function, as the C API takes them. What is absent is the preset's own.
+struct Group {
+  std::vector<int64_t> shape;
+  std::string preset = "keller";
+  int parameters = 1;
+  std::string weight = "f32", gradient = "f32", momentum = "f32";
+  std::optional<bool> nesterov = {};
+  std::optional<std::string> momentumForm = {}, adjustLr = {}, decay = {}, table = {};
+  std::optional<int> steps = {};
+  std::optional<double> eps = {};
+  std::optional<std::string> epsForm = {};
+  std::optional<double> safety = {}, damping = {}, clip = {};
+  bool stochasticRounding = false;
+};
+
+struct Request {
+  std::vector<Group> groups;
+  std::string dtype = "f32", form = "auto", target = "cpu";
+  /// As JSON, "[2, 4]"; empty: chosen.
+  std::string restarts = "";
+};
+
+std::string toJson(const Request &request);
+
+/// A compiled program, as a library in a temporary file that is gone once it is loaded.
+class Program {
+public:
+  /// Fails the test, and leaves no program, if the request is refused.
+  explicit Program(const Request &request);
+  ~Program();
+  Program(const Program &) = delete;
+  Program &operator=(const Program &) = delete;
+
+  /// Loads it; null with the runtime's text in `why` if it refuses.
+  muon_handle *load(const muon_options &options, std::string *why = nullptr) const;
+
+  /// "" if it can run on this machine, else why not.
+  std::string whyNotHere() const;
+
+  const Request request;
+
+private:
+  std::string path;
+};
+
+/// Whether to run the sweeps that take minutes: environment variable MUON_HEAVY_TESTS.
+bool heavyTests();
+
+} // namespace muon::execution
+
+#endif // MUON_TEST_EXECUTION_PROGRAM_H

@@ -1,0 +1,86 @@
+//===- TargetTest.cpp - Every instruction set's code ----------------------===//
+
+#include "Comparison.h"
+
+#include <gtest/gtest.h>
+
+using namespace muon::execution;
+
+namespace {
+
+const std::vector<Group> kGroups = {{.shape = {37, 53}},
+                                    {.shape = {130, 70}, .preset = "moonlight"},
+                                    {.shape = {2, 24, 96}, .preset = "normuon"},
+                                    {.shape = {77}, .preset = "rms"}};
+
+/// Processors whose instruction set another one of the list has.
+bool isHeavy(const std::string &target) {
+  return target == "haswell" || target == "skylake-avx512" || target == "znver3" || target == "znver4";
+}
+
+struct Target : ::testing::TestWithParam<std::string> {};
+
+TEST_P(Target, StepsAgreeWithFloat64) {
+  if (isHeavy(GetParam()) && !heavyTests())
+    GTEST_SKIP() << "set MUON_HEAVY_TESTS";
+  for (std::string dtype : {"f32", "bf16"}) {
+    Program program({.groups = kGroups, .dtype = dtype, .target = GetParam()});
+    if (std::string why = program.whyNotHere(); !why.empty())
+      GTEST_SKIP() << why;
+    for (const Difference &difference : compare(program, 2, {.workers = 2}))
+      EXPECT_LE(difference.update, dtype == "f32" ? 2e-4 : 8e-2)
+          << dtype << " " << difference.parameter;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Known, Target,
+                         ::testing::Values("cpu", "x86-64", "x86-64-v3", "x86-64-v4", "haswell",
+                                           "skylake-avx512", "cooperlake", "znver3", "znver4",
+                                           "sapphirerapids"),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::erase_if(name, [](char c) { return c == '-'; });
+                           return name;
+                         });
+
+/// What this machine runs of a program with variants, and that the others are complete too.
+TEST(Variant, TheFirstThatRunsIsTaken) {
+  Program program({.groups = {{.shape = {37, 53}}, {.shape = {77}, .preset = "rms"}},
+                   .target = "sapphirerapids,x86-64-v4,x86-64"});
+  Trainer chosen(program);
+  chosen.fill(1);
+  chosen.run(scalars());
+  bool found = false;
+  for (uint32_t i = 1; i <= 3; ++i) {
+    std::string why;
+    muon_handle *handle = program.load({1, i, nullptr, nullptr}, &why);
+    if (!handle)
+      continue;
+    EXPECT_EQ(muon_variant_in_use(handle)->target == std::string(chosen.variant()->target), !found);
+    muon_unload(handle);
+    found = true;
+    Trainer asked(program, {.variant = i});
+    asked.fill(1);
+    asked.run(scalars());
+    for (size_t p = 0; p < asked.parameters(); ++p)
+      EXPECT_LE(relativeError(asked.weight(p).matrix(), chosen.weight(p).matrix()), 1e-4) << i;
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST(Variant, NoneRunsHere) {
+  Program program({.groups = {{.shape = {8, 8}}}, .target = "graniterapids"});
+  std::string why = program.whyNotHere();
+  if (why.empty())
+    GTEST_SKIP() << "this machine runs the richest known target";
+  EXPECT_NE(why.find("graniterapids"), std::string::npos) << why;
+}
+
+TEST(Variant, BeyondTheLastIsRefused) {
+  Program program({.groups = {{.shape = {8, 8}}}});
+  std::string why;
+  EXPECT_EQ(program.load({1, 2, nullptr, nullptr}, &why), nullptr);
+  EXPECT_NE(why, "");
+}
+
+} // namespace
