@@ -66,6 +66,8 @@ class TorchPeer:
         self.step = self.optimizer.step
         if compiled:
             self.optimizer.step()  # its state exists before it is traced
+            # Every row is traced anew; the default limit would send later rows back to eager without a word.
+            torch._dynamo.config.recompile_limit = 1000
             self.step = torch.compile(lambda: self.optimizer.step())
 
 
