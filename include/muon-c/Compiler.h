@@ -3,7 +3,8 @@
  *
  * A request (every field but "groups" has a default):
  *   { "name": "step",                 symbol of the program
- *     "target": "cpu",                this machine; or any LLVM processor name; several separated by commas
+ *     "target": "cpu",                this machine; or a processor's name; several separated by commas;
+ *                                   "znver4@x86-64-v3": the first one's schedule in instructions of the second
  *     "dtype": "auto",                operand type of the products: auto, f32, bf16
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen

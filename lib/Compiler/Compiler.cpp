@@ -138,11 +138,25 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target) {
   return llvm::Error::success();
 }
 
-llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
+/// A processor's name, or SCHEDULE@PROCESSOR: how one computes, in instructions that the other has.
+static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context, StringRef text) {
   std::string error;
-  FailureOr<TargetAttr> target = lookupTarget(&context, targetName, error);
+  auto [name, machine] = text.split('@');
+  FailureOr<TargetAttr> target = lookupTarget(context, name, error);
   if (failed(target))
     return llvm::createStringError(error);
+  if (!text.contains('@'))
+    return *target;
+  FailureOr<TargetAttr> runsOn = lookupTarget(context, machine, error);
+  if (failed(runsOn))
+    return llvm::createStringError(error);
+  return scheduleOn(*target, *runsOn);
+}
+
+llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
+  llvm::Expected<TargetAttr> target = parseTarget(&context, targetName);
+  if (!target)
+    return target.takeError();
   names.clear();
   Variant variant{ModuleOp::create(UnknownLoc::get(&context)), *target};
   ModuleOp module = *variant.planned;

@@ -15,7 +15,8 @@ const std::vector<Group> kGroups = {{.shape = {37, 53}},
 
 /// Processors whose instruction set another one of the list has.
 bool isHeavy(const std::string &target) {
-  return target == "haswell" || target == "skylake-avx512" || target == "znver3" || target == "znver4";
+  return target == "haswell" || target == "skylake-avx512" || target == "znver3" ||
+         target == "znver4";
 }
 
 struct Target : ::testing::TestWithParam<std::string> {};
@@ -42,6 +43,42 @@ INSTANTIATE_TEST_SUITE_P(Known, Target,
                            std::erase_if(name, [](char c) { return c == '-'; });
                            return name;
                          });
+
+/// The schedule of one processor in instructions of another: what a machine lacks can be tested on
+/// it. Dot products and tiles of bf16 pairs are expanded to the same bits.
+TEST(Schedule, RunsOnOtherProcessorsWithTheSameBits) {
+  std::vector<Group> groups{{.shape = {37, 53}}, {.shape = {2, 24, 96}}, {.shape = {130, 70}}};
+  bool ran = false;
+  for (std::string schedule : {"cooperlake", "sapphirerapids"}) {
+    std::vector<uint64_t> expected;
+    for (std::string machine : {"", "@x86-64-v4", "@x86-64-v3"}) {
+      Program program({.groups = groups, .dtype = "bf16", .target = schedule + machine});
+      if (!program.whyNotHere().empty())
+        continue;
+      Trainer trainer(program);
+      trainer.fill(1, 0.02);
+      trainer.run(scalars());
+      if (expected.empty())
+        expected = trainer.bits();
+      EXPECT_EQ(trainer.bits(), expected) << schedule + machine;
+      ran = true;
+    }
+  }
+  if (!ran)
+    GTEST_SKIP() << "expected a machine with at least AVX2";
+}
+
+TEST(Schedule, OfTheRichestProcessorsAgreesWithFloat64WhereverAvx2Is) {
+  for (std::string target : {"x86-64-v4@x86-64-v3", "sapphirerapids@x86-64-v3"})
+    for (std::string dtype : {"f32", "bf16"}) {
+      SCOPED_TRACE(target + " " + dtype);
+      Program program({.groups = kGroups, .dtype = dtype, .target = target});
+      if (std::string why = program.whyNotHere(); !why.empty())
+        GTEST_SKIP() << why;
+      for (const Difference &difference : compare(program))
+        EXPECT_LE(difference.update, dtype == "f32" ? 2e-4 : 8e-2) << difference.parameter;
+    }
+}
 
 /// What this machine runs of a program with variants, and that the others are complete too.
 TEST(Variant, TheFirstThatRunsIsTaken) {

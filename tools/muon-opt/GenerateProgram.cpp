@@ -31,7 +31,7 @@ struct Options {
   cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
-  cl::opt<std::string> target{"target", cl::desc("cpu (this machine) or processors, comma-separated: one variant each"), cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> target{"target", cl::desc("cpu (this machine) or processors, comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode or report"), cl::init("object"), cl::cat(category)};
   cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"), cl::cat(category)};
   cl::opt<bool> report{"report", cl::desc("also print the report"), cl::cat(category)};
