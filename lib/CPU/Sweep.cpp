@@ -84,10 +84,19 @@ void Sweep::walkSubTiles() {
   Padding padding = paddingOf(kernel, e.machine);
   // The tile with the last rows writes the padding below them too.
   Value end = e.select(e.equal(last, rows), e.roundUp(rows, padding.rows), last);
-  e.loop(first, end, kLanes, [&](Value row) {
+  // Two strips at a time fill a turned panel's words in one go; reductions keep the lanes of one
+  // only.
+  bool turned = llvm::any_of(frame.operands, [](const Operand &o) {
+    return !o.isIn() && o.attr.getLayout() == Layout::rows && o.attr.getDtype().isF32();
+  });
+  int64_t strips = turned && reductions.empty() ? 2 * kLanes : kLanes;
+  e.loop(first, end, strips, [&](Value row) {
     reductions.beginStrip();
-    e.loop(e.index(0), e.roundUp(columns, padding.columns), kLanes,
-           [&](Value column) { subTile.emit(row, column, last, columns, {}, /*mirrored=*/{}); });
+    Value endOfStrips = e.min(end, e.add(row, strips));
+    e.loop(e.index(0), e.roundUp(columns, padding.columns), kLanes, [&](Value column) {
+      e.loop(row, endOfStrips, kLanes,
+             [&](Value strip) { subTile.emit(strip, column, last, columns, {}, /*mirrored=*/{}); });
+    });
     reductions.endStrip(row, e.min(e.index(kLanes), e.sub(last, row)));
   });
 }
