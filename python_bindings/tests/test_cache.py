@@ -150,7 +150,10 @@ def test_where_the_cache_is(monkeypatch):
 
 def test_getting_a_loaded_program_is_immediate(fresh_cache):
     kept = muonc.compile_program(REQUEST)
-    start = time.perf_counter()
-    assert muonc.compile_program(REQUEST) is kept
-    assert time.perf_counter() - start < 0.005
+    seconds = []
+    for _ in range(10):
+        start = time.perf_counter()
+        assert muonc.compile_program(REQUEST) is kept
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.005
     assert os.environ["MUON_CACHE_DIR"] == str(fresh_cache)
