@@ -105,6 +105,24 @@ static std::string textOf(TargetAttr target, bool bf16, bool symmetric,
   return text + "muon.yield " + (values.empty() ? "" : values + " : " + types) + "\n}\n";
 }
 
+/// `name`, or `name:6,6,4/16` with other heights and lanes.
+static TargetAttr parseTarget(const std::string &name) {
+  size_t colon = name.find(':');
+  TargetAttr target = runnable(name.substr(0, colon));
+  if (colon == std::string::npos)
+    return target;
+  std::vector<int64_t> heights;
+  std::stringstream shape(name.substr(colon + 1));
+  int64_t number;
+  char separator = ',';
+  while (separator == ',' && shape >> number >> separator)
+    heights.push_back(number);
+  shape >> number;
+  return TargetAttr::get(&context(), target.getCpu(), target.getFeatures(), target.getTriple(),
+                         target.getIsa(), number, mlir::DenseI64ArrayAttr::get(&context(), heights),
+                         target.getVector(), target.getL1(), target.getL2());
+}
+
 static void measure(std::istringstream &line) {
   std::string name, dtype, outputs;
   bool symmetric;
@@ -116,22 +134,7 @@ static void measure(std::istringstream &line) {
   static std::map<std::string, std::pair<TargetAttr, std::unique_ptr<Program>>> programs;
   auto &entry = programs[name + dtype + (symmetric ? "s" : "f") + outputs];
   if (!entry.second) {
-    // `name:6,6,4/16` overrides heights and lanes.
-    size_t colon = name.find(':');
-    TargetAttr target = runnable(name.substr(0, colon));
-    if (colon != std::string::npos) {
-      std::vector<int64_t> heights;
-      std::stringstream shape(name.substr(colon + 1));
-      int64_t number;
-      char separator = ',';
-      while (separator == ',' && shape >> number >> separator)
-        heights.push_back(number);
-      shape >> number;
-      target = TargetAttr::get(&context(), target.getCpu(), target.getFeatures(),
-                               target.getTriple(), target.getIsa(), number,
-                               mlir::DenseI64ArrayAttr::get(&context(), heights),
-                               target.getVector(), target.getL1(), target.getL2());
-    }
+    TargetAttr target = parseTarget(name);
     entry.first = target;
     entry.second = std::make_unique<Program>(textOf(target, bf16, symmetric, outputs), target);
   }

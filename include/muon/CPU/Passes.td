@@ -19,6 +19,11 @@ def MuonLowerKernels : Pass<"muon-lower-kernels", "::mlir::ModuleOp"> {
     Variants, stages and step functions are left alone. A kernel this room cannot compute (a column reduction, f16, a math
     function without an instruction) is an error that names it.
 
+    Memory: packed outputs are written up to whole panels along the lanes (32 rows of tiles) and up to a multiple of 16 (f32
+    words) or 32 (bf16) elements along the depth, zeros beyond the matrix; their places must hold that much. A sweep that packs
+    takes tiles of a multiple of 32 rows. A product needs align(block_m, 32) * (align(block_n, 32) + 16) floats of
+    scratch; block_m and block_n are multiples of the panel width, k_chunk of 32.
+
     A scalar `lr` is column p of the parameter's scalar row, p its place in the module attribute `muon.scalars` (an array of
     strings), or in the kernel's own list where the module has no such attribute.
 
