@@ -104,7 +104,7 @@ def make_runs(characters):
 
 
 def train(runs, batches, seconds):
-    """Trains all runs for about `seconds` in total, 60 to 600 steps; prints as it goes."""
+    """Trains all runs for about `seconds` in total, 30 to 600 steps; prints as it goes."""
     warm, total, step, start = 3, None, 0, time.perf_counter()
     bar = tqdm(total=None, disable=not sys.stderr.isatty(), unit="step")
     while total is None or step < total:
@@ -117,7 +117,7 @@ def train(runs, batches, seconds):
         if step == 1:
             start = time.perf_counter()  # the first step compiles
         elif step == warm + 1:
-            total = max(60, min(600, int(seconds / (time.perf_counter() - start) * warm)))
+            total = max(30, min(600, int(seconds / (time.perf_counter() - start) * warm)))
             bar.total = total
             print(f"Training three models for {total} steps each.", flush=True)
         bar.update()
