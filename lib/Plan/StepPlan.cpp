@@ -36,7 +36,11 @@ int64_t StepPlan::tileRows(const Draft &draft) const {
 int64_t StepPlan::blockSize(const Draft &draft) const {
   // It follows the matrix's shape only, so that every batch gives the same bits.
   auto [rows, columns] = matrixShape(draft.shape);
-  return std::min(rows, columns) >= 512 ? 128 : 64;
+  int64_t side = std::min(rows, columns);
+  // Hardware tiles outrun the second-level cache: a larger block reads each panel less often, where enough blocks remain.
+  if (side >= 2048 && target.getIsa() == "amx" && !getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA()).isF32())
+    return 256;
+  return side >= 512 ? 128 : 64;
 }
 
 int64_t StepPlan::numTiles(const Draft &draft) const {
