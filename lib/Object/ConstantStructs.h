@@ -27,6 +27,8 @@ public:
     return llvm::ConstantArray::get(llvm::ArrayType::get(elements.front()->getType(), elements.size()), elements);
   }
   llvm::Constant *string(llvm::StringRef text) { return global(llvm::ConstantDataArray::getString(context, text)); }
+  /// Binary data as it is.
+  llvm::Constant *bytes(llvm::StringRef data) { return global(llvm::ConstantDataArray::getString(context, data, false)); }
   llvm::GlobalVariable *global(llvm::Constant *value) {
     auto *variable = new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::PrivateLinkage, value, "muon");
     variable->setAlignment(llvm::Align(8));

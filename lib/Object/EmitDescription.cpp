@@ -161,12 +161,13 @@ llvm::Constant *Describer::describeLaunch(const DescribedVariant &variant, Launc
     coefficients.push_back(c.f64(coefficient));
   for (unsigned i = 0; i < 8; ++i)
     sizes.push_back(c.i64(i < launch.getSizes().size() ? launch.getSizes()[i] : 0));
+  BlockShape block = variant.blocks.lookup(kernel.getSymName());
   uint64_t itemBytes = sizeof(muon_item) + operands.size() * sizeof(muon_view), offset = items;
   items += itemBytes * groups[group].parameters.size() * groups[group].matrices;
   llvm::Constant *function = module.getFunction(variant.kernelPrefix + kernel.getSymName().str());
   return c.record({function ? function : c.null(), c.string(kernel.getSymName()), c.i32(group), c.i32(launch.getTiles()),
                    c.i32(operands.size()), c.i32(coefficients.size()), c.array(operands), c.array(coefficients), c.inlineArray(sizes),
-                   c.i64(offset), c.i64(itemBytes), c.i32(launch.getPredicate()), c.i32(0)});
+                   c.i64(offset), c.i64(itemBytes), c.i32(launch.getPredicate()), c.i32(block.threads), c.i32(block.sharedBytes), c.i32(0)});
 }
 
 llvm::Constant *Describer::describeVariant(const DescribedVariant &variant) {
@@ -180,8 +181,12 @@ llvm::Constant *Describer::describeVariant(const DescribedVariant &variant) {
       launches.push_back(describeLaunch(variant, launch, items));
     stages.push_back(c.record({c.i32(launches.size()), c.i32(0), c.array(launches)}));
   }
+  SmallVector<llvm::Constant *> images;
+  for (const DescribedImage &image : variant.images)
+    images.push_back(c.record({c.i32(image.kind), c.i32(0), c.string(image.chip), c.bytes(image.data), c.i64(image.data.size())}));
   return c.record({c.string(op.getTarget().getCpu()), c.string(variant.features), c.i64(op.getWorkspace()), c.i64(op.getScratch()),
-                   c.i64(items), c.i32(stages.size()), c.i32(variant.preference), c.array(stages), c.string(variant.report)});
+                   c.i64(items), c.i32(stages.size()), c.i32(variant.preference), c.array(stages), c.string(variant.report),
+                   c.array(images), c.i32(images.size()), c.i32(0)});
 }
 
 void Describer::emitQuery(llvm::Constant *program) {

@@ -28,10 +28,10 @@ static const muon_group groups[] = {{"descend", 2, 2, arguments, parameters, set
 static const muon_operand operands[] = {{MUON_PLACE_ARGUMENT, MUON_F32, 0, 0, 1, 1, 0, 0, 0, 0},
                                         {MUON_PLACE_ARGUMENT, MUON_F32, 1, 0, 1, 0, 0, 0, 0, 0}};
 static const muon_launch launches[] = {
-    {descend, "descend", 0, 1, 2, 0, operands, 0, {3, 4}, 0, ITEM, -1, 0}};
+    {descend, "descend", 0, 1, 2, 0, operands, 0, {3, 4}, 0, ITEM, -1, 0, 0, 0}};
 static const muon_stage stages[] = {{1, 0, launches}};
 static const muon_variant variants[] = {
-    {"generic", "", 64, 64, 2 * ITEM, 1, 0, stages, "{\"form\": \"none\"}"}};
+    {"generic", "", 64, 64, 2 * ITEM, 1, 0, stages, "{\"form\": \"none\"}", 0, 0, 0}};
 static const muon_scalar_name scalars[] = {{"lr", 0, 0}, {"shift", 1, 0}};
 static const muon_program program = {MUON_ABI_VERSION, 1,      1,        2,      2, 0, 2,
                                      "descend",        groups, variants, scalars};

@@ -40,10 +40,12 @@ static const muon_launch launches[] = {{descend_tile,
                                         0,
                                         sizeof(muon_item) + 2 * sizeof(muon_view),
                                         -1,
+                                        0,
+                                        0,
                                         0}};
 static const muon_stage stages[] = {{1, 0, launches}};
 static const muon_variant variants[] = {
-    {"generic", "", 0, 0, sizeof(muon_item) + 2 * sizeof(muon_view), 1, 0, stages, "{}"}};
+    {"generic", "", 0, 0, sizeof(muon_item) + 2 * sizeof(muon_view), 1, 0, stages, "{}", 0, 0, 0}};
 static const muon_scalar_name scalars[] = {{"lr", 0, 0}};
 static const muon_program program = {MUON_ABI_VERSION, 1,      1,        1,      1, 0, 1,
                                      "descend",        groups, variants, scalars};

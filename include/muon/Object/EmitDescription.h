@@ -6,12 +6,24 @@
 #include "muon/IR/Muon.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/IR/Module.h"
 
 #include <string>
 #include <vector>
 
 namespace muon {
+
+/// A compiled GPU module (muon_image). `kind` is muon_image_kind; PTX text ends with a zero byte.
+struct DescribedImage {
+  unsigned kind;
+  std::string chip, data;
+};
+
+/// How a GPU kernel is launched: threads and dynamic shared memory of a block.
+struct BlockShape {
+  unsigned threads = 0, sharedBytes = 0;
+};
 
 /// One target's part of a program.
 struct DescribedVariant {
@@ -25,6 +37,9 @@ struct DescribedVariant {
   std::string report;
   /// Among the variants that run on a machine the highest is taken.
   unsigned preference = 0;
+  /// GPU variants: the kernels, all of them in each image, and the block of each by its name in `planned`.
+  std::vector<DescribedImage> images;
+  llvm::StringMap<BlockShape> blocks;
 };
 
 /// Adds the program's description (muon_runtime.h) and its query function `name` to a module that holds the kernels of all
