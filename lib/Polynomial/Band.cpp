@@ -84,4 +84,31 @@ std::string checkDomain(const Table &table, double ceiling) {
   return "table '" + table.name + text;
 }
 
+std::string checkBand(const Table &table, Band band, double floor, double ceiling) {
+  std::string malformed = checkRows(table);
+  if (!malformed.empty())
+    return malformed;
+  // The band is often the table's own, printed and read again.
+  constexpr double printed = 1e-9;
+  Band wide{band.lower - printed, band.upper + printed};
+  auto holds = [&](Band image) { return image.lower >= wide.lower && image.upper <= wide.upper; };
+  double begin = floor;
+  if (wide.contains(evaluate(table, floor)))
+    begin = lastTrue(floor, ceiling, [&](double x) { return holds(computeBand(table, floor, x)); });
+  if (begin >= ceiling)
+    return {};
+  if (begin > floor)
+    begin = std::nextafter(begin, ceiling);
+  double end = lastTrue(begin, ceiling, [&](double x) {
+    Band image = computeBand(table, begin, x);
+    return image.upper < wide.lower || image.lower > wide.upper;
+  });
+  Band image = computeBand(table, begin, end);
+  char text[192];
+  std::snprintf(text, sizeof text,
+                "' maps sigma in [%.4g, %.4g] to [%.4g, %.4g], outside [%.4g, %.4g]", begin, end,
+                image.lower, image.upper, band.lower, band.upper);
+  return "table '" + table.name + text;
+}
+
 } // namespace muon

@@ -36,6 +36,12 @@ Band computeBand(const Table &table, double floor, double ceiling = 1.0);
 /// underestimates.
 std::string checkDomain(const Table &table, double ceiling);
 
+/// Empty if the table takes every sigma of [floor, ceiling] into `band`; otherwise one line naming
+/// the first sub-interval of sigma where it does not, and what comes out there:
+///   table 'you5' maps sigma in [0.1, 0.2245] to [0.0642, 0.0999], outside [0.7, 1.3]
+/// A table cut or cycled by hand, or made for another floor, ends here.
+std::string checkBand(const Table &table, Band band, double floor, double ceiling = 1.0);
+
 /// Largest x <= limit such that |p| < bound on all of [0, x].
 double largestSigma(const Table &table, double bound = 2.0, double limit = 16.0);
 
