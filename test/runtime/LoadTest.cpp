@@ -25,7 +25,7 @@ TEST(Load, RefusesAnotherAbi) {
   EXPECT_EQ(handle, nullptr);
   StepProgram program({{{4, 4}}});
   program.addVariant(Layout::Slab);
-  program.program.abi_version = 2;
+  program.program.abi_version = 3;
   EXPECT_REFUSED(MUON_ERROR_ABI, program.load(&handle), "has ABI version 3; this runtime has 2");
 }
 
