@@ -9,13 +9,17 @@
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
  *     "nonfinite": "propagate",       or "skip"
+ *     "tuned": true,                  table, form, restarts and operand type from the tuning database (docs/tuning.md), or
+ *                                   { "floor": 0.01, "band": [0.7, 1.3], "database": "file" }; may be given per group too. The
+ *                                   report says under "tuned" which entry was used, or that none was
  *     "groups": [ { "shape": [768, 3072], "parameters": ["h.0.w", "h.1.w"], "set": "matrices",
  *                   "preset": "keller",              muon_compile lists the known ones when it refuses one
  *                   "dtypes": { "weight": "f32", "gradient": "f32", "momentum": "f32" },
  *                   "options": { "nesterov": true, "momentum_form": "ema", "adjust_lr": "original", "decay": "decoupled",
  *                                "table": [[3.4445, -4.775, 2.0315]], "steps": 5, "eps": 1e-7, "eps_form": "clamp", "clip": 0,
- *                                "stochastic_rounding": false } } ] }
- * An option left out is the preset's own. */
+ *                                "stochastic_rounding": false, "safety": 1, "norm": "frobenius",
+ *                                "operands": "bf16", "form": "gram", "restarts": [3] } } ] }
+ * Operands, form and restarts of a group win over the request's dtype, form and restarts. An option left out is the preset's own. */
 #ifndef MUON_C_COMPILER_H
 #define MUON_C_COMPILER_H
 
@@ -37,6 +41,9 @@ MUON_EXPORT const char *muon_compiler_host(void);
 MUON_EXPORT int muon_compile(const char *request_json, const char *emit, const char *path);
 /* The same as text (asm, llvm, mlir, header, report), to be given to muon_compiler_free; null on failure. */
 MUON_EXPORT char *muon_compile_text(const char *request_json, const char *emit);
+/* The request with the tuning database's answers for its one target written out, as JSON text (include/muon/Compiler/Compiler.h,
+ * resolveTuned), to be given to muon_compiler_free; null on failure. */
+MUON_EXPORT char *muon_resolve_tuned(const char *request_json);
 MUON_EXPORT void muon_compiler_free(char *text);
 /* One line about the calling thread's last failure; "" if there was none. */
 MUON_EXPORT const char *muon_compiler_error(void);

@@ -64,6 +64,11 @@ char *muon_compile_text(const char *request_json, const char *emit) {
   return text ? strdup(text->c_str()) : nullptr;
 }
 
+char *muon_resolve_tuned(const char *request_json) {
+  std::optional<std::string> text = take(resolveTuned(request_json));
+  return text ? strdup(text->c_str()) : nullptr;
+}
+
 void muon_compiler_free(char *text) { std::free(text); }
 
 const char *muon_compiler_error(void) { return lastError.c_str(); }

@@ -4,6 +4,7 @@
 
 #include "LinkLibrary.h"
 #include "Report.h"
+#include "Tuned.h"
 
 #include "muon/CPU/Targets.h"
 #include "muon/Compiler/Walk.h"
@@ -55,7 +56,8 @@ public:
 
 private:
   llvm::Expected<Variant> plan(StringRef targetName);
-  llvm::Error buildSteps(ModuleOp module, TargetAttr target);
+  llvm::Error buildSteps(ModuleOp module, TargetAttr target, StringRef targetName);
+  llvm::Expected<GroupRequest> tune(const GroupRequest &group, StringRef targetName);
   std::string stepName(const GroupRequest &group);
   llvm::Expected<std::unique_ptr<llvm::Module>> generate(ArrayRef<Variant> variants);
   llvm::Expected<std::unique_ptr<llvm::Module>> generateKernels(const Variant &variant, StringRef prefix);
@@ -114,24 +116,48 @@ static llvm::Error checkRequest(const Request &request) {
   return llvm::Error::success();
 }
 
-llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target) {
+/// The group with the options that the tuning database has for it on this target.
+llvm::Expected<GroupRequest> Compilation::tune(const GroupRequest &group, StringRef targetName) {
+  auto answer = lookupTuned(context, request, group, targetName);
+  if (!answer)
+    return answer.takeError();
+  GroupRequest tuned = group;
+  if (!*answer)
+    return tuned;
+  tuned.tunedBy = (*answer)->said;
+  if ((*answer)->plan)
+    if (llvm::Error error = applyPlan(llvm::formatv("{0}", llvm::json::Value(std::move(*(*answer)->plan))).str(), tuned.step))
+      return std::move(error);
+  return tuned;
+}
+
+llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRef targetName) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   auto program = ProgramOp::create(builder, module.getLoc(), request.name);
   OpBuilder uses = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
-  for (const GroupRequest &group : request.groups) {
+  for (const GroupRequest &asked : request.groups) {
+    llvm::Expected<GroupRequest> tuned = tune(asked, targetName);
+    if (!tuned)
+      return tuned.takeError();
+    const GroupRequest &group = *tuned;
     StepOptions step = group.step;
     bool narrowByDefault = step.preset != "inverse_root" && step.preset != "exact" && step.preset != "rms";
-    if (request.dtype != "auto")
+    if (step.operands)
+      ; // the group's own, or the tuner's
+    else if (request.dtype != "auto")
       step.operands = request.dtype;
     else if (narrowByDefault) // bf16 only pays where the processor multiplies it
       step.operands = target.getIsa() == "fma" ? "f32" : "bf16";
-    if (request.form != "auto")
+    if (request.form != "auto" && !step.form)
       step.form = request.form;
-    if (request.restarts)
+    if (request.restarts && !step.restarts)
       step.restarts = request.restarts;
     std::string error, name = stepName(group);
-    if (failed(buildStep(module, name, step, error)))
+    FailureOr<func::FuncOp> function = buildStep(module, name, step, error);
+    if (failed(function))
       return llvm::createStringError(error);
+    if (!group.tunedBy.empty())
+      (*function)->setAttr("muon.tuned", builder.getStringAttr(group.tunedBy));
     SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());
     UseOp::create(uses, module.getLoc(), name, builder.getStrArrayAttr(parameters), group.set);
   }
@@ -164,7 +190,7 @@ llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
   if (request.nonfinite == "skip")
     module->setAttr(kSkipNonfinite, UnitAttr::get(&context));
   FirstDiagnostic diagnostic(&context);
-  if (llvm::Error failure = buildSteps(module, *target))
+  if (llvm::Error failure = buildSteps(module, *target, targetName))
     return failure;
   if (failed(verify(module)) || failed(walk(module, Room::plan)))
     return diagnostic.error();

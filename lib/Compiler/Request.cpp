@@ -1,6 +1,6 @@
 //===- Request.cpp - a request from JSON text -----------------------------------------------------===//
 
-#include "muon/Compiler/Compiler.h"
+#include "Tuned.h"
 
 #include "llvm/Support/JSON.h"
 
@@ -54,7 +54,7 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
   json::ObjectMapper map(value, path);
   if (!onlyKnown(value,
                  {"nesterov", "momentum_form", "adjust_lr", "decay", "table", "steps", "eps", "eps_form", "safety", "damping", "clip",
-                  "stochastic_rounding"},
+                  "stochastic_rounding", "norm", "operands", "form", "restarts"},
                  path) ||
       !map)
     return false;
@@ -64,16 +64,42 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
   return map.mapOptional("clip", step.clip) && map.mapOptional("stochastic_rounding", step.stochasticRounding) &&
          map.map("nesterov", step.nesterov) && map.map("momentum_form", step.momentumForm) && map.map("adjust_lr", step.adjustLr) &&
          map.map("decay", step.decay) && map.map("steps", step.steps) && map.map("eps", step.eps) &&
-         map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping);
+         map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping) &&
+         map.map("norm", step.norm) && map.map("operands", step.operands) && map.map("form", step.form) && map.map("restarts", step.restarts);
+}
+
+/// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}.
+static bool readTuned(const json::Value &value, std::optional<TuningQuery> &tuned, json::Path path) {
+  if (auto wanted = value.getAsBoolean()) {
+    if (*wanted)
+      tuned.emplace();
+    return true;
+  }
+  json::ObjectMapper map(value, path);
+  TuningQuery query;
+  std::optional<std::vector<double>> band;
+  if (!onlyKnown(value, {"floor", "band", "database"}, path) || !map || !map.map("floor", query.floor) || !map.map("band", band) ||
+      !map.mapOptional("database", query.database))
+    return false;
+  if (band && band->size() != 2) {
+    path.field("band").report("expected two numbers");
+    return false;
+  }
+  if (band)
+    query.band = Band{band->front(), band->back()};
+  tuned = query;
+  return true;
 }
 
 static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path path) {
   json::ObjectMapper map(value, path);
-  if (!onlyKnown(value, {"shape", "parameters", "set", "preset", "dtypes", "options"}, path) || !map ||
+  if (!onlyKnown(value, {"shape", "parameters", "set", "preset", "dtypes", "options", "tuned", "tuned_by"}, path) || !map ||
       !map.map("shape", group.step.shape) || !map.map("parameters", group.parameters) || !map.mapOptional("set", group.set) ||
-      !map.mapOptional("preset", group.step.preset))
+      !map.mapOptional("preset", group.step.preset) || !map.mapOptional("tuned_by", group.tunedBy))
     return false;
   const json::Object &object = *value.getAsObject();
+  if (const json::Value *tuned = object.get("tuned"); tuned && !readTuned(*tuned, group.tuned, path.field("tuned")))
+    return false;
   if (const json::Value *dtypes = object.get("dtypes"); dtypes && !readDtypes(*dtypes, group.step, path.field("dtypes")))
     return false;
   const json::Value *options = object.get("options");
@@ -83,10 +109,12 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
   std::string targets = "cpu";
-  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "groups"}, path) || !map ||
+  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "tuned", "groups"}, path) || !map ||
       !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
       !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) ||
       !map.mapOptional("nonfinite", request.nonfinite) || !map.map("groups", request.groups))
+    return false;
+  if (const json::Value *tuned = value.getAsObject()->get("tuned"); tuned && !readTuned(*tuned, request.tuned, path.field("tuned")))
     return false;
   llvm::SmallVector<StringRef> names;
   StringRef(targets).split(names, ',', -1, false);
@@ -107,6 +135,39 @@ llvm::Expected<Request> muon::parseRequest(StringRef text) {
   if (request.groups.empty())
     return llvm::createStringError("request.groups: expected at least one group");
   return request;
+}
+
+llvm::Error muon::applyPlan(StringRef text, StepOptions &step) {
+  llvm::Expected<json::Value> plan = json::parse(text);
+  if (!plan)
+    return llvm::createStringError("expected a plan as JSON text: " + llvm::toString(plan.takeError()));
+  step.table.reset();
+  step.rows.clear();
+  step.steps.reset();
+  step.safety.reset();
+  step.norm.reset();
+  step.operands.reset();
+  step.form.reset();
+  step.restarts.reset();
+  json::Path::Root root("plan");
+  if (!onlyKnown(*plan, kPlanOptions, root))
+    return llvm::createStringError(llvm::toString(root.getError()) + expectedFields);
+  if (!readOptions(*plan, step, root))
+    return llvm::createStringError(llvm::toString(root.getError()));
+  if (step.rows.empty())
+    return llvm::createStringError("expected a plan with the rows of a table");
+  return llvm::Error::success();
+}
+
+llvm::Error muon::readStepOptions(StringRef text, StepOptions &step) {
+  llvm::Expected<json::Value> options = json::parse(text);
+  if (!options)
+    return llvm::createStringError("expected options as JSON text: " + llvm::toString(options.takeError()));
+  json::Path::Root root("options");
+  expectedFields.clear();
+  if (!readOptions(*options, step, root))
+    return llvm::createStringError(llvm::toString(root.getError()) + expectedFields);
+  return llvm::Error::success();
 }
 
 llvm::Expected<Emit> muon::parseEmit(StringRef name) {

@@ -57,6 +57,8 @@ template <typename T> struct Choice {
 
 const Choice<MomentumForm> momentumForms[] = {{"ema", ema}, {"sum", sumForm}};
 const Choice<EpsForm> epsForms[] = {{"add", add}, {"clamp", clamp}};
+const Choice<Norm> norms[] = {
+    {"frobenius", Norm::frobenius}, {"aol", Norm::aol}, {"schatten4", Norm::schatten4}};
 const Choice<Form> forms[] = {{"standard", Form::standard}, {"gram", Form::gram}};
 const Choice<WeightDecay> decays[] = {{"none", WeightDecay::none},
                                       {"decoupled", WeightDecay::decoupled},
@@ -222,6 +224,10 @@ bool Resolver::resolveNumbers() {
   step.clip = options.clip;
   bool damped = step.program == Program::inverseRoot;
   spec.norm = damped ? Norm::trace : Norm::frobenius;
+  if (damped && options.norm)
+    return fail("preset 'inverse_root' takes no norm: its is the trace");
+  if (!choose("norm", options.norm, norms, spec.norm))
+    return false;
   if (!(spec.eps >= 0 && std::isfinite(spec.eps)))
     return fail("expected eps >= 0, got " + print(spec.eps));
   if (!(spec.safety >= 1 && std::isfinite(spec.safety)))
@@ -238,9 +244,10 @@ bool Resolver::resolveNumbers() {
 /// Options that would have no effect. Operand dtype, form and restarts are often given for a whole
 /// list of parameters, so a vector among them takes no offence.
 bool Resolver::checkUnused() {
-  bool table = options.table || !options.rows.empty() || options.steps || options.safety;
+  bool table = options.table || !options.rows.empty() || options.steps || options.safety ||
+               options.norm;
   if (table && preset->table.empty())
-    return fail("preset '" + options.preset + "' takes no table, steps or safety");
+    return fail("preset '" + options.preset + "' takes no table, steps, safety or norm");
   if (step.program == Program::rms && options.epsForm)
     return fail("preset 'rms' takes no eps form: its norm is √(mean(X²) + eps²)");
   return true;

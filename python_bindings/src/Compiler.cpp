@@ -33,10 +33,24 @@ static std::string compileText(const std::string &request, const std::string &em
   return result;
 }
 
+static std::string resolveTuned(const std::string &request) {
+  char *text;
+  {
+    nb::gil_scoped_release release;
+    text = muon_resolve_tuned(request.c_str());
+  }
+  if (!text)
+    throw nb::value_error(muon_compiler_error());
+  std::string result = text;
+  muon_compiler_free(text);
+  return result;
+}
+
 NB_MODULE(_compiler, m) {
   m.doc() = "Compiles requests (JSON text, see muon-c/Compiler.h) to programs. Loads LLVM.";
   m.def("build", [] { return std::string(muon_compiler_build()); });
   m.def("host", [] { return std::string(muon_compiler_host()); });
   m.def("compile", &compile, nb::arg("request"), nb::arg("emit"), nb::arg("path"));
   m.def("compile_text", &compileText, nb::arg("request"), nb::arg("emit"));
+  m.def("resolve_tuned", &resolveTuned, nb::arg("request"));
 }

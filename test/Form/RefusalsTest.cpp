@@ -113,7 +113,7 @@ TEST_F(RefusalsTest, OptionsOfAnotherPreset) {
   options.form = "gram";
   EXPECT_EQ(refusal(options), "preset 'exact' needs form standard, got 'gram'");
   options.table = "keller";
-  EXPECT_EQ(refusal(options), "preset 'exact' takes no table, steps or safety");
+  EXPECT_EQ(refusal(options), "preset 'exact' takes no table, steps, safety or norm");
   options.preset = "rms";
   options.table.reset();
   options.epsForm = "clamp";

@@ -28,6 +28,11 @@ struct Options {
   cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"), cl::cat(category)};
   cl::opt<std::string> nonfinite{"nonfinite", cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix"), cl::init("propagate"), cl::cat(category)};
+  cl::opt<std::string> stepOptions{"options", cl::desc("further options of the step function as JSON (include/muon-c/Compiler.h), as in '{\"table\": [[1.5, -0.5], [1.5, -0.5]]}'"), cl::cat(category)};
+  cl::opt<bool> tuned{"tuned", cl::desc("table, form, restarts and operand type from the tuning database (muon-tune)"), cl::cat(category)};
+  cl::opt<double> floor{"floor", cl::desc("with --tuned: smallest singular value served, relative to the Frobenius norm (default 1e-2; with --dtype f32 1e-3)"), cl::cat(category)};
+  cl::opt<std::string> band{"band", cl::desc("with --tuned: LOWER:UPPER, where singular values end (default: the preset's own band)"), cl::cat(category)};
+  cl::opt<std::string> database{"database", cl::desc("with --tuned: the tuning database (default: $MUON_TUNING_DB, or tuning.sqlite in the cache)"), cl::cat(category)};
   cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
@@ -109,6 +114,28 @@ static llvm::Error readRestarts(StringRef text, Request &request) {
   return llvm::Error::success();
 }
 
+/// --tuned with what goes with it.
+static llvm::Error readTuned(const Options &options, Request &request) {
+  if (!options.tuned) {
+    for (const cl::Option *option : {static_cast<const cl::Option *>(&options.floor), static_cast<const cl::Option *>(&options.band),
+                                     static_cast<const cl::Option *>(&options.database)})
+      if (option->getNumOccurrences())
+        return refuse("--" + option->ArgStr + " needs --tuned");
+    return llvm::Error::success();
+  }
+  TuningQuery &query = request.tuned.emplace();
+  query.database = options.database;
+  if (options.floor.getNumOccurrences())
+    query.floor = options.floor;
+  if (!options.band.getNumOccurrences())
+    return llvm::Error::success();
+  auto [lower, upper] = StringRef(options.band).split(':');
+  query.band.emplace();
+  if (lower.getAsDouble(query.band->lower) || upper.getAsDouble(query.band->upper))
+    return refuse("malformed --band '" + options.band + "', expected LOWER:UPPER as in 0.7:1.3");
+  return llvm::Error::success();
+}
+
 static llvm::Expected<Request> buildRequest(const Options &options) {
   Request request;
   request.name = options.name;
@@ -118,6 +145,8 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   if (options.restarts.getNumOccurrences())
     if (llvm::Error error = readRestarts(options.restarts, request))
       return error;
+  if (llvm::Error error = readTuned(options, request))
+    return error;
   llvm::SmallVector<StringRef> targets;
   StringRef(options.target).split(targets, ',', -1, false);
   request.targets.assign(targets.begin(), targets.end());
@@ -133,6 +162,9 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
     group.step.weight = options.weight;
     group.step.gradient = options.gradient;
     group.step.momentum = options.momentum;
+    if (options.stepOptions.getNumOccurrences())
+      if (llvm::Error error = readStepOptions(options.stepOptions, group.step))
+        return error;
   }
   return request;
 }

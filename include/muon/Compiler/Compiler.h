@@ -5,6 +5,7 @@
 
 #include "muon/Form/Presets.h"
 #include "muon/IR/Muon.h"
+#include "muon/Polynomial/Band.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -16,12 +17,26 @@
 
 namespace muon {
 
+/// Asks the tuning database for the table, form, restarts and operand type of a step function.
+struct TuningQuery {
+  /// Absent: 1e-2, and 1e-3 where the operands can only be f32.
+  std::optional<double> floor;
+  /// Absent: the band of the step function's own table on [floor, 1].
+  std::optional<Band> band;
+  /// Empty: tuningDatabasePath().
+  std::string database;
+};
+
 /// Parameters of one step function.
 struct GroupRequest {
   StepOptions step;
   std::vector<std::string> parameters;
   /// The row of scalars they take.
   std::string set = "default";
+  /// Absent: the request's.
+  std::optional<TuningQuery> tuned;
+  /// Where the options came from, for the report; set by resolveTuned.
+  std::string tunedBy;
 };
 
 /// What to compile, and for which machines.
@@ -34,6 +49,8 @@ struct Request {
   std::optional<std::vector<int64_t>> restarts;
   /// propagate, or skip: a matrix whose gradient is not finite keeps its weight and states, and its status says so.
   std::string nonfinite = "propagate";
+  /// For every group that has none of its own.
+  std::optional<TuningQuery> tuned;
   std::vector<GroupRequest> groups;
 };
 
@@ -42,6 +59,14 @@ enum class Emit { object, library, header, assembly, llvm, mlir, report, bitcode
 /// The request as include/muon-c/Compiler.h writes it. Unknown fields and values are errors that name them.
 llvm::Expected<Request> parseRequest(llvm::StringRef json);
 llvm::Expected<Emit> parseEmit(llvm::StringRef name);
+/// A group's "options" alone, on top of what `step` has.
+llvm::Error readStepOptions(llvm::StringRef json, StepOptions &step);
+
+/// The request with every `tuned` replaced by what the database says for its one target, as JSON text:
+///   {"request": {...}, "groups": [{"found": true, "device": "...", "dtype": "bf16", "floor": 0.01, "lower": 0.6816, "upper": 1.134,
+///                                  "tuned_by": "..."}, null, ...]}
+/// one entry per group, null where it is not tuned. What Python makes its cache key from.
+llvm::Expected<std::string> resolveTuned(llvm::StringRef json);
 
 /// The request's program as bytes or text. Files that an emission needs are temporary.
 llvm::Expected<std::string> compile(const Request &request, Emit emit);

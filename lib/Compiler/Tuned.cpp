@@ -1,0 +1,185 @@
+//===- Tuned.cpp - what the tuning database says about a group ------------------------------------===//
+
+#include "Tuned.h"
+
+#include "muon/Compiler/Walk.h"
+#include "muon/Polynomial/Emulate.h"
+
+#include "llvm/Support/FileSystem.h"
+
+using namespace mlir;
+using namespace muon;
+namespace json = llvm::json;
+using llvm::StringRef;
+
+static constexpr StringRef kPlanned[] = {"table", "steps", "safety", "norm", "operands", "form", "restarts"};
+const llvm::ArrayRef<StringRef> muon::kPlanOptions(kPlanned);
+
+/// The table that the step function has without the database, and whether there is anything to choose. Built, because presets and their
+/// options are known to Form alone.
+static llvm::Expected<std::optional<std::pair<Table, double>>> ownTable(MLIRContext &context, const StepOptions &step) {
+  OwningOpRef<ModuleOp> scratch = ModuleOp::create(UnknownLoc::get(&context));
+  std::string error;
+  FailureOr<func::FuncOp> function = buildStep(*scratch, "scratch", step, error);
+  if (failed(function))
+    return llvm::createStringError(error);
+  std::optional<std::pair<Table, double>> own;
+  function->walk([&](OrthogonalizeOp op) {
+    bool chosen = op.getAccuracy() == Accuracy::table && op.getNorm() == Norm::frobenius;
+    if (chosen)
+      own.emplace(toTable(op.getTable()), op.getSafety().convertToDouble());
+  });
+  return own;
+}
+
+static llvm::Error checkFormIsOpen(const Request &request, const StepOptions &step) {
+  if (request.form != "auto" || step.form)
+    return llvm::createStringError("tuned brings the form: expected form auto, got '" + step.form.value_or(request.form) + "'");
+  if (request.restarts || step.restarts)
+    return llvm::createStringError("tuned brings the restarts: expected none in the request");
+  return llvm::Error::success();
+}
+
+static llvm::Error checkKey(const TuningKey &key) {
+  if (!(key.floor > 0 && key.floor < 1))
+    return llvm::createStringError(llvm::formatv("tuned: expected 0 < floor < 1, got {0}", key.floor).str());
+  if (!(key.band.lower > 0 && key.band.lower < key.band.upper && key.band.upper < 2))
+    return llvm::createStringError(
+        llvm::formatv("tuned: expected a band 0 < lower < upper < 2, got {0}:{1}", key.band.lower, key.band.upper).str());
+  return llvm::Error::success();
+}
+
+static TuningKey makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query, const Table &table, double safety,
+                         StringRef target) {
+  TuningKey key;
+  const StepOptions &step = group.step;
+  key.device = tuningDevice(target.str());
+  key.dtype = step.operands.value_or(request.dtype);
+  key.rows = step.shape.end()[-2];
+  key.columns = step.shape.back();
+  key.floor = query.floor.value_or(servedFloor(key.dtype == "f32" ? OperandType::f32 : OperandType::bf16));
+  key.band = query.band.value_or(computeBand(table, key.floor / safety, 1 / safety));
+  key.compiler = tuningCompiler();
+  return key;
+}
+
+/// "degrees 3,5,9, form standard, operands bf16".
+static std::string describePlan(const StepOptions &plan) {
+  std::string text = "degrees ";
+  for (auto [i, row] : llvm::enumerate(plan.rows))
+    text += (i ? "," : "") + std::to_string(row.degree());
+  text += ", form " + plan.form.value_or("auto");
+  for (auto [i, restart] : llvm::enumerate(plan.restarts.value_or(std::vector<int64_t>())))
+    text += (i ? "," : " restarted before rows ") + std::to_string(restart);
+  text += ", operands " + plan.operands.value_or("auto");
+  return plan.norm ? text + ", norm " + *plan.norm : text;
+}
+
+/// Reads the entry's plan and proves its table again: a file can be edited or imported.
+static llvm::Error takeEntry(const TuningEntry &entry, const std::string &path, TunedGroup &answer) {
+  auto refuse = [&](const std::string &why) {
+    return llvm::createStringError("tuning database '" + path + "', entry " + entry.key.describe() + ": " + why);
+  };
+  StepOptions plan;
+  if (llvm::Error error = applyPlan(entry.plan, plan))
+    return refuse(llvm::toString(std::move(error)));
+  double safety = plan.safety.value_or(1);
+  std::string outside = checkBand({"tuned", plan.rows}, entry.key.band, entry.key.floor / safety, 1 / safety);
+  if (!outside.empty())
+    return refuse(outside);
+  answer.plan = *cantFail(json::parse(entry.plan)).getAsObject();
+  answer.said = "entry for " + entry.key.describe() + ": " + describePlan(plan) + "; " +
+                llvm::formatv("{0:f3} ms ", entry.seconds * 1e3).str() + (entry.modelled ? "modelled" : "measured") + ", " + entry.made;
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context, const Request &request, const GroupRequest &group,
+                                                            StringRef target) {
+  const std::optional<TuningQuery> &query = group.tuned ? group.tuned : request.tuned;
+  if (!query)
+    return std::nullopt;
+  if (llvm::Error error = checkFormIsOpen(request, group.step))
+    return std::move(error);
+  auto own = ownTable(context, group.step);
+  if (!own)
+    return own.takeError();
+  TunedGroup answer;
+  if (!*own) {
+    answer.said = "none: preset '" + group.step.preset + "' has no table to choose here";
+    return answer;
+  }
+  answer.key = makeKey(request, group, *query, (*own)->first, (*own)->second, target);
+  if (llvm::Error error = checkKey(*answer.key))
+    return std::move(error);
+  std::string path = query->database.empty() ? tuningDatabasePath() : query->database, error;
+  if (!llvm::sys::fs::exists(path)) {
+    answer.said = "none: tuning database '" + path + "' does not exist";
+    return answer;
+  }
+  std::unique_ptr<TuningDatabase> database = TuningDatabase::open(path, /*create=*/false, error);
+  if (!database)
+    return llvm::createStringError(error);
+  std::optional<TuningEntry> entry = database->find(*answer.key, error);
+  if (!error.empty())
+    return llvm::createStringError(error);
+  if (!entry) {
+    answer.said = "none: no entry for " + answer.key->describe() + " in '" + path + "'";
+    return answer;
+  }
+  if (llvm::Error failure = takeEntry(*entry, path, answer))
+    return std::move(failure);
+  return answer;
+}
+
+/// A group's options with the plan's in place of its own.
+static void mergePlan(json::Object &group, const json::Object &plan) {
+  json::Object options;
+  if (const json::Object *given = group.getObject("options"))
+    options = *given;
+  for (StringRef name : kPlanOptions)
+    options.erase(name);
+  for (const auto &field : plan)
+    options[field.first] = field.second;
+  group["options"] = std::move(options);
+}
+
+llvm::Expected<std::string> muon::resolveTuned(StringRef text) {
+  llvm::Expected<Request> request = parseRequest(text);
+  if (!request)
+    return request.takeError();
+  if (request->targets.size() != 1)
+    return llvm::createStringError("expected one target to resolve for, got " + std::to_string(request->targets.size()));
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  json::Value resolved = cantFail(json::parse(text));
+  json::Object &object = *resolved.getAsObject();
+  object.erase("tuned");
+  json::Array answers, &groups = *object.getArray("groups");
+  for (auto [i, group] : llvm::enumerate(request->groups)) {
+    auto answer = lookupTuned(context, *request, group, request->targets.front());
+    if (!answer)
+      return answer.takeError();
+    json::Object &written = *groups[i].getAsObject();
+    written.erase("tuned");
+    if (!*answer) {
+      answers.push_back(nullptr);
+      continue;
+    }
+    TunedGroup &tuned = **answer;
+    written["tuned_by"] = tuned.said;
+    if (tuned.plan)
+      mergePlan(written, *tuned.plan);
+    json::Object facts{{"found", tuned.plan.has_value()}, {"tuned_by", tuned.said}};
+    if (tuned.key) {
+      facts["device"] = tuned.key->device;
+      facts["dtype"] = tuned.key->dtype;
+      facts["floor"] = tuned.key->floor;
+      facts["lower"] = tuned.key->band.lower;
+      facts["upper"] = tuned.key->band.upper;
+    }
+    answers.push_back(std::move(facts));
+  }
+  return llvm::formatv("{0}", json::Value(json::Object{{"request", std::move(resolved)}, {"groups", std::move(answers)}})).str();
+}

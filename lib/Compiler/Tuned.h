@@ -1,0 +1,36 @@
+//===- Tuned.h - what the tuning database says about a group ----------------------------*- C++ -*-===//
+
+#ifndef MUON_LIB_COMPILER_TUNED_H
+#define MUON_LIB_COMPILER_TUNED_H
+
+#include "muon/Compiler/Compiler.h"
+#include "muon/Compiler/TuningDatabase.h"
+
+#include "llvm/Support/JSON.h"
+
+namespace muon {
+
+/// The answer for one group and one target.
+struct TunedGroup {
+  /// Absent: the step function has no table to choose (rms, exact, inverse_root, another norm).
+  std::optional<TuningKey> key;
+  /// The entry's plan: options of the step function; absent: there is no entry.
+  std::optional<llvm::json::Object> plan;
+  /// The line for the report: which entry, or why none.
+  std::string said;
+};
+
+/// Asks the database for one group. Nothing: the group is not to be tuned. Errors: a request that also says what the entry would (form,
+/// restarts), a database that cannot be read, an entry whose table leaves its band.
+llvm::Expected<std::optional<TunedGroup>> lookupTuned(mlir::MLIRContext &context, const Request &request, const GroupRequest &group,
+                                                      llvm::StringRef target);
+
+/// Replaces what a plan decides: table, steps, safety, norm, operands, form, restarts. `json`: a plan's text.
+llvm::Error applyPlan(llvm::StringRef json, StepOptions &step);
+
+/// The options that a plan replaces.
+extern const llvm::ArrayRef<llvm::StringRef> kPlanOptions;
+
+} // namespace muon
+
+#endif // MUON_LIB_COMPILER_TUNED_H

@@ -1,0 +1,273 @@
+//===- TuningDatabase.cpp -------------------------------------------------------------------------===//
+
+#include "muon/Compiler/TuningDatabase.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+using namespace muon;
+
+static std::string print(const char *format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string TuningKey::request() const {
+  return "floor " + print("%.6g", floor) + ", band " + print("%.6g", band.lower) + ":" + print("%.6g", band.upper);
+}
+
+std::string TuningKey::describe() const {
+  return std::to_string(rows) + "x" + std::to_string(columns) + ", dtype " + dtype + ", " + request() + " on " + device + " with " + compiler;
+}
+
+namespace {
+/// One SQL statement with its values.
+class Statement {
+public:
+  Statement(sqlite3 *handle, const char *sql) : handle(handle) { status = sqlite3_prepare_v2(handle, sql, -1, &statement, nullptr); }
+  ~Statement() { sqlite3_finalize(statement); }
+
+  Statement &operator<<(const std::string &text) {
+    if (status == SQLITE_OK)
+      status = sqlite3_bind_text(statement, ++bound, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+    return *this;
+  }
+  Statement &operator<<(int64_t number) {
+    if (status == SQLITE_OK)
+      status = sqlite3_bind_int64(statement, ++bound, number);
+    return *this;
+  }
+  Statement &operator<<(double number) {
+    if (status == SQLITE_OK)
+      status = sqlite3_bind_double(statement, ++bound, number);
+    return *this;
+  }
+  /// True at a row; false at the end or on failure.
+  bool step() {
+    if (status == SQLITE_OK || status == SQLITE_ROW)
+      status = sqlite3_step(statement);
+    return status == SQLITE_ROW;
+  }
+  bool failed() const { return status != SQLITE_OK && status != SQLITE_ROW && status != SQLITE_DONE; }
+  std::string why() const { return sqlite3_errmsg(handle); }
+
+  std::string text(int column) {
+    auto *bytes = reinterpret_cast<const char *>(sqlite3_column_text(statement, column));
+    return bytes ? std::string(bytes, sqlite3_column_bytes(statement, column)) : std::string();
+  }
+  int64_t integer(int column) { return sqlite3_column_int64(statement, column); }
+  double real(int column) { return sqlite3_column_double(statement, column); }
+
+private:
+  sqlite3 *handle;
+  sqlite3_stmt *statement = nullptr;
+  int status, bound = 0;
+};
+} // namespace
+
+static constexpr const char *kColumns =
+    "device, dtype, rows, columns, floor, lower, upper, compiler, asked, plan, facts, made, seconds, modelled";
+
+static constexpr const char *kSchema = R"(
+  CREATE TABLE entries (
+    device TEXT NOT NULL, dtype TEXT NOT NULL, rows INTEGER NOT NULL, columns INTEGER NOT NULL, request TEXT NOT NULL, compiler TEXT NOT NULL,
+    floor REAL NOT NULL, lower REAL NOT NULL, upper REAL NOT NULL,
+    asked TEXT NOT NULL, plan TEXT NOT NULL, facts TEXT NOT NULL, made TEXT NOT NULL, seconds REAL NOT NULL, modelled INTEGER NOT NULL,
+    PRIMARY KEY (device, dtype, rows, columns, request, compiler)
+  ) WITHOUT ROWID;
+  CREATE INDEX asked ON entries (asked, device, dtype, rows, columns, compiler);
+)";
+
+/// The one value of a statement such as a pragma, -1 on failure with the reason in `error`.
+static int64_t queryInteger(sqlite3 *handle, const char *sql, std::string &error) {
+  Statement statement(handle, sql);
+  if (statement.step())
+    return statement.integer(0);
+  error = statement.failed() ? statement.why() : "no answer to " + std::string(sql);
+  return -1;
+}
+
+static bool execute(sqlite3 *handle, const std::string &sql, std::string &error) {
+  if (sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK)
+    return true;
+  error = sqlite3_errmsg(handle);
+  return false;
+}
+
+/// Makes an empty file ours. Under the write lock, so that of two processes one does it.
+static bool createSchema(sqlite3 *handle, std::string &error) {
+  if (!execute(handle, "BEGIN IMMEDIATE", error))
+    return false;
+  bool empty = queryInteger(handle, "SELECT count(*) FROM sqlite_master", error) == 0;
+  bool made = !empty || (execute(handle, kSchema, error) && execute(handle, "PRAGMA application_id = " + std::to_string(kTuningApplication), error) &&
+                         execute(handle, "PRAGMA user_version = " + std::to_string(kTuningVersion), error));
+  return made ? execute(handle, "COMMIT", error) : (sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr), false);
+}
+
+/// "" if the file is whole, ours and of this version.
+static std::string whyNotOurs(sqlite3 *handle) {
+  std::string error;
+  int64_t application = queryInteger(handle, "PRAGMA application_id", error);
+  if (!error.empty())
+    return error;
+  if (application != kTuningApplication)
+    return "a database of another program: expected application id " + std::to_string(kTuningApplication) + ", got " + std::to_string(application);
+  int64_t version = queryInteger(handle, "PRAGMA user_version", error);
+  if (version != kTuningVersion)
+    return "expected version " + std::to_string(kTuningVersion) + ", got " + std::to_string(version);
+  Statement check(handle, "PRAGMA quick_check(1)");
+  if (!check.step())
+    return "damaged: " + check.why();
+  std::string first = check.text(0);
+  std::replace(first.begin(), first.end(), '\n', ' ');
+  return first == "ok" ? "" : "damaged: " + first;
+}
+
+bool TuningDatabase::prepare(bool create, std::string &error) {
+  sqlite3_busy_timeout(handle, kTuningPatience);
+  std::string why;
+  int64_t tables = queryInteger(handle, "SELECT count(*) FROM sqlite_master", why);
+  if (why.empty() && tables == 0 && create) {
+    execute(handle, "PRAGMA journal_mode = WAL", why);
+    createSchema(handle, why);
+  }
+  if (why.empty())
+    why = whyNotOurs(handle);
+  // The log is flushed at checkpoints only: a power cut may cost the last entries, never the file.
+  if (why.empty() && execute(handle, "PRAGMA synchronous = NORMAL", why))
+    return true;
+  error = "tuning database '" + path + "': " + why + "; it was left as it is";
+  return false;
+}
+
+std::unique_ptr<TuningDatabase> TuningDatabase::open(const std::string &path, bool create, std::string &error) {
+  error.clear();
+  std::error_code ignored;
+  if (create)
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+  else if (!std::filesystem::exists(path, ignored)) {
+    error = "tuning database '" + path + "' does not exist";
+    return nullptr;
+  }
+  sqlite3 *handle = nullptr;
+  int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
+  if (sqlite3_open_v2(path.c_str(), &handle, flags, nullptr) != SQLITE_OK) {
+    error = "tuning database '" + path + "': " + (handle ? sqlite3_errmsg(handle) : "out of memory");
+    sqlite3_close(handle);
+    return nullptr;
+  }
+  std::unique_ptr<TuningDatabase> database(new TuningDatabase(handle, path));
+  return database->prepare(create, error) ? std::move(database) : nullptr;
+}
+
+TuningDatabase::~TuningDatabase() { sqlite3_close(handle); }
+
+static TuningEntry readEntry(Statement &row) {
+  TuningEntry entry;
+  entry.key = {row.text(0), row.text(1), row.integer(2), row.integer(3), row.real(4), {row.real(5), row.real(6)}, row.text(7)};
+  entry.asked = row.text(8);
+  entry.plan = row.text(9);
+  entry.facts = row.text(10);
+  entry.made = row.text(11);
+  entry.seconds = row.real(12);
+  entry.modelled = row.integer(13) != 0;
+  return entry;
+}
+
+/// The first row, if there is one.
+static std::optional<TuningEntry> readOne(Statement &statement, const std::string &path, std::string &error) {
+  error.clear();
+  if (statement.step())
+    return readEntry(statement);
+  if (statement.failed())
+    error = "tuning database '" + path + "': " + statement.why();
+  return std::nullopt;
+}
+
+std::optional<TuningEntry> TuningDatabase::find(const TuningKey &key, std::string &error) {
+  std::string sql = std::string("SELECT ") + kColumns +
+                    " FROM entries WHERE device = ? AND dtype = ? AND rows = ? AND columns = ? AND request = ? AND compiler = ?";
+  Statement statement(handle, sql.c_str());
+  statement << key.device << key.dtype << key.rows << key.columns << key.request() << key.compiler;
+  return readOne(statement, path, error);
+}
+
+std::optional<TuningEntry> TuningDatabase::findAsked(const TuningKey &key, const std::string &asked, std::string &error) {
+  std::string sql = std::string("SELECT ") + kColumns +
+                    " FROM entries WHERE asked = ? AND device = ? AND dtype = ? AND rows = ? AND columns = ? AND compiler = ?";
+  Statement statement(handle, sql.c_str());
+  statement << asked << key.device << key.dtype << key.rows << key.columns << key.compiler;
+  return readOne(statement, path, error);
+}
+
+bool TuningDatabase::record(const TuningEntry &entry, std::string &error) {
+  error.clear();
+  std::string sql = std::string("INSERT OR REPLACE INTO entries (") + kColumns + ", request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  Statement statement(handle, sql.c_str());
+  const TuningKey &key = entry.key;
+  statement << key.device << key.dtype << key.rows << key.columns << key.floor << key.band.lower << key.band.upper << key.compiler;
+  statement << entry.asked << entry.plan << entry.facts << entry.made << entry.seconds << int64_t(entry.modelled) << key.request();
+  statement.step();
+  if (statement.failed())
+    error = "tuning database '" + path + "': " + statement.why();
+  return error.empty();
+}
+
+std::vector<TuningEntry> TuningDatabase::entries(std::string &error) {
+  error.clear();
+  std::string sql = std::string("SELECT ") + kColumns + " FROM entries ORDER BY device, dtype, rows, columns, request, compiler";
+  Statement statement(handle, sql.c_str());
+  std::vector<TuningEntry> all;
+  while (statement.step())
+    all.push_back(readEntry(statement));
+  if (statement.failed())
+    error = "tuning database '" + path + "': " + statement.why();
+  return all;
+}
+
+/// A variable that is set and not empty.
+static const char *variable(const char *name) {
+  const char *value = std::getenv(name);
+  return value && *value ? value : nullptr;
+}
+
+std::string muon::tuningDatabasePath() {
+  if (const char *file = variable("MUON_TUNING_DB"))
+    return file;
+  if (const char *cache = variable("MUON_CACHE_DIR"))
+    return std::string(cache) + "/tuning.sqlite";
+  if (const char *base = variable("XDG_CACHE_HOME"))
+    return std::string(base) + "/muonc/tuning.sqlite";
+  const char *home = variable("HOME");
+  return std::string(home ? home : ".") + "/.cache/muonc/tuning.sqlite";
+}
+
+/// The first processor's name, and a digest of the lines that say what it is and can do.
+static std::string describeProcessor() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line, name = "unknown processor";
+  uint32_t digest = 2166136261; // FNV-1a
+  while (std::getline(file, line) && !line.empty()) {
+    auto starts = [&](const char *word) { return line.rfind(word, 0) == 0; };
+    if (starts("model name") && line.find(": ") != line.npos)
+      name = line.substr(line.find(": ") + 2);
+    if (starts("vendor_id") || starts("cpu family") || starts("model") || starts("flags") || starts("Features") || starts("CPU"))
+      for (unsigned char c : line)
+        digest = (digest ^ c) * 16777619;
+  }
+  char text[16];
+  std::snprintf(text, sizeof text, " %08x", digest);
+  return name + text;
+}
+
+std::string muon::tuningDevice(const std::string &target) {
+  return target == "cpu" || target == "native" ? describeProcessor() : target;
+}
+
+std::string muon::tuningCompiler() { return "muon " MUON_VERSION " " MUON_BUILD_ID; }

@@ -1,0 +1,272 @@
+//===- Tuning.cpp - the extension muonc._tuning: tables and the tuning database. No LLVM -----===//
+//
+// Separate from _compiler because a tuned answer has to come without loading LLVM. A table is a
+// list of rows of coefficients, lowest degree first; a form is "standard" or "gram".
+//
+//===----------------------------------------------------------------------===//
+
+#include "muon/Compiler/TuningDatabase.h"
+#include "muon/Polynomial/Emulate.h"
+#include "muon/Polynomial/SearchTables.h"
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace muon;
+
+using Rows = std::vector<std::vector<double>>;
+using NamedRows = std::pair<std::string, Rows>;
+
+static Table makeTable(const Rows &rows, const std::string &name = "custom") {
+  Table table{name, {}};
+  for (const std::vector<double> &row : rows)
+    table.rows.push_back({row});
+  std::string malformed = checkRows(table);
+  if (!malformed.empty())
+    throw nb::value_error(malformed.c_str());
+  return table;
+}
+
+static NamedRows describeTable(const Table &table) {
+  Rows rows;
+  for (const Row &row : table.rows)
+    rows.push_back(row.c);
+  return {table.name, rows};
+}
+
+static OperandType operandType(const std::string &name) {
+  if (name == "f32")
+    return OperandType::f32;
+  if (name == "bf16")
+    return OperandType::bf16;
+  if (name == "f16")
+    return OperandType::f16;
+  throw nb::value_error(("unknown operands '" + name + "', expected f32, bf16 or f16").c_str());
+}
+
+static FormChoice formChoice(const std::string &form, const std::vector<int> &restarts) {
+  if (form != "standard" && form != "gram")
+    throw nb::value_error(("unknown form '" + form + "', expected standard or gram").c_str());
+  return {form == "gram" ? FormChoice::gram : FormChoice::standard, restarts};
+}
+
+static NamedRows publishedTable(const std::string &name, std::optional<int> steps) {
+  TableOrError found = lookupTable(name, steps);
+  if (!found)
+    throw nb::value_error(found.error.c_str());
+  return describeTable(*found.table);
+}
+
+static std::pair<double, double> bandOf(const Rows &rows, double floor, double ceiling) {
+  Band band = computeBand(makeTable(rows), floor, ceiling);
+  return {band.lower, band.upper};
+}
+
+static std::vector<NamedRows> search(double floor, double lower, double upper, double shortSide,
+                                     double longSide, double flops, double safety, double cushion,
+                                     int most) {
+  TableSearch asked{floor, {lower, upper}, {safety, cushion}, shortSide, longSide, flops, most};
+  std::vector<NamedRows> found;
+  for (const Table &table : searchTables(asked))
+    found.push_back(describeTable(table));
+  return found;
+}
+
+static NamedRows scaled(const Rows &rows, double floor, double lower, double upper) {
+  Table table = makeTable(rows);
+  if (!scaleIntoBand(table, {lower, upper}, floor))
+    return {"", {}};
+  return describeTable(table);
+}
+
+static NamedRows minimax(double floor, const std::vector<int> &degrees, double safety,
+                         double cushion) {
+  Table table = generateMinimax(floor, degrees, {safety, cushion});
+  if (table.rows.empty())
+    throw nb::value_error("expected 0 < floor < 1 and odd degrees of 3 to 13");
+  return describeTable(table);
+}
+
+static nb::dict emulated(const Rows &rows, const std::string &form,
+                         const std::vector<int> &restarts, const std::string &operands,
+                         int shortSide, int longSide) {
+  Table table = makeTable(rows);
+  FormChoice choice = formChoice(form, restarts);
+  OperandType type = operandType(operands);
+  EmulationError error;
+  {
+    nb::gil_scoped_release release;
+    error = emulate(table, choice, type, shortSide, longSide);
+  }
+  nb::dict figures;
+  figures["error"] = error.worst;
+  figures["spectrum"] = error.spectrum;
+  figures["lower"] = error.singular.lower;
+  figures["upper"] = error.singular.upper;
+  return figures;
+}
+
+static std::optional<std::vector<int>> restartsOf(const Rows &rows, const std::string &operands,
+                                                  double bound) {
+  Table table = makeTable(rows);
+  OperandType type = operandType(operands);
+  nb::gil_scoped_release release;
+  return searchRestarts(table, type, bound);
+}
+
+/// A database's own trouble is an OSError with its line.
+static void raise(const std::string &error) {
+  if (error.empty())
+    return;
+  PyErr_SetString(PyExc_OSError, error.c_str());
+  throw nb::python_error();
+}
+
+static TuningKey keyOf(const nb::dict &from) {
+  auto text = [&](const char *name) { return nb::cast<std::string>(from[name]); };
+  auto real = [&](const char *name) { return nb::cast<double>(from[name]); };
+  TuningKey key;
+  key.device = text("device");
+  key.dtype = text("dtype");
+  key.rows = nb::cast<int64_t>(from["rows"]);
+  key.columns = nb::cast<int64_t>(from["columns"]);
+  key.compiler = text("compiler");
+  if (from.contains("floor")) {
+    key.floor = real("floor");
+    key.band = {real("lower"), real("upper")};
+  }
+  return key;
+}
+
+static TuningEntry entryOf(const nb::dict &from) {
+  auto text = [&](const char *name) { return nb::cast<std::string>(from[name]); };
+  TuningEntry entry;
+  entry.key = keyOf(from);
+  entry.asked = text("asked");
+  entry.plan = text("plan");
+  entry.facts = text("facts");
+  entry.made = text("made");
+  entry.seconds = nb::cast<double>(from["seconds"]);
+  entry.modelled = nb::cast<bool>(from["modelled"]);
+  return entry;
+}
+
+static nb::dict describeEntry(const TuningEntry &entry) {
+  nb::dict to;
+  to["device"] = entry.key.device;
+  to["dtype"] = entry.key.dtype;
+  to["rows"] = entry.key.rows;
+  to["columns"] = entry.key.columns;
+  to["floor"] = entry.key.floor;
+  to["lower"] = entry.key.band.lower;
+  to["upper"] = entry.key.band.upper;
+  to["compiler"] = entry.key.compiler;
+  to["asked"] = entry.asked;
+  to["plan"] = entry.plan;
+  to["facts"] = entry.facts;
+  to["made"] = entry.made;
+  to["seconds"] = entry.seconds;
+  to["modelled"] = entry.modelled;
+  return to;
+}
+
+static std::unique_ptr<TuningDatabase> openDatabase(const std::string &path, bool create) {
+  std::string error;
+  std::unique_ptr<TuningDatabase> database = TuningDatabase::open(path, create, error);
+  raise(error);
+  return database;
+}
+
+static std::optional<nb::dict> described(const std::optional<TuningEntry> &entry,
+                                         const std::string &error) {
+  raise(error);
+  return entry ? std::optional(describeEntry(*entry)) : std::nullopt;
+}
+
+static void bindDatabase(nb::module_ &m) {
+  nb::class_<TuningDatabase>(m, "Database", "An open tuning database; entries are dicts.")
+      .def("find",
+           [](TuningDatabase &self, const nb::dict &key) {
+             std::string error;
+             std::optional<TuningEntry> entry = self.find(keyOf(key), error);
+             return described(entry, error);
+           })
+      .def("find_asked",
+           [](TuningDatabase &self, const nb::dict &key, const std::string &asked) {
+             std::string error;
+             std::optional<TuningEntry> entry = self.findAsked(keyOf(key), asked, error);
+             return described(entry, error);
+           })
+      .def("record",
+           [](TuningDatabase &self, const nb::dict &entry) {
+             std::string error;
+             self.record(entryOf(entry), error);
+             raise(error);
+           })
+      .def("entries", [](TuningDatabase &self) {
+        std::string error;
+        nb::list all;
+        for (const TuningEntry &entry : self.entries(error))
+          all.append(describeEntry(entry));
+        raise(error);
+        return all;
+      });
+  m.def("open_database", &openDatabase, "path"_a, "create"_a = false,
+        "OSError with one line for a file that is absent, damaged or not a tuning database.");
+  m.def("database_path", &tuningDatabasePath);
+  m.def("device", &tuningDevice, "target"_a);
+  m.def("compiler", &tuningCompiler);
+}
+
+NB_MODULE(_tuning, m) {
+  m.doc() = "Tables of the spectral map, their bands and rounding, and the tuning database.";
+  m.def("published_table", &publishedTable, "name"_a, "steps"_a = nb::none(),
+        "(name, rows) of a published table; ValueError names the known ones.");
+  m.def("table_names", &tableNames);
+  m.def("minimax", &minimax, "floor"_a, "degrees"_a, "safety"_a = 1.0, "cushion"_a = 0.0);
+  m.def("search_tables", &search, "floor"_a, "lower"_a, "upper"_a, "short_side"_a, "long_side"_a,
+        "flops"_a, "safety"_a = 1.0, "cushion"_a = 0.0, "most"_a = 32);
+  m.def("scale_into_band", &scaled, "rows"_a, "floor"_a, "lower"_a, "upper"_a,
+        "No rows where the image of [floor, 1] is too wide for the band.");
+  m.def("compute_band", &bandOf, "rows"_a, "floor"_a, "ceiling"_a = 1.0);
+  m.def(
+      "check_domain",
+      [](const Rows &rows, double ceiling, const std::string &name) {
+        return checkDomain(makeTable(rows, name), ceiling);
+      },
+      "rows"_a, "ceiling"_a = 1.0, "name"_a = "custom");
+  m.def(
+      "check_band",
+      [](const Rows &rows, double lower, double upper, double floor, const std::string &name) {
+        return checkBand(makeTable(rows, name), {lower, upper}, floor);
+      },
+      "rows"_a, "lower"_a, "upper"_a, "floor"_a, "name"_a = "custom");
+  m.def(
+      "widen_band",
+      [](double lower, double upper, const std::string &operands, int steps) {
+        Band band = widenBand({lower, upper}, operandType(operands), steps);
+        return std::pair(band.lower, band.upper);
+      },
+      "lower"_a, "upper"_a, "operands"_a, "steps"_a);
+  m.def("emulate", &emulated, "rows"_a, "form"_a, "restarts"_a, "operands"_a, "short_side"_a = 64,
+        "long_side"_a = 128);
+  m.def("search_restarts", &restartsOf, "rows"_a, "operands"_a, "bound"_a);
+  m.def(
+      "count_products",
+      [](const Rows &rows, const std::string &form, const std::vector<int> &restarts,
+         double shortSide, double longSide) {
+        return countProducts(makeTable(rows), formChoice(form, restarts), shortSide, longSide);
+      },
+      "rows"_a, "form"_a, "restarts"_a, "short_side"_a, "long_side"_a);
+  m.def("served_floor",
+        [](const std::string &operands) { return servedFloor(operandType(operands)); });
+  bindDatabase(m);
+}
