@@ -42,6 +42,7 @@ private:
   Term formGram(Term x) { return narrowed(gram(x)); }
   Term oddPart(Term r, Coefficients c);
   Term oddPartByCubes(Term r, Coefficients c);
+  Term identity();
   bool isRestart(size_t step) {
     return op.getRestarts() && llvm::is_contained(*op.getRestarts(), int64_t(step));
   }
@@ -117,8 +118,7 @@ Expansion::Start Expansion::normalise() {
 Expansion::Start Expansion::damp(Term x, Term inverse) {
   double damping = op.getDamping().convertToDouble();
   Term shift = convert(inverse * inverse * damping, b.getF32Type());
-  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1.0));
-  return {x, narrowed(fma(shift, Term(b, DiagonalOp::create(b, squareType, one)), gram(x)))};
+  return {x, narrowed(fma(shift, identity(), gram(x)))};
 }
 
 /// R / ‖R‖_F and X / √‖R‖_F, with σ <= 1 for X: ‖R‖_F is the fourth power mean of σ. The safety
@@ -140,25 +140,25 @@ Expansion::Start Expansion::divideByRowSums(Term x) {
   return {narrowed(x * (side == Side::left ? rows : columns)), narrowed(r * (rows * columns))};
 }
 
-/// P(R) of degree 3 to 9, narrowed.
+/// P(R) of degree 3 to 9, in f32.
 Term Expansion::oddPart(Term r, Coefficients c) {
   if (c.size() > 5)
     return oddPartByCubes(r, c);
   Term p = c[1] * r;
   if (c.size() == 2)
-    return narrowed(p);
+    return p;
   Term square = multiply(r, r);
   if (c.size() == 3)
-    return narrowed(fma(c[2], square, p));
+    return fma(c[2], square, p);
   Term inner = c[3] * r;
   if (c.size() == 5)
     inner = fma(c[4], square, inner);
   square = narrowed(square);
   Term outer = multiply(square, narrowed(inner));
-  return narrowed(fma(c[2], square, p) + outer);
+  return fma(c[2], square, p) + outer;
 }
 
-/// P(R) of degree 11 and 13, narrowed.
+/// P(R) of degree 11 and 13, in f32.
 Term Expansion::oddPartByCubes(Term r, Coefficients c) {
   Term square = narrowed(multiply(r, r));
   Term cube = multiply(square, r);
@@ -167,46 +167,51 @@ Term Expansion::oddPartByCubes(Term r, Coefficients c) {
     inner = fma(c[6], cube, inner);
   cube = narrowed(cube);
   Term outer = multiply(cube, narrowed(inner));
-  return narrowed(fma(c[3], cube, fma(c[2], square, c[1] * r)) + outer);
+  return fma(c[3], cube, fma(c[2], square, c[1] * r)) + outer;
 }
 
 Term Expansion::standard(Start start) {
   Term x = start.x;
   for (size_t step = 0; step < rows.size(); ++step) {
-    Term p = oddPart(step == 0 && start.r ? *start.r : formGram(x), rows[step].c);
+    Term p = narrowed(oddPart(step == 0 && start.r ? *start.r : formGram(x), rows[step].c));
     Term next = fma(rows[step].c[0], x, apply(p, x));
     x = step + 1 < rows.size() ? narrowed(next) : next;
   }
   return x;
 }
 
+Term Expansion::identity() {
+  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1.0));
+  return Term(b, DiagonalOp::create(b, squareType, one));
+}
+
+/// The recurrence of Emulate.h, which says why Z takes half of a I.
 Term Expansion::gramForm(Start start) {
   Term x = start.x, r = start.r ? *start.r : formGram(x), q = r;
-  double identity = 1; // q I + Q, Q still zero
-  bool fresh = true;
+  double apart = 0; // the block's factor is apart I + Q
+  auto applyFactor = [&] { return apart == 0 ? apply(q, x) : fma(apart, x, apply(q, x)); };
   for (size_t step = 0; step < rows.size(); ++step) {
-    double a = rows[step].c[0];
     if (isRestart(step)) {
-      x = narrowed(fma(identity, x, apply(q, x)));
+      x = narrowed(applyFactor());
       r = formGram(x);
-      fresh = true;
     }
-    Term p = oddPart(r, rows[step].c);
-    bool last = step + 1 == rows.size() || isRestart(step + 1);
-    if (!last) {
-      Term s = narrowed(fma(a, r, multiply(p, r)));
-      r = narrowed(fma(a, s, multiply(p, s)));
+    double half = rows[step].c[0] / 2;
+    Term z = narrowed(fma(half, identity(), oddPart(r, rows[step].c)));
+    auto advance = [&](Term y) { return fma(half, y, multiply(z, y)); };
+    if (step + 1 < rows.size() && !isRestart(step + 1))
+      r = narrowed(advance(narrowed(advance(r))));
+    if (step == 0 || isRestart(step)) {
+      q = z;
+      apart = half;
+      continue;
     }
-    if (fresh) {
-      q = p;
-      identity = a;
-    } else {
-      q = narrowed(fma(identity, p, fma(a, q, multiply(q, p))));
-      identity *= a;
-    }
-    fresh = false;
+    Term next = advance(q);
+    if (apart != 0)
+      next = fma(apart * half, identity(), fma(apart, z, next));
+    q = narrowed(next);
+    apart = 0;
   }
-  return fma(identity, x, apply(q, x));
+  return applyFactor();
 }
 
 struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandOrthogonalizePass> {

@@ -94,7 +94,7 @@ std::vector<std::string> spectrumNames() {
 double servedFloor(OperandType type) { return type == OperandType::f32 ? 1e-3 : 1e-2; }
 
 EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type,
-                             int shortSide, int longSide, EmulationLimits limits) {
+                             int shortSide, int longSide, const EmulationLimits &limits) {
   const SpectrumZoo &zoo = spectrumZoo(shortSide, longSide);
   EmulationError result{-1, {}, {infinity, -infinity}, {}};
   for (const ZooSpectrum &spectrum : zoo.spectra) {
@@ -106,7 +106,8 @@ EmulationError emulateWithin(const Table &table, const FormChoice &choice, Opera
       result.worst = outcome.error;
       result.spectrum = spectrum.name;
     }
-    if (result.worst > limits.error || result.singular.upper > limits.largestSingular)
+    if (limits.isMissed(result.errors.size() - 1, outcome.error) ||
+        result.singular.upper > limits.largestSingular)
       break;
   }
   return result;

@@ -5,18 +5,25 @@
 #include "muon/Polynomial/Emulate.h"
 
 #include <limits>
+#include <vector>
 
 namespace muon {
 
 struct EmulationLimits {
   double error = std::numeric_limits<double>::infinity();
   double largestSingular = std::numeric_limits<double>::infinity();
+  /// Largest error on each spectrum, in the order of `spectrumNames()`; empty: `error` alone.
+  std::vector<double> errors;
+
+  bool isMissed(size_t spectrum, double itsError) const {
+    return itsError > error || (!errors.empty() && itsError > errors[spectrum]);
+  }
 };
 
 /// As `emulate`, but stops after the first spectrum that misses a limit: most restart sets fail on
 /// the first few. Not cached.
 EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type,
-                             int shortSide, int longSide, EmulationLimits limits);
+                             int shortSide, int longSide, const EmulationLimits &limits);
 
 } // namespace muon
 

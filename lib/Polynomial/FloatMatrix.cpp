@@ -127,4 +127,9 @@ void addTerms(FloatMatrix &accumulator, std::initializer_list<Term> terms) {
   }
 }
 
+void addIdentity(FloatMatrix &a, double scale) {
+  for (int i = 0; i < a.rows; ++i)
+    a.row(i)[i] += static_cast<float>(scale);
+}
+
 } // namespace muon

@@ -45,6 +45,9 @@ struct Term {
 /// accumulator + sum of terms, elementwise in f32 (scales are narrowed to f32 first).
 void addTerms(FloatMatrix &accumulator, std::initializer_list<Term> terms);
 
+/// a + scale I, in f32.
+void addIdentity(FloatMatrix &a, double scale);
+
 } // namespace muon
 
 #endif // MUON_LIB_POLYNOMIAL_FLOATMATRIX_H

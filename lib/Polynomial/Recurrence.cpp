@@ -24,24 +24,25 @@ private:
   }
   FloatMatrix oddPart(const FloatMatrix &r, const std::vector<double> &c) const;
   FloatMatrix oddPartByCubes(const FloatMatrix &r, const std::vector<double> &c) const;
+  FloatMatrix factor(const FloatMatrix &r, const std::vector<double> &c) const;
 
   const Table &table;
   OperandType type;
 };
 
-/// P(R) of degree 3 to 9.
+/// P(R) of degree 3 to 9, in f32.
 FloatMatrix Recurrence::oddPart(const FloatMatrix &r, const std::vector<double> &c) const {
   if (c.size() > 5)
     return oddPartByCubes(r, c);
   FloatMatrix p(r.rows, r.columns);
   if (c.size() == 2) {
     addTerms(p, {{c[1], &r}});
-    return narrowed(std::move(p));
+    return p;
   }
   FloatMatrix square = multiplySymmetric(r, r);
   if (c.size() == 3) {
     addTerms(p, {{c[2], &square}, {c[1], &r}});
-    return narrowed(std::move(p));
+    return p;
   }
   // The epilogue of R R leaves both R2 and c3 R + c4 R2.
   FloatMatrix inner(r.rows, r.columns);
@@ -50,10 +51,10 @@ FloatMatrix Recurrence::oddPart(const FloatMatrix &r, const std::vector<double> 
   narrow(square, type);
   p = multiplySymmetric(square, inner);
   addTerms(p, {{c[2], &square}, {c[1], &r}});
-  return narrowed(std::move(p));
+  return p;
 }
 
-/// P(R) of degree 11 and 13.
+/// P(R) of degree 11 and 13, in f32.
 FloatMatrix Recurrence::oddPartByCubes(const FloatMatrix &r, const std::vector<double> &c) const {
   FloatMatrix square = narrowed(multiplySymmetric(r, r));
   FloatMatrix cube = multiplySymmetric(square, r);
@@ -63,59 +64,63 @@ FloatMatrix Recurrence::oddPartByCubes(const FloatMatrix &r, const std::vector<d
   narrow(cube, type);
   FloatMatrix p = multiplySymmetric(cube, inner);
   addTerms(p, {{c[3], &cube}, {c[2], &square}, {c[1], &r}});
-  return narrowed(std::move(p));
+  return p;
 }
 
 FloatMatrix Recurrence::standard(FloatMatrix x) const {
   for (size_t step = 0; step < table.rows.size(); ++step) {
     const std::vector<double> &c = table.rows[step].c;
-    FloatMatrix next = multiply(oddPart(formGram(x), c), x);
+    FloatMatrix next = multiply(narrowed(oddPart(formGram(x), c)), x);
     addTerms(next, {{c[0], &x}});
     x = step + 1 < table.rows.size() ? narrowed(std::move(next)) : std::move(next);
   }
   return x;
 }
 
+/// Z - a/2 I, narrowed.
+FloatMatrix Recurrence::factor(const FloatMatrix &r, const std::vector<double> &c) const {
+  FloatMatrix z = oddPart(r, c);
+  addIdentity(z, c[0] / 2);
+  return narrowed(std::move(z));
+}
+
 FloatMatrix Recurrence::gram(FloatMatrix x, const std::vector<int> &restarts) const {
   int steps = table.steps();
+  auto isRestart = [&](int step) {
+    return std::find(restarts.begin(), restarts.end(), step) != restarts.end();
+  };
   FloatMatrix r, q;
-  double identity = 1; // the scalar q of (q I + Q)
-  bool fresh = true;   // Q is still the identity
+  double identity = 0; // the block's factor is identity I + Q
   auto applyTo = [&](const FloatMatrix &y) {
     FloatMatrix next = multiply(q, y);
     addTerms(next, {{identity, &y}});
     return next;
   };
   for (int step = 0; step < steps; ++step) {
-    const std::vector<double> &c = table.rows[step].c;
-    bool restart = std::find(restarts.begin(), restarts.end(), step) != restarts.end();
-    if (restart) {
+    double half = table.rows[step].c[0] / 2;
+    if (isRestart(step))
       x = narrowed(applyTo(x));
-      fresh = true;
-    }
+    bool fresh = step == 0 || isRestart(step);
     if (fresh)
       r = formGram(x);
-    FloatMatrix p = oddPart(r, c);
-    bool last = step + 1 == steps ||
-                std::find(restarts.begin(), restarts.end(), step + 1) != restarts.end();
-    if (!last) {
-      FloatMatrix s = multiplySymmetric(p, r);
-      addTerms(s, {{c[0], &r}});
-      narrow(s, type);
-      r = multiplySymmetric(p, s);
-      addTerms(r, {{c[0], &s}});
-      narrow(r, type);
-    }
+    FloatMatrix z = factor(r, table.rows[step].c);
+    auto advance = [&](const FloatMatrix &y) {
+      FloatMatrix next = multiplySymmetric(z, y);
+      addTerms(next, {{half, &y}});
+      return next;
+    };
+    if (step + 1 < steps && !isRestart(step + 1))
+      r = narrowed(advance(narrowed(advance(r))));
     if (fresh) {
-      q = std::move(p);
-      identity = c[0];
-      fresh = false;
+      q = std::move(z);
+      identity = half;
       continue;
     }
-    FloatMatrix product = multiplySymmetric(q, p);
-    addTerms(product, {{c[0], &q}, {identity, &p}});
+    FloatMatrix product = advance(q);
+    addTerms(product, {{identity, &z}});
+    addIdentity(product, identity * half);
     q = narrowed(std::move(product));
-    identity *= c[0];
+    identity = 0;
   }
   return applyTo(x);
 }

@@ -15,9 +15,9 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 constexpr double nothing = -1;
 
-/// How far above the standard sequence's error a set may be and still count as equal: errors of one
-/// form on matrices of different sizes vary by about this much.
-constexpr double equalError = 1.05;
+/// How far above the standard sequence's error a set may be on one spectrum and still count as
+/// equal: errors of one form on matrices of different sizes vary by more than this.
+constexpr double equalError = 1.1;
 
 /// Sets of one count that are worth an emulation.
 constexpr size_t candidatesPerCount = 6;
@@ -77,32 +77,37 @@ std::vector<RestartSet> promisingSets(const Table &table, int count) {
 
 /// What a set must keep. A limit of `nothing` is one no set can: where the standard form (T-1
 /// restarts) misses its goal, fewer restarts do not reach it.
-EmulationLimits acceptance(const Table &table, OperandType type, double bound, int shortSide,
-                           int longSide) {
-  EmulationError standard = emulate(table, {}, type, shortSide, longSide);
+EmulationLimits acceptance(const Table &table, OperandType type, double bound,
+                           const EmulationError &standard) {
   if (type == OperandType::f32)
-    return {standard.worst <= bound ? bound : nothing, infinity};
+    return {standard.worst <= bound ? bound : nothing, infinity, {}};
   if (!std::isfinite(standard.worst))
-    return {nothing, nothing};
+    return {nothing, nothing, {}};
   Band widened = widenBand(computeBand(table, 0), type, table.steps());
-  return {std::max(bound, equalError * standard.worst),
-          std::max(widened.upper, standard.singular.upper)};
+  EmulationLimits limits{infinity, std::max(widened.upper, standard.singular.upper), {}};
+  for (double error : standard.errors)
+    limits.errors.push_back(std::max(bound, equalError * error));
+  return limits;
 }
 
 std::optional<RestartSet> search(const Table &table, OperandType type, double bound, int shortSide,
                                  int longSide) {
-  EmulationLimits limits = acceptance(table, type, bound, shortSide, longSide);
+  EmulationError standard = emulate(table, {}, type, shortSide, longSide);
+  EmulationLimits limits = acceptance(table, type, bound, standard);
   if (limits.error == nothing)
     return std::nullopt;
+  auto isAccepted = [&](const EmulationError &outcome) {
+    return outcome.errors.size() == standard.errors.size() &&
+           !limits.isMissed(outcome.errors.size() - 1, outcome.errors.back()) &&
+           outcome.singular.upper <= limits.largestSingular;
+  };
   for (int count = 0; count < std::max(1, table.steps()); ++count) {
     std::optional<RestartSet> best;
     double least = infinity;
     for (const RestartSet &set : promisingSets(table, count)) {
       EmulationError outcome =
           emulateWithin(table, {FormChoice::gram, set}, type, shortSide, longSide, limits);
-      bool accepted =
-          outcome.worst <= limits.error && outcome.singular.upper <= limits.largestSingular;
-      if (accepted && outcome.worst < least) {
+      if (isAccepted(outcome) && outcome.worst < least) {
         least = outcome.worst;
         best = set;
       }

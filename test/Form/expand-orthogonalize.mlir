@@ -55,27 +55,32 @@ func.func @standard_bf16(%x: tensor<3x8x4xf32>) -> tensor<3x8x4xf32> {
   return %o : tensor<3x8x4xf32>
 }
 
-// 2+1: Q is P at first, then a Q + q P + Q P; R moves on twice through P, except at a block's end.
+// 2+1: Z holds half of a I, the epilogues the other half; Q takes its identity part in at a block's second step. R moves on
+// twice through Z, except at a block's end.
 // CHECK-LABEL: @gram(
-// CHECK-DAG: %[[AN:.*]] = arith.constant dense<1.500000e+00> : tensor<4x4xf32>
-// CHECK-DAG: %[[A:.*]] = arith.constant dense<1.500000e+00> : tensor<4x8xf32>
-// CHECK-DAG: %[[AA:.*]] = arith.constant dense<2.250000e+00> : tensor<4x8xf32>
+// CHECK-DAG: %[[HALF:.*]] = arith.constant dense<7.500000e-01> : tensor<4x4xf32>
+// CHECK-DAG: %[[WIDEHALF:.*]] = arith.constant dense<7.500000e-01> : tensor<4x8xf32>
+// CHECK-DAG: %[[QUARTER:.*]] = arith.constant dense<5.625000e-01> : tensor<4x4xf32>
 // CHECK: %[[R:.*]] = muon.gram left %[[X:.*]] : tensor<4x8xf32>
+// CHECK: %[[I:.*]] = muon.diagonal
 // CHECK: %[[P:.*]] = arith.mulf %[[R]]
-// CHECK: %[[PR:.*]] = muon.symmetric_matmul %[[P]], %[[R]]
-// CHECK: %[[S:.*]] = math.fma %[[AN]], %[[R]], %[[PR]]
-// CHECK: %[[PS:.*]] = muon.symmetric_matmul %[[P]], %[[S]]
-// CHECK: %[[R1:.*]] = math.fma %[[AN]], %[[S]], %[[PS]]
+// CHECK: %[[Z:.*]] = math.fma %[[HALF]], %[[I]], %[[P]]
+// CHECK: %[[ZR:.*]] = muon.symmetric_matmul %[[Z]], %[[R]]
+// CHECK: %[[S:.*]] = math.fma %[[HALF]], %[[R]], %[[ZR]]
+// CHECK: %[[ZS:.*]] = muon.symmetric_matmul %[[Z]], %[[S]]
+// CHECK: %[[R1:.*]] = math.fma %[[HALF]], %[[S]], %[[ZS]]
 // CHECK: %[[P1:.*]] = arith.mulf %[[R1]]
-// CHECK: %[[QP:.*]] = muon.symmetric_matmul %[[P]], %[[P1]]
-// CHECK: %[[AQ:.*]] = math.fma %[[AN]], %[[P]], %[[QP]]
-// CHECK: %[[Q:.*]] = math.fma %[[AN]], %[[P1]], %[[AQ]]
-// CHECK: %[[QX:.*]] = muon.apply left %[[Q]], %[[X]]
-// CHECK: %[[X1:.*]] = math.fma %[[AA]], %[[X]], %[[QX]]
+// CHECK: %[[Z1:.*]] = math.fma %[[HALF]], %[[I]], %[[P1]]
+// CHECK: %[[ZQ:.*]] = muon.symmetric_matmul %[[Z1]], %[[Z]]
+// CHECK: %[[Q0:.*]] = math.fma %[[HALF]], %[[Z]], %[[ZQ]]
+// CHECK: %[[Q1:.*]] = math.fma %[[HALF]], %[[Z1]], %[[Q0]]
+// CHECK: %[[Q:.*]] = math.fma %[[QUARTER]], %[[I]], %[[Q1]]
+// CHECK: %[[X1:.*]] = muon.apply left %[[Q]], %[[X]]
 // CHECK: %[[R2:.*]] = muon.gram left %[[X1]]
 // CHECK: %[[P2:.*]] = arith.mulf %[[R2]]
-// CHECK: %[[PX:.*]] = muon.apply left %[[P2]], %[[X1]]
-// CHECK: math.fma %[[A]], %[[X1]], %[[PX]]
+// CHECK: %[[Z2:.*]] = math.fma %[[HALF]], %[[I]], %[[P2]]
+// CHECK: %[[ZX:.*]] = muon.apply left %[[Z2]], %[[X1]]
+// CHECK: math.fma %[[WIDEHALF]], %[[X1]], %[[ZX]]
 // CHECK-NOT: muon.symmetric_matmul
 func.func @gram(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   %o = muon.orthogonalize %x table<"cubic", 3> operands f32 form gram side left restarts [2] : tensor<4x8xf32> -> tensor<4x8xf32>

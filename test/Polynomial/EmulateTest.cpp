@@ -79,7 +79,12 @@ TEST(Emulate, HasTheMagnitudesOfTheReference) {
   };
   for (const Entry &entry : entries) {
     SCOPED_TRACE(entry.table.name);
-    expectWithinFactor(worstOfSix(run(entry.table, entry.choice, entry.type)), entry.reference, 5);
+    double worst = worstOfSix(run(entry.table, entry.choice, entry.type));
+    // The reference keeps a I apart in the gram form too, which is up to ten times less accurate.
+    if (entry.choice == standard)
+      expectWithinFactor(worst, entry.reference, 5);
+    else
+      EXPECT_LT(worst, 5 * entry.reference);
   }
 }
 
@@ -118,10 +123,16 @@ TEST(Emulate, F16HasThreeMoreBits) {
   }
 }
 
+/// Up to how a I is narrowed: half of it with P(R), which is the better of the two.
 TEST(Emulate, AllRestartsAreTheStandardForm) {
-  for (OperandType type : {OperandType::f32, OperandType::bf16})
-    EXPECT_EQ(run(keller(), {FormChoice::gram, {1, 2, 3, 4}}, type).errors,
-              run(keller(), standard, type).errors);
+  for (OperandType type : {OperandType::f32, OperandType::bf16}) {
+    std::vector<double> restarted = run(keller(), {FormChoice::gram, {1, 2, 3, 4}}, type).errors;
+    std::vector<double> plain = run(keller(), standard, type).errors;
+    for (size_t i = 0; i < plain.size(); ++i) {
+      EXPECT_LT(restarted[i], 1.05 * plain[i]);
+      EXPECT_GT(restarted[i], 0.5 * plain[i]);
+    }
+  }
 }
 
 TEST(Emulate, RaggedAndTinyShapes) {

@@ -75,26 +75,32 @@ TEST(ConditionMetric, LongTablesNeedSeveralRestarts) {
   expectMetric(metric("deepseek_v4", {2, 3, 5, 7}), 20);
 }
 
-/// DESIGN.md: in bf16 Keller wants 3+2, and 2+3 - which the published metric hardly tells apart -
-/// lets singular values up to 1.4..1.6 out of a band that ends at 1.202.
-TEST(SearchRestarts, KellerInBf16WantsThreePlusTwo) {
-  for (auto [n, m] : {std::pair{64, 128}, {64, 64}, {64, 256}, {96, 192}})
-    EXPECT_EQ(searchRestarts(named("keller"), OperandType::bf16, 2e-4, n, m), Restarts{3})
+/// The cheapest set that is nowhere worse than the plain sequence. 3+2 is cheaper and no worse on the
+/// worst spectrum (low rank plus noise), but up to four times where a few directions dominate; 2+3
+/// lets singular values out of the band.
+TEST(SearchRestarts, KellerInBf16WantsTwoOneTwo) {
+  for (auto [n, m] : {std::pair{64, 128}, {64, 256}, {96, 192}})
+    EXPECT_EQ(searchRestarts(named("keller"), OperandType::bf16, 2e-4, n, m), (Restarts{2, 3}))
         << n << "x" << m;
+  auto run = [](FormChoice choice) {
+    return emulate(named("keller"), choice, OperandType::bf16, 64, 128);
+  };
+  auto farthest = [&](const EmulationError &outcome) { // error relative to the plain sequence's
+    EmulationError plain = run({});
+    double ratio = 0;
+    for (size_t i = 0; i < plain.errors.size(); ++i)
+      ratio = std::max(ratio, outcome.errors[i] / plain.errors[i]);
+    return ratio;
+  };
   Band widened = widenBand(computeBand(named("keller"), 0), OperandType::bf16, 5);
-  EmulationError plain = emulate(named("keller"), {}, OperandType::bf16, 64, 128);
-  EmulationError good =
-      emulate(named("keller"), {FormChoice::gram, {3}}, OperandType::bf16, 64, 128);
-  EmulationError bad =
-      emulate(named("keller"), {FormChoice::gram, {2}}, OperandType::bf16, 64, 128);
-  EXPECT_LE(good.singular.upper, widened.upper);
-  EXPECT_LE(good.worst, plain.worst);
-  EXPECT_GT(bad.singular.upper, 1.1 * widened.upper);
-  EXPECT_GT(bad.worst, plain.worst);
+  EXPECT_LE(farthest(run({FormChoice::gram, {2, 3}})), 1.05);
+  EXPECT_LE(run({FormChoice::gram, {2, 3}}).singular.upper, widened.upper);
+  EXPECT_GT(farthest(run({FormChoice::gram, {3}})), 2);
+  EXPECT_GT(run({FormChoice::gram, {2}}).singular.upper, 1.05 * widened.upper);
 }
 
 TEST(SearchRestarts, KellerInF16) {
-  EXPECT_EQ(searchRestarts(named("keller"), OperandType::f16, 2e-4), Restarts{3});
+  EXPECT_EQ(searchRestarts(named("keller"), OperandType::f16, 2e-4), (Restarts{2, 3}));
 }
 
 TEST(SearchRestarts, F32KeepsTheBound) {
@@ -120,8 +126,8 @@ TEST(SearchRestarts, SingleStepNeedsNone) {
 }
 
 TEST(SearchRestarts, SteepTablesNeedMore) {
-  EXPECT_EQ(searchRestarts(named("polar_express_105"), OperandType::bf16, 2e-4)->size(), 2u);
-  EXPECT_EQ(searchRestarts(named("deepseek_v4"), OperandType::bf16, 2e-4)->size(), 4u);
+  EXPECT_GE(searchRestarts(named("polar_express_105"), OperandType::bf16, 2e-4)->size(), 3u);
+  EXPECT_EQ(searchRestarts(named("deepseek_v4"), OperandType::bf16, 2e-4)->size(), 3u);
 }
 
 TEST(SearchRestarts, IsQuickEnoughForACompiler) {

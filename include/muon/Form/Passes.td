@@ -15,21 +15,20 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     - side: the one whose Gram matrix is smaller; left for a square matrix.
     - damping: gram without restarts, whatever the shape. accuracy exact: standard.
     - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound
-      (`searchRestarts`: f32 within `gram-bound`, halves not worse than the standard form). Cost: flops of the products plus
+      (`searchRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form). Cost: flops of the products plus
       `flops-per-byte` times the bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
-      Half precision chooses gram by itself only if no spectrum of the zoo comes out worse than in the standard form.
 
     Before:
         %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x3072xf32> -> tensor<768x3072xf32>
     After:
-        %o = muon.orthogonalize %x table<"keller", 5> operands f32 form gram side left restarts [2]
+        %o = muon.orthogonalize %x table<"keller", 5> operands f32 form gram side left restarts [3]
           {muon.choice = {expected_error = ..., flops = ..., form = "gram", lower = ..., restarts = ..., steps = 5, upper = ...}} : ...
 
     `expected_error` is the largest relative error over the spectrum zoo of the emulated recurrence (absent with damping, which the
     emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety; `flops` are of the whole batch.
 
     Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is `expected_error`
-    (Keller's table in f32: standard 2.0e-5, one restart 2.4e-5, no restart 6.8e-4 on the spectrum nearest to rank one).
+    (Keller's table in f32: standard 2.0e-5, one restart 1.9e-5, no restart 6.2e-4 on the spectrum nearest to rank one).
   }];
   let options = [
     Option<"gramBound", "gram-bound", "double", "2e-4", "Largest relative error of an f32 gram form over the spectrum zoo">,
@@ -78,10 +77,10 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
           degree 7, 9    c1 R + c2 R2 + R2 (c3 R + c4 R2)
           degree 11, 13  c1 R + c2 R2 + c3 R3 + R3 (c4 R + c5 R2 + c6 R3)
         standard:  R = gram X,  X = fma(a, X, P X)
-        gram:      R = gram X once per block, identity parts q I and a I kept as constants
-                   Q = a Q + q P + Q P, q = q a    (first step of a block: Q = P, q = a)
-                   S = a R + P R,  R = a S + P S   (not after a block's last step)
-                   X = fma(q, X, Q X) at a block's end; a restart begins a new block
+        gram:      R = gram X once per block; per step Z = narrow(a/2 I + P(R))
+                   Q = a/2 Q + Z Q                     (first step of a block: Q = a/2 I + Z, kept apart)
+                   S = a/2 R + Z R,  R = a/2 S + Z S   (not after a block's last step)
+                   X = Q X at a block's end; a restart begins a new block
 
     Every stored matrix is narrowed to `operands` (nothing for f32) and the narrowed one is used everywhere later, in
     epilogues too; only the result stays f32. This is the recurrence that include/muon/Polynomial/Emulate.h emulates.
