@@ -100,13 +100,24 @@ LogicalResult TableAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErr
 }
 
 LogicalResult TargetAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef, StringRef, StringRef, StringRef isa,
-                                 unsigned lanes, DenseI64ArrayAttr heights, unsigned, uint64_t, uint64_t) {
-  if (!llvm::is_contained({"fma", "dot", "amx"}, isa)) // C1
-    return emitError() << "expected isa fma, dot or amx, got " << isa;
+                                 unsigned lanes, DenseI64ArrayAttr heights, unsigned, uint64_t, uint64_t, ChipAttr chip) {
+  if (!llvm::is_contained({"fma", "dot", "amx", "mma"}, isa)) // C1
+    return emitError() << "expected isa fma, dot, amx or mma, got " << isa;
   int64_t rows = 0;
   for (int64_t height : heights.asArrayRef())
     rows += height;
   if (rows != lanes || llvm::any_of(heights.asArrayRef(), [](int64_t height) { return height < 1; })) // C2
     return emitError() << "expected positive heights that add up to " << lanes << " lanes, got " << heights.asArrayRef();
+  if ((isa == "mma") != bool(chip)) // C3
+    return emitError() << "expected a chip with isa mma and with no other, got isa " << isa << (chip ? " with a chip" : " without one");
+  return success();
+}
+
+LogicalResult ChipAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef name, unsigned multiprocessors, unsigned clock,
+                               unsigned fma, unsigned shared, unsigned blockShared, unsigned registers, unsigned warps, unsigned blocks,
+                               uint64_t l2, unsigned l2Rate, unsigned memoryRate) {
+  uint64_t numbers[] = {multiprocessors, clock, fma, shared, blockShared, registers, warps, blocks, l2, l2Rate, memoryRate};
+  if (llvm::is_contained(numbers, 0u) || blockShared > shared) // C1
+    return emitError() << "expected positive numbers of chip " << name << " and block_shared of at most " << shared << ", got " << blockShared;
   return success();
 }

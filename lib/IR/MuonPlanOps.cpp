@@ -64,10 +64,25 @@ static LogicalResult verifyPanels(KernelOp kernel) { // C2
   return success();
 }
 
+static LogicalResult verifyGpu(KernelOp kernel) {
+  if (std::optional<ArrayRef<int64_t>> tile = kernel.getTile()) { // C5
+    constexpr size_t kNumbers = 6;
+    if (kernel.getKind() != KernelKind::product || tile->size() != kNumbers || llvm::any_of(*tile, [](int64_t n) { return n < 1; }))
+      return kernel.emitOpError() << "expected a tile of six positive numbers on a product, got [" << *tile << "]";
+  }
+  for (int64_t i : kernel.getGradients().value_or(ArrayRef<int64_t>())) { // C6
+    bool known = i >= kernel.numPanels() && i < static_cast<int64_t>(kernel.getOperands().size());
+    OperandAttr operand = known ? kernel.operandAt(i) : OperandAttr();
+    if (!operand || operand.getDirection() != Direction::in || operand.getLayout() != Layout::plain || operand.getSpace() != Space::element)
+      return kernel.emitOpError() << "expected gradients to be plain element inputs, got operand " << i;
+  }
+  return success();
+}
+
 LogicalResult KernelOp::verify() {
   if (getIntegerScalars().size() != getScalars().size())
     return emitOpError() << "expected " << getScalars().size() << " scalar kinds, got " << getIntegerScalars().size();
-  if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)))
+  if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)) || failed(verifyGpu(*this)))
     return failure();
   if (getSymmetric() && getKind() != KernelKind::product) // C3
     return emitOpError("symmetric needs a product");

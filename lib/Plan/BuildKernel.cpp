@@ -46,6 +46,7 @@ private:
   Block *body = nullptr;
   SmallVector<Attribute> operands, scalarNames;
   SmallVector<bool> integerScalars;
+  SmallVector<int64_t> gradients; ///< operands that come with each run
   std::map<Key, Value> emitted;
   SmallVector<Value> yields;
   func::FuncOp function = plan.function;
@@ -88,7 +89,7 @@ void KernelBuilder::addPanels() {
   for (bool isA : {true, false}) {
     Value value = isA ? product.getA() : product.getB();
     Layout layout = operandLayout(product, isA, plan.levels.of(value).symmetric, plan.target);
-    const Buffer &buffer = plan.buffers[plan.find(value, layout)];
+    const Buffer &buffer = plan.buffers[plan.find(value, storedLayout(layout))];
     addOperand(Direction::in, Space::element, layout, buffer.dtype, Reduction::none);
     launch.places.push_back(placeOfBuffer(buffer, Space::element));
   }
@@ -109,6 +110,9 @@ void KernelBuilder::addInputs() {
       launch.places.push_back(placeOfBuffer(buffer, space));
     } else {
       launch.places.push_back(placeOfArgument(leaf.argument, leaf.axes));
+      auto role = function.getArgAttrOfType<StringAttr>(leaf.argument, "muon.arg");
+      if (role && role.getValue() == "gradient")
+        gradients.push_back(operands.size());
     }
     addOperand(Direction::in, space, layout, dtype, reduction);
     Value argument = body->addArgument(argumentType, loc());
@@ -219,13 +223,22 @@ void KernelBuilder::addOutputs() {
 void KernelBuilder::setSizes() {
   auto [rows, columns] = plan.matrixShape(draft.shape);
   launch.tiles = plan.numTiles(draft);
+  if (!draft.product && plan.target.isGpu()) {
+    launch.sizes = {rows, columns, plan.sweepTile(draft)};
+    return;
+  }
   if (!draft.product) {
     launch.sizes = {rows, columns, plan.tileRows(draft)};
     return;
   }
   auto product = cast<ProductOpInterface>(draft.product);
   auto [aRows, aColumns] = plan.matrixShape(cast<RankedTensorType>(product.getA().getType()).getShape());
-  int64_t depth = product.aIsTransposed() ? aRows : aColumns, block = plan.blockSize(draft);
+  int64_t depth = product.aIsTransposed() ? aRows : aColumns;
+  if (plan.target.isGpu()) {
+    launch.sizes = {rows, columns, depth};
+    return;
+  }
+  int64_t block = plan.blockSize(draft);
   launch.sizes = {rows, columns, depth, block, block, depth};
 }
 
@@ -234,7 +247,7 @@ KernelOp KernelBuilder::build(StringRef name) {
   auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
   auto kernel = KernelOp::create(builder, loc(), name, product ? KernelKind::product : KernelKind::sweep,
                                  product && product.symmetricResult(), TypeAttr(), builder.getArrayAttr({}), builder.getArrayAttr({}),
-                                 ArrayRef<bool>(), 0); // the lists are known when the body is
+                                 ArrayRef<bool>(), 0, DenseI64ArrayAttr(), DenseI64ArrayAttr()); // the lists are known when the body is
   body = builder.createBlock(&kernel.getBody());
   addPanels();
   addInputs();
@@ -249,6 +262,12 @@ KernelOp KernelBuilder::build(StringRef name) {
   kernel.setScalarsAttr(builder.getArrayAttr(scalarNames));
   kernel.setIntegerScalars(integerScalars);
   kernel.setNumCoefficients(body->getNumArguments() - fixed);
+  if (plan.target.isGpu()) {
+    if (product)
+      kernel.setTile(plan.productTile(draft).numbers());
+    if (!gradients.empty())
+      kernel.setGradients(gradients);
+  }
   return kernel;
 }
 

@@ -13,6 +13,10 @@ static constexpr int64_t kTileRows = 16;
 static constexpr int64_t kStripPair = 32;
 
 Layout muon::operandLayout(ProductOpInterface product, bool isA, bool symmetric, TargetAttr target) {
+  if (target.isGpu()) { // adjacent along k where the matrix allows it; a symmetric one always does
+    bool turned = isA ? product.aIsTransposed() && !symmetric : product.bIsTransposed() || symmetric;
+    return turned ? Layout::turned : Layout::padded;
+  }
   bool narrow = !cast<RankedTensorType>(product.getA().getType()).getElementType().isF32();
   bool tiles = isA && narrow && target.getIsa() == "amx";
   // The panel's lane is i for A and j for B; the tensor's rows provide it unless the role transposes the tensor.
@@ -48,9 +52,16 @@ void muon::layOut(Buffer &buffer, int64_t rows, int64_t columns, TargetAttr targ
   };
   switch (buffer.layout) {
   case Layout::plain:
-    buffer.rowStride = columns;
+    // Rows of whole chunks keep a GPU's 16-byte accesses aligned.
+    buffer.rowStride = target.isGpu() && columns > gpu::kChunk ? llvm::alignTo(columns, gpu::kChunk) : columns;
     buffer.columnStride = 1;
-    buffer.bytes = rows * columns * size;
+    buffer.bytes = rows * buffer.rowStride * size;
+    break;
+  case Layout::padded:
+  case Layout::turned:
+    buffer.rowStride = llvm::alignTo(columns, gpu::kPadding);
+    buffer.columnStride = 1;
+    buffer.bytes = llvm::alignTo(rows, gpu::kPadding) * buffer.rowStride * size;
     break;
   case Layout::columns:
     return panels(columns, rows);

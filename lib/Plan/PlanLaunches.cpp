@@ -60,6 +60,7 @@ FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
     if (failed(plan))
       return failure();
     int64_t count = (hasProgram ? parameters[function.getName()] : 1) * matricesOf(function, plan->levels.batchRank());
+    plan->matrices = count;
     int64_t bytes = plan->bytesPerMatrix * count;
     groups.push_back({std::move(*plan), workspace});
     workspace += bytes;
@@ -136,7 +137,7 @@ void PlanLaunches::runOnOperation() {
     for (auto [group, draft] : drafts) {
       LaunchData data;
       StringAttr kernel = kernelFor(builder, group->plan, *draft, group->regionOffset, data);
-      if (draft->product)
+      if (draft->product && !target.isGpu())
         scratch = std::max(scratch, blockBufferBytes(data.sizes));
       func::FuncOp function = group->plan.function;
       LaunchOp::create(launches, loc, kernel, function.getSymName(), data.tiles, data.sizes, builder.getArrayAttr(data.places),

@@ -29,6 +29,7 @@ private:
   void collectReductions();
   LogicalResult collectResults();
   void collectPredicate();
+  void countPartials();
   void addResult(Value value, int64_t argument, unsigned result);
   bool resolveHazards();
   void setLifetimes();
@@ -119,7 +120,7 @@ void Planner::collectProducts() {
   plan.function.walk([&](ProductOpInterface product) {
     for (bool isA : {true, false}) {
       Value operand = isA ? product.getA() : product.getB();
-      store(operand, operandLayout(product, isA, plan.levels.of(operand).symmetric, plan.target));
+      store(operand, storedLayout(operandLayout(product, isA, plan.levels.of(operand).symmetric, plan.target)));
       operands.push_back(operand);
     }
   });
@@ -138,9 +139,8 @@ void Planner::collectReductions() {
     buffer.value = result;
     buffer.firstStage = buffer.lastStage = stage;
     buffer.dtype = full ? Float64Type::get(reduce.getContext()) : tensorType(result).getElementType();
-    buffer.partials = full ? plan.numTiles(draft) : 0;
-    auto [rows, columns] = plan.matrixShape(shape);
-    layOut(buffer, full ? buffer.partials : rows, 1, plan.target);
+    if (!full)
+      layOut(buffer, plan.matrixShape(shape).first, 1, plan.target);
     plan.buffers.push_back(buffer);
     Output output;
     output.value = source;
@@ -150,6 +150,18 @@ void Planner::collectReductions() {
     draft.outputs.push_back(output);
     require(source, stage, nullptr);
   });
+}
+
+/// A full reduction leaves one partial per tile: how many is known once the draft's outputs are.
+void Planner::countPartials() {
+  for (const Draft &draft : plan.drafts)
+    for (const Output &output : draft.outputs) {
+      if (output.reduction == Reduction::none || output.space != Space::scalar)
+        continue;
+      Buffer &buffer = plan.buffers[output.buffer];
+      buffer.partials = plan.numTiles(draft);
+      layOut(buffer, buffer.partials, 1, plan.target);
+    }
 }
 
 void Planner::addResult(Value value, int64_t argument, unsigned result) {
@@ -248,6 +260,7 @@ LogicalResult Planner::collect() {
   collectPredicate();
   if (failed(collectResults()))
     return failure();
+  countPartials();
   llvm::stable_sort(plan.drafts, [](const Draft &a, const Draft &b) { return a.stage < b.stage; });
   return success();
 }

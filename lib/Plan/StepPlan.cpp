@@ -43,13 +43,53 @@ int64_t StepPlan::blockSize(const Draft &draft) const {
   return side >= 512 ? 128 : 64;
 }
 
+/// Blocks of `block` rows and columns; a symmetric product computes those on and below the diagonal.
+static int64_t countBlocks(int64_t rows, int64_t columns, int64_t blockRows, int64_t blockColumns, bool symmetric) {
+  int64_t down = llvm::divideCeil(rows, blockRows), across = llvm::divideCeil(columns, blockColumns);
+  return symmetric ? down * (down + 1) / 2 : down * across;
+}
+
+gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
+  auto [rows, columns] = matrixShape(draft.shape);
+  auto product = cast<ProductOpInterface>(draft.product);
+  auto type = cast<RankedTensorType>(product.getA().getType());
+  auto [aRows, aColumns] = matrixShape(type.getShape());
+  gpu::ProductShape shape{rows, columns, product.aIsTransposed() ? aRows : aColumns, matrices, type.getElementTypeBitWidth() / 8,
+                          product.symmetricResult()};
+  return gpu::chooseTile(target, shape);
+}
+
+bool StepPlan::walksRows(const Draft &draft) const {
+  return llvm::any_of(draft.outputs, [](const Output &output) { return output.reduction != Reduction::none && output.space == Space::row; });
+}
+
+std::pair<int64_t, int64_t> StepPlan::sweepExtent(const Draft &draft) const {
+  auto [rows, columns] = matrixShape(draft.shape);
+  bool pads = llvm::any_of(draft.outputs, [&](const Output &o) { return o.buffer >= 0 && buffers[o.buffer].layout == Layout::padded; });
+  if (pads)
+    return {llvm::alignTo(rows, gpu::kPadding), llvm::alignTo(columns, gpu::kPadding)};
+  return {rows, columns};
+}
+
+int64_t StepPlan::sweepTile(const Draft &draft) const {
+  auto [rows, columns] = sweepExtent(draft);
+  return walksRows(draft) ? gpu::rowsPerTile(rows, columns) : gpu::chunksPerTile(rows * llvm::divideCeil(columns, gpu::kChunk));
+}
+
 int64_t StepPlan::numTiles(const Draft &draft) const {
   auto [rows, columns] = matrixShape(draft.shape);
+  if (target.isGpu() && !draft.product) {
+    auto [rows, columns] = sweepExtent(draft);
+    return llvm::divideCeil(walksRows(draft) ? rows : rows * llvm::divideCeil(columns, gpu::kChunk), sweepTile(draft));
+  }
+  if (target.isGpu()) {
+    gpu::ProductTile tile = productTile(draft);
+    return countBlocks(rows, columns, tile.rows, tile.columns, cast<ProductOpInterface>(draft.product).symmetricResult());
+  }
   if (!draft.product)
     return llvm::divideCeil(rows, tileRows(draft));
   int64_t block = blockSize(draft);
-  int64_t down = llvm::divideCeil(rows, block), across = llvm::divideCeil(columns, block);
-  return cast<ProductOpInterface>(draft.product).symmetricResult() ? down * (down + 1) / 2 : down * across;
+  return countBlocks(rows, columns, block, block, cast<ProductOpInterface>(draft.product).symmetricResult());
 }
 
 int64_t StepPlan::tensorArgument(int64_t argument) const {
@@ -69,5 +109,5 @@ int64_t StepPlan::find(Value value, Layout layout) const {
 
 int64_t StepPlan::findReadable(Value value) const {
   int64_t plain = find(value, Layout::plain);
-  return plain >= 0 ? plain : find(value, Layout::columns);
+  return plain >= 0 ? plain : find(value, target.isGpu() ? Layout::padded : Layout::columns);
 }

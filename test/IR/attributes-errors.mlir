@@ -58,7 +58,7 @@ func.func private @use() attributes {t = #negative_cut}
 // -----
 
 // #muon.target C1
-// expected-error@+1 {{expected isa fma, dot or amx, got avx2}}
+// expected-error@+1 {{expected isa fma, dot, amx or mma, got avx2}}
 #negative_isa = #muon.target<cpu = "haswell", features = "", triple = "x86_64-unknown-linux-gnu", isa = "avx2", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>
 func.func private @use() attributes {t = #negative_isa}
 
@@ -68,3 +68,17 @@ func.func private @use() attributes {t = #negative_isa}
 // expected-error@+1 {{expected positive heights that add up to 16 lanes, got 6, 6}}
 #negative_heights = #muon.target<cpu = "haswell", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6], vector = 8, l1 = 32768, l2 = 262144>
 func.func private @use() attributes {t = #negative_heights}
+
+// -----
+
+// #muon.target C3
+// expected-error@+1 {{expected a chip with isa mma and with no other, got isa mma without one}}
+#negative_no_chip = #muon.target<cpu = "sm_80", features = "", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040>
+func.func private @use() attributes {t = #negative_no_chip}
+
+// -----
+
+// #muon.chip C1
+// expected-error@+1 {{expected positive numbers of chip A100 and block_shared of at most 1024, got 2048}}
+#negative_chip = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 1024, block_shared = 2048, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+func.func private @use() attributes {t = #negative_chip}

@@ -26,6 +26,14 @@ func.func private @target() attributes {
     isa = "dot", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 1048576>
 }
 
+// CHECK-LABEL: func.func private @gpu
+// CHECK-SAME: muon.target = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = <name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>
+func.func private @gpu() attributes {
+  muon.target = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32],
+    vector = 4, l1 = 167936, l2 = 41943040, chip = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912,
+      registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>
+}
+
 // CHECK-LABEL: func.func private @operands
 // CHECK-SAME: [#muon.operand<in, element, row_tiles, bf16, none>, #muon.operand<in, row, plain, f32, none>, #muon.operand<out, column, plain, f64, max>]
 func.func private @operands() attributes {

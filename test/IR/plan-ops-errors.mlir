@@ -115,6 +115,26 @@ muon.kernel @negative_kernel_call sweep operands [#muon.operand<in, element, pla
 
 // -----
 
+// C5
+// expected-error@+1 {{expected a tile of six positive numbers on a product, got [128, 128, 32]}}
+muon.kernel @negative_kernel_tile product of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<in, element, turned, bf16, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 tile [128, 128, 32] {
+^bb0(%sum: f32):
+  muon.yield %sum : f32
+}
+
+// -----
+
+// C6
+// expected-error@+1 {{expected gradients to be plain element inputs, got operand 1}}
+muon.kernel @negative_kernel_gradients sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 gradients [1] {
+^bb0(%g: f32):
+  muon.yield %g : f32
+}
+
+// -----
+
 // muon.index
 muon.kernel @negative_index_axis sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 1 {
 ^bb0(%c: f32):

@@ -53,7 +53,7 @@ def Muon_Space : Muon_Enum<"Space", "how the operand is indexed from the element
 
 def Muon_Layout : Muon_Enum<"Layout", "how a matrix is laid out in memory", [
   I32EnumCase<"plain", 0>, I32EnumCase<"columns", 1>, I32EnumCase<"rows", 2>, I32EnumCase<"row_tiles", 3>,
-  I32EnumCase<"column_tiles", 4>]>;
+  I32EnumCase<"column_tiles", 4>, I32EnumCase<"padded", 5>, I32EnumCase<"turned", 6>]>;
 
 def Muon_Reduction : Muon_Enum<"Reduction", "how an output combines the elements it covers", [
   I32EnumCase<"none", 0>, I32EnumCase<"add", 1>, I32EnumCase<"max", 2>, I32EnumCase<"min", 3>]>;
@@ -81,14 +81,39 @@ def Muon_TableAttr : Muon_Attr<"Table", "table"> {
   let genVerifyDecl = 1;
 }
 
+def Muon_ChipAttr : Muon_Attr<"Chip", "chip"> {
+  let summary = "an NVIDIA chip as the compiler sees it: data, no behaviour";
+  let description = [{
+    `multiprocessors` at `clock` MHz, each with `fma` multiply-adds a cycle on dense bf16 operands with f32 accumulation (tf32:
+    half), `shared` bytes of shared memory of which one block may take `block_shared`, `registers` 32-bit registers, and
+    room for `warps` warps and `blocks` blocks. `l2` is in bytes; `l2_rate` and `memory_rate` are in GB/s.
+
+    Constraints: (C1) every number is positive, and block_shared is at most shared.
+
+    ```mlir
+    #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912,
+      registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+    ```
+  }];
+  let parameters = (ins
+    StringRefParameter<"product name">:$name,
+    "unsigned":$multiprocessors, "unsigned":$clock, "unsigned":$fma,
+    "unsigned":$shared, "unsigned":$block_shared, "unsigned":$registers, "unsigned":$warps, "unsigned":$blocks,
+    "uint64_t":$l2, "unsigned":$l2_rate, "unsigned":$memory_rate);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
   let summary = "a processor as the compiler sees it: data, no behaviour";
   let description = [{
-    `isa` is how products are computed: `fma` (f32 vectors), `dot` (bf16 pairs, vdpbf16ps), `amx` (bf16 tiles).
-    `lanes` is the panel width in words, `heights` the register-tile heights that make up one panel's rows in order,
-    `vector` the f32 lanes of one register. Cache sizes are bytes per core.
+    `isa` is how products are computed: `fma` (f32 vectors), `dot` (bf16 pairs, vdpbf16ps), `amx` (bf16 tiles), `mma`
+    (warps of an NVIDIA GPU: mma.sync). `lanes` is the panel width in words, `heights` the register-tile heights that make up
+    one panel's rows in order, `vector` the f32 lanes of one register. Cache sizes are bytes per core. A GPU has lanes = 32, one warp,
+    `l1` is one multiprocessor's shared memory, and `chip` says the rest.
 
-    Constraints: (C1) isa is fma, dot or amx; (C2) heights are positive and add up to lanes.
+    Constraints: (C1) isa is fma, dot, amx or mma; (C2) heights are positive and add up to lanes; (C3) isa mma has a chip,
+    the others have none.
 
     ```mlir
     #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu",
@@ -103,9 +128,17 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
     "unsigned":$lanes,
     "::mlir::DenseI64ArrayAttr":$heights,
     "unsigned":$vector,
-    "uint64_t":$l1, "uint64_t":$l2);
+    "uint64_t":$l1, "uint64_t":$l2,
+    OptionalParameter<"::muon::ChipAttr">:$chip);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let builders = [
+    AttrBuilder<(ins "::llvm::StringRef":$cpu, "::llvm::StringRef":$features, "::llvm::StringRef":$triple, "::llvm::StringRef":$isa,
+                 "unsigned":$lanes, "::mlir::DenseI64ArrayAttr":$heights, "unsigned":$vector, "uint64_t":$l1, "uint64_t":$l2), [{
+      return $_get($_ctxt, cpu, features, triple, isa, lanes, heights, vector, l1, l2, ::muon::ChipAttr());
+    }]>
+  ];
+  let extraClassDeclaration = [{ bool isGpu() const { return getIsa() == "mma"; } }];
 }
 
 def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {

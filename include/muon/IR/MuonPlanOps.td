@@ -21,11 +21,18 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     - rows:         panel i/L, depth j, lane i%L
     - row_tiles:    bf16, tile i/16, block j/32, then [i%16][j%32]; place row_stride = elements per strip of 16
     - column_tiles: bf16, tile j/16, block i/32, then [j%16][i%32]
-    Padding of panels and tiles along the depth is zero.
+    - padded:       row-major, unit column stride; rows and columns padded to multiples of 32; place row_stride = padded columns
+    - turned:       what a product reads from the padded transpose: element (i, j) at place row_stride * j + i
+    Padding of panels and tiles along the depth is zero, and so is all of a padded matrix's.
+
+    `tile` is how a GPU computes a product: block rows, block columns and depth of one step, steps in flight (stages), then warps
+    down and across the block. `gradients` lists the operands whose memory comes with each run: on a GPU their views hold a
+    byte offset from the parameter's gradient.
 
     Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
     (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no `operand_type`;
-    (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body.
+    (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body;
+    (C5) `tile` only on products, six positive numbers; (C6) `gradients` are plain element inputs.
 
     ```mlir
     muon.kernel @decay_sweep sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>, #muon.operand<out, scalar, plain, f64, add>]
@@ -44,11 +51,11 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Muon_KernelKindAttr:$kind, UnitAttr:$symmetric, OptionalAttr<TypeAttr>:$operand_type,
     TypedArrayAttrBase<Muon_OperandAttr, "operands">:$operands, StrArrayAttr:$scalars, DenseBoolArrayAttr:$integer_scalars,
-    DefaultValuedAttr<I64Attr, "0">:$num_coefficients);
+    DefaultValuedAttr<I64Attr, "0">:$num_coefficients, OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<DenseI64ArrayAttr>:$gradients);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `` $kind (`symmetric` $symmetric^)? (`of` $operand_type^)? `operands` $operands `scalars` $scalars $integer_scalars
-    `coefficients` $num_coefficients $body attr-dict
+    `coefficients` $num_coefficients (`tile` $tile^)? (`gradients` $gradients^)? $body attr-dict
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -141,7 +148,7 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
   let summary = "one kernel over all matrices of one group";
   let description = [{
     sizes of a sweep: rows, columns, rows per tile. sizes of a product: m, n, k, block rows, block columns, k chunk.
-    A product's tile is one block of C; a symmetric product's tiles are the blocks on and below the diagonal.
+    A product's tile is one block of C (block rows and columns of the kernel's `tile` on a GPU); a symmetric product's tiles are the blocks on and below the diagonal.
 
     Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients, or what it was lowered to;
     (C2) function names a func.func.

@@ -8,6 +8,7 @@
 #ifndef MUON_PLAN_STEP_PLAN_H
 #define MUON_PLAN_STEP_PLAN_H
 
+#include "muon/Plan/GpuTiles.h"
 #include "muon/Plan/Levels.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
@@ -71,6 +72,7 @@ public:
   llvm::SmallVector<Buffer, 16> buffers;
   int64_t bytesPerMatrix = 0;
   int64_t predicate = -1; ///< buffer of the word that skips a matrix, -1 if there is none
+  int64_t matrices = 1;   ///< how many run this function; a GPU's blocks may follow it
 
   Leaves collectLeaves(const Draft &draft) const;
   /// The buffer a body reads `value` from, -1 if it has none.
@@ -82,6 +84,12 @@ public:
   int64_t tileRows(const Draft &draft) const;
   int64_t numTiles(const Draft &draft) const;
   int64_t blockSize(const Draft &draft) const;
+  /// On a GPU: the block of a product; whether a sweep's tile is whole rows (else a run of chunks) and how many; the rows and
+  /// columns a sweep covers, those of the padding among them where it writes a padded matrix.
+  gpu::ProductTile productTile(const Draft &draft) const;
+  bool walksRows(const Draft &draft) const;
+  int64_t sweepTile(const Draft &draft) const;
+  std::pair<int64_t, int64_t> sweepExtent(const Draft &draft) const;
   /// Whether the draft's launch is skipped where the predicate says so: all that come after it is computed.
   bool isGuarded(const Draft &draft) const { return predicate >= 0 && draft.stage > buffers[predicate].firstStage; }
   /// Position among the function's tensor arguments, as the program's description counts them.
@@ -96,6 +104,8 @@ Axes identityAxes(size_t rank);
 
 /// Layout of A (C_ij = Σ A_ik B_kj) or B in memory for a product of this operand type on this target.
 Layout operandLayout(ProductOpInterface product, bool isA, bool symmetric, TargetAttr target);
+/// The layout in which that operand is stored: `turned` reads what is `padded` in memory.
+inline Layout storedLayout(Layout layout) { return layout == Layout::turned ? Layout::padded : layout; }
 /// The type a value of element type `type` has in a packed layout: bf16 is widened where there is no bf16 product.
 mlir::Type packedType(mlir::Type type, TargetAttr target);
 /// Elements a panel's or a tile's depth is padded to.

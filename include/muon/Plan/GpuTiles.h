@@ -1,0 +1,55 @@
+//===- GpuTiles.h - how a GPU cuts products and sweeps into thread blocks ---------------*- C++ -*-===//
+//
+// Numbers only, shared by Plan (which counts tiles) and GPU (which emits them). The rules:
+//   - A sweep works in chunks of 8 adjacent elements of a row: 16 bytes of a 16-bit type, 32 of f32.
+//   - What changes the order of a sum (chunks per tile, rows per tile) follows from the matrix's shape alone.
+//   - A product's block may be chosen freely: every element is summed in ascending k, 16 at a time, whatever the block.
+//
+//===----------------------------------------------------------------------------------------------===//
+
+#ifndef MUON_PLAN_GPU_TILES_H
+#define MUON_PLAN_GPU_TILES_H
+
+#include "muon/IR/Muon.h"
+
+namespace muon::gpu {
+
+/// Elements a thread handles at a time.
+constexpr int64_t kChunk = 8;
+/// Rows and columns of a padded matrix are whole multiples of this.
+constexpr int64_t kPadding = 32;
+/// Threads of a sweep's block.
+constexpr int64_t kSweepThreads = 256;
+
+/// One block of a product: C (rows x columns), `depth` of k per step, `stages` steps in flight, warps down and across.
+struct ProductTile {
+  int64_t rows, columns, depth, stages, warpsDown, warpsAcross;
+
+  static ProductTile of(llvm::ArrayRef<int64_t> numbers) {
+    return {numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
+  }
+  llvm::SmallVector<int64_t, 6> numbers() const { return {rows, columns, depth, stages, warpsDown, warpsAcross}; }
+  int64_t threads() const { return 32 * warpsDown * warpsAcross; }
+  int64_t stageBytes(int64_t elementBytes) const { return (rows + columns) * depth * elementBytes; }
+  /// Accumulators wait here for the epilogue, one row of warps at a time: f32.
+  int64_t slabBytes() const { return rows / warpsDown * columns * 4; }
+  int64_t sharedBytes(int64_t elementBytes) const { return std::max(stages * stageBytes(elementBytes), slabBytes()); }
+};
+
+/// A product C (m x n) of depth k over `batch` matrices, on operands of `elementBytes` bytes.
+struct ProductShape {
+  int64_t m, n, k, batch, elementBytes;
+  bool symmetric;
+};
+
+/// The block for a product on a chip.
+ProductTile chooseTile(TargetAttr target, const ProductShape &shape);
+
+/// Chunks of one sweep tile for a matrix of `chunks` chunks: few enough tiles that one warp adds their partial sums quickly.
+int64_t chunksPerTile(int64_t chunks);
+/// Rows of one sweep tile where rows are reduced; a warp walks a row.
+int64_t rowsPerTile(int64_t rows, int64_t columns);
+
+} // namespace muon::gpu
+
+#endif // MUON_PLAN_GPU_TILES_H
