@@ -4,11 +4,12 @@
  * A request (every field but "groups" has a default):
  *   { "name": "step",                 symbol of the program
  *     "target": "cpu",                this machine; or a processor's name; several separated by commas;
- *                                   "znver4@x86-64-v3": the first one's schedule in instructions of the second
+ *                                   "znver4@x86-64-v3": the first one's schedule in instructions of the second; sm_80, ...: a GPU
  *     "dtype": "auto",                operand type of the products: auto, f32, bf16
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
  *     "nonfinite": "propagate",       or "skip"
+ *     "embed_bitcode": false,         GPU targets: also keep the kernels' LLVM IR, for the emulator
  *     "tuned": true,                  table, form, restarts and operand type from the tuning database (docs/tuning.md), or
  *                                   { "floor": 0.01, "band": [0.7, 1.3], "database": "file" }; may be given per group too. The
  *                                   report says under "tuned" which entry was used, or that none was
@@ -37,7 +38,7 @@ extern "C" {
 MUON_EXPORT const char *muon_compiler_build(void);
 /* Name of this machine's target as the compiler sees it (processor and features): part of a cache key. */
 MUON_EXPORT const char *muon_compiler_host(void);
-/* Writes the program to `path`. emit: library, object, header, asm, llvm, mlir, report, bitcode. 0 on success. */
+/* Writes the program to `path`. emit: library, object, header, asm, llvm, mlir, report, bitcode, ptx, cubin. 0 on success. */
 MUON_EXPORT int muon_compile(const char *request_json, const char *emit, const char *path);
 /* The same as text (asm, llvm, mlir, header, report), to be given to muon_compiler_free; null on failure. */
 MUON_EXPORT char *muon_compile_text(const char *request_json, const char *emit);

@@ -2,19 +2,20 @@
 
 #include "muon/Compiler/Compiler.h"
 
+#include "GpuCode.h"
 #include "LinkLibrary.h"
 #include "Report.h"
 #include "Tuned.h"
 
 #include "muon/CPU/Targets.h"
 #include "muon/Compiler/Walk.h"
+#include "muon/GPU/Targets.h"
 #include "muon/Object/CompileObject.h"
 #include "muon/Object/EmitDescription.h"
 #include "muon/Object/TranslateModule.h"
 
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Linker/Linker.h"
 
@@ -53,6 +54,7 @@ public:
     context.loadAllAvailableDialects();
   }
   llvm::Expected<std::string> emit(Emit kind);
+  llvm::Error dump(StringRef directory);
 
 private:
   llvm::Expected<Variant> plan(StringRef targetName);
@@ -61,6 +63,10 @@ private:
   std::string stepName(const GroupRequest &group);
   llvm::Expected<std::unique_ptr<llvm::Module>> generate(ArrayRef<Variant> variants);
   llvm::Expected<std::unique_ptr<llvm::Module>> generateKernels(const Variant &variant, StringRef prefix);
+  llvm::Expected<std::unique_ptr<llvm::Module>> generateBlocks(const Variant &variant);
+  llvm::Expected<std::vector<Variant>> planAll();
+  llvm::Expected<std::string> emitGpu(const Variant &variant, Emit kind);
+  llvm::Expected<TargetAttr> hostOf(ArrayRef<Variant> variants);
 
   const Request &request;
   MLIRContext context;
@@ -167,6 +173,10 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
 /// A processor's name, or SCHEDULE@PROCESSOR: how one computes, in instructions that the other has.
 static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context, StringRef text) {
   std::string error;
+  if (namesGpu(text)) {
+    FailureOr<TargetAttr> gpu = lookupGpuTarget(context, text, error);
+    return failed(gpu) ? llvm::Expected<TargetAttr>(llvm::createStringError(error)) : *gpu;
+  }
   auto [name, machine] = text.split('@');
   FailureOr<TargetAttr> target = lookupTarget(context, name, error);
   if (failed(target))
@@ -214,12 +224,22 @@ llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generateKernels(const
   return code;
 }
 
+llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generateBlocks(const Variant &variant) {
+  FirstDiagnostic diagnostic(&context);
+  std::string error;
+  std::unique_ptr<llvm::Module> code = muon::generateBlocks(*variant.planned, llvmContext, error);
+  if (!code)
+    return error.empty() ? diagnostic.error() : llvm::createStringError(error);
+  return code;
+}
+
 llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generate(ArrayRef<Variant> variants) {
-  std::unique_ptr<llvm::Module> all;
+  // Without a CPU variant it only holds the description and the images.
+  auto all = std::make_unique<llvm::Module>(request.name, llvmContext);
   SmallVector<DescribedVariant> described;
   for (auto [i, variant] : llvm::enumerate(variants)) {
     std::string prefix = "v" + std::to_string(i) + "_";
-    auto code = generateKernels(variant, prefix);
+    auto code = variant.target.isGpu() ? generateBlocks(variant) : generateKernels(variant, prefix);
     if (!code)
       return code.takeError();
     DescribedVariant description;
@@ -228,11 +248,13 @@ llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generate(ArrayRef<Var
     description.features = llvm::join(requiredFeatures(variant.target), ",");
     description.report = reportText(*variant.planned);
     description.preference = variants.size() - i; // as the request lists them
-    described.push_back(description);
-    if (!all)
-      all = std::move(*code);
-    else if (llvm::Linker::linkModules(*all, std::move(*code)))
+    if (variant.target.isGpu()) {
+      if (llvm::Error error = addImages(**code, *variant.planned, request.embedBitcode, description))
+        return std::move(error);
+    } else if (llvm::Linker::linkModules(*all, std::move(*code))) {
       return llvm::createStringError("the variants could not be linked");
+    }
+    described.push_back(std::move(description));
   }
   SmallVector<llvm::Function *> kernels;
   for (llvm::Function &function : *all)
@@ -253,17 +275,29 @@ static std::string print(Operation *op) {
   return text;
 }
 
-/// One object holds all variants.
+/// One object holds all CPU variants' code, and the GPU variants' as data.
 static llvm::Error checkOneSystem(ArrayRef<Variant> variants) {
-  auto triple = [](const Variant &variant) { return llvm::Triple(variant.target.getTriple()); };
-  llvm::Triple first = triple(variants.front());
-  for (llvm::Triple other : llvm::map_range(variants, triple)) // vendors differ between this machine and a name
-    if (other.getArch() != first.getArch() || other.getOS() != first.getOS())
-      return llvm::createStringError("expected targets of one architecture and system, got " + first.str() + " and " + other.str());
+  std::optional<llvm::Triple> first;
+  for (const Variant &variant : variants) { // vendors differ between this machine and a name
+    llvm::Triple other(variant.target.getTriple());
+    if (variant.target.isGpu())
+      continue;
+    if (first && (other.getArch() != first->getArch() || other.getOS() != first->getOS()))
+      return llvm::createStringError("expected targets of one architecture and system, got " + first->str() + " and " + other.str());
+    first = other;
+  }
   return llvm::Error::success();
 }
 
-llvm::Expected<std::string> Compilation::emit(Emit kind) {
+/// What the object is for: the first CPU variant's processor, else this machine.
+llvm::Expected<TargetAttr> Compilation::hostOf(ArrayRef<Variant> variants) {
+  for (const Variant &variant : variants)
+    if (!variant.target.isGpu())
+      return variant.target;
+  return parseTarget(&context, "native");
+}
+
+llvm::Expected<std::vector<Variant>> Compilation::planAll() {
   std::vector<Variant> variants;
   for (const std::string &name : request.targets) {
     auto variant = plan(name);
@@ -273,36 +307,87 @@ llvm::Expected<std::string> Compilation::emit(Emit kind) {
   }
   if (variants.empty())
     return llvm::createStringError("expected at least one target");
-  if (llvm::Error error = checkOneSystem(variants))
-    return error;
-  if (kind == Emit::mlir)
-    return print(*variants.front().planned);
-  if (kind == Emit::header)
-    return emitHeader(request.name, *variants.front().planned);
-  auto code = generate(variants);
+  return variants;
+}
+
+static std::string irText(const llvm::Module &code) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  code.print(stream, nullptr);
+  return text;
+}
+
+/// A GPU variant's code in one of its forms.
+llvm::Expected<std::string> Compilation::emitGpu(const Variant &variant, Emit kind) {
+  auto code = generateBlocks(variant);
   if (!code)
     return code.takeError();
-  TargetAttr target = variants.front().target;
-  if (kind == Emit::llvm || kind == Emit::bitcode) {
-    std::string text;
-    llvm::raw_string_ostream stream(text);
-    if (kind == Emit::llvm)
-      (*code)->print(stream, nullptr);
-    else
-      llvm::WriteBitcodeToFile(**code, stream);
-    return text;
-  }
+  if (kind == Emit::llvm)
+    return irText(**code);
+  if (kind == Emit::bitcode)
+    return writeBitcode(**code);
+  auto ptx = compilePtx(**code, variant.target);
+  if (!ptx || kind == Emit::ptx || kind == Emit::assembly)
+    return ptx;
+  auto cubin = assemblePtx(*ptx, variant.target.getCpu());
+  if (!cubin)
+    return cubin.takeError();
+  return kind == Emit::report ? describeGpu(*variant.planned, cubin->messages) : cubin->bytes;
+}
+
+llvm::Expected<std::string> Compilation::emit(Emit kind) {
+  llvm::Expected<std::vector<Variant>> variants = planAll();
+  if (!variants)
+    return variants.takeError();
+  if (llvm::Error error = checkOneSystem(*variants))
+    return error;
+  const Variant &front = variants->front();
+  if (kind == Emit::mlir)
+    return print(*front.planned);
+  if (kind == Emit::header)
+    return emitHeader(request.name, *front.planned);
+  bool linked = kind == Emit::object || kind == Emit::library;
+  if (front.target.isGpu() && !linked)
+    return emitGpu(front, kind);
+  if (kind == Emit::ptx || kind == Emit::cubin)
+    return llvm::createStringError("expected a GPU as the first target of this emission, got " + request.targets.front());
+  auto code = generate(*variants);
+  if (!code)
+    return code.takeError();
+  if (kind == Emit::llvm || kind == Emit::bitcode)
+    return kind == Emit::llvm ? irText(**code) : writeBitcode(**code);
+  llvm::Expected<TargetAttr> host = hostOf(*variants);
+  if (!host)
+    return host.takeError();
   if (kind == Emit::assembly || kind == Emit::report) {
-    auto text = compileAssembly(**code, target);
+    auto text = compileAssembly(**code, *host);
     if (!text || kind == Emit::assembly)
       return text;
-    return describe(*variants.front().planned, *text, "v0_");
+    return describe(*front.planned, *text, "v0_");
   }
-  auto object = compileObject(**code, target);
+  auto object = compileObject(**code, *host);
   if (!object)
     return object.takeError();
   StringRef bytes(object->data(), object->size());
   return kind == Emit::object ? bytes.str() : linkLibrary(bytes);
+}
+
+llvm::Error Compilation::dump(StringRef directory) {
+  llvm::Expected<std::vector<Variant>> variants = planAll();
+  if (!variants)
+    return variants.takeError();
+  if (variants->size() != 1 || !variants->front().target.isGpu())
+    return llvm::createStringError("expected one GPU target to dump kernels of, got " + llvm::join(request.targets, ","));
+  auto code = generateBlocks(variants->front());
+  if (!code)
+    return code.takeError();
+  return muon::dumpKernels(**code, *variants->front().planned, directory);
+}
+
+llvm::Error muon::dumpKernels(const Request &request, StringRef directory) {
+  if (llvm::Error error = checkRequest(request))
+    return error;
+  return Compilation(request).dump(directory);
 }
 
 llvm::Expected<std::string> muon::compile(const Request &request, Emit emit) {

@@ -2,6 +2,9 @@
 
 #include "Report.h"
 
+#include "GpuCode.h"
+
+#include "muon/GPU/Passes.h"
 #include "muon/IR/Muon.h"
 #include "muon/Object/HotLoop.h"
 
@@ -60,6 +63,8 @@ static json::Array describeGroups(ModuleOp planned) {
 /// How a product is computed, in words: nothing falls back without being said.
 static StringRef pathOf(KernelOp kernel, TargetAttr target) {
   bool narrow = !kernel.getOperandType()->isF32();
+  if (target.isGpu())
+    return narrow ? "16-bit operands on tensor cores (mma.sync), f32 accumulation" : "tf32 operands on tensor cores (mma.sync), f32 accumulation";
   if (!narrow)
     return "f32 multiply-adds";
   if (kernel.operandAt(0).getDtype().isF32())
@@ -149,6 +154,27 @@ std::string muon::describe(ModuleOp planned, StringRef assembly, StringRef kerne
                                  {"unroll", static_cast<int64_t>(loop.unroll)}});
   }
   program["hot_loops_per_step_of_k"] = std::move(loops);
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", json::Value(std::move(program)));
+  return text;
+}
+
+std::string muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
+  json::Object program = describeProgram(planned);
+  llvm::StringMap<KernelResources> resources = parseResources(ptxasMessages);
+  json::Array kernels;
+  for (auto kernel : planned.getOps<KernelOp>()) {
+    KernelBlock block = blockOf(kernel);
+    KernelResources used = resources.lookup(kernel.getSymName());
+    json::Object description{{"kernel", kernel.getSymName()},        {"threads", block.threads},
+                             {"dynamic_shared", block.sharedBytes},  {"static_shared", used.staticShared},
+                             {"registers", used.registers},          {"spill_bytes", used.spillStores + used.spillLoads},
+                             {"stack", used.stack}};
+    if (std::optional<ArrayRef<int64_t>> tile = kernel.getTile())
+      description["tile"] = json::Array(*tile);
+    kernels.push_back(std::move(description));
+  }
+  program["resources"] = std::move(kernels);
   std::string text;
   llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", json::Value(std::move(program)));
   return text;

@@ -15,6 +15,9 @@ std::string reportText(mlir::ModuleOp planned);
 /// The same for a person or a script, with what the hot loops of `assembly` hold, pretty-printed.
 std::string describe(mlir::ModuleOp planned, llvm::StringRef assembly, llvm::StringRef kernelPrefix);
 
+/// The same for a GPU, with what ptxas said of each kernel.
+std::string describeGpu(mlir::ModuleOp planned, llvm::StringRef ptxasMessages);
+
 } // namespace muon
 
 #endif // MUON_LIB_COMPILER_REPORT_H

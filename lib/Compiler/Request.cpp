@@ -109,10 +109,11 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
   std::string targets = "cpu";
-  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "tuned", "groups"}, path) || !map ||
+  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "embed_bitcode", "tuned", "groups"}, path) || !map ||
       !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
       !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) ||
-      !map.mapOptional("nonfinite", request.nonfinite) || !map.map("groups", request.groups))
+      !map.mapOptional("nonfinite", request.nonfinite) || !map.mapOptional("embed_bitcode", request.embedBitcode) ||
+      !map.map("groups", request.groups))
     return false;
   if (const json::Value *tuned = value.getAsObject()->get("tuned"); tuned && !readTuned(*tuned, request.tuned, path.field("tuned")))
     return false;
@@ -173,9 +174,10 @@ llvm::Error muon::readStepOptions(StringRef text, StepOptions &step) {
 llvm::Expected<Emit> muon::parseEmit(StringRef name) {
   static constexpr std::pair<StringRef, Emit> kKinds[] = {
       {"object", Emit::object}, {"library", Emit::library}, {"header", Emit::header}, {"asm", Emit::assembly},
-      {"llvm", Emit::llvm},     {"mlir", Emit::mlir},       {"report", Emit::report}, {"bitcode", Emit::bitcode}};
+      {"llvm", Emit::llvm},     {"mlir", Emit::mlir},       {"report", Emit::report}, {"bitcode", Emit::bitcode},
+      {"ptx", Emit::ptx},       {"cubin", Emit::cubin}};
   for (auto [known, kind] : kKinds)
     if (name == known)
       return kind;
-  return llvm::createStringError("unknown emission '" + name + "', expected object, library, header, asm, llvm, mlir, report or bitcode");
+  return llvm::createStringError("unknown emission '" + name + "', expected object, library, header, asm, llvm, mlir, report, bitcode, ptx or cubin");
 }

@@ -4,6 +4,7 @@
 
 #include "muon/CPU/Passes.h"
 #include "muon/Form/Passes.h"
+#include "muon/GPU/Passes.h"
 #include "muon/IR/Muon.h"
 #include "muon/Plan/Passes.h"
 
@@ -22,12 +23,12 @@ using namespace mlir;
 using namespace muon;
 
 static constexpr llvm::StringLiteral kRoom = "muon.room";
-static constexpr llvm::StringLiteral kRoomNames[] = {"ir", "form", "plan", "cpu"};
+static constexpr llvm::StringLiteral kRoomNames[] = {"ir", "form", "plan", "cpu", "gpu"};
 
 StringRef muon::roomName(Room room) { return kRoomNames[static_cast<unsigned>(room)]; }
 
 FailureOr<Room> muon::parseRoom(StringRef name) {
-  for (Room room : {Room::ir, Room::form, Room::plan, Room::cpu})
+  for (Room room : {Room::ir, Room::form, Room::plan, Room::cpu, Room::gpu})
     if (roomName(room) == name)
       return room;
   return failure();
@@ -43,6 +44,8 @@ static void buildRoom(OpPassManager &manager, Room room, ModuleOp module) {
     return buildPlanPipeline(manager, {.skipNonfinite = module->hasAttr(kSkipNonfinite)});
   case Room::cpu:
     return buildCpuPipeline(manager);
+  case Room::gpu:
+    return buildGpuPipeline(manager);
   }
 }
 
@@ -53,7 +56,7 @@ static FailureOr<Room> roomOf(ModuleOp module) {
     return Room::ir;
   FailureOr<Room> room = parseRoom(name.getValue());
   if (failed(room))
-    module.emitOpError() << "expected muon.room to be ir, form, plan or cpu, got " << name;
+    module.emitOpError() << "expected muon.room to be ir, form, plan, cpu or gpu, got " << name;
   return room;
 }
 
@@ -63,6 +66,8 @@ static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
   if (failed(at))
     return failure();
   for (unsigned next = static_cast<unsigned>(*at) + 1; next <= static_cast<unsigned>(last); ++next) {
+    if (static_cast<Room>(next) == Room::cpu && last == Room::gpu) // a kernel goes through one of the two
+      continue;
     OpPassManager manager(ModuleOp::getOperationName());
     buildRoom(manager, static_cast<Room>(next), module);
     if (failed(run(manager)))
@@ -96,24 +101,25 @@ struct WalkPass : PassWrapper<WalkPass, OperationPass<ModuleOp>> {
 };
 
 struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
-  Option<std::string> stopAfter{*this, "stop-after", llvm::cl::desc("form, plan or cpu"), llvm::cl::init("cpu")};
+  Option<std::string> stopAfter{*this, "stop-after", llvm::cl::desc("form, plan, cpu or gpu"), llvm::cl::init("cpu")};
 };
 } // namespace
 
 void muon::registerDialects(DialectRegistry &registry) {
   registry.insert<MuonDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, linalg::LinalgDialect,
-                  LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+                  LLVM::LLVMDialect, math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
 }
 
 void muon::registerPasses() {
   registerMuonFormPasses();
   registerMuonPlanPasses();
   registerMuonCPUPasses();
+  registerMuonGPUPasses();
   PassPipelineRegistration<PipelineOptions>(
       "muon-pipeline", "Walk through the rooms, from where the module stands", [](OpPassManager &manager, const PipelineOptions &options) {
         FailureOr<Room> last = parseRoom(options.stopAfter);
         if (failed(last))
-          llvm::reportFatalUsageError(Twine("expected stop-after=form, plan or cpu, got ") + options.stopAfter);
+          llvm::reportFatalUsageError(Twine("expected stop-after=form, plan, cpu or gpu, got ") + options.stopAfter);
         manager.addPass(std::make_unique<WalkPass>(*last));
       });
 }

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/ModuleTranslation.h"
 
 #include "llvm/Passes/PassBuilder.h"
@@ -32,6 +33,7 @@ std::unique_ptr<llvm::Module> muon::translate(ModuleOp module, llvm::LLVMContext
   DialectRegistry registry;
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
   module.getContext()->appendDialectRegistry(registry);
   return translateModuleToLLVMIR(*codeOf(module), context, module.getName().value_or("muon"));
 }

@@ -104,7 +104,7 @@ TEST(Request, UnknownValuesNameTheKnownOnes) {
             "unknown adjust_lr 'rms'; known: original, match_rms_adamw, spectral, none");
   EXPECT_NE(refusal(group("", R"("nonfinite": "ignore")")), "");
   EXPECT_EQ(refusal(group(""), "elf"), "unknown emission 'elf', expected object, library, header, "
-                                       "asm, llvm, mlir, report or bitcode");
+                                       "asm, llvm, mlir, report, bitcode, ptx or cubin");
 }
 
 TEST(Request, TableOutsideItsDomain) {

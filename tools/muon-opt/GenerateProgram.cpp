@@ -36,9 +36,11 @@ struct Options {
   cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
-  cl::opt<std::string> target{"target", cl::desc("cpu (this machine) or processors, comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"), cl::init("cpu"), cl::cat(category)};
-  cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode or report"), cl::init("object"), cl::cat(category)};
+  cl::opt<std::string> target{"target", cl::desc("cpu (this machine), processors or GPUs (sm_80, ...), comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"), cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin"), cl::init("object"), cl::cat(category)};
   cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"), cl::cat(category)};
+  cl::opt<bool> embedBitcode{"embed-bitcode", cl::desc("GPU targets: also keep the kernels' LLVM IR in objects and libraries, for the emulator"), cl::cat(category)};
+  cl::opt<std::string> dumpKernels{"dump-kernels", cl::desc("GPU target: write bitcode, PTX, cubin and launch facts of every kernel into this directory"), cl::cat(category)};
   cl::opt<bool> report{"report", cl::desc("also print the report"), cl::cat(category)};
   cl::opt<std::string> output{"o", cl::desc("file to write (default: standard output for text)"), cl::cat(category)};
 };
@@ -142,6 +144,7 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   request.dtype = options.dtype;
   request.form = options.form;
   request.nonfinite = options.nonfinite;
+  request.embedBitcode = options.embedBitcode;
   if (options.restarts.getNumOccurrences())
     if (llvm::Error error = readRestarts(options.restarts, request))
       return error;
@@ -170,7 +173,7 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
 }
 
 static llvm::Error write(StringRef bytes, Emit emit, StringRef path) {
-  bool binary = emit == Emit::object || emit == Emit::library || emit == Emit::bitcode;
+  bool binary = emit == Emit::object || emit == Emit::library || emit == Emit::bitcode || emit == Emit::cubin;
   if (path.empty() && binary)
     return refuse("expected -o FILE for this emission");
   if (path.empty() || path == "-") {
@@ -191,6 +194,12 @@ static llvm::Error run(const Options &options) {
   auto request = buildRequest(options);
   if (!request)
     return request.takeError();
+  if (!options.dumpKernels.empty()) {
+    if (llvm::Error error = dumpKernels(*request, options.dumpKernels))
+      return error;
+    if (!options.emit.getNumOccurrences()) // nothing else was asked for
+      return llvm::Error::success();
+  }
   auto bytes = compile(*request, *emit);
   if (!bytes)
     return bytes.takeError();

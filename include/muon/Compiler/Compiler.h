@@ -49,12 +49,14 @@ struct Request {
   std::optional<std::vector<int64_t>> restarts;
   /// propagate, or skip: a matrix whose gradient is not finite keeps its weight and states, and its status says so.
   std::string nonfinite = "propagate";
+  /// GPU targets: objects and libraries also hold the LLVM IR of the kernels, for the emulator.
+  bool embedBitcode = false;
   /// For every group that has none of its own.
   std::optional<TuningQuery> tuned;
   std::vector<GroupRequest> groups;
 };
 
-enum class Emit { object, library, header, assembly, llvm, mlir, report, bitcode };
+enum class Emit { object, library, header, assembly, llvm, mlir, report, bitcode, ptx, cubin };
 
 /// The request as include/muon-c/Compiler.h writes it. Unknown fields and values are errors that name them.
 llvm::Expected<Request> parseRequest(llvm::StringRef json);
@@ -64,12 +66,16 @@ llvm::Error readStepOptions(llvm::StringRef json, StepOptions &step);
 
 /// The request with every `tuned` replaced by what the database says for its one target, as JSON text:
 ///   {"request": {...}, "groups": [{"found": true, "device": "...", "dtype": "bf16", "floor": 0.01, "lower": 0.6816, "upper": 1.134,
-///                                  "tuned_by": "..."}, null, ...]}
-/// one entry per group, null where it is not tuned. What Python makes its cache key from.
+///                                  "own": [[3.4445, -4.775, 2.0315], ...], "tuned_by": "..."}, null, ...]}
+/// one entry per group, null where it is not tuned; own: the table it has without the database, its safety factor in the first row. What Python makes its cache key from.
 llvm::Expected<std::string> resolveTuned(llvm::StringRef json);
 
 /// The request's program as bytes or text. Files that an emission needs are temporary.
 llvm::Expected<std::string> compile(const Request &request, Emit emit);
+
+/// Writes every kernel of the request's one GPU target into `directory`: NAME.bc (the LLVM IR handed to the backend), NAME.ptx,
+/// NAME.cubin and NAME.cubin.json (how it is launched, and with what).
+llvm::Error dumpKernels(const Request &request, llvm::StringRef directory);
 
 /// Identifies this build of the compiler.
 std::string compilerBuild();

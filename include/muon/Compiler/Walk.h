@@ -8,8 +8,9 @@
 
 namespace muon {
 
-/// The rooms with a pipeline, in walking order. The module attribute `muon.room` names the last one left.
-enum class Room { ir, form, plan, cpu };
+/// The rooms with a pipeline, in walking order. After plan a module goes
+/// through cpu or gpu. The module attribute `muon.room` names the last one left.
+enum class Room { ir, form, plan, cpu, gpu };
 
 /// Module attribute: a matrix whose gradient is not finite keeps its weight and states.
 inline constexpr llvm::StringLiteral kSkipNonfinite = "muon.skip_nonfinite";
@@ -22,7 +23,7 @@ mlir::LogicalResult walk(mlir::ModuleOp module, Room last);
 
 /// Everything the rooms use.
 void registerDialects(mlir::DialectRegistry &registry);
-/// Every pass of ours, and --muon-pipeline="stop-after=form|plan|cpu".
+/// Every pass of ours, and --muon-pipeline="stop-after=form|plan|cpu|gpu".
 void registerPasses();
 
 } // namespace muon

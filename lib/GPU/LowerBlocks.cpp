@@ -1,0 +1,154 @@
+//===- LowerBlocks.cpp - muon.kernel to functions of one thread block -----------------------------===//
+
+#include "Blocks.h"
+
+#include "muon/Plan/GpuTiles.h"
+
+#include "mlir/Pass/Pass.h"
+
+namespace muon {
+#define GEN_PASS_DEF_MUONLOWERBLOCKS
+#include "muon/GPU/Passes.h.inc"
+} // namespace muon
+
+using namespace mlir;
+using namespace muon;
+using namespace muon::gpu;
+
+static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsigned output) {
+  OperandAttr operand = kernel.operandAt(i);
+  auto refuse = [&](const Twine &why) { return kernel.emitOpError() << "operand " << i << " " << operand << ": " << why; };
+  Type dtype = operand.getDtype();
+  bool out = operand.getDirection() == Direction::out, reduced = operand.getReduction() != Reduction::none;
+  bool product = kernel.getKind() == KernelKind::product;
+  if (operand.getSpace() == Space::element && !dtype.isF32() && !dtype.isBF16() && !dtype.isF16())
+    return refuse("elements are f32, bf16 or f16");
+  if (operand.getLayout() != Layout::plain && operand.getLayout() != Layout::padded && i >= kernel.numPanels())
+    return refuse("a block reads and writes plain and padded matrices");
+  if (!out)
+    return success();
+  if (product && (reduced || operand.getSpace() != Space::element))
+    return refuse("a product's block holds neither whole rows nor columns");
+  if (operand.getSpace() == Space::column)
+    return refuse("results per column are not computed");
+  if (operand.getSpace() == Space::row && !reduced && body.yieldedLevel(output) == Level::element)
+    return refuse("the value differs between columns and is not reduced");
+  if (operand.getSpace() == Space::scalar && !reduced && body.yieldedLevel(output) != Level::uniform)
+    return refuse("the value differs between elements and is not reduced");
+  return success();
+}
+
+static LogicalResult checkProduct(KernelOp kernel) {
+  OperandAttr a = kernel.operandAt(0), b = kernel.operandAt(1);
+  auto padded = [](OperandAttr operand) { return operand.getLayout() == Layout::padded || operand.getLayout() == Layout::turned; };
+  if (!padded(a) || !padded(b) || a.getDtype() != b.getDtype() || !(a.getDtype().isBF16() || a.getDtype().isF16()))
+    return kernel.emitOpError() << "expected padded or turned operands of one type, bf16 or f16, got " << a << " and " << b;
+  if (!kernel.getTile())
+    return kernel.emitOpError("expected a tile");
+  ProductTile tile = ProductTile::of(*kernel.getTile());
+  constexpr int64_t kLines = 32, kStepBytes = 64, kBlockLines = 64, kMostThreads = 1024;
+  int64_t bytes = a.getDtype().getIntOrFloatBitWidth() / 8;
+  auto divides = [](int64_t whole, int64_t part) { return whole % part == 0; };
+  if (!divides(tile.rows, kLines * tile.warpsDown) || !divides(tile.columns, kLines * tile.warpsAcross) ||
+      !divides(tile.rows, kBlockLines) || !divides(tile.columns, kBlockLines) || tile.depth * bytes != kStepBytes || tile.stages < 2 ||
+      tile.threads() > kMostThreads || !divides(std::min(tile.rows, tile.columns) * kStepBytes / 16, tile.threads()) ||
+      (kernel.getSymmetric() && tile.rows != tile.columns))
+    return kernel.emitOpError() << "tile [" << tile.numbers() << "]: expected blocks of whole 64 rows and columns (equal for symmetric products), 32 per warp, "
+                                << kStepBytes / bytes << " of k and at least 2 stages";
+  return success();
+}
+
+LogicalResult muon::gpu::checkOperands(KernelOp kernel, Body &body) {
+  unsigned output = 0;
+  for (unsigned i = 0, n = kernel.getOperands().size(); i < n; ++i) {
+    if (failed(checkOperand(kernel, body, i, output)))
+      return failure();
+    output += kernel.operandAt(i).getDirection() == Direction::out;
+  }
+  return kernel.getKind() == KernelKind::product ? checkProduct(kernel) : success();
+}
+
+KernelBlock muon::blockOf(KernelOp kernel) {
+  if (kernel.getKind() == KernelKind::sweep)
+    return {kSweepThreads, sweepSharedBytes(kernel)};
+  ProductTile tile = ProductTile::of(*kernel.getTile());
+  unsigned bytes = kernel.operandAt(0).getDtype().getIntOrFloatBitWidth() / 8;
+  return {static_cast<unsigned>(tile.threads()), static_cast<unsigned>(tile.sharedBytes(bytes))};
+}
+
+/// Blocks of a product that a multiprocessor should hold, by shared memory: what registers are limited for.
+static int64_t residentBlocks(KernelOp kernel, ChipAttr chip) {
+  KernelBlock block = blockOf(kernel);
+  constexpr int64_t kReserved = 1024, kMostRegisters = 255;
+  int64_t byShared = chip.getShared() / (block.sharedBytes + kReserved);
+  int64_t byThreads = chip.getRegisters() / (kMostRegisters + 1) / block.threads;
+  return std::max<int64_t>(1, std::min(byShared, byThreads));
+}
+
+static void setBlockAttributes(LLVM::LLVMFuncOp function, KernelOp kernel, TargetAttr target) {
+  Builder b(function.getContext());
+  KernelBlock block = blockOf(kernel);
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(block.threads)}));
+  if (kernel.getKind() == KernelKind::product)
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(residentBlocks(kernel, target.getChip())));
+}
+
+static LogicalResult lowerKernel(KernelOp kernel, TargetAttr target) {
+  OpBuilder builder(kernel);
+  Emitter e(builder, kernel.getLoc());
+  Body body(e, kernel);
+  if (failed(body.analyse()) || failed(checkOperands(kernel, body)))
+    return failure();
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), {e.generic, e.i32});
+  auto function = e.make<LLVM::LLVMFuncOp>(kernel.getSymName(), type);
+  setBlockAttributes(function, kernel, target);
+  emitFrame(e, kernel, body, function, [&](const Frame &frame) {
+    if (kernel.getKind() == KernelKind::sweep)
+      emitSweep(e, kernel, body, frame);
+    else
+      emitProduct(e, kernel, body, frame);
+  });
+  kernel.erase();
+  return success();
+}
+
+/// The block's dynamic shared memory: external, or the backend would make it one static byte.
+static void declareSharedMemory(ModuleOp module) {
+  constexpr unsigned kAlignment = 128;
+  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
+  LLVM::GlobalOp::create(builder, module.getLoc(), type, /*isConstant=*/false, LLVM::Linkage::External, kSharedMemory, Attribute(), kAlignment,
+                         static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
+}
+
+/// The target kernels of a module are for: its own attribute, else its only variant's.
+static FailureOr<TargetAttr> targetOf(ModuleOp module) {
+  auto target = module->getAttrOfType<TargetAttr>("muon.target");
+  auto variants = llvm::to_vector(module.getOps<VariantOp>());
+  if (!target && variants.size() == 1)
+    target = variants.front().getTarget();
+  if (!target)
+    return module.emitError() << "expected one muon.variant or a muon.target attribute, got " << variants.size() << " variants";
+  if (!target.isGpu())
+    return module.emitError() << "expected a GPU target, got isa " << target.getIsa();
+  return target;
+}
+
+namespace {
+struct LowerBlocks : muon::impl::MuonLowerBlocksBase<LowerBlocks> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto kernels = llvm::to_vector(module.getOps<KernelOp>());
+    if (kernels.empty())
+      return;
+    FailureOr<TargetAttr> target = targetOf(module);
+    if (failed(target))
+      return signalPassFailure();
+    declareSharedMemory(module);
+    for (KernelOp kernel : kernels)
+      if (failed(lowerKernel(kernel, *target)))
+        return signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,120 @@
+//===- MainLoop.cpp - all of k for one block of a product -----------------------------------------===//
+
+#include "MainLoop.h"
+
+#include "Fragments.h"
+#include "LaunchAbi.h"
+
+using namespace mlir;
+using namespace muon;
+using namespace muon::gpu;
+
+namespace {
+class MainLoop {
+public:
+  MainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place);
+  AccumulatorTile emit();
+
+private:
+  void startStep(Value stage, Value stepA, Value stepB);
+  void multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums);
+  void multiplyTile(ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum);
+  void wait(int64_t groups);
+
+  Emitter &e;
+  const Frame &frame;
+  ProductTile tile;
+  Type dtype;
+  int64_t stageBytes, rowTiles, columnTiles;
+  FragmentSource a, b;
+};
+} // namespace
+
+MainLoop::MainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place)
+    : e(e), frame(frame), tile(tile), dtype(kernel.operandAt(0).getDtype()), stageBytes(tile.stageBytes(frame.operands[0].bytes())),
+      rowTiles(tile.rows / tile.warpsDown / 16), columnTiles(tile.columns / tile.warpsAcross / 8),
+      a(e, frame.operands[0], frame.operands[0].attr.getLayout() == Layout::padded, tile.rows, tile.depth, place.row,
+        e.roundUp(frame.sizes[abi::kM], kPadding), place.warpRow, 0, tile.threads(), frame.thread, /*isA=*/true),
+      b(e, frame.operands[1], frame.operands[1].attr.getLayout() == Layout::turned, tile.columns, tile.depth, place.column,
+        e.roundUp(frame.sizes[abi::kN], kPadding), place.warpColumn, a.tileBytes(), tile.threads(), frame.thread, /*isA=*/false) {}
+
+void MainLoop::startStep(Value stage, Value stepA, Value stepB) {
+  a.copy(stage, stepA);
+  b.copy(stage, stepB);
+}
+
+/// Until at most `groups` of this thread's steps are on their way, for all threads.
+void MainLoop::wait(int64_t groups) {
+  e.make<NVVM::CpAsyncWaitGroupOp>(static_cast<uint32_t>(groups));
+  e.barrier();
+}
+
+/// 16 x 8 of C and 16 of k.
+void MainLoop::multiplyTile(ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum) {
+  bool half = dtype.isF16();
+  auto pairs = [&](ArrayRef<Value> words) { // mma.sync takes f16 as pairs, bf16 as words
+    SmallVector<Value> registers(words);
+    for (Value &word : registers)
+      word = half ? Value(e.make<LLVM::BitcastOp>(VectorType::get({2}, e.f16), word)) : word;
+    return registers;
+  };
+  auto result = LLVM::LLVMStructType::getLiteral(e.b.getContext(), SmallVector<Type>(4, e.f32));
+  auto type = half ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
+  Value product = e.make<NVVM::MmaOp>(result, pairs(left), pairs(right), ValueRange(ArrayRef<Value>(sum)), ArrayRef<int64_t>{16, 8, 16},
+                                      std::nullopt, std::nullopt, std::array<NVVM::MMATypes, 2>{type, type},
+                                      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
+  for (auto [i, value] : llvm::enumerate(sum))
+    value = e.make<LLVM::ExtractValueOp>(product, i);
+}
+
+void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums) {
+  SmallVector<SmallVector<Value>> rows, columns;
+  for (int64_t i = 0; i < rowTiles; ++i)
+    rows.push_back(a.load(stage, i, k));
+  for (int64_t j = 0; j < columnTiles / 2; ++j)
+    columns.push_back(b.load(stage, j, k));
+  for (int64_t i = 0; i < rowTiles; ++i)
+    for (int64_t j = 0; j < columnTiles; ++j) {
+      auto sum = MutableArrayRef<Value>(sums).slice((i * columnTiles + j) * 4, 4);
+      multiplyTile(rows[i], ArrayRef<Value>(columns[j / 2]).slice(j % 2 * 2, 2), sum);
+    }
+}
+
+AccumulatorTile MainLoop::emit() {
+  Value shared = e.sharedMemory(), one = e.index(1);
+  Value steps = e.div(e.roundUp(frame.sizes[abi::kK], kPadding), tile.depth);
+  Value strideA = a.stepBytes(), strideB = b.stepBytes(), nextA = e.integer(e.i64, 0), nextB = nextA;
+  int64_t ahead = tile.stages - 1;
+  for (int64_t i = 0; i < ahead; ++i) { // a group even where there is no step, so that groups count steps
+    e.when(e.less(e.index(i), steps), [&] { startStep(e.bytes(shared, i * stageBytes), nextA, nextB); });
+    e.make<NVVM::CpAsyncCommitGroupOp>();
+    nextA = e.add(nextA, strideA), nextB = e.add(nextB, strideB);
+  }
+  SmallVector<Value> init(rowTiles * columnTiles * 4, e.constant(e.f32, 0.0));
+  llvm::append_range(init, ValueRange{e.index(0), e.index(ahead * stageBytes), nextA, nextB});
+  constexpr size_t kCarried = 4;
+  SmallVector<Value> results = e.loop(e.index(0), steps, one, init, [&](Value step, ValueRange carried) {
+    SmallVector<Value> sums(carried.drop_back(kCarried));
+    Value read = carried[sums.size()], write = carried[sums.size() + 1];
+    Value fromA = carried[sums.size() + 2], fromB = carried[sums.size() + 3];
+    wait(ahead - 1); // and everyone is done with the stage written next
+    e.when(e.less(e.add(step, ahead), steps), [&] { startStep(e.bytes(shared, write), fromA, fromB); });
+    e.make<NVVM::CpAsyncCommitGroupOp>();
+    Value stage = e.bytes(shared, read);
+    for (int64_t k = 0; k < tile.depth * frame.operands[0].bytes() / 32; ++k)
+      multiplyStep(stage, k, sums);
+    auto following = [&](Value at) {
+      Value next = e.add(at, stageBytes);
+      return e.select(e.equal(next, tile.stages * stageBytes), e.index(0), next);
+    };
+    llvm::append_range(sums, ValueRange{following(read), following(write), e.add(fromA, strideA), e.add(fromB, strideB)});
+    return sums;
+  });
+  wait(0);
+  results.truncate(results.size() - kCarried);
+  return {rowTiles, columnTiles, std::move(results)};
+}
+
+AccumulatorTile muon::gpu::emitMainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place) {
+  return MainLoop(e, kernel, frame, tile, place).emit();
+}

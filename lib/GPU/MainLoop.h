@@ -1,0 +1,30 @@
+//===- MainLoop.h - all of k for one block of a product ---------------------------------*- C++ -*-===//
+#ifndef MUON_GPU_MAINLOOP_H
+#define MUON_GPU_MAINLOOP_H
+
+#include "Frame.h"
+
+#include "muon/Plan/GpuTiles.h"
+
+namespace muon::gpu {
+
+/// Where a block lies in C, and this thread's warp in the block (i32).
+struct BlockPlace {
+  Value row, column;         ///< first of the block
+  Value warpRow, warpColumn; ///< first of the warp's part, within the block
+};
+
+/// Accumulators of one thread: for every 16 rows and 8 columns of its warp's part, row by row, the four f32 of mma's C fragment.
+struct AccumulatorTile {
+  int64_t rowTiles, columnTiles;
+  SmallVector<Value> values;
+  Value at(int64_t row, int64_t column, int64_t i) const { return values[(row * columnTiles + column) * 4 + i]; }
+};
+
+/// Emits the multistage loop: `stages` - 1 steps of k are on their way from global memory while one is multiplied. When it is
+/// done no copy is on its way and all threads have passed a barrier: shared memory is free.
+AccumulatorTile emitMainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place);
+
+} // namespace muon::gpu
+
+#endif // MUON_GPU_MAINLOOP_H

@@ -1,0 +1,189 @@
+//===- Product.cpp - one block of a matrix product ------------------------------------------------===//
+//
+// After the main loop the accumulators go through shared memory, one row of warps at a time (a slab), so that the body reads and
+// writes matrices by rows in 16-byte chunks as a sweep does. A symmetric product computes blocks on and below the diagonal; each
+// slab is written a second time, turned, above it. Blocks on the diagonal are cut into 8 x 8 squares: those below are written from their
+// own accumulators, those above from the mirrored ones, those on it from their lower halves.
+//
+//===----------------------------------------------------------------------------------------------===//
+
+#include "Blocks.h"
+#include "Chunk.h"
+#include "LaunchAbi.h"
+#include "MainLoop.h"
+
+using namespace mlir;
+using namespace muon;
+using namespace muon::gpu;
+
+namespace {
+class Product {
+public:
+  Product(Emitter &e, KernelOp kernel, Body &body, const Frame &frame)
+      : e(e), kernel(kernel), frame(frame), tile(ProductTile::of(*kernel.getTile())), rows(frame.sizes[abi::kM]),
+        columns(frame.sizes[abi::kN]), chunk(e, kernel, body, frame, rows, columns), slabRows(tile.rows / tile.warpsDown) {}
+  void emit();
+
+private:
+  void findBlock();
+  void findTriangle();
+  Value slabAddress(Value row, Value column);
+  Value loadAccumulator(Value row, Value column);
+  void storeSlab(const AccumulatorTile &accumulators);
+  void writeDirect(Value slab);
+  void writeMirrored(Value slab);
+  void writeChunk(Value row, Value column, const Accumulators &accumulators);
+
+  Emitter &e;
+  KernelOp kernel;
+  const Frame &frame;
+  ProductTile tile;
+  Value rows, columns;
+  Chunk chunk;
+  int64_t slabRows;
+  BlockPlace place;
+  Value warpDown;   ///< which row of warps this thread belongs to
+  Value onDiagonal; ///< of a symmetric product
+};
+} // namespace
+
+//===----------------------------------------------------------------------------------------------===//
+// Which block
+//===----------------------------------------------------------------------------------------------===//
+
+/// Row r of blocks starts at tile r (r + 1) / 2; the root is off by at most one after rounding.
+void Product::findTriangle() {
+  Value wide = e.make<arith::UIToFPOp>(e.f32, e.add(e.mul(frame.tile, 8), 1));
+  Value root = e.make<arith::SubFOp>(e.make<math::SqrtOp>(wide), e.constant(e.f32, 1.0));
+  Value guess = e.make<arith::FPToSIOp>(e.i32, e.make<arith::MulFOp>(root, e.constant(e.f32, 0.5)));
+  auto start = [&](Value row) { return e.div(e.mul(row, e.add(row, 1)), 2); };
+  Value row = e.select(e.less(frame.tile, start(guess)), e.add(guess, -1), guess);
+  row = e.select(e.less(frame.tile, start(e.add(row, 1))), row, e.add(row, 1));
+  Value column = e.sub(frame.tile, start(row));
+  onDiagonal = e.equal(row, column);
+  place.row = e.mul(row, tile.rows), place.column = e.mul(column, tile.columns);
+}
+
+void Product::findBlock() {
+  if (kernel.getSymmetric()) {
+    findTriangle();
+  } else {
+    Value across = e.div(e.add(columns, tile.columns - 1), e.index(tile.columns)), row = e.div(frame.tile, across);
+    place.row = e.mul(row, tile.rows);
+    place.column = e.mul(e.sub(frame.tile, e.mul(row, across)), tile.columns);
+  }
+  Value warp = e.div(frame.thread, kWarp);
+  warpDown = e.div(warp, tile.warpsAcross);
+  place.warpRow = e.mul(warpDown, slabRows);
+  place.warpColumn = e.mul(e.rem(warp, tile.warpsAcross), tile.columns / tile.warpsAcross);
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// The slab: f32, a row after the other, groups of 8 columns exchanged so that neither rows nor columns of it collide in banks
+//===----------------------------------------------------------------------------------------------===//
+
+Value Product::slabAddress(Value row, Value column) {
+  Value key = e.mul(e.rem(e.exclusiveOr(row, e.div(row, 8)), 4), kChunk);
+  Value at = e.add(e.mul(row, tile.columns), e.exclusiveOr(column, key));
+  return e.bytes(e.sharedMemory(), e.mul(at, sizeof(float)));
+}
+
+Value Product::loadAccumulator(Value row, Value column) { return e.load(e.f32, slabAddress(row, column), sizeof(float)); }
+
+void Product::storeSlab(const AccumulatorTile &accumulators) {
+  Value lane = e.rem(frame.thread, kWarp);
+  Value row = e.div(lane, 4), column = e.add(place.warpColumn, e.mul(e.rem(lane, 4), 2));
+  for (int64_t i = 0; i < accumulators.rowTiles; ++i)
+    for (int64_t j = 0; j < accumulators.columnTiles; ++j)
+      for (int64_t half = 0; half < 2; ++half) {
+        Value pair = e.vectorOf({accumulators.at(i, j, 2 * half), accumulators.at(i, j, 2 * half + 1)});
+        e.store(pair, slabAddress(e.add(row, 16 * i + 8 * half), e.add(column, 8 * j)), 2 * sizeof(float));
+      }
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Writing C
+//===----------------------------------------------------------------------------------------------===//
+
+/// A chunk of C, unless it lies beyond what is written.
+void Product::writeChunk(Value row, Value column, const Accumulators &accumulators) {
+  Value inside = e.both(e.less(row, chunk.extentRows()), e.less(column, chunk.extentColumns()));
+  e.when(inside, [&] { chunk.emit(row, column, &accumulators, {}); });
+}
+
+void Product::writeDirect(Value slab) {
+  int64_t perRow = tile.columns / kChunk;
+  e.loop(frame.thread, e.index(slabRows * perRow), e.index(tile.threads()), [&](Value i) {
+    Value row = e.div(i, perRow), column = e.mul(e.rem(i, perRow), kChunk), inBlock = e.add(slab, row);
+    // Of a square on the diagonal the half above it is read from below.
+    Value straddles = kernel.getSymmetric() ? e.both(onDiagonal, e.equal(e.div(inBlock, kChunk), e.div(column, kChunk))) : Value();
+    auto rows = [&] {
+      SmallVector<Value> elements;
+      constexpr int64_t kVector = 4;
+      for (int64_t begin = 0; begin < kChunk; begin += kVector) {
+        Value part = e.load(VectorType::get({kVector}, e.f32), slabAddress(row, e.add(column, begin)), kVector * sizeof(float));
+        for (int64_t j = 0; j < kVector; ++j)
+          elements.push_back(e.lane(part, j));
+      }
+      return elements;
+    };
+    auto one = [&](Value j) {
+      Value other = e.add(column, j);
+      if (!straddles)
+        return loadAccumulator(row, other);
+      Value above = e.both(straddles, e.less(inBlock, other));
+      return loadAccumulator(e.select(above, e.sub(other, slab), row), e.select(above, inBlock, other));
+    };
+    auto square = [&] {
+      SmallVector<Value> elements;
+      for (int64_t j = 0; j < kChunk; ++j)
+        elements.push_back(one(e.index(j)));
+      return elements;
+    };
+    Accumulators accumulators{[&] { return straddles ? e.choose(SmallVector<Type>(kChunk, e.f32), straddles, square, rows) : rows(); }, one};
+    auto write = [&] { writeChunk(e.add(place.row, inBlock), e.add(place.column, column), accumulators); };
+    if (!straddles)
+      return write();
+    Value above = e.both(onDiagonal, e.less(e.div(inBlock, kChunk), e.div(column, kChunk)));
+    e.when(e.negate(above), write);
+  });
+}
+
+/// The slab's columns as rows of C above the diagonal. A warp takes 8 rows of 4 chunks: whole sectors of memory, all banks.
+void Product::writeMirrored(Value slab) {
+  constexpr int64_t kAcross = 4, kDown = kWarp / kAcross;
+  int64_t groups = slabRows / kChunk / kAcross;
+  e.loop(frame.thread, e.index(tile.columns * slabRows / kChunk), e.index(tile.threads()), [&](Value i) {
+    Value lane = e.rem(i, kWarp), group = e.div(i, kWarp);
+    Value first = e.mul(e.add(e.mul(e.rem(group, groups), kAcross), e.rem(lane, kAcross)), kChunk); // in the slab
+    Value row = e.add(e.mul(e.div(group, groups), kDown), e.div(lane, kAcross)), column = e.add(slab, first);
+    auto one = [&](Value j) { return loadAccumulator(e.add(first, j), row); };
+    Accumulators accumulators{[&] {
+                                SmallVector<Value> elements;
+                                for (int64_t j = 0; j < kChunk; ++j)
+                                  elements.push_back(one(e.index(j)));
+                                return elements;
+                              },
+                              one};
+    Value above = e.less(e.div(row, kChunk), e.div(column, kChunk));
+    e.when(e.either(above, e.negate(onDiagonal)),
+           [&] { writeChunk(e.add(place.column, row), e.add(place.row, column), accumulators); });
+  });
+}
+
+void Product::emit() {
+  findBlock();
+  AccumulatorTile accumulators = emitMainLoop(e, kernel, frame, tile, place);
+  for (int64_t i = 0; i < tile.warpsDown; ++i) {
+    if (i)
+      e.barrier(); // the slab before has been read
+    e.when(e.equal(warpDown, i), [&] { storeSlab(accumulators); });
+    e.barrier();
+    Value slab = e.index(i * slabRows);
+    writeDirect(slab);
+    if (kernel.getSymmetric())
+      writeMirrored(slab);
+  }
+}
+
+void muon::gpu::emitProduct(Emitter &e, KernelOp kernel, Body &body, const Frame &frame) { Product(e, kernel, body, frame).emit(); }
