@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-ROOMS = ["Polynomial", "IR", "Form", "Plan", "CPU", "GPU", "Object", "Compiler"]
+ROOMS = ["Polynomial", "IR", "Form", "Plan", "CPU", "GPU", "Object", "Compiler", "Emulator"]
 FORBIDDEN_NAMES = re.compile(r"utils?|utilit(y|ies)|common|helpers?|misc|base", re.IGNORECASE)
 SOURCES = {".cpp", ".h", ".c", ".td", ".py", ".sh", ".txt", ".json", ".toml", ".in", ".mlir", ".test", ".md", ""}
 GENERATED = {"docs/reference/dialect.md"}

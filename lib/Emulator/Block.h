@@ -1,0 +1,130 @@
+//===- Block.h - the threads of a running block --------------------------------------------------------------===//
+//
+// Each GPU thread is a fiber. It runs until it has to wait: at a barrier, at a collective of its warp, at an mbarrier. Operations find
+// the running thread by `current`.
+//
+//===---------------------------------------------------------------------------------------------------------===//
+#ifndef MUON_EMULATOR_BLOCK_H
+#define MUON_EMULATOR_BLOCK_H
+
+#include "Machine.h"
+
+#include <deque>
+#include <random>
+#include <vector>
+
+namespace muon::emulator {
+
+/// What kernels read of a thread, at fixed offsets: special registers.
+struct Registers {
+  uint32_t tid[3], ntid[3], ctaid[3], nctaid[3];
+  uint32_t laneid, warpid, dynamicSharedBytes;
+};
+
+/// One cp.async whose data has not moved yet.
+struct PendingCopy {
+  const Site *site;
+  uint8_t *destination;
+  const uint8_t *source;
+  uint32_t bytes, sourceBytes; // the rest is zero
+  uint32_t group;
+};
+
+struct Thread {
+  Registers registers;
+  uint32_t index = 0; ///< In the block.
+  Context context = nullptr;
+  bool finished = false;
+  const Site *waiting = nullptr; ///< The operation it waits at.
+  std::string waitingFor;        ///< For reports, if the site does not say all.
+  Clock clock = nullptr;         ///< Null if races are not looked for.
+
+  // Its part of a warp collective.
+  Call call = {};
+  uint32_t mask = 0;
+
+  std::vector<PendingCopy> copies;
+  uint32_t openGroup = 1; ///< The number cp.async.commit_group will give.
+
+  uint32_t epoch() const { return clock ? clock[index] : 0; }
+};
+
+/// One of the 16 hardware barriers.
+struct Barrier {
+  uint32_t expected = 0, arrived = 0;
+  std::vector<Thread *> waiting;
+  std::vector<uint64_t *> results; ///< Of the waiting, for reductions; null where there is none.
+  std::vector<uint32_t> clock;
+  uint32_t count = 0; ///< Arrivals with a true predicate.
+};
+
+struct Dimensions {
+  uint32_t x, y, z;
+  uint64_t count() const { return uint64_t(x) * y * z; }
+};
+
+struct Launch {
+  const char *kernel;
+  void (*entry)(void **parameters);
+  void **parameters;
+  Dimensions grid, block;
+  uint32_t dynamicSharedBytes;
+  unsigned checks;
+  uint32_t firstBlock; ///< Serial number.
+};
+
+class Block {
+public:
+  Block(const Launch &launch, Dimensions index);
+  /// Runs all threads to their end; false if the block was stopped.
+  bool run();
+
+  const Launch &launch;
+  Dimensions index;
+  std::vector<Thread> threads;
+  Barrier barriers[16];
+
+  Thread *lane(uint32_t warp, uint32_t lane) {
+    uint32_t t = warp * 32 + lane;
+    return t < threads.size() ? &threads[t] : nullptr;
+  }
+  /// Lets others run until somebody makes the current thread ready again.
+  void wait(Thread &thread, const Site &site, std::string what = "");
+  void makeReady(Thread &thread);
+  /// The current thread has announced its call: runs the collective when it is the last lane of it, else waits.
+  void meet(Thread &thread);
+
+  /// Reports a fault at a site. The launch will fail; the kernel goes on.
+  void report(Fault fault, const Site &site, const Thread &thread, const std::string &what, const Site *other = nullptr);
+  /// Reports a fault and ends the block. Leaves the fiber; does not return.
+  [[noreturn]] void stop(Fault fault, const Site &site, const Thread &thread, const std::string &what);
+
+  void finish(Thread &thread);
+
+private:
+  void reportDeadlock();
+
+  Context scheduler = nullptr;
+  std::deque<Thread *> ready;
+  std::mt19937_64 random;
+  uint32_t unfinished = 0;
+  bool stopped = false;
+};
+
+extern Block *block;
+extern Thread *current;
+
+/// Checks an access as far as the launch asks, and records it. The range must not be empty.
+void checkAccess(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write, bool atomic);
+/// The parts of it: bounds and alignment; whether it is defined, or that it is now; races by an engine at an epoch.
+Region *checkBounds(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write);
+void checkDefined(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes);
+void checkRaces(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes, bool write, bool atomic,
+                uint32_t engine, uint32_t epoch);
+
+/// Moves the data of the thread's copies up to `group` and tells its clock.
+void completeCopies(Thread &thread, uint32_t group);
+
+} // namespace muon::emulator
+
+#endif // MUON_EMULATOR_BLOCK_H
