@@ -49,6 +49,16 @@ static llvm::Error checkKey(const TuningKey &key) {
   return llvm::Error::success();
 }
 
+/// p(x/s) as a polynomial of x, in the first row.
+static Table foldSafety(Table table, double safety) {
+  double power = safety;
+  for (double &c : table.rows.front().c) {
+    c /= power;
+    power *= safety * safety;
+  }
+  return table;
+}
+
 static TuningKey makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query, const Table &table, double safety,
                          StringRef target) {
   TuningKey key;
@@ -111,6 +121,7 @@ llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context
   answer.key = makeKey(request, group, *query, (*own)->first, (*own)->second, target);
   if (llvm::Error error = checkKey(*answer.key))
     return std::move(error);
+  answer.own = foldSafety((*own)->first, (*own)->second);
   std::string path = query->database.empty() ? tuningDatabasePath() : query->database, error;
   if (!llvm::sys::fs::exists(path)) {
     answer.said = "none: tuning database '" + path + "' does not exist";
@@ -178,6 +189,10 @@ llvm::Expected<std::string> muon::resolveTuned(StringRef text) {
       facts["floor"] = tuned.key->floor;
       facts["lower"] = tuned.key->band.lower;
       facts["upper"] = tuned.key->band.upper;
+      json::Array rows;
+      for (const Row &row : tuned.own.rows)
+        rows.push_back(json::Array(row.c));
+      facts["own"] = std::move(rows);
     }
     answers.push_back(std::move(facts));
   }

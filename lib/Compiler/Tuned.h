@@ -14,6 +14,8 @@ namespace muon {
 struct TunedGroup {
   /// Absent: the step function has no table to choose (rms, exact, inverse_root, another norm).
   std::optional<TuningKey> key;
+  /// The step function's own table with its safety factor in the first row, where there is a key.
+  Table own;
   /// The entry's plan: options of the step function; absent: there is no entry.
   std::optional<llvm::json::Object> plan;
   /// The line for the report: which entry, or why none.

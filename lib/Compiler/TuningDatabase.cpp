@@ -72,13 +72,13 @@ private:
 } // namespace
 
 static constexpr const char *kColumns =
-    "device, dtype, rows, columns, floor, lower, upper, compiler, asked, plan, facts, made, seconds, modelled";
+    "device, dtype, rows, columns, floor, lower, upper, compiler, asked, plan, facts, text, made, seconds, modelled";
 
 static constexpr const char *kSchema = R"(
   CREATE TABLE entries (
     device TEXT NOT NULL, dtype TEXT NOT NULL, rows INTEGER NOT NULL, columns INTEGER NOT NULL, request TEXT NOT NULL, compiler TEXT NOT NULL,
     floor REAL NOT NULL, lower REAL NOT NULL, upper REAL NOT NULL,
-    asked TEXT NOT NULL, plan TEXT NOT NULL, facts TEXT NOT NULL, made TEXT NOT NULL, seconds REAL NOT NULL, modelled INTEGER NOT NULL,
+    asked TEXT NOT NULL, plan TEXT NOT NULL, facts TEXT NOT NULL, text TEXT NOT NULL, made TEXT NOT NULL, seconds REAL NOT NULL, modelled INTEGER NOT NULL,
     PRIMARY KEY (device, dtype, rows, columns, request, compiler)
   ) WITHOUT ROWID;
   CREATE INDEX asked ON entries (asked, device, dtype, rows, columns, compiler);
@@ -174,9 +174,10 @@ static TuningEntry readEntry(Statement &row) {
   entry.asked = row.text(8);
   entry.plan = row.text(9);
   entry.facts = row.text(10);
-  entry.made = row.text(11);
-  entry.seconds = row.real(12);
-  entry.modelled = row.integer(13) != 0;
+  entry.text = row.text(11);
+  entry.made = row.text(12);
+  entry.seconds = row.real(13);
+  entry.modelled = row.integer(14) != 0;
   return entry;
 }
 
@@ -208,11 +209,11 @@ std::optional<TuningEntry> TuningDatabase::findAsked(const TuningKey &key, const
 
 bool TuningDatabase::record(const TuningEntry &entry, std::string &error) {
   error.clear();
-  std::string sql = std::string("INSERT OR REPLACE INTO entries (") + kColumns + ", request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  std::string sql = std::string("INSERT OR REPLACE INTO entries (") + kColumns + ", request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   Statement statement(handle, sql.c_str());
   const TuningKey &key = entry.key;
   statement << key.device << key.dtype << key.rows << key.columns << key.floor << key.band.lower << key.band.upper << key.compiler;
-  statement << entry.asked << entry.plan << entry.facts << entry.made << entry.seconds << int64_t(entry.modelled) << key.request();
+  statement << entry.asked << entry.plan << entry.facts << entry.text << entry.made << entry.seconds << int64_t(entry.modelled) << key.request();
   statement.step();
   if (statement.failed())
     error = "tuning database '" + path + "': " + statement.why();

@@ -134,7 +134,7 @@ def compile_program(request, workers=0, at_most=0):
     ValueError: the compiler refuses the request; its line says why.
     """
     start = time.perf_counter()
-    text = _canonical(request)
+    text = _canonical(resolve_tuned(request))
     with _lock:
         known = _loaded.get((text, workers, at_most))
         if known is not None:
@@ -151,6 +151,17 @@ def compile_program(request, workers=0, at_most=0):
         program = Program(handle, origin, time.perf_counter() - start)
         _loaded[(text, workers, at_most)] = program
         return program
+
+
+def resolve_tuned(request):
+    """The request with what the tuning database says in place of "tuned"; without that field, the request itself.
+
+    Done before the cache is asked, because the same question has another answer once the database does. Loads LLVM.
+    ValueError: a database that cannot be read, an entry that does not hold.
+    """
+    if not request.get("tuned") and not any(group.get("tuned") for group in request.get("groups", ())):
+        return request
+    return json.loads(_compiler().resolve_tuned(_canonical(request)))["request"]
 
 
 def _canonical(request):

@@ -14,7 +14,7 @@ from . import program as programs
 
 _DTYPES = {torch.float32: programs.F32, torch.bfloat16: programs.BF16}
 # Settings of a param group that a program is compiled for; lr, weight_decay and momentum come with every step.
-_COMPILED = ("nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn", "preset", "options")
+_COMPILED = ("nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn", "preset", "options", "tuned")
 _KELLER = (3.4445, -4.7750, 2.0315)
 # Scalars of a program and the param group entries that fill them.
 _SCALARS = {"lr": "lr", "wd": "weight_decay", "mu": "momentum"}
@@ -37,6 +37,9 @@ class Muon(torch.optim.Optimizer):
             states go by their names: beta2 is an entry of the param group, second_moment one of state[p].
         options: dict of further options of the step function, as in include/muon-c/Compiler.h (clip, decay,
             momentum_form, table, ...); wins over the arguments above.
+        tuned: take table, form, restarts and operand type from the tuning database (docs/tuning.md): True for an entry at
+            least as good as this preset, or a dict with floor, band, database. Where there is no entry the preset stays
+            as it is; report()["program"]["groups"][i]["tuned"] says which entry was used or that none was.
         dtype: operand type of the matrix products: auto (the fastest here within the preset's band), f32, bf16.
         form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt.
         nonfinite: propagate, or skip: a parameter with a non-finite gradient is left untouched (see `skipped`).
@@ -45,7 +48,7 @@ class Muon(torch.optim.Optimizer):
         workers: threads of a step; None: as many as torch uses, but no more than the processors allowed to us.
         seed: of stochastic rounding (options={"stochastic_rounding": True}).
 
-    preset and options may be given per param group, the others hold for the whole optimizer. Compilation happens
+    preset, options and tuned may be given per param group, the others hold for the whole optimizer. Compilation happens
     at the first step, in this process, once per set of shapes and settings; programs are kept on disk.
 
     Raises:
@@ -68,6 +71,7 @@ class Muon(torch.optim.Optimizer):
         *,
         preset="torch",
         options=None,
+        tuned=False,
         dtype="auto",
         form="auto",
         restarts=None,
@@ -105,6 +109,7 @@ class Muon(torch.optim.Optimizer):
             "adjust_lr_fn": adjust_lr_fn,
             "preset": preset,
             "options": options,
+            "tuned": tuned,
         }
         _check_group(defaults)
         super().__init__(params, defaults)
@@ -368,6 +373,7 @@ def _request(optimizer, slots, names):
                 "momentum": _name(momentum),
             },
             "options": _options(slot.group, preset == "rms"),
+            **({"tuned": slot.group["tuned"]} if slot.group["tuned"] else {}),
         })
         entry["parameters"].append(name)
     request = {"name": "muon_step", "target": "cpu", "groups": list(groups.values())}
@@ -439,11 +445,13 @@ def _check_group(group):
         raise ValueError("Number of steps must be less than 100 for computational efficiency")
     if len(group["ns_coefficients"]) != 3:
         raise ValueError("Coefficients must be a tuple of exactly 3 values")
-    if group["options"] is not None:
+    if not isinstance(group["tuned"], (bool, dict)):
+        raise ValueError(f"tuned should be True, False or a dict but is: {group['tuned']}")
+    for name in ("options", "tuned"):
         try:
-            json.dumps(group["options"])
+            json.dumps(group[name])
         except (TypeError, ValueError) as error:
-            raise ValueError(f"options should be a dict of JSON values: {error}") from None
+            raise ValueError(f"{name} should be a dict of JSON values: {error}") from None
 
 
 def _check_choice(name, value, known):

@@ -153,6 +153,7 @@ static TuningEntry entryOf(const nb::dict &from) {
   entry.asked = text("asked");
   entry.plan = text("plan");
   entry.facts = text("facts");
+  entry.text = text("text");
   entry.made = text("made");
   entry.seconds = nb::cast<double>(from["seconds"]);
   entry.modelled = nb::cast<bool>(from["modelled"]);
@@ -172,6 +173,7 @@ static nb::dict describeEntry(const TuningEntry &entry) {
   to["asked"] = entry.asked;
   to["plan"] = entry.plan;
   to["facts"] = entry.facts;
+  to["text"] = entry.text;
   to["made"] = entry.made;
   to["seconds"] = entry.seconds;
   to["modelled"] = entry.modelled;

@@ -65,6 +65,7 @@ TuningEntry makeEntry(int64_t rows = 768) {
   entry.asked = "band 0.7:1.3, floor 0.01";
   entry.plan = "{\"table\": [[1.5, -0.5]]}";
   entry.facts = "[]";
+  entry.text = "printed\nlines";
   entry.made = "2026-01-01T00:00:00Z";
   entry.seconds = 0.25;
   return entry;
@@ -80,6 +81,7 @@ TEST_F(TuningDatabaseFile, WhatIsRecordedIsFound) {
   EXPECT_EQ(found->asked, entry.asked);
   EXPECT_EQ(found->plan, entry.plan);
   EXPECT_EQ(found->facts, entry.facts);
+  EXPECT_EQ(found->text, entry.text);
   EXPECT_EQ(found->made, entry.made);
   EXPECT_EQ(found->seconds, entry.seconds);
   EXPECT_FALSE(found->modelled);

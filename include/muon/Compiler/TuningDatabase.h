@@ -52,8 +52,10 @@ struct TuningEntry {
   std::string asked;
   /// Options of the step function (include/muon-c/Compiler.h, "options") as JSON: table, form, restarts, operands.
   std::string plan;
-  /// Every candidate with its figures, as JSON; for people and plots.
+  /// Every candidate with its figures, as JSON; for plots.
   std::string facts;
+  /// The same as it was printed.
+  std::string text;
   /// When, ISO 8601 in UTC.
   std::string made;
   /// Of one step of one matrix; of the model where `modelled`.

@@ -1,0 +1,259 @@
+"""muon-tune, its database, and the three ways a tuned answer is used."""
+
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import muonc
+import muonc.torch
+from muonc import _tuning as tuning
+
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools" / "muon-tune"))
+
+KELLER = tuning.published_table("keller", 5)[1]
+YOU5 = tuning.published_table("you5")[1]
+SHAPE = (48, 96)
+
+
+@pytest.fixture(scope="module")
+def muon_tune(build_directory):
+    """Runs bin/muon-tune; standard output, or with fails=True the line of the refusal."""
+
+    def run(*words, fails=False):
+        done = subprocess.run([build_directory / "bin" / "muon-tune", *map(str, words)], capture_output=True, text=True)
+        assert (done.returncode != 0) == fails, done.stderr
+        return done.stderr.strip() if fails else done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def tuned(muon_tune, tmp_path_factory):
+    """(database, what was printed) of one small tuning."""
+    database = tmp_path_factory.mktemp("tuned") / "tuning.sqlite"
+    text = muon_tune("--shape", f"{SHAPE[0]}x{SHAPE[1]}", "--dtype", "f32", "--floor", "1e-2", "--candidates", 4, "--rounds", 2,
+                     "--table", json.dumps(YOU5[:3]), "--table", json.dumps(YOU5 + YOU5[:1]), "--database", database)
+    return database, text
+
+
+def only_entry(database):
+    (entry,) = tuning.open_database(str(database)).entries()
+    return entry
+
+
+def test_the_winner_is_verified_and_in_the_presets_band(tuned):
+    database, text = tuned
+    entry = only_entry(database)
+    plan, facts = json.loads(entry["plan"]), json.loads(entry["facts"])
+    assert (entry["rows"], entry["columns"]) == SHAPE and not entry["modelled"]
+    assert (entry["lower"], entry["upper"]) == pytest.approx(tuning.compute_band(KELLER, 1e-2))
+    assert tuning.check_band(plan["table"], entry["lower"], entry["upper"], 1e-2) == ""
+    (winner,) = [c for c in facts["candidates"] if c["rows"] == plan["table"] and c["seconds"] == entry["seconds"]]
+    assert winner["verdict"] == "verified" and winner["error"] <= max(2e-5, 1.05 * facts["baseline"]["error"])
+    assert "* " + winner["name"] in text
+
+
+def test_every_candidate_is_printed_with_its_figures(tuned):
+    database, text = tuned
+    heads = ("ms", "Gflop", "predicted band", "measured band", "error", "verdict")
+    assert all(head in text.splitlines()[1] for head in heads)
+    for candidate in json.loads(only_entry(database)["facts"])["candidates"]:
+        assert candidate["name"] in text and candidate["verdict"] in text
+
+
+def test_a_table_cut_or_cycled_by_hand_is_refused_with_its_interval(tuned):
+    assert "refused: table 'custom' maps sigma in [0.01, 0.01199] to [0.5791, 0.6818], outside [0.6818, 1.134]" in tuned[1]
+    assert "refused: table 'custom' maps sigma in [0.01, 1] to [0.0642, 0.1649], outside [0.6818, 1.134]" in tuned[1]
+
+
+def test_a_second_call_answers_from_the_database_within_50_ms(tuned, muon_tune):
+    """Of processor time, which is what the call takes where nothing else runs: it starts no thread and waits for nothing."""
+    database, text = tuned
+    words = ["--shape", f"{SHAPE[0]}x{SHAPE[1]}", "--dtype", "f32", "--floor", "0.01", "--database", database]
+
+    def spent():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    fastest = 1.0
+    for _ in range(5):
+        start = spent()
+        again = muon_tune(*words)
+        fastest = min(fastest, spent() - start)
+    assert again.startswith(only_entry(database)["text"]) and "From the tuning database" in again
+    assert fastest <= 0.050
+
+
+def test_muon_opt_uses_the_entry(tuned, build_directory):
+    database, _ = tuned
+    command = [build_directory / "bin" / "muon-opt", "--shape", "48x96", "--dtype", "f32", "--emit", "report", "-o", "-", "--tuned",
+               "--floor", "0.01", "--database", database]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    group = report["groups"][0]
+    assert group["tuned"].startswith("entry for 48x96, dtype f32, floor 0.01")
+    assert group["choice"][0]["steps"] == len(json.loads(only_entry(database)["plan"])["table"])
+
+
+def stepped(parameter, gradient, **settings):
+    optimizer = muonc.torch.Muon([parameter], lr=1.0, weight_decay=0.0, momentum=0.0, dtype="f32", **settings)
+    parameter.grad = torch.from_numpy(gradient)
+    optimizer.step()
+    return optimizer
+
+
+def test_the_optimizer_uses_the_entry_and_computes_its_table(tuned):
+    import spectra
+
+    database, _ = tuned
+    rows = json.loads(only_entry(database)["plan"])["table"]
+    gradient = np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32)
+    weight = torch.nn.Parameter(torch.zeros(SHAPE))
+    optimizer = stepped(weight, gradient, tuned={"floor": 0.01, "database": str(database)})
+    assert optimizer.report()["program"]["groups"][0]["tuned"].startswith("entry for 48x96")
+    u, s, v = np.linalg.svd(gradient.astype(np.float64), full_matrices=False)
+    expected = (u * spectra.evaluate(rows, s / np.linalg.norm(s))) @ v
+    error = np.linalg.norm(-weight.detach().numpy() - expected) / np.linalg.norm(expected)
+    assert error <= 2e-4
+
+
+def test_without_an_entry_the_preset_stands_and_the_report_says_so(tmp_path):
+    gradient = np.random.default_rng(1).standard_normal((24, 40)).astype(np.float32)
+    first, second = torch.nn.Parameter(torch.zeros(24, 40)), torch.nn.Parameter(torch.zeros(24, 40))
+    optimizer = stepped(first, gradient, tuned={"database": str(tmp_path / "none.sqlite")})
+    assert "does not exist" in optimizer.report()["program"]["groups"][0]["tuned"]
+    stepped(second, gradient)
+    assert torch.equal(first, second)
+
+
+def test_a_new_entry_is_not_hidden_by_the_program_cache(tuned, tmp_path):
+    """The same question before and after the database has an answer."""
+    database, request = tmp_path / "later.sqlite", None
+    request = {"name": "later", "dtype": "f32", "groups": [{"shape": list(SHAPE), "parameters": ["w"]}],
+               "tuned": {"floor": 0.01, "database": str(database)}}
+    before = muonc.compile_program(request).report()["program"]["groups"][0]["tuned"]
+    tuning.open_database(str(database), create=True).record(only_entry(tuned[0]))
+    after = muonc.compile_program(request).report()["program"]["groups"][0]["tuned"]
+    assert before.startswith("none: ") and after.startswith("entry for ")
+
+
+def test_tuned_is_checked():
+    with pytest.raises(ValueError, match="tuned should be True, False or a dict but is: yes"):
+        muonc.torch.Muon([torch.nn.Parameter(torch.zeros(4, 4))], tuned="yes")
+    parameter = torch.nn.Parameter(torch.zeros(4, 4))
+    with pytest.raises(ValueError, match="tuned: expected 0 < floor < 1, got 2"):
+        stepped(parameter, np.ones((4, 4), np.float32), tuned={"floor": 2})
+
+
+def test_list_export_and_import(tuned, muon_tune, tmp_path):
+    database, _ = tuned
+    copy, exported = tmp_path / "copy.sqlite", tmp_path / "entries.json"
+    assert "48x96  like keller, floor 0.01, dtype f32: degrees" in muon_tune("list", "--database", database)
+    assert muon_tune("export", exported, "--database", database).startswith("1 entries written")
+    assert muon_tune("import", exported, "--database", copy) == "1 entries added.\n"
+    assert only_entry(copy) == only_entry(database)
+
+
+def test_an_import_whose_table_leaves_its_band_adds_nothing(tuned, muon_tune, tmp_path):
+    exported, copy = tmp_path / "entries.json", tmp_path / "copy.sqlite"
+    muon_tune("export", exported, "--database", tuned[0])
+    content = json.loads(exported.read_text())
+    content["entries"].append({**content["entries"][0], "rows": 7, "plan": json.dumps({"table": YOU5[:3]})})
+    exported.write_text(json.dumps(content))
+    line = muon_tune("import", exported, "--database", copy, fails=True)
+    assert "table 'entry 2' maps sigma in [0.01, 0.01199] to [0.5791, 0.6818]" in line
+    assert tuning.open_database(str(copy)).entries() == []
+
+
+def test_a_foreign_file_is_refused_and_left(muon_tune, tmp_path):
+    foreign = tmp_path / "notes.txt"
+    foreign.write_text("not a database " * 100)
+    line = muon_tune("--shape", "8x8", "--database", foreign, fails=True)
+    assert line == f"muon-tune: tuning database '{foreign}': file is not a database; it was left as it is"
+    assert foreign.read_text() == "not a database " * 100
+
+
+def test_a_target_that_is_not_here_is_modelled(muon_tune, tmp_path):
+    database = tmp_path / "tuning.sqlite"
+    text = muon_tune("--shape", "1024x4096", "--dtype", "bf16", "--target", "sm_90", "--candidates", 3, "--database", database)
+    entry = only_entry(database)
+    assert entry["modelled"] and entry["device"] == "sm_90" and "modelled" in text
+    assert tuning.check_band(json.loads(entry["plan"])["table"], entry["lower"], entry["upper"], entry["floor"]) == ""
+
+
+@pytest.mark.parametrize("words, line", [
+    ((), "expected --shape or --gradients"),
+    (("--shape", "8"), "malformed shape '8', expected ROWSxCOLUMNS"),
+    (("--shape", "8x8", "--band", "1.3:0.7"), "malformed band '1.3:0.7', expected LOWER:UPPER with 0 < LOWER < UPPER < 2, as in 0.7:1.3"),
+    (("--shape", "8x8", "--band", "0.7:1.3", "--like", "keller"), "expected --band or --like, got both"),
+    (("--shape", "8x8", "--floor", "2"), "expected 0 < --floor < 1, got 2"),
+    (("--shape", "8x8", "--like", "exact"), "preset 'exact' has no table to choose here"),
+    (("--shape", "8x8", "--table", "you5:4"), "--table you5:4: table 'you5' has 5 rows"),
+])
+def test_refusals(muon_tune, tmp_path, words, line):
+    assert f"muon-tune: {line}" in muon_tune(*words, "--database", tmp_path / "tuning.sqlite", fails=True)
+
+
+def test_the_judge_finds_the_error_and_the_band():
+    import spectra
+
+    judge = spectra.Judge((40, 64), 1e-2)
+
+    def exact(matrix, factor=1.0):
+        u, s, v = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+        return (factor * (u * spectra.evaluate(KELLER, s)) @ v).astype(np.float32)
+
+    found = judge.judge(exact, KELLER)
+    assert found["error"] <= 1e-5
+    lower, upper = tuning.compute_band(KELLER, 1e-2)
+    assert lower - 1e-4 <= found["lower"] <= upper and found["upper"] <= tuning.compute_band(KELLER, 0.0)[1] + 1e-4
+    found = judge.judge(lambda matrix: exact(matrix, 1.5), KELLER)
+    assert found["error"] == pytest.approx(0.5, rel=1e-3) and found["upper"] > 1.5
+    assert judge.judge(lambda matrix: matrix * np.nan, KELLER)["error"] == np.inf
+
+
+def test_a_limited_table_keeps_its_limit():
+    import limited
+
+    limit = 100.0
+    lower, upper = 1e-2, 1.0
+    for row in limited.limited_table(1e-2, (5, 5, 7), limit):
+        x = np.linspace(lower, upper, 2000)
+        terms = np.array([c * x ** (2 * i + 1) for i, c in enumerate(row)])
+        assert (np.abs(terms).sum(0) <= 1.01 * limit * terms.sum(0)).all()
+        lower, upper = tuning.compute_band([row], lower, upper)
+
+
+def test_tables_made_for_rounding_round_less():
+    """f32, floor 1e-3, 17 units of Keller's 20: in Keller's band, with an emulated error not above Keller's."""
+    import limited
+
+    rows = limited.limited_table(1e-3, (5, 5, 5, 9), 250.0)
+    band = tuning.compute_band(KELLER, 1e-3)
+    _, rows = tuning.scale_into_band(rows, 1e-3, *band)
+    assert tuning.check_band(rows, *band, 1e-3) == "" and tuning.count_products(rows, "standard", [], 1, 1) == 17
+    keller = tuning.emulate(KELLER, "standard", [], "f32")["error"]
+    plain = tuning.emulate(tuning.minimax(1e-3, [5, 5, 5, 9])[1], "standard", [], "f32")["error"]
+    made = tuning.emulate(rows, "standard", [], "f32")["error"]
+    assert made <= keller and plain >= 3 * made
+
+
+def test_database_writes_from_many_processes(tmp_path):
+    database = tmp_path / "shared.sqlite"
+    script = (
+        "import sys\nfrom muonc import _tuning as t\n"
+        "base = {'device': 'd', 'dtype': 'f32', 'columns': 8, 'compiler': 'c', 'floor': 0.01, 'lower': 0.7, 'upper': 1.3, 'asked': '',\n"
+        "        'plan': '{}', 'facts': '{}', 'text': '', 'made': '', 'seconds': 1.0, 'modelled': False}\n"
+        "d = t.open_database(sys.argv[1], create=True)\n"
+        "for i in range(20): d.record({**base, 'rows': int(sys.argv[2]) * 20 + i})\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", script, str(database), str(i)], env=os.environ) for i in range(3)]
+    assert all(process.wait() == 0 for process in running)
+    assert len(tuning.open_database(str(database)).entries()) == 60

@@ -1,0 +1,191 @@
+"""Which tables, forms and restarts are worth compiling: proven in the band, emulated, ranked by the model."""
+
+import concurrent.futures
+import dataclasses
+import math
+import os
+
+from muonc import _tuning as tuning
+from spectra import F32_BAR
+
+# Safety and cushion of generated tables: plain minimax, then room above 1 for operands that narrowing lifts.
+VARIANTS = ((1.0, 0.0), (1.01, 0.0), (1.03, 0.0), (1.01, 0.1))
+# Of tables made for the rounding (limited.py); as many lists of degrees as are worth a linear program per row, of those whose
+# minimax table misses the error by no more than this factor.
+LIMITS = (100, 250, 500, 1000)
+LIMITED_LISTS = 16
+HOPELESS = 12.0
+SEARCHED = 96
+PER_CANDIDATE = 2  # tables that pass the emulation, per candidate that will be compiled
+CHUNK = 16
+EQUAL_ERROR = 1.05  # errors of one recurrence on matrices of two sizes differ by about this much
+
+
+@dataclasses.dataclass
+class Candidate:
+    name: str
+    rows: list
+    form: str
+    restarts: list
+    operands: str
+    flops: float
+    predicted: tuple  # band of the table on [floor, 1]
+    emulated: float  # relative error over the zoo, by emulation
+    norm: str = "frobenius"
+    error: float = math.nan  # the compiled program's
+    spectrum: str = ""
+    measured: tuple = (math.nan, math.nan)
+    seconds: float = math.nan
+    verdict: str = ""
+
+    @property
+    def degrees(self):
+        return [2 * len(row) - 1 for row in self.rows]
+
+    def plan(self):
+        """Options of the step function."""
+        plan = {"table": self.rows, "form": self.form, "safety": 1.0, "operands": self.operands}
+        if self.form == "gram":
+            plan["restarts"] = self.restarts
+        if self.norm != "frobenius":
+            plan["norm"] = self.norm
+        return plan
+
+    def words(self):
+        """Form and restarts as people write them: standard, gram, gram 3+2."""
+        if self.form == "standard" or not self.restarts:
+            return self.form
+        ends = [0, *self.restarts, len(self.rows)]
+        return f"gram {'+'.join(str(b - a) for a, b in zip(ends, ends[1:]))}"
+
+    def facts(self):
+        """For the database: JSON values."""
+        facts = dataclasses.asdict(self)
+        finite = {key: value for key, value in facts.items() if not (isinstance(value, float) and not math.isfinite(value))}
+        finite["degrees"] = self.degrees
+        finite["measured"] = [value for value in self.measured if math.isfinite(value)]
+        return finite
+
+
+@dataclasses.dataclass
+class Problem:
+    """One shape and what is asked of it."""
+
+    shape: tuple
+    floor: float
+    band: tuple
+    preset: str
+    own_rows: list  # the preset's table
+
+    @property
+    def sides(self):
+        return float(min(self.shape)), float(max(self.shape))
+
+
+def count(problem, rows, form, restarts):
+    return tuning.count_products(rows, form, restarts, *problem.sides)
+
+
+def error_limit(problem, baseline, asked=None):
+    """What a candidate's emulated error may be: asked for, or not above the preset's, in the standard form or its own."""
+    if asked is not None:
+        return asked
+    plain = tuning.emulate(problem.own_rows, "standard", [], baseline.operands)["error"]
+    own = EQUAL_ERROR * max(plain, baseline.emulated)
+    return max(own, F32_BAR) if baseline.operands == "f32" else own
+
+
+def generated(problem, flops):
+    """(name, rows) of minimax tables in the band that cost no more than `flops`."""
+    for safety, cushion in VARIANTS:
+        yield from tuning.search_tables(problem.floor, *problem.band, *problem.sides, flops, safety, cushion, SEARCHED)
+
+
+def limited(problem, lists):
+    """(name, rows) of tables with a limit on what cancels, for lists of degrees whose minimax table is in the band."""
+    from limited import limited_table
+
+    for degrees in lists:
+        for limit in LIMITS:
+            rows = limited_table(problem.floor, degrees, float(limit))
+            _, scaled = tuning.scale_into_band(rows, problem.floor, *problem.band) if rows else ("", [])
+            if scaled and not tuning.check_domain(scaled, 1.0):
+                yield f"limited({problem.floor:g}; {','.join(map(str, degrees))}; {limit})", scaled
+
+
+def cheaper_form(problem, rows):
+    return min(count(problem, rows, form, []) for form in ("standard", "gram"))
+
+
+def pool():
+    return concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+
+
+def proposals(problem, operands, flops, limit, most):
+    """(name, rows) of tables worth a search for their form, in the band and not dearer than `flops`, the cheapest first.
+
+    Emulated in the standard form until there are enough for `most` candidates.
+    """
+    tables = sorted(generated(problem, flops), key=lambda table: cheaper_form(problem, table[1]))
+    kept, lists = [], {}
+    with pool() as workers:
+        for start in range(0, len(tables), CHUNK):
+            chunk = tables[start : start + CHUNK]
+            errors = workers.map(lambda table: tuning.emulate(table[1], "standard", [], operands)["error"], chunk)
+            for table, error in zip(chunk, errors):
+                if error <= HOPELESS * limit:
+                    lists.setdefault(tuple(2 * len(row) - 1 for row in table[1]))
+                if error <= limit:
+                    kept.append(table)
+            if len(kept) >= PER_CANDIDATE * most:
+                break
+    return [*kept, *limited(problem, list(lists)[:LIMITED_LISTS]), *published(problem, flops)]
+
+
+def published(problem, flops):
+    """(name, rows) of published tables, scaled into the band where they fit."""
+    for name in tuning.table_names():
+        _, rows = tuning.published_table(name)
+        if cheaper_form(problem, rows) <= flops and rows != problem.own_rows and not tuning.check_domain(rows, 1.0, name):
+            _, scaled = tuning.scale_into_band(rows, problem.floor, *problem.band)
+            if scaled:
+                yield name, scaled
+
+
+def forms(problem, rows, operands, limit):
+    """(form, restarts, emulated error) that keep the limit: standard, and gram where it is cheaper."""
+    emulation = tuning.emulate(rows, "standard", [], operands)
+    if emulation["error"] > limit:
+        return
+    yield "standard", [], emulation["error"]
+    standard = count(problem, rows, "standard", [])
+    if count(problem, rows, "gram", []) >= standard:
+        return
+    restarts = tuning.search_restarts(rows, operands, limit)
+    if restarts is not None and count(problem, rows, "gram", restarts) < standard:
+        yield "gram", restarts, tuning.emulate(rows, "gram", restarts, operands)["error"]
+
+
+def propose(problem, operands, tables, limit, bar):
+    """Candidates of one operand type whose emulation keeps the limit. tables: (name, rows); bar: called per table."""
+
+    def examine(table):
+        name, rows = table
+        found = [Candidate(name, rows, form, restarts, operands, count(problem, rows, form, restarts),
+                           tuning.compute_band(rows, problem.floor), error)
+                 for form, restarts, error in forms(problem, rows, operands, limit)]
+        bar()
+        return found
+
+    with pool() as workers:
+        return [candidate for found in workers.map(examine, tables) for candidate in found]
+
+
+def rank(candidates, most):
+    """The cheapest by the model, one per list of degrees, form and operand type: that of the smallest emulated error."""
+    best = {}
+    for candidate in candidates:
+        key = tuple(candidate.degrees), candidate.words(), candidate.operands, candidate.norm
+        if key not in best or candidate.emulated < best[key].emulated:
+            best[key] = candidate
+    return sorted(best.values(), key=lambda c: (c.flops, c.emulated))[:most]

@@ -1,0 +1,220 @@
+"""muon-tune: the fastest verified table, form, restarts and operand type for a shape on this machine.
+
+    muon-tune --shape 1024x4096 --dtype bf16 --floor 1e-2 --like keller
+    muon-tune --gradients recorded.safetensors
+    muon-tune plot --shape 1024x4096 --output tuned.svg
+    muon-tune list | export FILE | import FILE
+"""
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import tempfile
+
+import answer
+
+
+def parser_of_tuning():
+    parser = argparse.ArgumentParser(prog="muon-tune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", action="append", default=[], help="ROWSxCOLUMNS; may be repeated")
+    parser.add_argument("--gradients", help="a .safetensors file of recorded momenta, or a folder of them: floors and shapes from them")
+    parser.add_argument("--quantile", type=float, default=0.1, help="with --gradients: the share of singular values below the floor (default 0.1)")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "f32", "bf16"), help="operand types a candidate may have (default auto)")
+    parser.add_argument("--target", default="cpu", help="cpu: this machine, timed; any other: ranked by the model, marked `modelled`")
+    parser.add_argument("--floor", type=float, help="smallest singular value served, relative to the Frobenius norm (default 1e-2; f32 1e-3)")
+    parser.add_argument("--band", help="LOWER:UPPER, where the singular values have to end")
+    parser.add_argument("--like", help="at least as good as this preset: its own band at the floor (default keller)")
+    parser.add_argument("--error", type=float, help="largest relative error to float64 (default: not above the preset's in the same operand type)")
+    parser.add_argument("--table", action="append", default=[], help="a further candidate: NAME, NAME:STEPS, or rows as JSON (or a file of them)")
+    parser.add_argument("--candidates", type=int, default=10, help="how many are compiled, verified and timed (default 10)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of timing (default 5)")
+    parser.add_argument("--workers", type=int, default=0, help="threads of a step (default: the runtime's)")
+    parser.add_argument("--database", help="the tuning database (default: $MUON_TUNING_DB, or tuning.sqlite in the program cache)")
+    parser.add_argument("--again", action="store_true", help="tune even where the database has an answer")
+    return parser
+
+
+def fail(line):
+    sys.exit(f"muon-tune: {line}")
+
+
+def checked(parse, text):
+    try:
+        return parse(text)
+    except ValueError as error:
+        fail(str(error))
+
+
+def tables_by_hand(texts):
+    """(name, rows) of every --table."""
+    from muonc import _tuning as tuning
+
+    tables = []
+    for text in texts:
+        if os.path.exists(text):
+            with open(text) as file:
+                name, content = os.path.basename(text), file.read()
+        else:
+            name, content = "custom", text
+        try:
+            if content.lstrip().startswith("["):
+                tables.append((name, [[float(value) for value in row] for row in json.loads(content)]))
+                continue
+            published, _, steps = content.strip().partition(":")
+            tables.append(tuning.published_table(published, int(steps) if steps else None))
+        except (ValueError, TypeError) as error:
+            fail(f"--table {text}: {error}")
+    return tables
+
+
+def open_for_writing(path):
+    from muonc import _tuning as tuning
+
+    try:
+        return tuning.open_database(path, create=True)
+    except OSError as error:
+        fail(str(error))
+
+
+def entry_of(options, shape, outcome, asked):
+    """What is recorded."""
+    from muonc import _tuning as tuning
+
+    winner = outcome["winner"]
+    problem = outcome["problem"]
+    return {
+        **answer.key_of(tuning, shape, options.dtype, options.target),
+        "floor": problem.floor, "lower": problem.band[0], "upper": problem.band[1],
+        "asked": asked,
+        "plan": json.dumps(winner.plan()),
+        "facts": json.dumps({"baseline": outcome["baseline"].facts(), "candidates": [c.facts() for c in outcome["candidates"]]}),
+        "text": outcome["text"],
+        "made": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": winner.seconds,
+        "modelled": outcome["modelled"],
+    }
+
+
+def tune_shape(options, database, shape, floor, band, recorded=()):
+    """Answers from the database, or tunes, records and prints."""
+    from muonc import _tuning as tuning
+
+    like = options.like or "keller"
+    asked = answer.words_of(like, band, floor, options.error)
+    if not options.again and not options.table:
+        entry = database.find_asked(answer.key_of(tuning, shape, options.dtype, options.target), asked)
+        if entry is not None:
+            answer.print_entry(entry)
+            return entry
+    import tuner
+
+    try:
+        outcome = tuner.tune(options, shape, like, floor, band, tables_by_hand(options.table), recorded)
+    except ValueError as error:
+        fail(str(error))
+    print(outcome["text"])
+    if outcome["winner"] is None:
+        fail(f"no candidate for {shape[0]}x{shape[1]} is verified; nothing was recorded")
+    entry = entry_of(options, shape, outcome, asked)
+    database.record(entry)
+    print(f"Recorded in {options.database}.", flush=True)
+    return entry
+
+
+def run_tuning(words):
+    options = parser_of_tuning().parse_args(words)
+    if options.band and options.like:
+        fail("expected --band or --like, got both")
+    if not options.shape and not options.gradients:
+        fail("expected --shape or --gradients")
+    if options.floor is not None and not 0 < options.floor < 1:
+        fail(f"expected 0 < --floor < 1, got {options.floor:g}")
+    if not 0 <= options.quantile < 1:
+        fail(f"expected 0 <= --quantile < 1, got {options.quantile:g}")
+    band = checked(answer.parse_band, options.band) if options.band else None
+    shapes = [checked(answer.parse_shape, text) for text in options.shape]
+
+    from muonc import _tuning as tuning
+
+    options.database = options.database or tuning.database_path()
+    database = open_for_writing(options.database)
+    # Programs of candidates are of no use to anybody else.
+    with tempfile.TemporaryDirectory(prefix="muon-tune-") as cache:
+        os.environ["MUON_CACHE_DIR"] = cache
+        if options.gradients:
+            import recorded
+
+            return recorded.tune_recorded(options, database, shapes, band, tune_shape)
+        floor = options.floor if options.floor is not None else answer.default_floor(options.dtype)
+        for shape in shapes:
+            tune_shape(options, database, shape, floor, band)
+
+
+def run_database(action, words):
+    """list, export and import."""
+    parser = argparse.ArgumentParser(prog=f"muon-tune {action}")
+    parser.add_argument("--database")
+    if action != "list":
+        parser.add_argument("file", help="JSON")
+    options = parser.parse_args(words)
+    from muonc import _tuning as tuning
+
+    path = options.database or tuning.database_path()
+    try:
+        if action == "import":
+            return import_entries(tuning.open_database(path, create=True), options.file)
+        entries = tuning.open_database(path).entries()
+    except OSError as error:
+        fail(str(error))
+    if action == "export":
+        with open(options.file, "w") as file:
+            json.dump({"application": "muon-tune", "version": 1, "entries": entries}, file, indent=1)
+        print(f"{len(entries)} entries written to {options.file}.")
+        return
+    for entry in entries:
+        plan = json.loads(entry["plan"])
+        degrees = ",".join(str(2 * len(row) - 1) for row in plan["table"])
+        print(f"{entry['rows']}x{entry['columns']}  {entry['asked']}, dtype {entry['dtype']}: degrees {degrees}, {plan['form']}, "
+              f"{plan['operands']}, {entry['seconds'] * 1e3:.2f} ms {'modelled' if entry['modelled'] else 'measured'}  "
+              f"({entry['device']}, {entry['compiler']}, {entry['made']})")
+
+
+def import_entries(database, path):
+    """Adds the entries of an export whose tables are in their bands; one that is not ends it, with nothing added."""
+    from muonc import _tuning as tuning
+
+    try:
+        with open(path) as file:
+            content = json.load(file)
+        if content["application"] != "muon-tune" or content["version"] != 1:
+            raise ValueError("expected application muon-tune, version 1")
+        for index, entry in enumerate(content["entries"]):
+            outside = tuning.check_band(json.loads(entry["plan"])["table"], entry["lower"], entry["upper"], entry["floor"],
+                                        f"entry {index + 1}")
+            if outside:
+                raise ValueError(outside)
+    except OSError as error:
+        fail(str(error))
+    except (ValueError, KeyError, TypeError) as error:
+        fail(f"{path} is not an export of muon-tune: {type(error).__name__}: {error}")
+    for entry in content["entries"]:
+        database.record(entry)
+    print(f"{len(content['entries'])} entries added.")
+
+
+def main():
+    words = sys.argv[1:]
+    action = words[0] if words else ""
+    if action in ("list", "export", "import"):
+        return run_database(action, words[1:])
+    if action == "plot":
+        import plotting
+
+        return plotting.run(words[1:])
+    return run_tuning(words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Tunes one shape: proposes, verifies, times, and says what it did."""
+
+import dataclasses
+import json
+import math
+import sys
+import time
+
+import candidates as proposing
+import models
+from candidates import EQUAL_ERROR, Candidate, Problem
+from muonc import _tuning as tuning
+from muonc import program as programs
+from spectra import F32_BAR, Judge
+from stepping import Step, request_of
+from tqdm import tqdm
+
+VERIFIED_SIDE = 256  # candidates are verified up to this short side; the winner at its own shape
+HARDEST = ("linear", "log 1e-2", "low rank + noise", "near rank one")  # there, on those spectra that decide
+TIMING = 15.0  # seconds for the rounds of timing
+TIMED_AGAIN = 1.25  # after two rounds, what is this much slower than the fastest is not timed again
+WORTH_A_TYPE = 1.3  # an operand type is tried if the preset's program in it is at most this much slower than the fastest
+
+
+def understand(options, shape, like, floor, band):
+    """The Problem: the preset's table and the band as the compiler sees them."""
+    query = {"floor": floor, "database": options.database + ".none"}
+    if band:
+        query["band"] = list(band)
+    target = options.target if models.runs_here(options.target) else "cpu"
+    request = {**request_of(shape, like, {}, options.dtype, target), "tuned": query}
+    answered = json.loads(programs._compiler().resolve_tuned(json.dumps(request)))["groups"][0]
+    if "floor" not in answered:
+        raise ValueError(answered["tuned_by"].removeprefix("none: "))
+    return Problem(shape, floor, (answered["lower"], answered["upper"]), like, answered["own"])
+
+
+def reduced(shape):
+    """The shape candidates are verified at: the same proportions, at most VERIFIED_SIDE on the short side."""
+    short = min(shape)
+    if short <= VERIFIED_SIDE:
+        return shape
+    return tuple(max(1, round(side * VERIFIED_SIDE / short)) for side in shape)
+
+
+class Tuning:
+    """One shape's tuning on this machine."""
+
+    def __init__(self, options, problem, recorded):
+        self.options, self.problem, self.recorded = options, problem, recorded
+        self.bar = tqdm(total=None, disable=not sys.stderr.isatty(), unit="step", leave=False)
+        self.judges, self.limits, self.steps = {}, {}, {}
+
+    def judge(self, shape):
+        if shape not in self.judges:
+            names = None if max(shape) <= 4 * VERIFIED_SIDE else HARDEST
+            self.judges[shape] = Judge(shape, self.problem.floor, self.recorded, names)
+        return self.judges[shape]
+
+    def step(self, candidate, shape):
+        key = json.dumps(candidate.plan()), shape
+        if key not in self.steps:
+            self.steps[key] = Step(shape, self.problem.preset, candidate.plan(), candidate.operands, self.options.workers)
+            self.bar.update()
+        return self.steps[key]
+
+    def measure_band(self, candidate, shape):
+        """Runs the compiled program over the zoo."""
+        self.bar.set_description(f"verifying {candidate.name}")
+        found = self.judge(shape).judge(self.step(candidate, shape).orthogonalize, candidate.rows, norm=candidate.norm)
+        candidate.error, candidate.spectrum = found["error"], found["spectrum"]
+        candidate.measured = (found["lower"], found["upper"])
+        self.bar.update()
+
+    def baseline(self, operands):
+        """The preset's own program in this operand type, in the form the compiler chooses for it."""
+        problem = self.problem
+        asked = Step(problem.shape, problem.preset, {}, operands, self.options.workers)
+        form, restarts = asked.choices()
+        flops = proposing.count(problem, problem.own_rows, form, restarts)
+        emulated = tuning.emulate(problem.own_rows, form, restarts, operands)["error"]
+        made = Candidate(f"preset {problem.preset}", problem.own_rows, form, restarts, operands, flops,
+                         tuning.compute_band(problem.own_rows, problem.floor), emulated)
+        made.seconds = min(asked.seconds() for _ in range(2))
+        return made
+
+    def limit(self, baseline, shape):
+        """Error limit and largest singular value: the preset's own program's in the same operand type."""
+        key = baseline.operands, shape
+        if key not in self.limits:
+            own = dataclasses.replace(baseline)
+            self.measure_band(own, shape)
+            error = EQUAL_ERROR * own.error
+            if baseline.operands == "f32":
+                error = max(error, F32_BAR)
+            self.limits[key] = (self.options.error or error, 1.005 * own.measured[1])  # power iteration is not exact
+        return self.limits[key]
+
+    def verdict(self, candidate, baseline, shape):
+        """"verified", or why not."""
+        error, largest = self.limit(baseline, shape)
+        low, high = tuning.widen_band(*self.problem.band, candidate.operands, len(candidate.rows))
+        if not candidate.error <= error:
+            return f"error above {error:.2g} ({candidate.spectrum})"
+        if candidate.measured[0] < low:
+            return f"measured below {low:.3f}"
+        if candidate.measured[1] > max(high, largest):
+            return f"measured above {max(high, largest):.3f}"
+        return "verified"
+
+    def verify(self, candidate, baseline, shape):
+        self.measure_band(candidate, shape)
+        candidate.verdict = self.verdict(candidate, baseline, shape)
+        return candidate.verdict == "verified"
+
+    def measure(self, contenders):
+        """Interleaved rounds in rotating order; the best of each: what else runs on the machine only adds."""
+        times = [[] for _ in contenders]
+        alive = list(range(len(contenders)))
+        start = time.perf_counter()
+        for index in range(self.options.rounds):
+            if index > 1 and time.perf_counter() - start > TIMING:
+                break
+            self.bar.set_description(f"timing {len(alive)}")
+            shift = index % len(alive)
+            for which in alive[shift:] + alive[:shift]:
+                times[which].append(self.step(contenders[which], self.problem.shape).seconds())
+                self.bar.update()
+            if index == 1:
+                least = min(min(values) for values in times)
+                alive = [i for i in alive if i == 0 or min(times[i]) <= TIMED_AGAIN * least]
+        for candidate, values in zip(contenders, times):
+            candidate.seconds = min(values)
+
+    def choose(self, contenders, baseline):
+        """The fastest that is verified at its own shape too, and a line about that."""
+        shape = self.problem.shape
+        for candidate in sorted((c for c in contenders if not math.isnan(c.seconds)), key=lambda c: c.seconds):
+            if reduced(shape) == shape:
+                return candidate, f"Verified at {shape[0]}x{shape[1]}."
+            if self.verify(candidate, baseline[candidate.operands], shape):
+                error, _ = self.limit(baseline[candidate.operands], shape)
+                small = "x".join(str(side) for side in reduced(shape))
+                return candidate, (f"Verified at {small}; the winner at {shape[0]}x{shape[1]} too: error {candidate.error:.2g}, at most "
+                                   f"{error:.2g}, band {candidate.measured[0]:.3f}..{candidate.measured[1]:.3f}.")
+        return None, ""
+
+    def affordable(self, contenders, baseline):
+        """As many of the cheapest as two rounds have time for."""
+        most = max(3, int(TIMING / 2 / baseline.seconds))
+        return sorted(contenders, key=lambda c: c.flops)[:most]
+
+
+def operand_types(options, work):
+    """The preset's programs by operand type, those that are worth trying."""
+    types = ("f32", "bf16") if options.dtype == "auto" else (options.dtype,)
+    baselines = {operands: work.baseline(operands) for operands in types}
+    least = min(made.seconds for made in baselines.values())
+    return {operands: made for operands, made in baselines.items() if made.seconds <= WORTH_A_TYPE * least}
+
+
+def refuse_by_band(problem, tables):
+    """Splits tables given by hand into those in the band and refusals."""
+    good, refused = [], []
+    for name, rows in tables:
+        outside = tuning.check_domain(rows, 1.0, name) or tuning.check_band(rows, *problem.band, problem.floor, name)
+        (refused if outside else good).append((name, rows) if not outside else f"refused: {outside}")
+    return good, refused
+
+
+def gather(options, problem, work, baselines, by_hand):
+    """The candidates worth compiling, over all operand types."""
+    found = []
+    for operands, baseline in baselines.items():
+        limit = proposing.error_limit(problem, baseline, options.error)
+        work.bar.set_description(f"emulating tables in {operands}")
+        tables = proposing.proposals(problem, operands, baseline.flops, limit, options.candidates)
+        found += proposing.propose(problem, operands, tables, limit, work.bar.update)
+        found += [c for c in proposing.propose(problem, operands, by_hand, math.inf, work.bar.update) if c.form == "standard"]
+    named = {name for name, _ in by_hand}
+    ranked = proposing.rank([c for c in found if c.name not in named], options.candidates)
+    return ranked + [c for c in found if c.name in named]
+
+
+def tune(options, shape, like, floor, band, by_hand, recorded=()):
+    """{"problem", "winner", "baseline", "candidates", "text", "modelled"}."""
+    problem = understand(options, shape, like, floor, band)
+    good, refused = refuse_by_band(problem, by_hand)
+    if not models.runs_here(options.target):
+        return models.tune(options, problem, good, refused)
+    work = Tuning(options, problem, recorded)
+    baselines = operand_types(options, work)
+    verified_at = reduced(shape)
+    contenders = [c for c in gather(options, problem, work, baselines, good)]
+    own = [made for made in baselines.values() if not tuning.check_band(made.rows, *problem.band, floor)]
+    passed = [c for c in contenders if work.verify(c, baselines[c.operands], verified_at)]
+    for made in baselines.values():
+        work.verify(made, made, verified_at)
+    baseline = min(baselines.values(), key=lambda made: made.seconds)
+    work.measure([baseline, *[made for made in own if made is not baseline], *work.affordable(passed, baseline)])
+    winner, where = work.choose([made for made in own if made.verdict == "verified"] + passed, baselines)
+    work.bar.close()
+    everyone = sorted([*baselines.values(), *contenders], key=lambda c: (math.isnan(c.seconds), c.seconds, c.flops))
+    return {"problem": problem, "winner": winner, "baseline": baseline, "candidates": everyone, "modelled": False,
+            "text": describe(problem, everyone, winner, baseline, [*refused, where], options)}
+
+
+def describe(problem, everyone, winner, baseline, notes, options):
+    """The printed table, and notes below it."""
+    lines = [f"{problem.shape[0]}x{problem.shape[1]}, dtype {options.dtype}, floor {problem.floor:g}, band {problem.band[0]:.4g}:{problem.band[1]:.4g}, "
+             f"preset {problem.preset}, target {options.target}, {tuning.device(options.target)}"]
+    heads = ("candidate", "operands", "form", "ms", "Gflop", "predicted band", "measured band", "error", "verdict")
+    rows = [heads]
+    for c in everyone:
+        mark = "* " if c is winner else ""
+        rows.append((mark + c.name, c.operands, c.words(), "-" if math.isnan(c.seconds) else f"{c.seconds * 1e3:.2f}", f"{c.flops / 1e9:.3g}",
+                     f"{c.predicted[0]:.3f}..{c.predicted[1]:.3f}",
+                     "-" if math.isnan(c.measured[0]) else f"{c.measured[0]:.3f}..{c.measured[1]:.3f}",
+                     f"{c.emulated:.2g} emulated" if math.isnan(c.error) else f"{c.error:.2g}", c.verdict))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines += [note for note in notes if note]
+    if winner is not None and winner.seconds and not math.isnan(winner.seconds):
+        lines.append(f"Fastest verified: {winner.name}, {winner.words()}, {winner.operands}: {winner.seconds * 1e3:.2f} ms, "
+                     f"{baseline.seconds / winner.seconds:.2f} times as fast as {baseline.name} ({baseline.words()}, {baseline.operands}).")
+    return "\n".join(lines)
