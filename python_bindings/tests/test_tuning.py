@@ -257,3 +257,75 @@ def test_database_writes_from_many_processes(tmp_path):
     running = [subprocess.Popen([sys.executable, "-c", script, str(database), str(i)], env=os.environ) for i in range(3)]
     assert all(process.wait() == 0 for process in running)
     assert len(tuning.open_database(str(database)).entries()) == 60
+
+
+def test_a_plot_is_written(tuned, muon_tune, tmp_path):
+    for name, begins in (("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")):
+        text = muon_tune("plot", "--shape", "48x96", "--database", tuned[0], "--output", tmp_path / name)
+        assert "candidates drawn in" in text and (tmp_path / name).read_bytes().startswith(begins)
+    assert "no entry for 9x9" in muon_tune("plot", "--shape", "9x9", "--database", tuned[0], fails=True)
+    assert "expected --output FILE.svg or FILE.png" in muon_tune("plot", "--shape", "9x9", "--output", "x.gif", fails=True)
+
+
+def test_the_front_is_what_nothing_betters():
+    import plotting
+
+    assert plotting.pareto([(3, 1.0), (1, 2.0), (2, 2.5), (2, 1.5)]) == [(1, 2.0), (2, 1.5), (3, 1.0)]
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """A folder of two recordings: layers of known singular values."""
+    from safetensors.numpy import save_file
+
+    folder, generator = tmp_path_factory.mktemp("recorded"), np.random.default_rng(2)
+
+    def matrix(rows, columns, lowest):
+        u = np.linalg.qr(generator.standard_normal((rows, rows)))[0]
+        v = np.linalg.qr(generator.standard_normal((columns, columns)))[0][:rows]
+        return ((u * np.geomspace(1.0, lowest, rows)) @ v).astype(np.float32)
+
+    for step in range(2):
+        save_file({"h.0.attn": matrix(24, 24, 0.5), "h.1.attn": matrix(24, 24, 0.4), "h.0.mlp": matrix(24, 48, 0.05),
+                   "norm": np.ones(24, np.float32)}, folder / f"step{step}.safetensors")
+    return folder
+
+
+def test_floors_come_from_the_recorded_singular_values(recordings):
+    import recorded
+
+    spectra = recorded.read_spectra(recordings)
+    assert set(spectra) == {"h.0.attn", "h.1.attn", "h.0.mlp"} and len(spectra["h.0.attn"][1]) == 2
+    expected = np.geomspace(1.0, 0.5, 24)
+    np.testing.assert_allclose(spectra["h.0.attn"][1][0], expected / np.linalg.norm(expected), rtol=1e-5)
+    floors = recorded.floors_of(spectra, 0.1)
+    lowest = np.geomspace(1.0, 0.4, 24)
+    assert floors["h.*.attn"] == recorded.round_down(np.quantile(lowest / np.linalg.norm(lowest), 0.1)) == 0.05 * 2
+    assert floors["h.*.mlp"] < floors["h.*.attn"]
+
+
+@pytest.mark.parametrize("floor, rounded", [(0.0123, 0.01), (0.01, 0.01), (0.0099, 0.005), (0.3, 0.2), (1e-7, 1e-4)])
+def test_floors_are_rounded_down(floor, rounded):
+    import recorded
+
+    assert recorded.round_down(floor) == pytest.approx(rounded)
+
+
+def test_each_kind_of_layer_is_tuned_at_its_own_floor(recordings, muon_tune, tmp_path):
+    database = tmp_path / "tuning.sqlite"
+    text = muon_tune("--gradients", recordings, "--dtype", "f32", "--candidates", 2, "--rounds", 1, "--database", database)
+    assert "h.0.attn" in text and "10%" in text
+    entries = {(e["rows"], e["columns"]): e for e in tuning.open_database(str(database)).entries()}
+    assert set(entries) == {(24, 24), (24, 48)}
+    steps = {shape: len(json.loads(entry["plan"])["table"]) for shape, entry in entries.items()}
+    assert entries[24, 24]["floor"] > entries[24, 48]["floor"] and steps[24, 24] <= steps[24, 48]
+    assert f"h.*.attn  24x24: floor 0.1, T = {steps[24, 24]} " in text and 'tuned={"floor": 0.1}' in text
+
+
+def test_recordings_that_cannot_be_read_are_named(muon_tune, tmp_path):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"nothing")
+    database = tmp_path / "tuning.sqlite"
+    assert f"muon-tune: {broken}: " in muon_tune("--gradients", broken, "--database", database, fails=True)
+    line = muon_tune("--gradients", tmp_path / "absent", "--database", database, fails=True)
+    assert line == f"muon-tune: {tmp_path / 'absent'}: expected a .safetensors file or a folder of them"
