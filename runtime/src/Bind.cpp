@@ -1,6 +1,7 @@
 //===- Bind.cpp - a program meets the trainer's memory ---------------------------------------===//
 
 #include "Binding.h"
+#include "CudaExecutor.h"
 #include "Items.h"
 #include "Schedule.h"
 #include "Tensors.h"
@@ -10,9 +11,13 @@
 
 using namespace muon::runtime;
 
+/// What the driver's allocator gives, and kernels' vector accesses and bulk copies count on.
+static constexpr uintptr_t kDeviceAlignment = 256;
+
 static muon_status checkArguments(const muon_handle &handle, const muon_tensor *tensors,
                                   uint64_t count, const void *workspace, uint64_t workspaceBytes) {
-  uint64_t expected = 0, needed = handle.plan.workspaceBytes;
+  uint64_t expected = 0, needed = muon_workspace_size(&handle);
+  uintptr_t alignment = handle.cuda ? kDeviceAlignment : kCacheLine;
   for (uint32_t g = 0; g < handle.program->num_groups; ++g) {
     const muon_group &group = handle.program->groups[g];
     expected += uint64_t(group.num_parameters) * group.num_arguments;
@@ -26,9 +31,9 @@ static muon_status checkArguments(const muon_handle &handle, const muon_tensor *
     return fail(MUON_ERROR_ARGUMENT, "workspace of %llu bytes, expected at least %llu",
                 static_cast<unsigned long long>(workspace ? workspaceBytes : 0),
                 static_cast<unsigned long long>(needed));
-  if (reinterpret_cast<uintptr_t>(workspace) % kCacheLine)
-    return fail(MUON_ERROR_ARGUMENT, "workspace at %p, expected to be aligned to 64 bytes",
-                workspace);
+  if (reinterpret_cast<uintptr_t>(workspace) % alignment)
+    return fail(MUON_ERROR_ARGUMENT, "workspace at %p, expected to be aligned to %u bytes",
+                workspace, static_cast<unsigned>(alignment));
   return MUON_OK;
 }
 
@@ -38,8 +43,8 @@ static muon_status checkTensors(Binding &binding, const muon_tensor *tensors, ui
     return fail(MUON_ERROR_MEMORY, "no memory for %llu tensors",
                 static_cast<unsigned long long>(count));
   Span *span = binding.spans.data();
-  span++->print =
-      contiguousFootprint(binding.workspace, binding.workspace ? binding.plan().workspaceBytes : 0);
+  span++->print = contiguousFootprint(binding.workspace,
+                                      binding.workspace ? muon_workspace_size(binding.handle) : 0);
   binding.spans[0].written = true;
   for (uint32_t g = 0; g < binding.program().num_groups; ++g) {
     const muon_group &group = binding.program().groups[g];
@@ -109,7 +114,7 @@ static muon_status fillBinding(Binding &binding, const muon_tensor *tensors, uin
                 "no memory for a binding: %llu bytes of items, %u workers with %llu bytes each",
                 static_cast<unsigned long long>(variant.items_bytes), workers,
                 static_cast<unsigned long long>(binding.scratchPerWorker));
-  if (!binding.status) {
+  if (!binding.status && !binding.handle->cuda) {
     if (!binding.ownStatus.allocate(binding.program().num_parameters))
       return fail(MUON_ERROR_MEMORY, "no memory for the status of the parameters");
     binding.status = binding.ownStatus.data();
@@ -117,7 +122,7 @@ static muon_status fillBinding(Binding &binding, const muon_tensor *tensors, uin
   binding.head.items = binding.items.data();
   binding.oversubscribed = workers > affinityCount();
   resolveItems(binding, tensors);
-  return MUON_OK;
+  return binding.handle->cuda ? uploadTables(binding) : MUON_OK;
 }
 
 static void destroy(Binding *binding) {

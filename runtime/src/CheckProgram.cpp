@@ -118,6 +118,9 @@ static muon_status checkLaunch(const muon_program &program, const muon_variant &
   if (!launch.tiles_per_matrix || matrices * launch.tiles_per_matrix > UINT32_MAX)
     return MALFORMED("kernel '%s' has %u tiles for each of %llu matrices", kernel,
                      launch.tiles_per_matrix, static_cast<unsigned long long>(matrices));
+  if (variant.num_images && (!launch.kernel || !launch.block_threads || launch.block_threads > 1024))
+    return MALFORMED("kernel '%s' has blocks of %u threads, expected 1 to 1024", kernel,
+                     launch.block_threads);
   uint64_t itemBytes = sizeof(muon_item) + uint64_t(launch.num_operands) * sizeof(muon_view);
   uint64_t end = 0;
   if (launch.item_bytes != itemBytes || launch.item_offset % alignof(muon_item) ||
@@ -139,6 +142,10 @@ static muon_status checkLaunch(const muon_program &program, const muon_variant &
 muon_status checkVariant(const muon_program &program, const muon_variant &variant) {
   if (variant.num_stages && !variant.stages)
     return MALFORMED("variant '%s' has no stages", variant.target ? variant.target : "?");
+  for (uint32_t i = 0; i < variant.num_images; ++i)
+    if (!variant.images || !variant.images[i].data || !variant.images[i].bytes ||
+        variant.images[i].kind > MUON_IMAGE_BITCODE)
+      return MALFORMED("image %u of variant '%s' is empty", i, variant.target);
   for (uint32_t s = 0; s < variant.num_stages; ++s)
     for (uint32_t l = 0; l < variant.stages[s].num_launches; ++l)
       if (muon_status status = checkLaunch(program, variant, variant.stages[s].launches[l]))

@@ -4,6 +4,7 @@
 #define MUON_RUNTIME_HANDLE_H
 
 #include "Abi.h"
+#include "CudaProgram.h"
 #include "Waves.h"
 
 #include <atomic>
@@ -16,6 +17,7 @@ struct muon_handle {
   muon_parallel parallel = nullptr; // the trainer's pool, or null for the runtime's own
   void *pool = nullptr;
   void *library = nullptr;        // from dlopen, or null
+  muon::runtime::CudaProgram *cuda = nullptr; // of a CUDA variant; owned
   std::atomic<uint32_t> users{1}; // the trainer and its bindings; the last one frees
 };
 

@@ -16,7 +16,7 @@ static const char *targetOf(const muon_variant &variant) {
   return variant.target ? variant.target : "?";
 }
 
-/// A variant without tile functions is made for a GPU.
+/// Whether every launch has a tile function.
 static bool isForCpu(const muon_variant &variant) {
   for (uint32_t s = 0; s < variant.num_stages; ++s)
     for (uint32_t l = 0; l < variant.stages[s].num_launches; ++l)
@@ -25,8 +25,12 @@ static bool isForCpu(const muon_variant &variant) {
   return true;
 }
 
-/// Appends why the variant cannot run here; false if it can.
+/// Appends why the variant cannot run on this machine; false if it can.
 static bool appendObstacle(const muon_variant &variant, Line &text) {
+  if (isForCuda(variant)) {
+    CudaProgram probe;
+    return !findCudaDevice(variant, probe, text);
+  }
   if (!isForCpu(variant)) {
     text.append("'%s' is not for a CPU", targetOf(variant));
     return true;
@@ -38,6 +42,23 @@ static bool appendObstacle(const muon_variant &variant, Line &text) {
   return count != 0;
 }
 
+/// The variant with the highest preference among those for CUDA, or those for the CPU, that run
+/// here; null if there is none.
+static const muon_variant *pickAmong(const muon_program &program, bool cuda, Line &obstacles) {
+  const muon_variant *best = nullptr;
+  for (uint32_t v = 0; v < program.num_variants; ++v) {
+    const muon_variant &variant = program.variants[v];
+    if (isForCuda(variant) != cuda || (best && best->preference >= variant.preference))
+      continue;
+    if (obstacles.length)
+      obstacles.append("; ");
+    if (!appendObstacle(variant, obstacles))
+      best = &variant;
+  }
+  return best;
+}
+
+/// Without a wish the CPU comes first: where a trainer's tensors are is for the trainer to say.
 static muon_status pickVariant(const muon_program &program, uint32_t asked,
                                const muon_variant **picked) {
   Line obstacles;
@@ -45,25 +66,20 @@ static muon_status pickVariant(const muon_program &program, uint32_t asked,
     if (asked > program.num_variants)
       return fail(MUON_ERROR_ARGUMENT, "variant %u was asked for; program '%s' has %u", asked,
                   program.name, program.num_variants);
-    if (appendObstacle(program.variants[asked - 1], obstacles))
-      return fail(MUON_ERROR_TARGET, "this processor lacks a feature: variant %s", obstacles.text);
-    *picked = &program.variants[asked - 1];
+    const muon_variant &variant = program.variants[asked - 1];
+    if (appendObstacle(variant, obstacles))
+      return fail(MUON_ERROR_TARGET,
+                  isForCuda(variant) ? "variant %s" : "this processor lacks a feature: variant %s",
+                  obstacles.text);
+    *picked = &variant;
     return MUON_OK;
   }
-  const muon_variant *best = nullptr;
-  for (uint32_t v = 0; v < program.num_variants; ++v) {
-    const muon_variant &variant = program.variants[v];
-    if (best && best->preference >= variant.preference)
-      continue;
-    if (obstacles.length)
-      obstacles.append("; ");
-    if (!appendObstacle(variant, obstacles))
-      best = &variant;
-  }
-  if (!best)
+  *picked = pickAmong(program, false, obstacles);
+  if (!*picked)
+    *picked = pickAmong(program, true, obstacles);
+  if (!*picked)
     return fail(MUON_ERROR_TARGET, "no variant of program '%s' runs on this processor: %s",
                 program.name, obstacles.text);
-  *picked = best;
   return MUON_OK;
 }
 
@@ -78,30 +94,55 @@ static muon_status query(muon_program_query function, const muon_program **progr
 }
 
 static void destroy(muon_handle *handle) {
+  if (handle->cuda) {
+    handle->cuda->~CudaProgram();
+    free(handle->cuda);
+  }
   handle->~muon_handle();
   free(handle);
 }
 
-/// Makes the handle, with a plan for its workers, and starts or borrows them.
+/// Allocates an object that destroy() frees.
+template <typename T> static T *make() {
+  void *memory = nullptr;
+  return posix_memalign(&memory, alignof(T), sizeof(T)) ? nullptr : new (memory) T;
+}
+
+static muon_status makeCuda(muon_handle &handle) {
+  handle.cuda = make<CudaProgram>();
+  if (!handle.cuda)
+    return fail(MUON_ERROR_MEMORY, "no memory for a handle");
+  Line obstacle;
+  if (!findCudaDevice(*handle.variant, *handle.cuda, obstacle))
+    return fail(MUON_ERROR_TARGET, "variant %s", obstacle.text);
+  return loadCudaProgram(*handle.program, *handle.variant, *handle.cuda);
+}
+
+/// Makes the handle, with a plan for its workers, and starts or borrows them. A GPU has none.
 static muon_status makeHandle(const muon_program *program, const muon_variant *variant,
                               const muon_options *options, muon_handle **handle) {
   uint32_t workers = options && options->workers ? options->workers : defaultWorkers();
   if (workers > pool::kMaxWorkers)
     workers = pool::kMaxWorkers;
-  void *memory = nullptr;
-  if (posix_memalign(&memory, alignof(muon_handle), sizeof(muon_handle)))
+  bool cuda = isForCuda(*variant);
+  muon_handle *made = make<muon_handle>();
+  if (!made)
     return fail(MUON_ERROR_MEMORY, "no memory for a handle");
-  muon_handle *made = new (memory) muon_handle;
   made->program = program;
   made->variant = variant;
-  made->workers = workers;
-  made->parallel = options ? options->parallel : nullptr;
+  made->workers = cuda ? 0 : workers;
+  made->parallel = options && !cuda ? options->parallel : nullptr;
   made->pool = options ? options->pool : nullptr;
-  if (!planWaves(*program, *variant, workers, made->plan)) {
+  if (!planWaves(*program, *variant, made->workers, made->plan)) {
     destroy(made);
     return fail(MUON_ERROR_MEMORY, "no memory for the plan of program '%s'", program->name);
   }
-  if (!made->parallel && !pool::retain(workers)) {
+  if (cuda) {
+    if (muon_status status = makeCuda(*made)) {
+      destroy(made);
+      return status;
+    }
+  } else if (!made->parallel && !pool::retain(workers)) {
     destroy(made);
     return fail(MUON_ERROR_MEMORY, "the system refused a thread: %u workers were wanted", workers);
   }
@@ -115,7 +156,7 @@ void retainHandle(muon_handle *handle) { handle->users.fetch_add(1, std::memory_
 void releaseHandle(muon_handle *handle) {
   if (handle->users.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
-  if (!handle->parallel)
+  if (!handle->parallel && !handle->cuda)
     pool::release();
   if (handle->library)
     dlclose(handle->library);
@@ -181,6 +222,8 @@ const muon_variant *muon_variant_in_use(const muon_handle *handle) {
 uint32_t muon_workers(const muon_handle *handle) { return handle ? handle->workers : 0; }
 
 uint64_t muon_workspace_size(const muon_handle *handle) {
-  return handle ? handle->plan.workspaceBytes : 0;
+  if (!handle)
+    return 0;
+  return handle->cuda ? handle->cuda->tables.end : handle->plan.workspaceBytes;
 }
 }

@@ -2,6 +2,7 @@
 
 #include "Binding.h"
 #include "CpuExecutor.h"
+#include "CudaExecutor.h"
 #include "Schedule.h"
 #include "Tensors.h"
 
@@ -92,7 +93,6 @@ static void takeInputs(Binding &binding, void *const *gradients, const muon_scal
 
 extern "C" muon_status muon_run(muon_binding *head, void *const *gradients,
                                 const muon_scalar *scalars, void *stream) {
-  (void)stream; // the CPU has none: the call returns when the step is done
   if (!head)
     return fail(MUON_ERROR_ARGUMENT, "muon_run: binding must not be null");
   Binding &binding = *reinterpret_cast<Binding *>(head);
@@ -100,10 +100,14 @@ extern "C" muon_status muon_run(muon_binding *head, void *const *gradients,
     return fail(MUON_ERROR_BUSY, "the binding of program '%s' is already running",
                 binding.program().name);
   muon_status status = checkInputs(binding, gradients, scalars);
-  if (!status) {
+  if (!status && binding.handle->cuda) {
+    status = executeOnCuda(binding, gradients, scalars, stream);
+    for (size_t p = 0; !status && p < binding.parameters.size(); ++p)
+      binding.parameters[p].gradient = binding.parameters[p].hasGradient ? gradients[p] : nullptr;
+  } else if (!status) {
     takeInputs(binding, gradients, scalars);
     scheduleRun(binding);
-    executeOnCpu(binding);
+    executeOnCpu(binding); // the call returns when the step is done
   }
   binding.busy.store(false, std::memory_order_release);
   return status;

@@ -185,6 +185,7 @@ bool planWaves(const muon_program &program, const muon_variant &variant, uint32_
   bool movable = true;
   for (const GroupPlan &group : plan.groups)
     movable &= group.movable;
+  movable &= workers != 0;
   if (movable && !dealWaves(program, workers, plan))
     return false;
   // Rounding up to cache lines can cost more than an odd layout has; then that stays.

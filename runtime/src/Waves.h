@@ -68,7 +68,7 @@ struct WavePlan {
   }
 };
 
-/// Returns false if there is no memory for the plan.
+/// No workers: everything is in flight at once. Returns false if there is no memory for the plan.
 bool planWaves(const muon_program &program, const muon_variant &variant, uint32_t workers,
                WavePlan &plan);
 
