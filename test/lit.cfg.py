@@ -1,6 +1,8 @@
 """How lit runs test/: one ShTest per .mlir (and .test) file, with the tools of this build and of LLVM."""
 
 import os
+import shutil
+import subprocess
 
 import lit.formats
 
@@ -21,3 +23,19 @@ config.substitutions += [
     ("%build_dir", config.muon_build_dir),
     ("%mlir_include", config.mlir_include_dir),
 ]
+
+# Tests that need NVIDIA's assembler or disassembler say REQUIRES: lit reports them as unsupported where there is none.
+config.environment["CUDA_HOME"] = os.environ.get("CUDA_HOME", "")
+ptxas = os.environ.get("MUON_PTXAS") or shutil.which("ptxas") or shutil.which("ptxas", path=config.environment["CUDA_HOME"] + "/bin")
+wheels = subprocess.run(
+    [config.python_executable, "-c", "import nvidia; print(*nvidia.__path__, sep='\\n')"], capture_output=True, text=True
+)
+for folder in wheels.stdout.split("\n")[:-1]:  # PyPI's packages
+    folder = os.path.join(folder, "cu13", "bin")
+    config.environment["PATH"] += os.pathsep + folder
+    ptxas = ptxas or shutil.which("ptxas", path=folder)
+if shutil.which("nvdisasm", path=config.environment["PATH"]):
+    config.available_features.add("nvdisasm")
+if ptxas:
+    config.environment["MUON_PTXAS"] = ptxas
+    config.available_features.add("ptxas")

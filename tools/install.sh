@@ -34,6 +34,10 @@ muon_install_python() {
   echo "Installing Python packages into build/venv"
   /usr/bin/python3 -m venv "$venv"
   "$muon_python" -m pip install --quiet --progress-bar off --requirement "$requirements"
+  # NVIDIA's assembler (47 MB), where there is no CUDA toolkit: GPU kernels are assembled and counted, not run.
+  if ! command -v ptxas >/dev/null && ! [ -x "${CUDA_HOME:-}/bin/ptxas" ]; then
+    "$muon_python" -m pip install --quiet --progress-bar off --no-deps nvidia-cuda-nvcc==13.5.37
+  fi
   cp "$requirements" "$venv/requirements.txt"
 }
 

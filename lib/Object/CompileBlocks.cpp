@@ -55,8 +55,8 @@ std::string muon::writeBitcode(const llvm::Module &module) {
 llvm::Expected<std::string> muon::compilePtx(llvm::Module &module, TargetAttr target) { return compileAssembly(module, target); }
 
 std::string muon::findPtxas() {
-  if (auto chosen = llvm::sys::Process::GetEnv("MUON_PTXAS"))
-    return *chosen;
+  if (auto chosen = llvm::sys::Process::GetEnv("MUON_PTXAS"); chosen && !chosen->empty())
+    return llvm::sys::findProgramByName(*chosen) ? *llvm::sys::findProgramByName(*chosen) : *chosen;
   if (auto found = llvm::sys::findProgramByName("ptxas"))
     return *found;
   if (auto home = llvm::sys::Process::GetEnv("CUDA_HOME")) {

@@ -1,0 +1,212 @@
+//===- DumpKernels.cpp - one kernel at a time, for other tools ------------------------------------===//
+//
+// NAME.bc, NAME.ptx, NAME.cubin, and NAME.cubin.json: how the kernel is launched on one matrix, with which buffers, and what ptxas
+// said of it. The JSON is what muon-emulate and tools/block_facts.py read.
+//
+//===----------------------------------------------------------------------------------------------===//
+
+#include "GpuCode.h"
+
+#include "muon/GPU/Passes.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+
+using namespace mlir;
+using namespace muon;
+namespace json = llvm::json;
+
+/// One kernel alone, as it is in the whole module.
+static std::unique_ptr<llvm::Module> extract(const llvm::Module &module, StringRef kernel) {
+  llvm::ValueToValueMapTy map;
+  auto wanted = [&](const llvm::GlobalValue *value) { return !isa<llvm::Function>(value) || value->getName() == kernel; };
+  auto alone = llvm::CloneModule(module, map, wanted);
+  for (llvm::Function &function : llvm::make_early_inc_range(*alone))
+    if (function.isDeclaration() && function.use_empty())
+      function.eraseFromParent();
+  alone->setModuleIdentifier(kernel);
+  return alone;
+}
+
+namespace {
+/// The JSON of one kernel and its launch on one matrix.
+class KernelDescription {
+public:
+  KernelDescription(KernelOp kernel, LaunchOp launch, TargetAttr target) : kernel(kernel), launch(launch), target(target) {}
+  json::Object describe();
+
+private:
+  std::pair<int64_t, int64_t> shapeOf(unsigned i);
+  json::Object describeView(unsigned i);
+  json::Array scalarRow();
+
+  KernelOp kernel;
+  LaunchOp launch;
+  TargetAttr target;
+  json::Array buffers;
+  llvm::StringMap<bool> known;
+};
+} // namespace
+
+/// Rows and columns of an operand in memory.
+std::pair<int64_t, int64_t> KernelDescription::shapeOf(unsigned i) {
+  ArrayRef<int64_t> sizes = launch.getSizes();
+  OperandAttr operand = kernel.operandAt(i);
+  auto place = cast<PlaceAttr>(launch.getPlaces()[i]);
+  switch (operand.getSpace()) {
+  case Space::scalar: // a reduced one is a list of partials
+    return {1, operand.getReduction() == Reduction::none ? 1 : place.getRowStride()};
+  case Space::row:
+    return {1, sizes[0]};
+  case Space::column:
+    return {1, sizes[1]};
+  case Space::element:
+    break;
+  }
+  if (i >= kernel.numPanels())
+    return {sizes[0], sizes[1]};
+  bool turned = operand.getLayout() == Layout::turned;
+  int64_t rows = i ? sizes[2] : sizes[0], columns = i ? sizes[1] : sizes[2];
+  return turned ? std::pair{columns, rows} : std::pair{rows, columns};
+}
+
+json::Object KernelDescription::describeView(unsigned i) {
+  OperandAttr operand = kernel.operandAt(i);
+  auto place = cast<PlaceAttr>(launch.getPlaces()[i]);
+  auto [rows, columns] = shapeOf(i);
+  bool padded = operand.getLayout() != Layout::plain;
+  constexpr int64_t kPadding = 32;
+  int64_t stride = place.isArgument() ? columns : operand.getSpace() == Space::element ? place.getRowStride() : 1;
+  int64_t height = padded ? llvm::alignTo(rows, kPadding) : rows;
+  std::string name = place.isArgument() ? "argument" + std::to_string(place.getArgument()) : "workspace" + std::to_string(place.getOffset());
+  std::string dtype;
+  llvm::raw_string_ostream(dtype) << operand.getDtype();
+  int64_t bytes = operand.getDtype().getIntOrFloatBitWidth() / 8, elements = operand.getSpace() == Space::element ? height * stride : columns;
+  if (!known.insert({name, true}).second)
+    ; // read and written in place
+  else
+    buffers.push_back(json::Object{{"name", name}, {"bytes", elements * bytes}, {"dtype", dtype}, {"shape", json::Array{rows, columns}},
+                                   {"init", operand.getDirection() == Direction::in ? "random" : "poison"}});
+  bool isRow = operand.getSpace() == Space::row, isColumn = operand.getSpace() == Space::column;
+  json::Array strides = operand.getSpace() == Space::element ? json::Array{stride, 1}
+                        : operand.getSpace() == Space::scalar ? json::Array{columns, 1}
+                                                               : json::Array{int64_t(isRow), int64_t(isColumn)};
+  return json::Object{{"buffer", name},
+                      {"offset", 0},
+                      {"strides", std::move(strides)},
+                      {"direction", stringifyDirection(operand.getDirection())},
+                      {"space", stringifySpace(operand.getSpace())},
+                      {"layout", stringifyLayout(operand.getLayout())},
+                      {"reduction", stringifyReduction(operand.getReduction())}};
+}
+
+json::Array KernelDescription::scalarRow() {
+  constexpr double kAny = 0.02;
+  auto names = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>("muon.scalars");
+  json::Array row;
+  for (size_t i = 0, n = names ? names.size() : 0; i < n; ++i)
+    row.push_back(kAny);
+  return row;
+}
+
+json::Object KernelDescription::describe() {
+  KernelBlock block = blockOf(kernel);
+  json::Array views, sizes(launch.getSizes());
+  for (unsigned i = 0, n = kernel.getOperands().size(); i < n; ++i)
+    views.push_back(describeView(i));
+  while (sizes.size() < 8)
+    sizes.push_back(0);
+  json::Object item{{"parameter", 0}, {"matrix", 0}};
+  if (std::optional<ArrayRef<int64_t>> gradients = kernel.getGradients())
+    item["gradient"] = *views[gradients->front()].getAsObject()->getString("buffer");
+  item["views"] = std::move(views);
+  json::Object launched{{"first_tile", 0},
+                        {"tiles_per_matrix", launch.getTiles()},
+                        {"sizes", std::move(sizes)},
+                        {"coefficients", json::Array(launch.getCoefficients())},
+                        {"predicate", launch.getPredicate()},
+                        {"scalars", scalarRow()},
+                        {"items", json::Array{std::move(item)}}};
+  json::Object description{{"name", kernel.getSymName()},
+                           {"kernel", kernel.getSymName()},
+                           {"kind", stringifyKernelKind(kernel.getKind())},
+                           {"chip", target.getCpu()},
+                           {"grid", launch.getTiles()},
+                           {"block", block.threads},
+                           {"threads", block.threads},
+                           {"shared", block.sharedBytes},
+                           {"dynamic_shared", block.sharedBytes},
+                           {"parameters", json::Array{json::Object{{"kind", "const muon_device_launch *"}, {"bytes", 8}},
+                                                      json::Object{{"kind", "uint32_t"}, {"bytes", 4}}}},
+                           {"buffers", std::move(buffers)},
+                           {"launches", json::Array{std::move(launched)}}};
+  if (std::optional<ArrayRef<int64_t>> tile = kernel.getTile()) {
+    description["tile"] = json::Array{(*tile)[0], (*tile)[1], (*tile)[2]};
+    description["stages"] = (*tile)[3];
+  }
+  return description;
+}
+
+static llvm::Error writeFile(StringRef directory, const Twine &name, StringRef bytes) {
+  llvm::SmallString<128> path(directory);
+  llvm::sys::path::append(path, name);
+  std::error_code failure;
+  llvm::raw_fd_ostream file(path, failure);
+  file << bytes;
+  file.close();
+  if (failure || file.has_error())
+    return llvm::createStringError("cannot write " + path.str());
+  return llvm::Error::success();
+}
+
+/// The advisories of ptxas (C75..): waits it had to add, register requests it ignored.
+static json::Array advisories(StringRef messages) {
+  json::Array found;
+  SmallVector<StringRef> lines;
+  messages.split(lines, '\n', -1, false);
+  for (StringRef line : lines)
+    if (line.contains("C75"))
+      found.push_back(line.trim());
+  return found;
+}
+
+static llvm::Error dumpKernel(const llvm::Module &finished, KernelOp kernel, LaunchOp launch, TargetAttr target, StringRef directory) {
+  StringRef name = kernel.getSymName();
+  std::unique_ptr<llvm::Module> alone = extract(finished, name);
+  if (llvm::Error error = writeFile(directory, name + ".bc", writeBitcode(*alone)))
+    return error;
+  auto ptx = compilePtx(*alone, target);
+  if (!ptx)
+    return ptx.takeError();
+  if (llvm::Error error = writeFile(directory, name + ".ptx", *ptx))
+    return error;
+  auto cubin = assemblePtx(*ptx, target.getCpu());
+  if (!cubin)
+    return cubin.takeError();
+  json::Object description = KernelDescription(kernel, launch, target).describe();
+  KernelResources resources = parseResources(cubin->messages).lookup(name);
+  description["registers"] = resources.registers;
+  description["spill_bytes"] = resources.spillStores + resources.spillLoads;
+  description["stack"] = resources.stack;
+  description["static_shared"] = resources.staticShared;
+  description["advisories"] = advisories(cubin->messages);
+  if (llvm::Error error = writeFile(directory, name + ".cubin", cubin->bytes))
+    return error;
+  return writeFile(directory, name + ".cubin.json", llvm::formatv("{0:2}\n", json::Value(std::move(description))).str());
+}
+
+llvm::Error muon::dumpKernels(const llvm::Module &finished, ModuleOp planned, StringRef directory) {
+  if (std::error_code failure = llvm::sys::fs::create_directories(directory))
+    return llvm::createStringError("cannot make the directory " + directory.str() + ": " + failure.message());
+  TargetAttr target = (*planned.getOps<VariantOp>().begin()).getTarget();
+  llvm::StringMap<LaunchOp> launches; // of each kernel the first
+  planned.walk([&](LaunchOp launch) { launches.insert({launch.getKernel(), launch}); });
+  for (auto kernel : planned.getOps<KernelOp>())
+    if (llvm::Error error = dumpKernel(finished, kernel, launches.lookup(kernel.getSymName()), target, directory))
+      return error;
+  return llvm::Error::success();
+}
