@@ -1,6 +1,7 @@
 //===- DriverMemory.cpp - allocations and copies ---------------------------------------------------------------===//
 
 #include "Driver.h"
+#include "muon/Emulator/Emulator.h"
 
 #include <cstring>
 
@@ -42,6 +43,15 @@ CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
   void *memory = machine().memory.allocate(bytes);
   *address = reinterpret_cast<CUdeviceptr>(memory);
   return memory ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult muonEmulatorNameMemory(CUdeviceptr address, const char *name) {
+  std::lock_guard guard(driver().lock);
+  Region *region = machine().memory.find(pointer(address));
+  if (!region)
+    return CUDA_ERROR_INVALID_VALUE;
+  region->name = name;
+  return CUDA_SUCCESS;
 }
 
 CUresult cuMemFree_v2(CUdeviceptr address) {

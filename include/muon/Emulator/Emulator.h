@@ -49,6 +49,8 @@ void muonEmulatorSetQuiet(int quiet);
 /* The `nth` call (from 1, counted from now) of a driver function returns `error` and does nothing. The function "kernel" stands for
  * the execution of a launch: its error is found by a later call and, as on a device, stays. */
 void muonEmulatorInjectFault(const char *function, uint32_t nth, int error);
+/* What reports call an allocation. */
+CUresult muonEmulatorNameMemory(CUdeviceptr address, const char *name);
 /* One line for every fault found in kernels since the last reset; "" if there was none. Valid until the next launch or reset. */
 const char *muonEmulatorReports(void);
 /* Forgets reports, counters, injected faults and a sticky error. Memory and modules stay. */
