@@ -124,6 +124,12 @@ void Body::emit(Level level, Value row, Value column, Value parameter) {
 }
 
 Value Body::yielded(unsigned i) { return operandOf(yield().getOperand(i), /*asVector=*/true); }
+Value Body::unrounded(unsigned i) {
+  auto truncation = yieldedValue(i).getDefiningOp<arith::TruncFOp>();
+  if (!truncation || !truncation.getIn().getType().isF32())
+    return yielded(i);
+  return operandOf(truncation.getIn(), /*asVector=*/true);
+}
 Value Body::yieldedScalar(unsigned i) { return scalars.lookup(yield().getOperand(i)); }
 Level Body::yieldedLevel(unsigned i) { return levels.lookup(yield().getOperand(i)); }
 Type Body::yieldedType(unsigned i) { return e.carried(yield().getOperand(i).getType()); }

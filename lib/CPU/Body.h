@@ -37,6 +37,8 @@ public:
   void emit(Level level, Value row, Value column, Value parameter);
   /// The value yielded for the i-th output, as a vector once the element level is emitted.
   Value yielded(unsigned i);
+  /// The same before it is rounded to bf16, where rounding is the last thing the body does to it.
+  Value unrounded(unsigned i);
   Value yieldedScalar(unsigned i);
   /// The body's own value.
   Value yieldedValue(unsigned i) { return yield().getOperand(i); }

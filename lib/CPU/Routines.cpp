@@ -74,6 +74,13 @@ void Routines::transpose(Emitter &e, Value from, Value to) {
   });
 }
 
+void Routines::transposeWords(Emitter &e, Value from, int64_t fromStride, Value to, int64_t toStride) {
+  std::string name = ("muon_transpose_words_" + Twine(fromStride) + "_" + Twine(toStride)).str();
+  call(e, name, {from, to}, [=](Emitter &e, ValueRange args) {
+    storeRows(e, transposed(e, loadRows(e, args[0], e.index(fromStride))), args[1], e.index(toStride));
+  });
+}
+
 //===----------------------------------------------------------------------------------------------===//
 // Strided memory
 //===----------------------------------------------------------------------------------------------===//

@@ -31,6 +31,8 @@ public:
   void scatter(Emitter &e, Type dtype, Value stage, Value target, Value rowStride,
                Value columnStride, Value rows, Value columns);
   void transpose(Emitter &e, Value from, Value to);
+  /// 16 x 16 words; strides in words.
+  void transposeWords(Emitter &e, Value from, int64_t fromStride, Value to, int64_t toStride);
 
   /// The stage to packed memory: 16 rows of f32 words, 8 rows of bf16 pairs (rows 2d and 2d + 1 of
   /// a column share a word), or 16 rows of an AMX tile.

@@ -35,8 +35,27 @@ public:
   /// given): also write the transpose at (column, row) when it holds.
   void emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
             Value mirrored);
+  /// The same for 32 x 32 elements at multiples of 32, for kernels that narrow tiles. The whole block
+  /// must lie in the matrix and `hasUnitStrides` hold: `fitsNarrow`.
+  void emitNarrow(Value row, Value column, Accumulators accumulators, Value mirrored);
+  Value fitsNarrow(Value row, Value column, Value rows, Value columns);
 
 private:
+  /// Where the bf16 words of one yielded value go: to the outputs that want them as they are, else to the
+  /// stage, from which the transposes read.
+  struct Words {
+    const Operand *tiles = nullptr, *pairs = nullptr;
+    unsigned position = 0;
+    bool needsTiles = false, needsPairs = false;
+    Value tileStage, pairStage;
+  };
+  SmallVector<Words> planWords();
+  Value tileWords(const Words &words, Value row, Value strip, Value column);
+  Value pairWords(const Words &words, Value row, Value strip, Value column);
+  void emitNarrowStrip(llvm::ArrayRef<Words> plan, Value row, Value strip, Value column,
+                       Accumulators accumulators);
+  void storeWords(Value both, Value r, int64_t half, Value tiles, Value pairs);
+  void writeTransposed(const Operand &output, const Words &words, Value row, Value column);
   struct Staged {
     const Operand *operand;
     unsigned position; ///< operand number of an input, yield number of an output
@@ -80,6 +99,10 @@ inline bool isTurned(Layout layout) {
 inline bool isTiles(Layout layout) {
   return layout == Layout::row_tiles || layout == Layout::column_tiles;
 }
+
+/// Whether the kernel leaves nothing but bf16 operands of AMX products, which the processor narrows itself.
+/// (Its conversion takes subnormals as zero, as its products do.)
+bool narrowsTiles(KernelOp kernel, const Machine &machine);
 
 /// Whether every operand walked along columns can be read and written by vectors.
 Value hasUnitStrides(Emitter &e, const Frame &frame);

@@ -1,27 +1,21 @@
 //===- KernelBench.cpp - rates of product kernels
 //-------------------------------------------------===//
 //
-// Reads lines `target dtype symmetric m n k block_m block_n k_chunk outputs milliseconds` and
-// answers each with `quiet n shared n` in GF (1e9 flop/s of the full product, 2 m n k, of this
-// thread's processor time; medians and sample counts), so that a script can interleave it with
-// other libraries. A sample is quiet when a register-only loop before and after it ran at full
-// speed: on rented machines somebody else's thread often shares the core. outputs: letters of
-// p(lain) c(olumns) t(iles), or `-` for the register tiles alone.
+// Reads lines `stage reference milliseconds`, each of both as
+// `target dtype symmetric m n k block_m block_n k_chunk outputs`, runs stage and reference by turns and
+// answers with the medians `rate rate ratio`: GF (1e9 flop/s, symmetric products counted at half) of
+// this thread's processor time. outputs: letters of p(lain) c(olumns) t(iles), or `-` for the register
+// tiles alone.
 //
 //===-------------------------------------------------------------------------------------------===//
 
 #include "Harness.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <ctime>
 #include <iostream>
 #include <map>
 #include <sstream>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 using namespace muon;
 using namespace muon::test;
@@ -31,44 +25,6 @@ static double now() {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return t.tv_sec + 1e-9 * t.tv_nsec;
 }
-
-#if defined(__x86_64__)
-/// Tile loads show a shared core best: four times slower. Tiles are configured already.
-__attribute__((target("amx-tile"))) static void loadTiles() {
-  static unsigned char tiles[4096];
-  for (int i = 0; i < 500; ++i)
-    for (int t = 0; t < 4; ++t)
-      _tile_loadd(4, tiles + 1024 * t, 64);
-}
-__attribute__((target("amx-tile"))) static void configureTiles() {
-  alignas(64) unsigned char configuration[64] = {1};
-  for (int t = 0; t < 8; ++t)
-    configuration[16 + 2 * t] = 64, configuration[48 + t] = 16;
-  _tile_loadconfig(configuration);
-}
-__attribute__((target("amx-tile"))) static void releaseTiles() { _tile_release(); }
-#endif
-
-/// Seconds a fixed loop takes.
-static double probe() {
-#if defined(__x86_64__)
-  static bool amx = hostHas("amx-tile");
-  if (amx) {
-    configureTiles();
-    double begin = now();
-    loadTiles();
-    double time = now() - begin;
-    releaseTiles();
-    return time;
-  }
-#endif
-  double begin = now(), x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-  for (int i = 0; i < 5000; ++i)
-    for (double &value : x)
-      asm volatile("mulsd %1, %0" : "+x"(value) : "x"(1.0));
-  return now() - begin;
-}
-static double fastest = 1e9;
 
 static double median(std::vector<double> &values) {
   std::sort(values.begin(), values.end());
@@ -123,13 +79,30 @@ static TargetAttr parseTarget(const std::string &name) {
                          target.getVector(), target.getL1(), target.getL2());
 }
 
-static void measure(std::istringstream &line) {
+/// A request of the input, ready to run.
+struct Case {
+  double flops;
+  Launch launch;
+  std::vector<Memory> memories;
+  muon_tile_function function;
+
+  explicit Case(std::istringstream &line);
+  /// Seconds of one run, from as many as fill half a millisecond.
+  double time() {
+    double begin = now(), end;
+    int repeats = 0;
+    do
+      launch.run(function), ++repeats, end = now();
+    while (end - begin < 5e-4);
+    return (end - begin) / repeats;
+  }
+};
+
+Case::Case(std::istringstream &line) {
   std::string name, dtype, outputs;
   bool symmetric;
   int64_t m, n, k, blockM, blockN, chunk;
-  double milliseconds;
-  line >> name >> dtype >> symmetric >> m >> n >> k >> blockM >> blockN >> chunk >> outputs >>
-      milliseconds;
+  line >> name >> dtype >> symmetric >> m >> n >> k >> blockM >> blockN >> chunk >> outputs;
   bool bf16 = dtype == "bf16";
   static std::map<std::string, std::pair<TargetAttr, std::unique_ptr<Program>>> programs;
   auto &entry = programs[name + dtype + (symmetric ? "s" : "f") + outputs];
@@ -141,45 +114,38 @@ static void measure(std::istringstream &line) {
   TargetAttr target = entry.first;
   bool narrow = bf16 && target.getIsa() != "fma", tiles = bf16 && target.getIsa() == "amx";
   Dtype packed = narrow ? Dtype::bf16 : Dtype::f32;
-  Memory a(tiles ? Layout::row_tiles : Layout::rows, packed, m, k, target.getLanes());
-  Memory b(Layout::columns, packed, k, n, target.getLanes());
-  a.set(random(m, k, true, 1)), b.set(random(k, n, true, 2));
-  std::vector<Memory> out;
+  memories.emplace_back(tiles ? Layout::row_tiles : Layout::rows, packed, m, k, target.getLanes());
+  memories.emplace_back(Layout::columns, packed, k, n, target.getLanes());
+  memories[0].set(random(m, k, true, 1)), memories[1].set(random(k, n, true, 2));
   for (char letter : outputs)
     if (letter != '-')
-      out.emplace_back(letter == 'p'   ? Layout::plain
-                       : letter == 'c' ? Layout::columns
-                                       : Layout::row_tiles,
-                       letter == 'p' ? Dtype::f32 : packed, m, n, target.getLanes());
-  Launch launch;
+      memories.emplace_back(letter == 'p'   ? Layout::plain
+                            : letter == 'c' ? Layout::columns
+                                            : Layout::row_tiles,
+                            letter == 'p' ? Dtype::f32 : packed, m, n, target.getLanes());
   launch.sizes = {m, n, k, blockM, blockN, chunk}, launch.coefficients = {1.0};
   launch.tiles = productTiles(m, n, blockM, blockN, symmetric);
-  launch.views = {a.view(), b.view()};
-  for (Memory &memory : out)
+  for (Memory &memory : memories)
     launch.views.push_back(memory.view());
-  muon_tile_function function = entry.second->function("k");
-  launch.run(function);
-  std::vector<double> quiet, shared;
-  for (double start = now(); now() - start < 1e-3 * milliseconds && quiet.size() < 15;) {
-    double before = probe(), begin = now(), end;
-    int repeats = 0;
-    do
-      launch.run(function), ++repeats, end = now();
-    while (end - begin < 5e-4);
-    double worse = std::max(before, probe());
-    (worse < 1.5 * fastest ? quiet : shared).push_back(2e-9 * m * n * k * repeats / (end - begin));
+  function = entry.second->function("k");
+  flops = (symmetric ? 1.0 : 2.0) * double(m) * double(n) * double(k);
+}
+
+/// Both run by turns, so that whoever else uses the core slows both; the ratio of their rates is taken per turn.
+static void measure(std::istringstream &line) {
+  Case stage(line), reference(line);
+  double milliseconds;
+  line >> milliseconds;
+  std::vector<double> rates, references, ratios;
+  for (double start = now(); now() - start < 1e-3 * milliseconds;) {
+    double before = reference.flops / reference.time(), rate = stage.flops / stage.time();
+    double mean = (before + reference.flops / reference.time()) / 2;
+    rates.push_back(1e-9 * rate), references.push_back(1e-9 * mean), ratios.push_back(rate / mean);
   }
-  std::cout << median(quiet) << " " << quiet.size() << " " << median(shared) << " " << shared.size()
-            << std::endl;
+  std::cout << median(rates) << " " << median(references) << " " << median(ratios) << std::endl;
 }
 
 int main() {
-  // The machine may be shared now and never quiet: PROBE_US tells what quiet is.
-  if (const char *known = std::getenv("PROBE_US"))
-    fastest = 1e-6 * std::atof(known);
-  for (int i = 0; i < 2000; ++i)
-    fastest = std::min(fastest, probe());
-  std::cerr << "probe " << fastest * 1e6 << " us" << std::endl;
   for (std::string text; std::getline(std::cin, text);) {
     std::istringstream line(text);
     measure(line);
