@@ -1,11 +1,11 @@
 //===- KernelBench.cpp - rates of product kernels
 //-------------------------------------------------===//
 //
-// Reads lines `stage reference milliseconds`, each of both as
-// `target dtype symmetric m n k block_m block_n k_chunk outputs`, runs stage and reference by turns and
-// answers with the medians `rate rate ratio`: GF (1e9 flop/s, symmetric products counted at half) of
-// this thread's processor time. outputs: letters of p(lain) c(olumns) t(iles), or `-` for the register
-// tiles alone.
+// Reads lines and answers each, in GF: 1e9 flop/s of this thread's processor time, symmetric products counted at half.
+//   stage reference milliseconds   runs both by turns and answers with the medians `rate rate ratio`
+//   registers f32|bf16             the widest multiply-adds this processor has for the type, operands in registers
+// stage and reference: `target dtype symmetric m n k block_m block_n k_chunk outputs`; outputs: letters of p(lain) c(olumns)
+// t(iles), or `-` for the register tiles alone.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -16,6 +16,10 @@
 #include <iostream>
 #include <map>
 #include <sstream>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 using namespace muon;
 using namespace muon::test;
@@ -78,6 +82,59 @@ static TargetAttr parseTarget(const std::string &name) {
                          target.getIsa(), number, mlir::DenseI64ArrayAttr::get(&context(), heights),
                          target.getVector(), target.getL1(), target.getL2());
 }
+
+#if defined(__x86_64__)
+static constexpr int kRounds = 20000;
+
+/// Seconds of kRounds times eight independent multiply-adds of 16 and of 8 lanes.
+__attribute__((target("avx512f"))) static double fma512() {
+  __m512 x = _mm512_set1_ps(1), a[8] = {x, x, x, x, x, x, x, x};
+  double begin = now();
+  for (int i = 0; i < kRounds; ++i)
+    for (__m512 &sum : a)
+      asm volatile("vfmadd231ps %1, %1, %0" : "+v"(sum) : "v"(x));
+  return now() - begin;
+}
+__attribute__((target("avx2,fma"))) static double fma256() {
+  __m256 x = _mm256_set1_ps(1), a[8] = {x, x, x, x, x, x, x, x};
+  double begin = now();
+  for (int i = 0; i < kRounds; ++i)
+    for (__m256 &sum : a)
+      asm volatile("vfmadd231ps %1, %1, %0" : "+x"(sum) : "x"(x));
+  return now() - begin;
+}
+/// Seconds of kRounds times four 16 x 16 x 32 products.
+__attribute__((target("amx-tile,amx-bf16"))) static double tiles() {
+  alignas(64) unsigned char configuration[64] = {1};
+  for (int t = 0; t < 8; ++t)
+    configuration[16 + 2 * t] = 64, configuration[48 + t] = 16;
+  _tile_loadconfig(configuration);
+  double begin = now();
+  for (int i = 0; i < kRounds; ++i) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  double spent = now() - begin;
+  _tile_release();
+  return spent;
+}
+
+/// Median rate over a tenth of a second; 0 where there is no such instruction.
+static double registerRate(const std::string &dtype) {
+  bool amx = dtype == "bf16" && hostHas("amx-bf16"), wide = hostHas("avx512f");
+  if (dtype == "bf16" && !amx)
+    return 0;
+  double flops = amx ? 4.0 * 2 * 16 * 16 * 32 : 8.0 * 2 * (wide ? 16 : 8);
+  std::vector<double> rates;
+  for (double start = now(); now() - start < 0.1;)
+    rates.push_back(1e-9 * kRounds * flops / (amx ? tiles() : wide ? fma512() : fma256()));
+  return median(rates);
+}
+#else
+static double registerRate(const std::string &) { return 0; }
+#endif
 
 /// A request of the input, ready to run.
 struct Case {
@@ -148,6 +205,10 @@ static void measure(std::istringstream &line) {
 int main() {
   for (std::string text; std::getline(std::cin, text);) {
     std::istringstream line(text);
-    measure(line);
+    std::string first, dtype;
+    if (text.rfind("registers ", 0) == 0 && line >> first >> dtype)
+      std::cout << registerRate(dtype) << std::endl;
+    else
+      measure(line);
   }
 }

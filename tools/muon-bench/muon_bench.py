@@ -232,31 +232,34 @@ def compile_times(options):
 STAGES = [(128, 128, 128, 1), (128, 512, 128, 0), (512, 512, 512, 1), (768, 768, 768, 1), (768, 768, 3072, 1), (768, 3072, 768, 0)]
 
 
-def rate(tool, dtype, stage, outputs):
-    """Rate of one product kernel on one thread in GF, symmetric products counted at half; median of half a second."""
+REFERENCE = (128, 128, 512, 0)  # the register tiles alone: operands in the second-level cache, nothing written
+
+
+def ask(tool, question):
+    done = subprocess.run([str(tool)], input=question + "\n", text=True, stdout=subprocess.PIPE, check=True)
+    return [float(word) for word in done.stdout.split()]
+
+
+def kernel(dtype, stage, outputs):
     m, n, k, symmetric = stage
     block = 128 if min(m, n) >= 512 else 64
-    request = f"native {dtype} {symmetric} {m} {n} {k} {block} {block} {k} {outputs} 500\n"
-    done = subprocess.run([str(tool)], input=request, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    quiet, quiet_count, shared, _ = done.stdout.split()
-    return float(quiet if int(quiet_count) else shared) / (2 if symmetric else 1)
+    return f"native {dtype} {symmetric} {m} {n} {k} {block} {block} {k} {outputs}"
 
 
 def peak(options):
-    """Product stages with their packed outputs, beside the same register tiles writing nothing from a cached operand."""
+    """Product stages with their packed outputs, in turns with the same register tiles writing nothing."""
     tool = pathlib.Path(os.environ.get("MUON_BIN", ".")) / "muon-kernel-bench"
     if not tool.exists():
         sys.exit(f"muon-bench: {tool} is not there; expected after `ninja -C build/release muon-kernel-bench`")
-    print(f"Machine: {machine()}.  \nCommand: `muon-bench --peak`, one thread.\n", flush=True)
-    print("| product | operands | GF | of the register tiles alone |\n|---|---|---|---|")
+    print(f"Machine: {machine()}.  \nCommand: `muon-bench --peak`, one thread, GF.\n", flush=True)
+    print("| product | operands | stage | register tiles alone | ratio | registers only |\n|---|---|---|---|---|---|")
     for dtype, outputs in (("f32", "c"), ("bf16", "ct")):
-        load_mix = rate(tool, dtype, (128, 128, 512, 0), "-")
-        print(f"| register tiles alone, operands in the second-level cache | {dtype} | {load_mix:.0f} | |", flush=True)
+        registers = ask(tool, f"registers {dtype}")[0]
         for stage in STAGES:
-            got = rate(tool, dtype, stage, outputs)
+            got, tiles, ratio = ask(tool, f"{kernel(dtype, stage, outputs)} {kernel(dtype, REFERENCE, '-')} 500")
             m, n, k, symmetric = stage
             what = f"{m}x{n}, k = {k}{', symmetric: mirror included' if symmetric else ''}"
-            print(f"| {what} | {dtype} | {got:.0f} | {got / load_mix:.0%} |", flush=True)
+            print(f"| {what} | {dtype} | {got:.0f} | {tiles:.0f} | {ratio:.0%} | {registers:.0f} |", flush=True)
 
 
 def main():
