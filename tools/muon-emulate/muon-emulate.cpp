@@ -1,6 +1,6 @@
 //===- muon-emulate.cpp - a kernel or a whole program on the emulator ----------------------------------===//
 //
-//   muon-emulate KERNEL.bc                 what muon-opt --dump-kernels wrote; KERNEL.json beside it
+//   muon-emulate KERNEL.bc                 what muon-opt --dump-kernels wrote; KERNEL.cubin.json beside it
 //   muon-emulate PROGRAM.so --symbol step  a program built with --embed-bitcode
 //
 // The exit code is 1 if a kernel has a fault, 2 if the files are wrong.
@@ -45,8 +45,11 @@ static cl::opt<bool> counters("counters", cl::desc("print what was counted"), cl
 
 static Expected<json::Value> readDescription() {
   SmallString<128> path(description.empty() ? StringRef(input) : StringRef(description));
-  if (description.empty())
-    sys::path::replace_extension(path, "json");
+  if (description.empty()) {
+    sys::path::replace_extension(path, "cubin.json"); // what muon-opt writes
+    if (!sys::fs::exists(path))
+      path = (input.substr(0, input.size() - 2) + "json");
+  }
   auto file = MemoryBuffer::getFile(path);
   if (!file)
     return createStringError("cannot read '" + path.str() + "': " + file.getError().message());
@@ -91,9 +94,11 @@ static Error parseScalars(ProgramOptions &options) {
 static Expected<bool> run() {
   bool isProgram = !StringRef(input).ends_with(".bc");
   ProgramOptions options;
-  options.library = sys::path::is_absolute(input) || StringRef(input).contains('/') ? input.getValue() : "./" + input;
+  // Without a directory the loader would search its own.
+  auto asPath = [](const std::string &name) { return name.empty() || StringRef(name).contains('/') ? name : "./" + name; };
+  options.library = asPath(input);
   options.symbol = symbol.empty() ? sys::path::stem(input).str() : symbol.getValue();
-  options.referenceLibrary = reference;
+  options.referenceLibrary = asPath(reference);
   options.fill = contents;
   options.dataSeed = dataSeed;
   options.steps = steps;
