@@ -41,9 +41,19 @@ muon_install_python() {
   cp "$requirements" "$venv/requirements.txt"
 }
 
+# The compiler looks for ptxas on PATH; a packaged one is named to it.
+muon_name_ptxas() {
+  local packaged
+  packaged=$(echo "$muon_root"/build/venv/lib/python3*/site-packages/nvidia/cu13/bin/ptxas)
+  if ! command -v ptxas >/dev/null && [ -x "$packaged" ]; then
+    export MUON_PTXAS=$packaged
+  fi
+}
+
 muon_install() {
   muon_install_packages
   muon_install_python
+  muon_name_ptxas
 }
 
 # Without a terminal ninja says nothing unless something fails.

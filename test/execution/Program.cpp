@@ -2,6 +2,8 @@
 
 #include "Program.h"
 
+#include "Device.h"
+
 #include "muon-c/Compiler.h"
 
 #include <gtest/gtest.h>
@@ -91,6 +93,10 @@ std::string toJson(const Request &request) {
   fields.addText("form", request.form);
   if (!request.restarts.empty())
     fields.add("restarts", request.restarts);
+  if (request.nonfinite != "propagate")
+    fields.addText("nonfinite", request.nonfinite);
+  if (isGpu(request.target)) // what the emulator runs
+    fields.add("embed_bitcode", "true");
   fields.add("groups", "[" + groups + "]");
   return fields.object();
 }

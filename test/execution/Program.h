@@ -30,6 +30,7 @@ struct Request {
   std::string dtype = "f32", form = "auto", target = "cpu";
   /// As JSON, "[2, 4]"; empty: chosen.
   std::string restarts = "";
+  std::string nonfinite = "propagate";
 };
 
 std::string toJson(const Request &request);

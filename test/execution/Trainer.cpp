@@ -35,6 +35,7 @@ Tensor::Tensor(const muon_argument &argument, Layout layout)
   }
   first = view ? 7 : 0;
   memory.assign((size_t(next) + 2 * first) * width, kUntouched);
+  start = memory.data();
   set(Matrix(rows(), columns()));
   for (int64_t k = 0; k < matrices(); ++k)
     set(Matrix(rows(), columns()), k);
@@ -100,6 +101,8 @@ bool Tensor::surroundingsIntact() const {
 }
 
 Trainer::Trainer(const Program &program, Options options) {
+  if (isGpu(program.request.target))
+    device = std::make_unique<Device>(program.request.target, options.schedule);
   muon_options load{options.workers, options.variant, nullptr, nullptr};
   handle = program.load(load);
   if (!handle)
@@ -153,16 +156,28 @@ void Trainer::fill(uint64_t seed, double weights, double gradients, double momen
 void Trainer::bind() {
   std::vector<muon_tensor> views;
   for (std::vector<Tensor> &own : tensors)
-    for (Tensor &tensor : own)
+    for (Tensor &tensor : own) {
+      if (device)
+        tensor.moveTo(*device);
       views.push_back(tensor.describe());
+    }
   uint64_t bytes = muon_workspace_size(handle);
+  void *status = statuses.data();
+  if (device)
+    status = device->mirror(statuses.data(), statuses.size() * sizeof(statuses[0]));
+  ASSERT_EQ(muon_bind(handle, views.data(), views.size(), workspaceOf(bytes), bytes,
+                      static_cast<muon_parameter_status *>(status), &binding),
+            MUON_OK)
+      << muon_error_text();
+}
+
+void *Trainer::workspaceOf(uint64_t bytes) {
+  if (device)
+    return device->allocate(bytes);
   workspace.assign(bytes + 128, kUntouched);
   void *start = workspace.data();
   size_t space = workspace.size();
-  start = std::align(64, bytes, start, space);
-  ASSERT_EQ(muon_bind(handle, views.data(), views.size(), start, bytes, statuses.data(), &binding),
-            MUON_OK)
-      << muon_error_text();
+  return std::align(64, bytes, start, space);
 }
 
 void Trainer::run(const Scalars &scalars, const std::vector<size_t> &absent) {
@@ -184,7 +199,11 @@ void Trainer::run(const Scalars &scalars, const std::vector<size_t> &absent) {
   std::vector<void *> gradients;
   for (size_t p = 0; p < tensors.size(); ++p)
     gradients.push_back(std::count(absent.begin(), absent.end(), p) ? nullptr : gradient(p).data());
+  if (device)
+    device->upload();
   ASSERT_EQ(muon_run(binding, gradients.data(), row.data(), nullptr), MUON_OK) << muon_error_text();
+  if (device)
+    device->download();
   for (std::vector<Tensor> &own : tensors)
     for (Tensor &tensor : own)
       EXPECT_TRUE(tensor.surroundingsIntact()) << tensor.name();

@@ -2,10 +2,12 @@
 #ifndef MUON_TEST_EXECUTION_TRAINER_H
 #define MUON_TEST_EXECUTION_TRAINER_H
 
+#include "Device.h"
 #include "Matrix.h"
 #include "Program.h"
 
 #include <map>
+#include <memory>
 
 namespace muon::execution {
 
@@ -21,7 +23,11 @@ public:
   const std::string &name() const { return argumentName; }
   uint32_t role() const { return argumentRole; }
   muon_tensor describe();
-  void *data() { return memory.data() + first * width; }
+  void *data() { return start + first * width; }
+  /// Lives on the device from now on; `data` is there.
+  void moveTo(Device &device) {
+    start = static_cast<uint8_t *>(device.mirror(memory.data(), memory.size()));
+  }
 
   int64_t matrices() const;
   /// The tensor's k-th matrix; a vector is one row.
@@ -44,6 +50,7 @@ private:
   std::vector<int64_t> sizes, strides;
   size_t width, first;
   std::vector<uint8_t> memory;
+  uint8_t *start; ///< of the buffer that programs see
 };
 
 using Scalars = std::map<std::string, double>;
@@ -55,6 +62,7 @@ public:
     uint32_t workers = 1;
     Layout weight = Layout::rows, gradient = Layout::rows, state = Layout::rows;
     uint32_t variant = 0;
+    uint64_t schedule = 0; ///< GPU programs: the order in which the threads of a block run
   };
   explicit Trainer(const Program &program) : Trainer(program, Options()) {}
   Trainer(const Program &program, Options options);
@@ -81,7 +89,9 @@ public:
 
 private:
   void bind();
+  void *workspaceOf(uint64_t bytes);
 
+  std::unique_ptr<Device> device; ///< of a GPU program
   muon_handle *handle = nullptr;
   muon_binding *binding = nullptr;
   std::vector<std::vector<Tensor>> tensors;

@@ -1,0 +1,159 @@
+//===- GpuTest.cpp - Whole steps on the emulated GPU ----------------------===//
+//
+// Through the real executor, every check of the emulator on. Nothing here has run on hardware.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Comparison.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+using namespace muon::execution;
+
+namespace {
+
+/// bf16 operands: the same bound as for bf16 on processors.
+constexpr double kBound = 8e-2;
+
+struct Chip : ::testing::TestWithParam<std::string> {
+  void SetUp() override {
+    if (std::string why = whyNoGpuPrograms(); !why.empty())
+      GTEST_SKIP() << why;
+    static const std::string first = GetParam();
+    if (GetParam() != first)
+      GTEST_SKIP() << "the emulator is one chip per process, " << first
+                   << " in this one; ctest gives each test its own";
+  }
+
+  void expectAgreement(std::vector<Group> groups, const std::string &form = "auto",
+                       Trainer::Options options = {}) {
+    Program program(
+        {.groups = std::move(groups), .dtype = "bf16", .form = form, .target = GetParam()});
+    for (const Difference &difference : compare(program, 1, options))
+      EXPECT_LE(difference.update, kBound) << difference.parameter;
+  }
+};
+
+/// What does not depend on the chip.
+struct OneChip : Chip {};
+
+/// k is at least three rounds of the stages of a block, in both directions of the product.
+TEST_P(Chip, WholeBlocks) { expectAgreement({{.shape = {128, 512}}}, "standard"); }
+TEST_P(Chip, WholeBlocksGram) { expectAgreement({{.shape = {512, 128}}}, "gram"); }
+
+TEST_P(Chip, Ragged) {
+  expectAgreement({{.shape = {130, 201}}}, "standard");
+  expectAgreement({{.shape = {201, 70}}});
+}
+
+TEST_P(Chip, Batch) { expectAgreement({{.shape = {3, 24, 96}, .preset = "normuon"}}); }
+
+/// Launches of a stage that share a kernel are one launch on the device.
+TEST_P(Chip, SeveralGroups) {
+  expectAgreement({{.shape = {37, 53}, .parameters = 2},
+                   {.shape = {53, 37}},
+                   {.shape = {64, 96}, .preset = "moonlight"},
+                   {.shape = {40, 24}, .preset = "adamuon"},
+                   {.shape = {300}, .preset = "rms"}});
+}
+
+TEST_P(OneChip, NarrowTensors) {
+  expectAgreement({{.shape = {72, 100}, .weight = "bf16", .gradient = "bf16", .momentum = "bf16"}});
+}
+
+/// Element alignment is enough, and either dimension may have unit stride.
+TEST_P(OneChip, Views) {
+  expectAgreement(
+      {{.shape = {40, 72}}}, "auto",
+      {.weight = Layout::viewOfRows, .gradient = Layout::columns, .state = Layout::viewOfColumns});
+}
+
+TEST_P(OneChip, SmallestShapes) {
+  expectAgreement({{.shape = {1, 1}}, {.shape = {1, 50}}, {.shape = {33, 1}}});
+}
+
+INSTANTIATE_TEST_SUITE_P(Sm80, OneChip, ::testing::Values("sm_80"),
+                         [](const auto &info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Known, Chip, ::testing::Values("sm_80", "sm_120"),
+                         [](const auto &info) { return info.param; });
+
+std::vector<uint64_t> bitsOf(const Program &program, uint64_t schedule) {
+  Trainer trainer(program, {.schedule = schedule});
+  trainer.fill(1, 0.02);
+  trainer.run(scalars());
+  return trainer.bits();
+}
+
+struct Gpu : ::testing::Test {
+  void SetUp() override {
+    if (std::string why = whyNoGpuPrograms(); !why.empty())
+      GTEST_SKIP() << why;
+  }
+};
+
+TEST_F(Gpu, TheOrderOfThreadsChangesNoBit) {
+  Program program(
+      {.groups = {{.shape = {70, 130}, .preset = "normuon"}}, .dtype = "bf16", .target = "sm_80"});
+  std::vector<uint64_t> expected = bitsOf(program, 0);
+  EXPECT_EQ(bitsOf(program, 1), expected);
+  EXPECT_EQ(bitsOf(program, 2), expected);
+}
+
+/// Blocks may follow the batch, sums may not.
+TEST_F(Gpu, AGroupGivesWhatSingleRunsGive) {
+  Request one{.groups = {{.shape = {40, 56}}}, .dtype = "bf16", .target = "sm_80"}, three = one;
+  three.groups[0].parameters = 3;
+  Program single(one), group(three);
+  Trainer together(group);
+  together.fill(5);
+  std::vector<std::vector<uint64_t>> expected;
+  for (size_t p = 0; p < 3; ++p) {
+    Trainer alone(single);
+    alone.weight(0).set(together.weight(p).matrix());
+    alone.gradient(0).set(together.gradient(p).matrix());
+    alone.momentum(0).set(together.momentum(p).matrix());
+    alone.run(scalars());
+    expected.push_back(alone.weight(0).bits());
+  }
+  together.run(scalars());
+  for (size_t p = 0; p < 3; ++p)
+    EXPECT_EQ(together.weight(p).bits(), expected[p]) << p;
+}
+
+TEST_F(Gpu, NoGradientMeansUntouched) {
+  Program program(
+      {.groups = {{.shape = {40, 56}, .parameters = 2}}, .dtype = "bf16", .target = "sm_80"});
+  Trainer trainer(program);
+  trainer.fill(3);
+  std::vector<uint64_t> weight = trainer.weight(0).bits(), momentum = trainer.momentum(0).bits(),
+                        other = trainer.weight(1).bits();
+  trainer.run(scalars(), {0});
+  EXPECT_EQ(trainer.weight(0).bits(), weight);
+  EXPECT_EQ(trainer.momentum(0).bits(), momentum);
+  EXPECT_NE(trainer.weight(1).bits(), other);
+  EXPECT_EQ(trainer.status(0).state, 1u);
+  EXPECT_EQ(trainer.status(1).state, 0u);
+}
+
+TEST_F(Gpu, ANonFiniteGradientIsSkippedWhereAsked) {
+  Program program({.groups = {{.shape = {40, 56}, .parameters = 2}},
+                   .dtype = "bf16",
+                   .target = "sm_80",
+                   .nonfinite = "skip"});
+  Trainer trainer(program);
+  trainer.fill(3);
+  Matrix gradient = trainer.gradient(1).matrix();
+  gradient.at(7, 9) = std::numeric_limits<double>::infinity();
+  trainer.gradient(1).set(gradient);
+  std::vector<uint64_t> weight = trainer.weight(1).bits(), momentum = trainer.momentum(1).bits(),
+                        other = trainer.weight(0).bits();
+  trainer.run(scalars());
+  EXPECT_EQ(trainer.weight(1).bits(), weight);
+  EXPECT_EQ(trainer.momentum(1).bits(), momentum);
+  EXPECT_NE(trainer.weight(0).bits(), other);
+  EXPECT_EQ(trainer.status(1).state, 2u);
+}
+
+} // namespace
