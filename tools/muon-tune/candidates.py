@@ -10,10 +10,11 @@ from spectra import F32_BAR
 
 # Safety and cushion of generated tables: plain minimax, then room above 1 for operands that narrowing lifts.
 VARIANTS = ((1.0, 0.0), (1.01, 0.0), (1.03, 0.0), (1.01, 0.1))
-# Of tables made for the rounding (limited.py); as many lists of degrees as are worth a linear program per row, of those whose
-# minimax table misses the error by no more than this factor.
-LIMITS = (100, 250, 500, 1000)
-LIMITED_LISTS = 16
+# Of tables made for the rounding (limited.py), from the loosest to the tightest; as many lists of degrees are tried per candidate.
+LIMITS = (1000, 500, 250, 100, 50)
+LISTS_PER_CANDIDATE = 4
+LEAST_LIMITS = 2  # the tightest limits that leave a table in the band, per list
+# Lists whose minimax table misses the error by more than this factor are not tried.
 HOPELESS = 12.0
 SEARCHED = 96
 PER_CANDIDATE = 2  # tables that pass the emulation, per candidate that will be compiled
@@ -102,15 +103,21 @@ def generated(problem, flops):
 
 
 def limited(problem, lists):
-    """(name, rows) of tables with a limit on what cancels, for lists of degrees whose minimax table is in the band."""
+    """(name, rows) of tables with a limit on what cancels, for lists of degrees whose minimax table is in the band.
+
+    A smaller limit leaves a wider band, so each list is followed down to the smallest that is still inside.
+    """
     from limited import limited_table
 
     for degrees in lists:
+        found = []
         for limit in LIMITS:
             rows = limited_table(problem.floor, degrees, float(limit))
             _, scaled = tuning.scale_into_band(rows, problem.floor, *problem.band) if rows else ("", [])
-            if scaled and not tuning.check_domain(scaled, 1.0):
-                yield f"limited({problem.floor:g}; {','.join(map(str, degrees))}; {limit})", scaled
+            if not scaled or tuning.check_domain(scaled, 1.0):
+                break
+            found.append((f"limited({problem.floor:g}; {','.join(map(str, degrees))}; {limit})", scaled))
+        yield from found[-LEAST_LIMITS:]
 
 
 def cheaper_form(problem, rows):
@@ -127,7 +134,7 @@ def proposals(problem, operands, flops, limit, most):
     Emulated in the standard form until there are enough for `most` candidates.
     """
     tables = sorted(generated(problem, flops), key=lambda table: cheaper_form(problem, table[1]))
-    kept, lists = [], {}
+    kept, lists, enough = [], {}, LISTS_PER_CANDIDATE * most
     with pool() as workers:
         for start in range(0, len(tables), CHUNK):
             chunk = tables[start : start + CHUNK]
@@ -137,9 +144,9 @@ def proposals(problem, operands, flops, limit, most):
                     lists.setdefault(tuple(2 * len(row) - 1 for row in table[1]))
                 if error <= limit:
                     kept.append(table)
-            if len(kept) >= PER_CANDIDATE * most:
+            if len(kept) >= PER_CANDIDATE * most and len(lists) >= enough:
                 break
-    return [*kept, *limited(problem, list(lists)[:LIMITED_LISTS]), *published(problem, flops)]
+    return [*kept, *limited(problem, list(lists)[:enough]), *published(problem, flops)]
 
 
 def published(problem, flops):
@@ -182,7 +189,7 @@ def propose(problem, operands, tables, limit, bar):
 
 
 def rank(candidates, most):
-    """The cheapest by the model, one per list of degrees, form and operand type: that of the smallest emulated error."""
+    """The cheapest by the model, one per list of degrees, form and operand type: the one of the smallest emulated error."""
     best = {}
     for candidate in candidates:
         key = tuple(candidate.degrees), candidate.words(), candidate.operands, candidate.norm

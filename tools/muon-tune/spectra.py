@@ -1,12 +1,14 @@
 """Matrices of known singular values, and what a step program makes of them.
 
-U = D1 C and V = D2 C with D random signs and C the orthonormal cosine transform: bases that mix every row and column, applied
-in n log n, so that a 4096-wide matrix is made and taken apart in milliseconds where a decomposition takes minutes.
+U = D1 C D2 C and V = D3 C D4 C with D random signs and C the orthonormal cosine transform: bases as dense as random ones, applied
+in n log n, so that a 4096-wide matrix is made and taken apart in milliseconds where a decomposition takes minutes. (One transform
+is not enough: its first direction is constant, and a sum of equal terms rounds the same way in every element.)
 """
 
 import numpy as np
 import scipy.fft
 
+NORM = 1024.0  # of the matrices: a preset's eps of 1e-7 beside a norm of 1 would shift every singular value by two f32 ulps
 F32_BAR = 2e-5  # the error f32 products may have in the standard form (docs/numerics.md)
 
 
@@ -48,18 +50,21 @@ class Basis:
 
     def __init__(self, shape, generator):
         self.shape = shape
-        self.signs = [generator.choice(np.float32([-1, 1]), size) for size in shape]
+        self.signs = [tuple(generator.choice(np.float32([-1, 1]), size) for size in shape) for _ in range(2)]
 
     def assemble(self, values):
         """U diag(values) V^T as float32, computed in float64."""
-        inner = np.zeros(self.shape)
-        np.fill_diagonal(inner, values)
-        inner = scipy.fft.idctn(inner, norm="ortho", workers=-1)
-        return np.ascontiguousarray((inner * self.signs[0][:, None] * self.signs[1]).astype(np.float32))
+        matrix = np.zeros(self.shape)
+        np.fill_diagonal(matrix, values)
+        for rows, columns in self.signs:
+            matrix = scipy.fft.idctn(matrix, norm="ortho", workers=-1) * rows[:, None] * columns
+        return np.ascontiguousarray(matrix.astype(np.float32))
 
     def project(self, matrix):
         """U^T matrix V."""
-        return scipy.fft.dctn(matrix * self.signs[0][:, None] * self.signs[1], norm="ortho", workers=-1)
+        for rows, columns in reversed(self.signs):
+            matrix = scipy.fft.dctn(matrix * rows[:, None] * columns, norm="ortho", workers=-1)
+        return matrix
 
 
 def largest_singular(matrix, generator, iterations=20):
@@ -102,13 +107,13 @@ class Judge:
         spectra = {name: values for name, values in zoo(min(shape), generator).items() if names is None or name in names}
         for index, values in enumerate(recorded):
             spectra[f"recorded {index + 1}"] = normalised(resampled(values, min(shape)))
-        self.inputs = {name: (values, self.basis.assemble(values)) for name, values in spectra.items()}
+        self.inputs = {name: (values, self.basis.assemble(NORM * values)) for name, values in spectra.items()}
 
     def judge(self, orthogonalize, rows, safety=1.0, norm="frobenius"):
         """{"error", "spectrum", "lower", "upper"} of a function from a matrix to its orthogonalised float32 matrix.
 
-        error: largest |O - p(X)|_F / |p(X)|_F over the spectra, p(X) in float64. lower: smallest u_i^T O v_i over the
-        singular values not below the floor; upper: largest singular value of O. An eps in the norm is not known here.
+        error: largest |O - p(X)|_F / |p(X)|_F over the spectra, p(X) in float64 of X with norm 1. lower: smallest u_i^T O v_i over the
+        singular values not below the floor; upper: largest singular value of O.
         """
         worst = {"error": 0.0, "spectrum": "", "lower": np.inf, "upper": 0.0}
         for name, (values, matrix) in self.inputs.items():
