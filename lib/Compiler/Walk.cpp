@@ -23,6 +23,9 @@ using namespace mlir;
 using namespace muon;
 
 static constexpr llvm::StringLiteral kRoom = "muon.room";
+/// Which meaning of ops and attributes a module was written with; raised when an older one would be misread.
+static constexpr llvm::StringLiteral kVersionName = "muon.version";
+static constexpr int64_t kVersion = 1;
 static constexpr llvm::StringLiteral kRoomNames[] = {"ir", "form", "plan", "cpu", "gpu"};
 
 StringRef muon::roomName(Room room) { return kRoomNames[static_cast<unsigned>(room)]; }
@@ -60,11 +63,25 @@ static FailureOr<Room> roomOf(ModuleOp module) {
   return room;
 }
 
+/// A file left in a room goes on only as it was meant: same version of the dialect, variants planned for its own target.
+static LogicalResult checkRequest(ModuleOp module) {
+  auto version = module->getAttrOfType<IntegerAttr>(kVersionName);
+  if (version && version.getInt() > kVersion)
+    return module.emitOpError() << "expected muon.version of at most " << kVersion << ", got " << version.getInt();
+  auto target = module->getAttrOfType<TargetAttr>("muon.target");
+  for (VariantOp variant : module.getOps<VariantOp>())
+    if (target && variant.getTarget() != target)
+      return variant.emitOpError() << "is planned for cpu \"" << variant.getTarget().getCpu() << "\", but the module's muon.target is cpu \""
+                                   << target.getCpu() << '"';
+  return success();
+}
+
 template <typename Run>
 static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
   FailureOr<Room> at = roomOf(module);
-  if (failed(at))
+  if (failed(at) || failed(checkRequest(module)))
     return failure();
+  module->setAttr(kVersionName, IntegerAttr::get(IntegerType::get(module.getContext(), 64), kVersion));
   for (unsigned next = static_cast<unsigned>(*at) + 1; next <= static_cast<unsigned>(last); ++next) {
     if (static_cast<Room>(next) == Room::cpu && last == Room::gpu) // a kernel goes through one of the two
       continue;
