@@ -17,7 +17,8 @@ static void startThread() {
 Block::Block(const Launch &launch, Dimensions index) : launch(launch), index(index), threads(launch.block.count()) {
   Machine &device = machine();
   if (launch.checks & 2)
-    device.races.startBlock(threads.size(), threads.size() / 128 + 16, device.nextBlock, launch.firstBlock);
+    // Bulk engines: 16 mbarriers and the products of each warp.
+    device.races.startBlock(threads.size(), threads.size() / 32 + 16, device.nextBlock, launch.firstBlock);
   random.seed(device.seed * 0x9e3779b97f4a7c15 + device.nextBlock++);
   for (uint32_t t = 0; t < threads.size(); ++t) {
     Thread &thread = threads[t];
@@ -41,6 +42,13 @@ bool Block::run() {
   block = this;
   bool shuffled = machine().seed != 0;
   while (unfinished && !stopped) {
+    if (ready.empty() && !bulk.empty()) {
+      auto next = bulk.begin() + static_cast<ptrdiff_t>(shuffled ? random() % bulk.size() : 0);
+      PendingBulk copy = *next;
+      bulk.erase(next);
+      completeBulk(copy);
+      continue;
+    }
     if (ready.empty()) {
       reportDeadlock();
       break;
@@ -102,6 +110,29 @@ void Block::meet(Thread &thread) {
   for (uint32_t l = 0; l < 32; ++l)
     if (call.threads[l] && call.threads[l] != &thread)
       makeReady(*call.threads[l]);
+  thread.waiting = nullptr;
+}
+
+void Block::meetWarpgroup(Thread &thread) {
+  uint32_t first = thread.index / 128 * 128;
+  thread.waiting = thread.call.site;
+  WarpgroupCall call = {thread.call.site, {}, {}, {}};
+  for (uint32_t t = 0; t < 128; ++t) {
+    if (first + t >= threads.size())
+      stop(Fault::illegal, *call.site, thread, "wgmma by an incomplete warpgroup");
+    Thread &other = threads[first + t];
+    if (other.waiting != thread.waiting) {
+      wait(thread, *call.site);
+      return;
+    }
+    call.threads[t] = &other;
+    call.arguments[t] = other.call.arguments;
+    call.results[t] = other.call.results;
+  }
+  call.site->operation.warpgroup(call);
+  for (Thread *other : call.threads)
+    if (other != &thread)
+      makeReady(*other);
   thread.waiting = nullptr;
 }
 

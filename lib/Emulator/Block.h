@@ -8,8 +8,11 @@
 #define MUON_EMULATOR_BLOCK_H
 
 #include "Machine.h"
+#include "Mbarrier.h"
+#include "TensorMap.h"
 
 #include <deque>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -30,6 +33,16 @@ struct PendingCopy {
   uint32_t group;
 };
 
+/// A tensor copy that is under way.
+struct PendingBulk {
+  const Site *site;
+  uint64_t destination;
+  TensorMap map;
+  int32_t coordinates[5];
+  uint64_t barrier; ///< Address of its mbarrier.
+  uint32_t epoch;
+};
+
 struct Thread {
   Registers registers;
   uint32_t index = 0; ///< In the block.
@@ -45,6 +58,8 @@ struct Thread {
 
   std::vector<PendingCopy> copies;
   uint32_t openGroup = 1; ///< The number cp.async.commit_group will give.
+
+  uint32_t openWgmma = 1; ///< The number wgmma.commit_group will give.
 
   uint32_t epoch() const { return clock ? clock[index] : 0; }
 };
@@ -83,6 +98,8 @@ public:
   Dimensions index;
   std::vector<Thread> threads;
   Barrier barriers[16];
+  std::map<uint64_t, Mbarrier> mbarriers; ///< By address.
+  std::deque<PendingBulk> bulk;
 
   Thread *lane(uint32_t warp, uint32_t lane) {
     uint32_t t = warp * 32 + lane;
@@ -93,6 +110,7 @@ public:
   void makeReady(Thread &thread);
   /// The current thread has announced its call: runs the collective when it is the last lane of it, else waits.
   void meet(Thread &thread);
+  void meetWarpgroup(Thread &thread);
 
   /// Reports a fault at a site. The launch will fail; the kernel goes on.
   void report(Fault fault, const Site &site, const Thread &thread, const std::string &what, const Site *other = nullptr);
@@ -122,6 +140,8 @@ void checkDefined(Thread &thread, const Site &site, Region &region, const void *
 void checkRaces(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes, bool write, bool atomic,
                 uint32_t engine, uint32_t epoch);
 
+/// Moves the data of a tensor copy and tells its mbarrier.
+void completeBulk(const PendingBulk &bulk);
 /// Moves the data of the thread's copies up to `group` and tells its clock.
 void completeCopies(Thread &thread, uint32_t group);
 

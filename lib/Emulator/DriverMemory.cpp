@@ -1,6 +1,7 @@
 //===- DriverMemory.cpp - allocations and copies ---------------------------------------------------------------===//
 
 #include "Driver.h"
+#include "TensorMap.h"
 #include "muon/Emulator/Emulator.h"
 
 #include <cstring>
@@ -143,5 +144,37 @@ CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream
   if (to % 4 || !inRange(to, 4 * count))
     return CUDA_ERROR_INVALID_VALUE;
   return driver().submit(stream, [=] { fill(to, value, count); });
+}
+
+/// The limits of the driver's documentation.
+CUresult cuTensorMapEncodeTiled(CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *sizes, const uint64_t *strides,
+                                const uint32_t *box, const uint32_t *elementStrides, int interleave, int swizzle, int, int outOfBounds) {
+  MUON_DRIVER_ENTER(cuTensorMapEncodeTiled);
+  bool wide = type == CU_TENSOR_MAP_DATA_TYPE_FLOAT32 || type == CU_TENSOR_MAP_DATA_TYPE_TFLOAT32;
+  bool narrow = type == CU_TENSOR_MAP_DATA_TYPE_FLOAT16 || type == CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
+  if ((!wide && !narrow) || !rank || rank > 5 || interleave || outOfBounds || swizzle < 0 || swizzle > CU_TENSOR_MAP_SWIZZLE_128B ||
+      reinterpret_cast<uintptr_t>(address) % 16)
+    return CUDA_ERROR_INVALID_VALUE;
+  TensorMap made = {};
+  made.mark = kTensorMapMark;
+  made.elementBytes = wide ? 4 : 2;
+  made.rank = static_cast<uint16_t>(rank);
+  made.swizzleBytes = swizzle ? 16u << swizzle : 0;
+  made.address = reinterpret_cast<uintptr_t>(address);
+  for (uint32_t axis = 0; axis < rank; ++axis) {
+    if (!sizes[axis] || sizes[axis] > UINT32_MAX || !box[axis] || box[axis] > 256 || (elementStrides && elementStrides[axis] != 1) ||
+        (axis && strides[axis - 1] % 16))
+      return CUDA_ERROR_INVALID_VALUE;
+    made.sizes[axis] = static_cast<uint32_t>(sizes[axis]);
+    made.box[axis] = box[axis];
+    if (axis)
+      made.strides[axis - 1] = strides[axis - 1];
+  }
+  uint32_t rowBytes = box[0] * made.elementBytes;
+  if (rowBytes % 16 || (made.swizzleBytes && rowBytes > made.swizzleBytes))
+    return CUDA_ERROR_INVALID_VALUE;
+  memset(map, 0, sizeof *map);
+  memcpy(map, &made, sizeof made);
+  return CUDA_SUCCESS;
 }
 }

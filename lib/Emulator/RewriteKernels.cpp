@@ -2,6 +2,7 @@
 
 #include "RewriteKernels.h"
 
+#include "Assembly.h"
 #include "Block.h"
 #include "Operations.h"
 
@@ -215,6 +216,14 @@ void Rewriter::addKernelEntry(Function &kernel) {
   builder.CreateRetVoid();
 }
 
+/// An instruction as reports quote it: without metadata, and without the types of many results before an operation's name.
+static std::string shorten(StringRef line) {
+  line = line.substr(0, line.find(", !"));
+  size_t call = line.find("call {"), name = std::min(line.find("asm "), line.find('@'));
+  std::string text = call < name && name != StringRef::npos ? (line.take_front(call + 5) + line.drop_front(name)).str() : line.str();
+  return text.size() > 160 ? text.substr(0, 160) + "..." : text;
+}
+
 Site &Rewriter::makeSite(Instruction &instruction) {
   auto site = std::make_unique<Site>();
   raw_string_ostream text(site->text);
@@ -222,8 +231,7 @@ Site &Rewriter::makeSite(Instruction &instruction) {
   std::string printed;
   raw_string_ostream print(printed);
   instruction.print(print, slots);
-  StringRef line = StringRef(printed).ltrim();
-  text << line.substr(0, line.find(", !")).substr(0, 160) << '\'';
+  text << shorten(StringRef(printed).ltrim()) << '\'';
   // Where it was written, and if that was in another function which was inlined, where that was called.
   const char *separator = " (";
   for (const DILocation *where = instruction.getDebugLoc(); where; where = where->getInlinedAt()) {
@@ -296,8 +304,12 @@ void Rewriter::rewriteOperation(CallBase &call, const Operation &operation) {
 void Rewriter::rewriteCall(CallBase &call) {
   if (call.isInlineAsm()) {
     auto *assembly = cast<InlineAsm>(call.getCalledOperand());
-    unknown.insert("assembly: " + std::string(assembly->getAsmString()));
-    rewriteOperation(call, {});
+    auto *record = dyn_cast<StructType>(call.getType());
+    unsigned numResults = record ? record->getNumElements() : !call.getType()->isVoidTy();
+    std::optional<Operation> operation = findAssembly(assembly->getAsmString(), numResults);
+    if (!operation)
+      unknown.insert("assembly: " + std::string(assembly->getAsmString()));
+    rewriteOperation(call, operation.value_or(Operation()));
     return;
   }
   Function *callee = call.getCalledFunction();

@@ -173,18 +173,25 @@ static void unknown(Thread &thread, const Call &call) {
 }
 
 std::optional<Operation> findOperation(llvm::StringRef name) {
-  for (auto find : {findScalarOperation, findWarpOperation, findMatrixOperation, findBarrierOperation, findCopyOperation})
+  for (auto find : {findScalarOperation, findWarpOperation, findMatrixOperation, findBarrierOperation, findCopyOperation,
+                    findMbarrierOperation, findBulkOperation})
     if (std::optional<Operation> found = find(name))
       return found;
-  return std::nullopt;
+  return findWarpgroupOperation(name);
 }
 
 extern "C" void muonEmulatorOperation(const Site *site, const uint64_t *arguments, uint64_t *results) {
   Thread &thread = *current;
   const Operation &operation = site->operation;
   Call call = {site, arguments, results};
+  if (operation.predicateArgument >= 0 && !(arguments[operation.predicateArgument] & 1))
+    return;
   if (operation.thread)
     return operation.thread(thread, call);
+  if (operation.warpgroup) {
+    thread.call = call;
+    return block->meetWarpgroup(thread);
+  }
   if (!operation.warp)
     return unknown(thread, call);
   thread.call = call;

@@ -30,6 +30,14 @@ struct WarpCall {
   uint64_t *results[32];
 };
 
+/// All threads of a warpgroup.
+struct WarpgroupCall {
+  const Site *site;
+  Thread *threads[128];
+  const uint64_t *arguments[128];
+  uint64_t *results[128];
+};
+
 /// How an operation is executed: by each thread for itself, or once for a warp when all its lanes have arrived.
 struct Operation {
   using ThreadHandler = void (*)(Thread &, const Call &);
@@ -37,8 +45,10 @@ struct Operation {
 
   ThreadHandler thread = nullptr;
   WarpHandler warp = nullptr;
-  int maskArgument = -1; ///< Slot of the member mask of a warp operation, -1: all lanes.
-  uint32_t a = 0, b = 0; ///< The variant, for handlers that serve several names.
+  void (*warpgroup)(const WarpgroupCall &) = nullptr;
+  int maskArgument = -1;      ///< Slot of the member mask of a warp operation, -1: all lanes.
+  int predicateArgument = -1; ///< Slot of a predicate: the operation is skipped where it is false.
+  uint32_t a = 0, b = 0;      ///< The variant, for handlers that serve several names.
 };
 
 struct Site {

@@ -99,7 +99,8 @@ Error KernelRun::makeBuffers() {
       continue;
     if (init != "random" && init != "zero")
       return failure("buffer '" + name + "': init '" + init + "', expected random, zero or poison");
-    std::vector<uint8_t> values = makeValues(init == "zero" ? Fill::zero : fill, *type, bytes / bytesOf(*type), dataSeed + allocations.size());
+    std::vector<uint8_t> values =
+        makeValues(init == "zero" ? Fill::zero : fill, *type, bytes / bytesOf(*type), dataSeed + allocations.size());
     if (Error error = upload(address, values))
       return error;
   }
@@ -221,9 +222,10 @@ Error KernelRun::run(StringRef bitcode) {
     return error;
   auto count = static_cast<uint32_t>(launches.size());
   void *parameters[] = {&tables, &count};
-  if (Error error = check(cuLaunchKernel(function, static_cast<unsigned>(number(description, "grid", 1)), 1, 1,
-                                         static_cast<unsigned>(number(description, "block", 32)), 1, 1, shared, nullptr, parameters, nullptr),
-                          "the launch"))
+  if (Error error =
+          check(cuLaunchKernel(function, static_cast<unsigned>(number(description, "grid", 1)), 1, 1,
+                               static_cast<unsigned>(number(description, "block", 32)), 1, 1, shared, nullptr, parameters, nullptr),
+                "the launch"))
     return error;
   cuCtxSynchronize(); // what is wrong with the kernel is in the reports
   return Error::success();

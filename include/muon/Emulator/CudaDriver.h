@@ -46,6 +46,19 @@ typedef struct CUevent_st *CUevent;
 typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphExec_st *CUgraphExec;
 
+/* Opaque. */
+typedef struct CUtensorMap {
+  uint64_t opaque[16];
+} CUtensorMap;
+/* CUtensorMapDataType and CUtensorMapSwizzle, of which these are known. */
+enum {
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT32 = 7,
+  CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9,
+  CU_TENSOR_MAP_DATA_TYPE_TFLOAT32 = 11
+};
+enum { CU_TENSOR_MAP_SWIZZLE_NONE, CU_TENSOR_MAP_SWIZZLE_32B, CU_TENSOR_MAP_SWIZZLE_64B, CU_TENSOR_MAP_SWIZZLE_128B };
+
 /* CUdevice_attribute, of which these are known. */
 enum {
   CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK = 1,
@@ -95,6 +108,11 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CU
 CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count);
 CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream);
 CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream);
+
+/* sizes and box: elements, the contiguous axis first; strides: bytes, of the other axes. No interleave, no element strides. */
+CUresult cuTensorMapEncodeTiled(CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *sizes, const uint64_t *strides,
+                                const uint32_t *box, const uint32_t *elementStrides, int interleave, int swizzle, int l2Promotion,
+                                int outOfBounds);
 
 CUresult cuModuleLoadData(CUmodule *module, const void *image); /* LLVM bitcode in a wrapper, or see muonEmulatorModuleLoad */
 CUresult cuModuleUnload(CUmodule module);
