@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(Sm90, WarpgroupMutants,
                                          Mutant{"WGMMA_NO_WAIT", CUDA_ERROR_LAUNCH_FAILED, "asynchronous write"},
                                          Mutant{"WGMMA_SHORT_WAIT", CUDA_ERROR_LAUNCH_FAILED, "asynchronous write"},
                                          Mutant{"WGMMA_NO_BARRIER", CUDA_ERROR_LAUNCH_FAILED, "asynchronous write"},
-                                         Mutant{"WGMMA_OFFSET", CUDA_ERROR_LAUNCH_FAILED, "uninitialised"}),
+                                         Mutant{"WGMMA_OFFSET", CUDA_ERROR_LAUNCH_FAILED, "asynchronous read"}),
                          [](const auto &info) { return std::string(info.param.name); });
 
 TEST(TensorMap, LimitsAreChecked) {
