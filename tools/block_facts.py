@@ -129,8 +129,9 @@ def below_bars(row):
         if row["tile"] != "-":
             yield "no loop with HMMA"
         return
-    if row["bound"] < 0.96:
-        yield f"bound {row['bound']:.2f}, expected at least 0.96"
+    bar = 0.96 if min(map(int, row["tile"].split("x")[:2])) >= 96 else 0.66  # smaller blocks read too much shared memory for sm_80
+    if row["bound"] < bar:
+        yield f"bound {row['bound']:.2f}, expected at least {bar}"
     if row["arch"] == 80 and row["tile"].startswith("128x128"):
         ratios = {"T/I": (row["T"] / row["I"], 3.5, 1), "S/T": (row["S"] / row["T"], 0.75, -1),
                   "ALU per 64 HMMA": (row["alu"] * 64 / row["mma"], 40, -1), "blocks": (row["blocks"], 2, 1)}  # fmt: skip

@@ -9,6 +9,8 @@
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
  *     "nonfinite": "propagate",       or "skip"
+ *     "tile": [128, 128, 32, 4, 2, 2], GPU targets: the block of every product: rows, columns, k per step, steps in flight, warps down
+ *                                   and across; absent: the one with the least modelled time
  *     "embed_bitcode": false,         GPU targets: also keep the kernels' LLVM IR, for the emulator
  *     "tuned": true,                  table, form, restarts and operand type from the tuning database (docs/tuning.md), or
  *                                   { "floor": 0.01, "band": [0.7, 1.3], "database": "file" }; may be given per group too. The

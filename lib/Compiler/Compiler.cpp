@@ -162,6 +162,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
     FailureOr<func::FuncOp> function = buildStep(module, name, step, error);
     if (failed(function))
       return llvm::createStringError(error);
+    if (!request.tile.empty())
+      (*function)->setAttr("muon.tile", builder.getDenseI64ArrayAttr(request.tile));
     if (!group.tunedBy.empty())
       (*function)->setAttr("muon.tuned", builder.getStringAttr(group.tunedBy));
     SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());

@@ -6,9 +6,12 @@
 
 #include "muon/GPU/Passes.h"
 #include "muon/IR/Muon.h"
+#include "muon/Plan/GpuTiles.h"
 #include "muon/Object/HotLoop.h"
 
 #include "llvm/Support/JSON.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace muon;
@@ -94,17 +97,53 @@ static int64_t bytesOf(LaunchOp launch, KernelOp kernel) {
   return bytes;
 }
 
+/// Matrices that run a step function: its parameters times the leading dimensions of its weight.
+static int64_t matricesOf(ModuleOp planned, StringRef name) {
+  int64_t parameters = 0, each = 1;
+  planned.walk([&](UseOp use) { parameters += use.getFunction() == name ? use.getParameters().size() : 0; });
+  auto function = planned.lookupSymbol<func::FuncOp>(name);
+  for (unsigned i = 0, n = function.getNumArguments(); i < n; ++i)
+    if (auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg"); role && role.getValue() == "weight")
+      for (int64_t size : cast<RankedTensorType>(function.getArgumentTypes()[i]).getShape().drop_back(
+               std::min<int64_t>(2, cast<RankedTensorType>(function.getArgumentTypes()[i]).getRank())))
+        each *= size;
+  return std::max<int64_t>(parameters, 1) * each;
+}
+
+/// A launch's time on a GPU, by the model.
+static muon::gpu::ModelledTime modelOf(ModuleOp planned, LaunchOp launch, KernelOp kernel, TargetAttr target) {
+  int64_t matrices = matricesOf(planned, launch.getFunction());
+  if (kernel.getKind() == KernelKind::sweep)
+    return muon::gpu::modelSweep(target, double(bytesOf(launch, kernel)) * matrices);
+  ArrayRef<int64_t> sizes = launch.getSizes();
+  muon::gpu::ProductShape shape{sizes[0], sizes[1], sizes[2], matrices, kernel.operandAt(0).getDtype().getIntOrFloatBitWidth() / 8, kernel.getSymmetric()};
+  return muon::gpu::modelProduct(target, shape, muon::gpu::ProductTile::of(*kernel.getTile()));
+}
+
+static double rounded(double value) { return std::round(value * 1000) / 1000; }
+
+/// Adds what the model says to a launch's description; returns its time.
+static double describeModel(json::Object &description, const muon::gpu::ModelledTime &time) {
+  description["modelled_us"] = rounded(time.microseconds());
+  description["modelled_bound"] = time.tensor >= std::max(time.l2, time.memory) ? "tensor cores" : time.l2 >= time.memory ? "L2" : "memory";
+  description["modelled_fraction_of_roofline"] = rounded(time.roofline / time.microseconds());
+  return time.microseconds();
+}
+
 static json::Array describeStages(ModuleOp planned, VariantOp variant) {
   json::Array stages;
   for (auto stage : variant.getBody().getOps<StageOp>()) {
     json::Array launches;
     for (auto launch : stage.getBody().getOps<LaunchOp>()) {
       auto kernel = planned.lookupSymbol<KernelOp>(launch.getKernel());
-      launches.push_back(json::Object{{"kernel", launch.getKernel()},
-                                      {"function", launch.getFunction()},
-                                      {"tiles_per_matrix", static_cast<int64_t>(launch.getTiles())},
-                                      {"flops_per_matrix", flopsOf(launch, kernel)},
-                                      {"bytes_per_matrix", bytesOf(launch, kernel)}});
+      json::Object description{{"kernel", launch.getKernel()},
+                               {"function", launch.getFunction()},
+                               {"tiles_per_matrix", static_cast<int64_t>(launch.getTiles())},
+                               {"flops_per_matrix", flopsOf(launch, kernel)},
+                               {"bytes_per_matrix", bytesOf(launch, kernel)}};
+      if (variant.getTarget().isGpu())
+        describeModel(description, modelOf(planned, launch, kernel, variant.getTarget()));
+      launches.push_back(std::move(description));
     }
     stages.push_back(std::move(launches));
   }
@@ -175,6 +214,14 @@ std::string muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
     kernels.push_back(std::move(description));
   }
   program["resources"] = std::move(kernels);
+  VariantOp variant = *planned.getOps<VariantOp>().begin();
+  double total = 0;
+  variant.walk([&](LaunchOp launch) {
+    total += modelOf(planned, launch, planned.lookupSymbol<KernelOp>(launch.getKernel()), variant.getTarget()).microseconds();
+  });
+  program["modelled_us_per_step"] = rounded(total);
+  program["modelled"] = "by formula for the chip named; nothing was measured";
+  program["chip"] = variant.getTarget().getChip().getName();
   std::string text;
   llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", json::Value(std::move(program)));
   return text;

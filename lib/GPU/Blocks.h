@@ -7,7 +7,7 @@
 namespace muon::gpu {
 
 /// Refuses what no block of this room computes, with a diagnostic that says what.
-mlir::LogicalResult checkOperands(KernelOp kernel, Body &body);
+mlir::LogicalResult checkOperands(KernelOp kernel, Body &body, TargetAttr target);
 
 void emitSweep(Emitter &e, KernelOp kernel, Body &body, const Frame &frame);
 void emitProduct(Emitter &e, KernelOp kernel, Body &body, const Frame &frame);

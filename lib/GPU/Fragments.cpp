@@ -13,40 +13,54 @@ static constexpr int64_t kGroup = 16;    // lines one ldmatrix.x4 covers
 FragmentSource::FragmentSource(Emitter &e, const Operand &operand, bool alongK, int64_t lines, int64_t depth, Value first, Value limit,
                                Value warpLine, int64_t tileOffset, int64_t threads, Value thread, bool isA)
     : e(e), operand(operand), alongK(alongK), isA(isA), lines(lines), depth(depth), elementBytes(operand.bytes()), tileOffset(tileOffset) {
-  int64_t perRow = (alongK ? depth : lines) * elementBytes / kAccess, rowsPerPass = threads / perRow;
-  int64_t elements = kAccess / elementBytes;
   copies = tileBytes() / kAccess / threads;
-  Value row = e.div(thread, perRow), chunk = e.rem(thread, perRow);
-  Value key = alongK ? e.rem(e.div(row, 2), 4) : e.rem(row, 8);
-  Value offset = e.add(e.mul(row, perRow * kAccess), e.mul(e.exclusiveOr(chunk, key), kAccess));
-  target = e.add(offset, tileOffset);
-  copyDistance = rowsPerPass * perRow * kAccess;
+  planCopies(first, limit, threads, thread);
+  planLoads(warpLine, e.rem(thread, kWarp));
+}
+
+/// Where chunk `chunk` of row `row` of the tile lies within the row.
+Value FragmentSource::swizzled(Value row, Value chunk) {
+  constexpr int64_t kAllBanks = 128;
+  bool byEight = !alongK && lines * elementBytes % kAllBanks == 0;
+  return e.exclusiveOr(chunk, byEight ? e.rem(row, 8) : e.rem(e.div(row, 2), 4));
+}
+
+/// Neighbouring threads take neighbouring chunks of a row.
+void FragmentSource::planCopies(Value first, Value limit, int64_t threads, Value thread) {
+  int64_t perRow = (alongK ? depth : lines) * elementBytes / kAccess, elements = kAccess / elementBytes;
   // Lines beyond the matrix are never stored, so any valid address does for them.
   Value last = e.sub(limit, e.index(alongK ? 1 : elements));
+  bool regular = threads % (8 * perRow) == 0; // a thread's copies differ by whole groups of 8 rows: one swizzle for all
+  Value row0 = e.div(thread, e.index(perRow)), chunk0 = e.sub(thread, e.mul(row0, perRow)), place0 = swizzled(row0, chunk0);
   for (int64_t i = 0; i < copies; ++i) {
-    Value line = alongK ? e.add(e.add(first, row), i * rowsPerPass) : e.add(first, e.mul(chunk, elements));
-    Value clamped = e.min(line, last);
-    Value k = alongK ? e.mul(chunk, elements) : e.add(row, i * rowsPerPass);
-    Value at = e.add(e.mul(e.wide(alongK ? clamped : k), operand.rowStride), e.wide(alongK ? k : clamped));
+    Value row = e.add(row0, i * threads / perRow), chunk = chunk0, place = place0;
+    if (!regular) {
+      Value number = e.add(thread, i * threads);
+      row = e.div(number, e.index(perRow)), chunk = e.sub(number, e.mul(row, perRow)), place = swizzled(row, chunk);
+    }
+    Value offset = e.add(e.mul(regular ? row0 : row, perRow * kAccess), e.mul(place, kAccess));
+    targets.push_back(e.add(offset, tileOffset + (regular ? i * threads * kAccess : 0)));
+    Value line = e.min(e.add(first, alongK ? row : e.mul(chunk, elements)), last), k = alongK ? e.mul(chunk, elements) : row;
+    Value at = e.add(e.mul(e.wide(alongK ? line : k), operand.rowStride), e.wide(alongK ? k : line));
     sources.push_back(e.bytes(operand.data, e.mul(at, elementBytes)));
   }
-  // The row of an 8x8 matrix this lane names: matrices 0 and 1 of A are 8 lines apart, 0 and 2 along k; for B the other way round.
-  Value lane = e.rem(thread, kWarp), inMatrix = e.rem(lane, 8), matrix = e.div(lane, 8);
-  Value low = e.rem(matrix, 2), high = e.div(matrix, 2);
+}
+
+/// The row of an 8x8 matrix this lane names: matrices 0 and 1 of A are 8 lines apart, 0 and 2 along k; for B the other way round.
+void FragmentSource::planLoads(Value warpLine, Value lane) {
+  Value inMatrix = e.rem(lane, 8), matrix = e.div(lane, 8), low = e.rem(matrix, 2), high = e.div(matrix, 2);
   Value lineHalf = isA ? low : high, kHalf = isA ? high : low;
   if (alongK) {
     Value line = e.add(e.add(warpLine, e.mul(lineHalf, 8)), inMatrix);
-    Value swizzle = e.rem(e.div(inMatrix, 2), 4);
     for (int64_t step = 0; step < kRowBytes / (2 * kAccess); ++step) {
-      Value at = e.exclusiveOr(e.add(kHalf, 2 * step), swizzle);
+      Value at = swizzled(inMatrix, e.add(kHalf, 2 * step)); // warps and halves are whole groups of 8 lines
       laneOffsets.push_back(e.add(e.add(e.mul(line, kRowBytes), e.mul(at, kAccess)), tileOffset));
     }
     return;
   }
   Value k = e.add(e.mul(kHalf, 8), inMatrix), firstChunk = e.add(e.div(warpLine, 8), lineHalf);
   for (int64_t group = 0; group < lines / kGroup; ++group) {
-    // The warp's first chunk is a multiple of 4, a block's row at least 8 chunks: only the lowest three bits are exchanged.
-    Value at = e.exclusiveOr(e.add(firstChunk, 2 * group), inMatrix);
+    Value at = swizzled(inMatrix, e.add(firstChunk, 2 * group));
     laneOffsets.push_back(e.add(e.add(e.mul(k, lines * elementBytes), e.mul(at, kAccess)), tileOffset));
   }
 }
@@ -58,9 +72,8 @@ Value FragmentSource::stepBytes() {
 }
 
 void FragmentSource::copy(Value stage, Value step) {
-  Value to = e.bytes(stage, target);
-  for (auto [i, source] : llvm::enumerate(sources))
-    e.make<NVVM::CpAsyncOp>(e.bytes(to, i * copyDistance), e.bytes(source, step), kAccess, NVVM::LoadCacheModifierKind::CG, Value());
+  for (auto [source, target] : llvm::zip(sources, targets))
+    e.make<NVVM::CpAsyncOp>(e.bytes(stage, target), e.bytes(source, step), kAccess, NVVM::LoadCacheModifierKind::CG, Value());
 }
 
 SmallVector<Value> FragmentSource::load(Value stage, int64_t group, int64_t k) {

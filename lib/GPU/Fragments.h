@@ -3,7 +3,8 @@
 // One operand's tile of one step of k, in one of two shapes, both free of bank conflicts for 16-byte copies in and for
 // ldmatrix out (c is the 16-byte chunk within a row):
 //   along k:  a row per row of C, 64 bytes of k; chunk c of row r lies at c ^ (r / 2 % 4)
-//   across k: a row per k, the rows of C beside each other; chunk c of row k lies at c ^ (k % 8)
+//   across k: a row per k, the rows of C beside each other; chunk c of row k lies at c ^ (k % 8) where a row is whole 128 bytes,
+//             else (odd multiples of 64 bytes) at c ^ (k / 2 % 4)
 //
 //===----------------------------------------------------------------------------------------------===//
 #ifndef MUON_GPU_FRAGMENTS_H
@@ -32,15 +33,16 @@ public:
   SmallVector<Value> load(Value stage, int64_t group, int64_t k);
 
 private:
-  Value laneAddress(int64_t group, int64_t k);
+  void planCopies(Value first, Value limit, int64_t threads, Value thread);
+  void planLoads(Value warpLine, Value lane);
+  Value swizzled(Value line, Value chunk);
 
   Emitter &e;
   Operand operand;
   bool alongK, isA;
   int64_t lines, depth, elementBytes, tileOffset, copies;
   SmallVector<Value> sources;      ///< global address of each copy of this thread, at step 0
-  int64_t copyDistance;            ///< bytes between two copies of a thread in shared memory
-  Value target;                    ///< offset of the first
+  SmallVector<Value> targets;      ///< its offset in a stage
   SmallVector<Value> laneOffsets;  ///< of this lane's ldmatrix row: per mma step of k (along k), per group of lines (across)
 };
 

@@ -38,7 +38,7 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsig
   return success();
 }
 
-static LogicalResult checkProduct(KernelOp kernel) {
+static LogicalResult checkProduct(KernelOp kernel, TargetAttr target) {
   OperandAttr a = kernel.operandAt(0), b = kernel.operandAt(1);
   auto padded = [](OperandAttr operand) { return operand.getLayout() == Layout::padded || operand.getLayout() == Layout::turned; };
   if (!padded(a) || !padded(b) || a.getDtype() != b.getDtype() || !(a.getDtype().isBF16() || a.getDtype().isF16()))
@@ -46,26 +46,30 @@ static LogicalResult checkProduct(KernelOp kernel) {
   if (!kernel.getTile())
     return kernel.emitOpError("expected a tile");
   ProductTile tile = ProductTile::of(*kernel.getTile());
-  constexpr int64_t kLines = 32, kStepBytes = 64, kBlockLines = 64, kMostThreads = 1024;
+  constexpr int64_t kLines = 32, kWarpLines = 16, kStepBytes = 64, kAccess = 16, kMostThreads = 1024;
   int64_t bytes = a.getDtype().getIntOrFloatBitWidth() / 8;
-  auto divides = [](int64_t whole, int64_t part) { return whole % part == 0; };
-  if (!divides(tile.rows, kLines * tile.warpsDown) || !divides(tile.columns, kLines * tile.warpsAcross) ||
-      !divides(tile.rows, kBlockLines) || !divides(tile.columns, kBlockLines) || tile.depth * bytes != kStepBytes || tile.stages < 2 ||
-      tile.threads() > kMostThreads || !divides(std::min(tile.rows, tile.columns) * kStepBytes / 16, tile.threads()) ||
-      (kernel.getSymmetric() && tile.rows != tile.columns))
-    return kernel.emitOpError() << "tile [" << tile.numbers() << "]: expected blocks of whole 64 rows and columns (equal for symmetric products), 32 per warp, "
-                                << kStepBytes / bytes << " of k and at least 2 stages";
+  auto fits = [&](int64_t lines, int64_t warps) {
+    return lines % kLines == 0 && lines % (kWarpLines * warps) == 0 && lines * kStepBytes / kAccess % tile.threads() == 0;
+  };
+  if (!fits(tile.rows, tile.warpsDown) || !fits(tile.columns, tile.warpsAcross) || tile.depth * bytes != kStepBytes || tile.stages < 2 ||
+      tile.threads() > kMostThreads || (kernel.getSymmetric() && tile.rows != tile.columns))
+    return kernel.emitOpError() << "tile [" << tile.numbers() << "]: expected blocks of whole 32 rows and columns (equal for symmetric products), 16 per warp, "
+                                << "as many 16-byte pieces for each thread, " << kStepBytes / bytes << " of k and at least 2 stages";
+  ChipAttr chip = target.getChip();
+  if (tile.sharedBytes(bytes) > chip.getBlockShared())
+    return kernel.emitOpError() << "tile [" << tile.numbers() << "]: expected at most " << chip.getBlockShared() << " bytes of shared memory on "
+                                << chip.getName() << ", got " << tile.sharedBytes(bytes);
   return success();
 }
 
-LogicalResult muon::gpu::checkOperands(KernelOp kernel, Body &body) {
+LogicalResult muon::gpu::checkOperands(KernelOp kernel, Body &body, TargetAttr target) {
   unsigned output = 0;
   for (unsigned i = 0, n = kernel.getOperands().size(); i < n; ++i) {
     if (failed(checkOperand(kernel, body, i, output)))
       return failure();
     output += kernel.operandAt(i).getDirection() == Direction::out;
   }
-  return kernel.getKind() == KernelKind::product ? checkProduct(kernel) : success();
+  return kernel.getKind() == KernelKind::product ? checkProduct(kernel, target) : success();
 }
 
 KernelBlock muon::blockOf(KernelOp kernel) {
@@ -76,29 +80,24 @@ KernelBlock muon::blockOf(KernelOp kernel) {
   return {static_cast<unsigned>(tile.threads()), static_cast<unsigned>(tile.sharedBytes(bytes))};
 }
 
-/// Blocks of a product that a multiprocessor should hold, by shared memory: what registers are limited for.
-static int64_t residentBlocks(KernelOp kernel, ChipAttr chip) {
-  KernelBlock block = blockOf(kernel);
-  constexpr int64_t kReserved = 1024, kMostRegisters = 255;
-  int64_t byShared = chip.getShared() / (block.sharedBytes + kReserved);
-  int64_t byThreads = chip.getRegisters() / (kMostRegisters + 1) / block.threads;
-  return std::max<int64_t>(1, std::min(byShared, byThreads));
-}
-
 static void setBlockAttributes(LLVM::LLVMFuncOp function, KernelOp kernel, TargetAttr target) {
   Builder b(function.getContext());
   KernelBlock block = blockOf(kernel);
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(block.threads)}));
-  if (kernel.getKind() == KernelKind::product)
-    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(residentBlocks(kernel, target.getChip())));
+  if (kernel.getKind() != KernelKind::product)
+    return;
+  // Registers are limited for as many blocks as the model counts on.
+  int64_t bytes = kernel.operandAt(0).getDtype().getIntOrFloatBitWidth() / 8;
+  int64_t resident = std::max<int64_t>(1, residentBlocks(target.getChip(), ProductTile::of(*kernel.getTile()), bytes));
+  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(resident));
 }
 
 static LogicalResult lowerKernel(KernelOp kernel, TargetAttr target) {
   OpBuilder builder(kernel);
   Emitter e(builder, kernel.getLoc());
   Body body(e, kernel);
-  if (failed(body.analyse()) || failed(checkOperands(kernel, body)))
+  if (failed(body.analyse()) || failed(checkOperands(kernel, body, target)))
     return failure();
   auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), {e.generic, e.i32});
   auto function = e.make<LLVM::LLVMFuncOp>(kernel.getSymName(), type);

@@ -114,7 +114,7 @@ void Product::writeChunk(Value row, Value column, const Accumulators &accumulato
 void Product::writeDirect(Value slab) {
   int64_t perRow = tile.columns / kChunk;
   e.loop(frame.thread, e.index(slabRows * perRow), e.index(tile.threads()), [&](Value i) {
-    Value row = e.div(i, perRow), column = e.mul(e.rem(i, perRow), kChunk), inBlock = e.add(slab, row);
+    Value row = e.div(i, e.index(perRow)), column = e.mul(e.sub(i, e.mul(row, perRow)), kChunk), inBlock = e.add(slab, row);
     // Of a square on the diagonal the half above it is read from below.
     Value straddles = kernel.getSymmetric() ? e.both(onDiagonal, e.equal(e.div(inBlock, kChunk), e.div(column, kChunk))) : Value();
     auto rows = [&] {
@@ -149,14 +149,13 @@ void Product::writeDirect(Value slab) {
   });
 }
 
-/// The slab's columns as rows of C above the diagonal. A warp takes 8 rows of 4 chunks: whole sectors of memory, all banks.
+/// The slab's columns as rows of C above the diagonal. A warp takes 8 rows of 4 chunks (16 of 2): whole sectors of memory, all banks.
 void Product::writeMirrored(Value slab) {
-  constexpr int64_t kAcross = 4, kDown = kWarp / kAcross;
-  int64_t groups = slabRows / kChunk / kAcross;
+  int64_t across = slabRows / kChunk % 4 ? 2 : 4, down = kWarp / across, groups = slabRows / kChunk / across;
   e.loop(frame.thread, e.index(tile.columns * slabRows / kChunk), e.index(tile.threads()), [&](Value i) {
-    Value lane = e.rem(i, kWarp), group = e.div(i, kWarp);
-    Value first = e.mul(e.add(e.mul(e.rem(group, groups), kAcross), e.rem(lane, kAcross)), kChunk); // in the slab
-    Value row = e.add(e.mul(e.div(group, groups), kDown), e.div(lane, kAcross)), column = e.add(slab, first);
+    Value lane = e.rem(i, kWarp), group = e.div(i, kWarp), band = e.div(group, e.index(groups));
+    Value chunkOfSlab = e.add(e.mul(e.sub(group, e.mul(band, groups)), across), e.rem(lane, across));
+    Value first = e.mul(chunkOfSlab, kChunk), row = e.add(e.mul(band, down), e.div(lane, across)), column = e.add(slab, first);
     auto one = [&](Value j) { return loadAccumulator(e.add(first, j), row); };
     Accumulators accumulators{[&] {
                                 SmallVector<Value> elements;

@@ -2,18 +2,124 @@
 
 #include "muon/Plan/GpuTiles.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
+
+#include <cmath>
 
 using namespace muon;
 using namespace muon::gpu;
 
+static constexpr int64_t kReserved = 1024; ///< bytes of each block's shared memory that are the system's
+
+//===----------------------------------------------------------------------------------------------===//
+// The model
+//===----------------------------------------------------------------------------------------------===//
+
+namespace {
+/// What clocks, power and everything the formula leaves out cost: time of the tensor cores is divided by `efficiency`.
+struct Calibration {
+  double efficiency, launch; ///< launch: microseconds
+};
+} // namespace
+
+/// Fitted to published times of the vendor's library on that product (A100, 4090: flash-muon's README; H100: a public ladder of
+/// tensor-core kernels), never to the kernels that are modelled. The others are taken to be like A100.
+static Calibration calibrationOf(TargetAttr target) {
+  return llvm::StringSwitch<Calibration>(target.getCpu()).Case("sm_89", {1.0, 8}).Case("sm_90", {0.81, 7}).Default({0.68, 4});
+}
+
+/// Accumulators per thread and what a block's registers amount to beside them, as ptxas allocates them.
+static int64_t registersOf(const ProductTile &tile) {
+  int64_t accumulators = tile.rows * tile.columns / tile.threads();
+  return llvm::alignTo(64 + accumulators * 7 / 5, 8);
+}
+
+int64_t gpu::residentBlocks(ChipAttr chip, const ProductTile &tile, int64_t elementBytes) {
+  int64_t byShared = chip.getShared() / (tile.sharedBytes(elementBytes) + kReserved);
+  int64_t byRegisters = chip.getRegisters() / (registersOf(tile) * tile.threads()), byWarps = chip.getWarps() * 32 / tile.threads();
+  return std::min<int64_t>({byShared, byRegisters, byWarps, chip.getBlocks()});
+}
+
+/// The share of the tensor cores' rate that issue and shared memory leave to the main loop: per warp and 64 bytes of k.
+static double loopBound(TargetAttr target, const ProductTile &tile) {
+  constexpr double kFmaPerMma = 2048, kSubCores = 4, kSharedBytesPerCycle = 32, kLoadBytes = 512, kOtherInstructions = 45;
+  double down = tile.rows / tile.warpsDown, across = tile.columns / tile.warpsAcross, warps = tile.warpsDown * tile.warpsAcross;
+  double products = down / 16 * across / 8 * 2, loads = (down + across) / 16 * 2, copies = (tile.rows + tile.columns) * 64 / kLoadBytes / warps;
+  // On Hopper mma.sync reaches two thirds of what the chip does by wgmma.
+  double rate = target.getChip().getFma() * (target.getCpu() == "sm_90" ? 2.0 / 3 : 1.0);
+  double tensor = products * kFmaPerMma / (rate / kSubCores), issue = products + loads + copies + kOtherInstructions;
+  double shared = (loads + copies) * kLoadBytes / kSharedBytesPerCycle;
+  return tensor / std::max({tensor, issue, shared});
+}
+
+ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, const ProductTile &tile) {
+  ChipAttr chip = target.getChip();
+  Calibration calibration = calibrationOf(target);
+  constexpr double kFill = 1100, kStoreBytesPerCycle = 32; // cycles from a block's start to its first mma; bytes per multiprocessor
+  double blocks = countBlocks(shape.m, shape.n, tile, shape.symmetric) * shape.batch, size = shape.elementBytes;
+  double rounds = std::ceil(blocks / chip.getMultiprocessors()), resident = residentBlocks(chip, tile, shape.elementBytes);
+  double rate = chip.getFma() * (shape.elementBytes == 4 ? 0.5 : 1.0) * (target.getCpu() == "sm_90" ? 2.0 / 3 : 1.0);
+  double loop = tile.rows * tile.columns * shape.k / (rate * loopBound(target, tile));
+  double outside = kFill + tile.rows * tile.columns * size * (shape.symmetric ? 2 : 1) / kStoreBytesPerCycle;
+  double cycles = rounds * loop + (std::min(resident, rounds) >= 2 ? 1 : rounds) * outside;
+  double read = (blocks / shape.batch) * shape.batch * (tile.rows + tile.columns) * shape.k * size;
+  double once = (shape.m * shape.k + (shape.symmetric ? 0 : shape.n * shape.k)) * size * shape.batch;
+  double wave = chip.getMultiprocessors() * std::max(1.0, resident);
+  double again = std::ceil(blocks / wave) * std::sqrt(wave) * (tile.rows + tile.columns) * shape.k * size;
+  constexpr double kUsableL2 = 0.7;
+  double moved = (once < kUsableL2 * chip.getL2() ? once : std::max(once, again)) + shape.m * shape.n * size * shape.batch;
+  ModelledTime time;
+  time.tensor = cycles / chip.getClock() / calibration.efficiency;
+  time.l2 = read / chip.getL2Rate() / 1e3;
+  time.memory = moved / chip.getMemoryRate() / 1e3;
+  time.launch = calibration.launch;
+  double macs = shape.m * shape.n * shape.k * shape.batch * (shape.symmetric ? 0.5 : 1.0);
+  double peak = double(chip.getMultiprocessors()) * chip.getFma() * (shape.elementBytes == 4 ? 0.5 : 1.0) * chip.getClock();
+  time.roofline = std::max(macs / peak, (once + shape.m * shape.n * size * shape.batch) / chip.getMemoryRate() / 1e3);
+  return time;
+}
+
+ModelledTime gpu::modelSweep(TargetAttr target, double bytes) {
+  ModelledTime time;
+  time.memory = time.roofline = bytes / target.getChip().getMemoryRate() / 1e3;
+  time.launch = calibrationOf(target).launch;
+  return time;
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// The choice
+//===----------------------------------------------------------------------------------------------===//
+
+int64_t gpu::countBlocks(int64_t m, int64_t n, const ProductTile &tile, bool symmetric) {
+  int64_t down = llvm::divideCeil(m, tile.rows), across = llvm::divideCeil(n, tile.columns);
+  return symmetric ? down * (down + 1) / 2 : down * across;
+}
+
+/// Four stages if as many blocks as registers allow then still share a multiprocessor, else three.
+static ProductTile withStages(TargetAttr target, ProductTile tile, int64_t elementBytes) {
+  int64_t wanted = target.getChip().getRegisters() / (registersOf(tile) * tile.threads());
+  tile.stages = 4;
+  if (wanted * (tile.sharedBytes(elementBytes) + kReserved) > target.getChip().getShared())
+    tile.stages = 3;
+  return tile;
+}
+
 ProductTile gpu::chooseTile(TargetAttr target, const ProductShape &shape) {
-  // Four stages where two blocks' worth of them fit into a multiprocessor, else three.
-  ProductTile large{128, 128, 64 / shape.elementBytes, 4, 2, 2};
-  constexpr int64_t kReserved = 1024; // of each block's shared memory, by the system
-  if (2 * (large.sharedBytes(shape.elementBytes) + kReserved) > target.getChip().getShared())
-    large.stages = 3;
-  return large;
+  int64_t depth = 64 / shape.elementBytes;
+  // Rows and columns; four warps each. Larger blocks read less, smaller ones fill more multiprocessors.
+  static constexpr std::pair<int64_t, int64_t> kBlocks[] = {{128, 128}, {128, 96}, {96, 96}, {128, 64}, {64, 64}};
+  std::optional<ProductTile> best;
+  double bestTime = 0;
+  for (auto [rows, columns] : kBlocks) {
+    if (shape.symmetric && rows != columns)
+      continue;
+    ProductTile tile = withStages(target, {rows, columns, depth, 0, 2, 2}, shape.elementBytes);
+    double time = modelProduct(target, shape, tile).microseconds();
+    if (!best || time < bestTime)
+      best = tile, bestTime = time;
+  }
+  return *best;
 }
 
 int64_t gpu::chunksPerTile(int64_t chunks) {

@@ -45,6 +45,15 @@ static int64_t matricesOf(func::FuncOp function, unsigned batchRank) {
   return 1;
 }
 
+/// A tile that was asked for (C5 of muon.kernel; the GPU room checks the rest).
+static LogicalResult checkTile(func::FuncOp function) {
+  auto asked = function->getAttrOfType<DenseI64ArrayAttr>("muon.tile");
+  constexpr int64_t kNumbers = 6;
+  if (asked && (asked.size() != kNumbers || llvm::any_of(asked.asArrayRef(), [](int64_t n) { return n < 1; })))
+    return function.emitOpError() << "expected muon.tile to be six positive numbers, got " << asked;
+  return success();
+}
+
 FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
   llvm::StringMap<int64_t> parameters;
   bool hasProgram = false;
@@ -56,6 +65,8 @@ FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     if (hasProgram && !parameters.count(function.getName()))
       continue;
+    if (failed(checkTile(function)))
+      return failure();
     FailureOr<StepPlan> plan = StepPlan::create(function, target);
     if (failed(plan))
       return failure();

@@ -43,12 +43,6 @@ int64_t StepPlan::blockSize(const Draft &draft) const {
   return side >= 512 ? 128 : 64;
 }
 
-/// Blocks of `block` rows and columns; a symmetric product computes those on and below the diagonal.
-static int64_t countBlocks(int64_t rows, int64_t columns, int64_t blockRows, int64_t blockColumns, bool symmetric) {
-  int64_t down = llvm::divideCeil(rows, blockRows), across = llvm::divideCeil(columns, blockColumns);
-  return symmetric ? down * (down + 1) / 2 : down * across;
-}
-
 gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
   auto [rows, columns] = matrixShape(draft.shape);
   auto product = cast<ProductOpInterface>(draft.product);
@@ -56,6 +50,9 @@ gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
   auto [aRows, aColumns] = matrixShape(type.getShape());
   gpu::ProductShape shape{rows, columns, product.aIsTransposed() ? aRows : aColumns, matrices, type.getElementTypeBitWidth() / 8,
                           product.symmetricResult()};
+  func::FuncOp step = function;
+  if (auto asked = step->getAttrOfType<DenseI64ArrayAttr>("muon.tile"))
+    return gpu::ProductTile::of(asked);
   return gpu::chooseTile(target, shape);
 }
 
@@ -83,13 +80,13 @@ int64_t StepPlan::numTiles(const Draft &draft) const {
     return llvm::divideCeil(walksRows(draft) ? rows : rows * llvm::divideCeil(columns, gpu::kChunk), sweepTile(draft));
   }
   if (target.isGpu()) {
-    gpu::ProductTile tile = productTile(draft);
-    return countBlocks(rows, columns, tile.rows, tile.columns, cast<ProductOpInterface>(draft.product).symmetricResult());
+    return gpu::countBlocks(rows, columns, productTile(draft), cast<ProductOpInterface>(draft.product).symmetricResult());
   }
   if (!draft.product)
     return llvm::divideCeil(rows, tileRows(draft));
   int64_t block = blockSize(draft);
-  return countBlocks(rows, columns, block, block, cast<ProductOpInterface>(draft.product).symmetricResult());
+  int64_t down = llvm::divideCeil(rows, block), across = llvm::divideCeil(columns, block);
+  return cast<ProductOpInterface>(draft.product).symmetricResult() ? down * (down + 1) / 2 : down * across;
 }
 
 int64_t StepPlan::tensorArgument(int64_t argument) const {

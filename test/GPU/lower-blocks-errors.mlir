@@ -133,8 +133,20 @@ module attributes {muon.target = #sm_80} {
 #a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
 #sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
 module attributes {muon.target = #sm_80} {
-  // expected-error@+1 {{tile [128, 128, 32, 1, 2, 2]: expected blocks of whole 64 rows and columns}}
+  // expected-error@+1 {{tile [128, 128, 32, 1, 2, 2]: expected blocks of whole 32 rows and columns}}
   muon.kernel @negative_one_stage product of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 0 tile [128, 128, 32, 1, 2, 2] {
+  ^bb0(%sum: f32):
+    muon.yield %sum : f32
+  }
+}
+
+// -----
+
+#a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+#sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
+module attributes {muon.target = #sm_80} {
+  // expected-error@+1 {{tile [128, 128, 32, 11, 2, 2]: expected at most 166912 bytes of shared memory on A100, got 180224}}
+  muon.kernel @negative_many_stages product of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 0 tile [128, 128, 32, 11, 2, 2] {
   ^bb0(%sum: f32):
     muon.yield %sum : f32
   }

@@ -39,6 +39,7 @@ struct Options {
   cl::opt<std::string> target{"target", cl::desc("cpu (this machine), processors or GPUs (sm_80, ...), comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin"), cl::init("object"), cl::cat(category)};
   cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"), cl::cat(category)};
+  cl::list<int64_t> tile{"tile", cl::CommaSeparated, cl::desc("GPU target: rows, columns, k per step, steps in flight, warps down and across of every product's block"), cl::cat(category)};
   cl::opt<bool> embedBitcode{"embed-bitcode", cl::desc("GPU targets: also keep the kernels' LLVM IR in objects and libraries, for the emulator"), cl::cat(category)};
   cl::opt<std::string> dumpKernels{"dump-kernels", cl::desc("GPU target: write bitcode, PTX, cubin and launch facts of every kernel into this directory"), cl::cat(category)};
   cl::opt<bool> report{"report", cl::desc("also print the report"), cl::cat(category)};
@@ -145,6 +146,7 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   request.form = options.form;
   request.nonfinite = options.nonfinite;
   request.embedBitcode = options.embedBitcode;
+  request.tile.assign(options.tile.begin(), options.tile.end());
   if (options.restarts.getNumOccurrences())
     if (llvm::Error error = readRestarts(options.restarts, request))
       return error;

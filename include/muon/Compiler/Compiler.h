@@ -49,6 +49,8 @@ struct Request {
   std::optional<std::vector<int64_t>> restarts;
   /// propagate, or skip: a matrix whose gradient is not finite keeps its weight and states, and its status says so.
   std::string nonfinite = "propagate";
+  /// GPU targets: the block of every product (the six numbers of muon.kernel's tile) instead of the modelled choice.
+  std::vector<int64_t> tile;
   /// GPU targets: objects and libraries also hold the LLVM IR of the kernels, for the emulator.
   bool embedBitcode = false;
   /// For every group that has none of its own.
