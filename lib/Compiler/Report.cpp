@@ -50,11 +50,36 @@ static json::Object describeTarget(TargetAttr target) {
   return json::Object{{"cpu", target.getCpu()}, {"isa", target.getIsa()}, {"lanes", target.getLanes()}};
 }
 
+/// How often a step reads and writes each tensor of a group. The least is G, M, W read once and M, W written once; more where a
+/// reduction has to be complete before its operands are used again.
+static json::Array describePasses(ModuleOp planned, func::FuncOp function) {
+  json::Array passes;
+  int64_t place = 0;
+  for (BlockArgument argument : function.getArguments()) {
+    if (!isa<RankedTensorType>(argument.getType()))
+      continue;
+    int64_t reads = 0, writes = 0;
+    planned.walk([&](LaunchOp launch) {
+      auto kernel = planned.lookupSymbol<KernelOp>(launch.getKernel());
+      for (auto [i, attribute] : llvm::enumerate(launch.getPlaces()))
+        if (launch.getFunction() == function.getSymName() && cast<PlaceAttr>(attribute).getArgument() == place)
+          ++(kernel.operandAt(i).getDirection() == Direction::in ? reads : writes);
+    });
+    auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.name");
+    if (!name)
+      name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
+    passes.push_back(json::Object{{"tensor", name.getValue()}, {"reads", reads}, {"writes", writes}});
+    ++place;
+  }
+  return passes;
+}
+
 static json::Array describeGroups(ModuleOp planned) {
   json::Array groups;
   planned.walk([&](UseOp use) {
     auto function = planned.lookupSymbol<func::FuncOp>(use.getFunction());
-    json::Object group{{"function", use.getFunction()}, {"parameters", static_cast<int64_t>(use.getParameters().size())}};
+    json::Object group{{"function", use.getFunction()}, {"parameters", static_cast<int64_t>(use.getParameters().size())},
+                       {"passes", describePasses(planned, function)}};
     for (NamedAttribute attribute : function->getDiscardableAttrs())
       if (attribute.getName().getValue().starts_with("muon."))
         group[attribute.getName().getValue().drop_front(5)] = toJson(attribute.getValue());
