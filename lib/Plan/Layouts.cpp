@@ -80,7 +80,7 @@ int64_t muon::assignOffsets(MutableArrayRef<Buffer> buffers) {
   for (Buffer &buffer : buffers)
     order.push_back(&buffer);
   // Largest first leaves the small ones to fill the gaps.
-  llvm::stable_sort(order, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
+  llvm::sort(order, [](Buffer *a, Buffer *b) { return std::pair(-a->bytes, a) < std::pair(-b->bytes, b); });
   SmallVector<Buffer *> placed;
   int64_t size = 0;
   for (Buffer *buffer : order) {

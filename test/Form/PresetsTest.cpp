@@ -109,7 +109,7 @@ TEST_F(PresetsTest, PublishedAlgorithms) {
         SCOPED_TRACE(describe(options));
         Table table = publishedTable(c.table, 5);
         auto direction = [&](const Matrix &x) {
-          return iterate(table, (1 / c.norm(frobenius(x))) * x);
+          return reference::iterate(table, (1 / c.norm(frobenius(x))) * x);
         };
         auto step = makeStep(c.matchRms ? rmsScale(shape) : originalScale(shape), direction);
         step.sumForm = c.sumForm;
@@ -124,7 +124,7 @@ TEST_F(PresetsTest, EveryAxisOfKeller) {
   options.operands = "f32";
   options.form = "standard";
   Table table = publishedTable("keller", 5);
-  auto direction = [&](const Matrix &x) { return iterate(table, (1 / (frobenius(x) + 1e-7)) * x); };
+  auto direction = [&](const Matrix &x) { return reference::iterate(table, (1 / (frobenius(x) + 1e-7)) * x); };
   for (bool nesterov : {false, true})
     for (const char *momentum : {"ema", "sum"})
       for (const char *decay : {"none", "decoupled", "coupled"})
@@ -170,7 +170,7 @@ TEST_F(PresetsTest, RowsOfEveryDegree) {
       SCOPED_TRACE(std::to_string(row.degree()) + " " + form);
       Table table = inSinglePrecision(Table{"rows", options.rows});
       auto direction = [&](const Matrix &x) {
-        return iterate(table, (1 / (frobenius(x) + 1e-7)) * x);
+        return reference::iterate(table, (1 / (frobenius(x) + 1e-7)) * x);
       };
       compare(options, makeStep(1, direction), form == std::string("standard") ? 1e-11 : 1e-6);
     }
@@ -206,7 +206,7 @@ TEST_F(PresetsTest, InverseRootOfTinyGradients) {
 TEST_F(PresetsTest, ExactIsThePolarFactor) {
   // The classical Newton-Schulz iteration, long enough to converge for any of these matrices.
   Table newton = *lookupTable("pade", 60).table;
-  auto direction = [&](const Matrix &x) { return iterate(newton, (1 / frobenius(x)) * x); };
+  auto direction = [&](const Matrix &x) { return reference::iterate(newton, (1 / frobenius(x)) * x); };
   for (const auto &shape : shapes) {
     StepOptions options;
     options.preset = "exact";
@@ -273,7 +273,7 @@ TEST_F(PresetsTest, Normuon) {
   for (double &value : v.values)
     value *= value;
   auto direction = [&](const Matrix &x) {
-    Matrix o = iterate(table, (1 / (frobenius(x) + 1e-7)) * x), u = o;
+    Matrix o = reference::iterate(table, (1 / (frobenius(x) + 1e-7)) * x), u = o;
     for (int i = 0; i < o.rows; ++i) {
       double mean = 0;
       for (int j = 0; j < o.columns; ++j)
@@ -306,7 +306,7 @@ TEST_F(PresetsTest, Adamuon) {
     Matrix signs = x;
     for (double &value : signs.values)
       value = value > 0 ? 1 : value < 0 ? -1 : 0;
-    Matrix u = iterate(table, (1 / (frobenius(signs) + 1e-7)) * signs);
+    Matrix u = reference::iterate(table, (1 / (frobenius(signs) + 1e-7)) * signs);
     for (size_t i = 0; i < u.values.size(); ++i) {
       double o = u.values[i];
       u.values[i] = o / (std::sqrt(v[i] + (1 - mu) * (o * o - v[i])) + 1e-8);

@@ -7,53 +7,6 @@
 
 namespace muon::reference {
 
-Matrix identity(int size, double scale) {
-  Matrix result(size, size);
-  for (int i = 0; i < size; ++i)
-    result.at(i, i) = scale;
-  return result;
-}
-
-Matrix transpose(const Matrix &a) {
-  Matrix result(a.columns, a.rows);
-  for (int i = 0; i < a.rows; ++i)
-    for (int j = 0; j < a.columns; ++j)
-      result.at(j, i) = a.at(i, j);
-  return result;
-}
-
-Matrix operator*(const Matrix &a, const Matrix &b) {
-  Matrix result(a.rows, b.columns);
-  for (int i = 0; i < a.rows; ++i)
-    for (int k = 0; k < a.columns; ++k)
-      for (int j = 0; j < b.columns; ++j)
-        result.at(i, j) += a.at(i, k) * b.at(k, j);
-  return result;
-}
-
-Matrix operator+(const Matrix &a, const Matrix &b) {
-  Matrix result = a;
-  for (size_t i = 0; i < a.values.size(); ++i)
-    result.values[i] += b.values[i];
-  return result;
-}
-
-Matrix operator-(const Matrix &a, const Matrix &b) { return a + (-1.0) * b; }
-
-Matrix operator*(double s, const Matrix &a) {
-  Matrix result = a;
-  for (double &value : result.values)
-    value *= s;
-  return result;
-}
-
-double frobenius(const Matrix &a) {
-  double sum = 0;
-  for (double value : a.values)
-    sum += value * value;
-  return std::sqrt(sum);
-}
-
 Matrix iterate(const Table &table, Matrix x) {
   for (const Row &row : table.rows) {
     Matrix power = x, gram = x * transpose(x), next = row.c[0] * x;
@@ -68,10 +21,10 @@ Matrix iterate(const Table &table, Matrix x) {
 
 Matrix inverseRoot(const Matrix &g, double eps, int steps) {
   bool wide = g.rows <= g.columns;
-  int k = std::min(g.rows, g.columns);
+  int64_t k = std::min(g.rows, g.columns);
   Matrix damped = (wide ? g * transpose(g) : transpose(g) * g) + identity(k, eps);
   double trace = 0;
-  for (int i = 0; i < k; ++i)
+  for (int64_t i = 0; i < k; ++i)
     trace += damped.at(i, i);
   Matrix y = (1 / trace) * damped, z = identity(k);
   for (int step = 0; step < steps; ++step) {

@@ -1,13 +1,14 @@
 //===- Reference.h - The published algorithms in plain float64 -*- C++ -*-===//
 //
 // Written from the papers and sources named in Presets.h, with nothing of the compiler's but the
-// tables: matrices are lists of doubles, one at a time, standard form, no rounding.
+// tables: one matrix at a time, standard form, no rounding.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MUON_TEST_FORM_REFERENCE_H
 #define MUON_TEST_FORM_REFERENCE_H
 
 #include "Interpreter.h"
+#include "Matrix.h"
 
 #include "muon/Polynomial/Table.h"
 
@@ -15,22 +16,7 @@
 
 namespace muon::reference {
 
-struct Matrix {
-  int rows, columns;
-  std::vector<double> values;
-
-  Matrix(int rows, int columns) : rows(rows), columns(columns), values(size_t(rows) * columns) {}
-  double &at(int i, int j) { return values[size_t(i) * columns + j]; }
-  double at(int i, int j) const { return values[size_t(i) * columns + j]; }
-};
-
-Matrix identity(int size, double scale = 1);
-Matrix transpose(const Matrix &a);
-Matrix operator*(const Matrix &a, const Matrix &b);
-Matrix operator+(const Matrix &a, const Matrix &b);
-Matrix operator-(const Matrix &a, const Matrix &b);
-Matrix operator*(double s, const Matrix &a);
-double frobenius(const Matrix &a);
+using namespace float64;
 
 /// x p(xᵀx)-style iteration on a matrix that is already normalised.
 Matrix iterate(const Table &table, Matrix x);

@@ -146,7 +146,7 @@ TEST_F(StepBuilderTest, NormsOfTheFirstGramMatrix) {
           func::FuncOp function = lower(buildFormula(addModule(), tensorType(shape), formula));
           for (double scale : {1.0, 1e-30, 1e30}) {
             Array w = randomArray(shape, 5, scale);
-            Matrix expected = iterate(table, scaled(norm, matrixOf(w), safety));
+            Matrix expected = reference::iterate(table, scaled(norm, matrixOf(w), safety));
             EXPECT_LT(relativeError(run(function, {w})[0], arrayOf(shape, {expected})), 1e-6);
             Array rounded = run(function, {w}, Rounding::typed)[0];
             EXPECT_LT(relativeError(rounded, arrayOf(shape, {expected})), 1e-5);

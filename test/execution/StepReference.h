@@ -14,6 +14,8 @@
 
 namespace muon::execution {
 
+using namespace float64;
+
 /// What one matrix undergoes.
 struct StepReference {
   /// What the group asks for, its preset's own where it is silent.

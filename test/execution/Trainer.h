@@ -11,6 +11,8 @@
 
 namespace muon::execution {
 
+using namespace float64;
+
 /// How the last two dimensions lie in memory. A view is part of a larger buffer, at an address
 /// that is aligned for its elements only.
 enum class Layout { rows, columns, viewOfRows, viewOfColumns };

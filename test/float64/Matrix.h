@@ -1,12 +1,12 @@
 //===- Matrix.h - Plain float64 matrices -----------------------*- C++ -*-===//
-#ifndef MUON_TEST_EXECUTION_MATRIX_H
-#define MUON_TEST_EXECUTION_MATRIX_H
+#ifndef MUON_TEST_FLOAT64_MATRIX_H
+#define MUON_TEST_FLOAT64_MATRIX_H
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-namespace muon::execution {
+namespace muon::float64 {
 
 struct Matrix {
   int64_t rows = 0, columns = 0;
@@ -19,7 +19,7 @@ struct Matrix {
   double at(int64_t i, int64_t j) const { return values[size_t(i * columns + j)]; }
 };
 
-Matrix identity(int64_t size);
+Matrix identity(int64_t size, double scale = 1);
 Matrix transpose(const Matrix &a);
 Matrix operator*(const Matrix &a, const Matrix &b);
 Matrix operator+(const Matrix &a, const Matrix &b);
@@ -53,6 +53,6 @@ struct Spectral {
   }
 };
 
-} // namespace muon::execution
+} // namespace muon::float64
 
-#endif // MUON_TEST_EXECUTION_MATRIX_H
+#endif // MUON_TEST_FLOAT64_MATRIX_H

@@ -7,12 +7,12 @@
 #include <cmath>
 #include <numbers>
 
-namespace muon::execution {
+namespace muon::float64 {
 
-Matrix identity(int64_t size) {
+Matrix identity(int64_t size, double scale) {
   Matrix result(size, size);
   for (int64_t i = 0; i < size; ++i)
-    result.at(i, i) = 1;
+    result.at(i, i) = scale;
   return result;
 }
 
@@ -119,4 +119,4 @@ Spectral::Spectral(int64_t rows, int64_t columns, std::vector<double> values, ui
       v(orthonormalColumns(columns, std::min(rows, columns), 2 * seed + 1)),
       singular(std::move(values)) {}
 
-} // namespace muon::execution
+} // namespace muon::float64
