@@ -36,6 +36,7 @@ Block::Block(const Launch &launch, Dimensions index) : launch(launch), index(ind
     ready.push_back(&thread);
   }
   unfinished = threads.size();
+  meetings.resize((threads.size() + 31) / 32);
 }
 
 bool Block::run() {
@@ -86,31 +87,33 @@ void Block::finish(Thread &thread) {
 }
 
 void Block::meet(Thread &thread) {
-  uint32_t warp = thread.registers.warpid, arrived = 0;
-  if (!(thread.mask >> thread.registers.laneid & 1))
-    stop(Fault::illegal, *thread.call.site, thread, "the thread is not in its own member mask " + std::to_string(thread.mask));
-  thread.waiting = thread.call.site;
-  WarpCall call = {};
-  for (uint32_t l = 0; l < 32; ++l) {
-    Thread *other = lane(warp, l);
-    if (!other || other->waiting != thread.waiting || other->mask != thread.mask)
-      continue;
-    arrived |= 1u << l;
-    call.threads[l] = other;
-    call.arguments[l] = other->call.arguments;
-    call.results[l] = other->call.results;
-  }
-  if (arrived != thread.mask) {
-    wait(thread, *thread.call.site);
+  uint32_t warp = thread.registers.warpid, bit = 1u << thread.registers.laneid;
+  const Site *site = thread.call.site;
+  if (!(thread.mask & bit))
+    stop(Fault::illegal, *site, thread, "the thread is not in its own member mask " + std::to_string(thread.mask));
+  std::vector<Meeting> &open = meetings[warp];
+  auto same = [&](const Meeting &meeting) { return meeting.site == site && meeting.mask == thread.mask; };
+  auto meeting = std::find_if(open.begin(), open.end(), same);
+  if (meeting == open.end())
+    meeting = open.insert(meeting, {site, thread.mask, 0});
+  meeting->arrived |= bit;
+  if (meeting->arrived != thread.mask) {
+    wait(thread, *site);
     return;
   }
-  call.site = thread.call.site;
-  call.mask = arrived;
-  thread.call.site->operation.warp(call);
+  WarpCall call = {site, thread.mask, {}, {}, {}};
+  open.erase(meeting);
   for (uint32_t l = 0; l < 32; ++l)
-    if (call.threads[l] && call.threads[l] != &thread)
-      makeReady(*call.threads[l]);
-  thread.waiting = nullptr;
+    if (thread.mask >> l & 1) {
+      Thread &other = threads[warp * 32 + l];
+      call.threads[l] = &other;
+      call.arguments[l] = other.call.arguments;
+      call.results[l] = other.call.results;
+    }
+  site->operation.warp(call);
+  for (Thread *other : call.threads)
+    if (other && other != &thread)
+      makeReady(*other);
 }
 
 void Block::meetWarpgroup(Thread &thread) {

@@ -73,6 +73,12 @@ struct Barrier {
   uint32_t count = 0; ///< Arrivals with a true predicate.
 };
 
+/// Lanes of a warp that have arrived at one collective.
+struct Meeting {
+  const Site *site;
+  uint32_t mask, arrived;
+};
+
 struct Dimensions {
   uint32_t x, y, z;
   uint64_t count() const { return uint64_t(x) * y * z; }
@@ -98,13 +104,10 @@ public:
   Dimensions index;
   std::vector<Thread> threads;
   Barrier barriers[16];
-  std::map<uint64_t, Mbarrier> mbarriers; ///< By address.
+  std::vector<std::vector<Meeting>> meetings; ///< Of each warp: more than one if it has diverged.
+  std::map<uint64_t, Mbarrier> mbarriers;     ///< By address.
   std::deque<PendingBulk> bulk;
 
-  Thread *lane(uint32_t warp, uint32_t lane) {
-    uint32_t t = warp * 32 + lane;
-    return t < threads.size() ? &threads[t] : nullptr;
-  }
   /// Lets others run until somebody makes the current thread ready again.
   void wait(Thread &thread, const Site &site, std::string what = "");
   void makeReady(Thread &thread);

@@ -42,29 +42,41 @@ static void gather(const WarpCall &call, float (&a)[16][16], float (&b)[16][8]) 
   }
 }
 
+/// sums += A B. All columns of a row at once, in vectors as wide as the processor's.
+__attribute__((target_clones("avx512f", "avx2", "default"))) static void accumulate(double (&sums)[16][8], const float (&a)[16][16],
+                                                                                    const float (&b)[16][8], uint32_t depth) {
+  for (uint32_t k = 0; k < depth; ++k)
+    for (uint32_t row = 0; row < 16; ++row)
+      for (uint32_t column = 0; column < 8; ++column)
+        sums[row][column] += static_cast<double>(a[row][k]) * b[k][column];
+}
+
 static void multiply(const WarpCall &call) {
   uint32_t depth = call.site->operation.b, type = call.site->operation.a;
   float a[16][16], b[16][8];
+  double sums[16][8];
   gather(call, a, b);
   uint32_t operands = type == kTf32 ? 3 * depth / 4 : 3 * depth / 8; // registers of A and B
   bool halfSum = type == kF16Sum;
-  for (uint32_t lane = 0; lane < 32; ++lane) {
+  auto eachSum = [](auto visit) { // visit(lane, i, row, column): element i of the lane's four
+    for (uint32_t lane = 0; lane < 32; ++lane)
+      for (uint32_t i = 0; i < 4; ++i)
+        visit(lane, i, lane / 4 + i / 2 * 8, lane % 4 * 2 + i % 2);
+  };
+  eachSum([&](uint32_t lane, uint32_t i, uint32_t row, uint32_t column) {
     const uint64_t *c = call.arguments[lane] + operands;
+    sums[row][column] =
+        halfSum ? f16ToFloat(static_cast<uint16_t>(c[i / 2] >> i % 2 * 16)) : std::bit_cast<float>(static_cast<uint32_t>(c[i]));
+  });
+  accumulate(sums, a, b, depth);
+  eachSum([&](uint32_t lane, uint32_t i, uint32_t row, uint32_t column) {
+    auto sum = static_cast<float>(sums[row][column]);
     uint64_t *d = call.results[lane];
-    float out[4];
-    for (uint32_t i = 0; i < 4; ++i) {
-      uint32_t row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
-      double sum = halfSum ? f16ToFloat(static_cast<uint16_t>(c[i / 2] >> i % 2 * 16)) : std::bit_cast<float>(static_cast<uint32_t>(c[i]));
-      for (uint32_t k = 0; k < depth; ++k)
-        sum += static_cast<double>(a[row][k]) * b[k][column];
-      out[i] = static_cast<float>(sum);
-    }
-    for (uint32_t i = 0; i < 4; ++i)
-      if (!halfSum)
-        d[i] = std::bit_cast<uint32_t>(out[i]);
-      else if (i % 2)
-        d[i / 2] = floatToF16(out[i - 1]) | uint32_t(floatToF16(out[i])) << 16;
-  }
+    if (!halfSum)
+      d[i] = std::bit_cast<uint32_t>(sum);
+    else
+      d[i / 2] = i % 2 ? d[i / 2] | uint64_t(floatToF16(sum)) << 16 : floatToF16(sum);
+  });
   machine().counters.multiplyAdds += 16 * 8 * depth;
 }
 

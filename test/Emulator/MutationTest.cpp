@@ -36,6 +36,18 @@ TEST_P(Mutants, AreFound) {
                                                  testing::HasSubstr("thread "), testing::HasSubstr("Kernels.c:")));
 }
 
+/// Why values are not enough: these are right in round-robin order, and only the clocks find them.
+TEST(Mutants, SomeGiveRightValues) {
+  struct Case {
+    const char *name;
+    Outcome (*run)(EmulatedDevice &);
+  };
+  for (const Case &mutant : {Case{"NO_BARRIER_BEFORE", bf16}, Case{"NO_BARRIER_AFTER", bf16}}) {
+    EmulatedDevice device(mutant.name, MUON_EMULATOR_VALUES);
+    EXPECT_TRUE(mutant.run(device).right) << mutant.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Sm80, Mutants,
     testing::Combine(testing::Values(Mutant{"NO_WAIT", bf16, CUDA_ERROR_LAUNCH_FAILED, "uninitialised"},

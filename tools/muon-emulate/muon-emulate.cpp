@@ -124,9 +124,11 @@ static Expected<bool> run() {
   }
   if (Error error = start(wanted))
     return std::move(error);
-  bool faults = false;
+  bool faults = false, first = true;
   for (uint64_t seed : seeds.empty() ? std::vector<uint64_t>{0} : std::vector<uint64_t>(seeds.begin(), seeds.end())) {
-    muonEmulatorReset();
+    if (!first) // a fault the environment injects is for the first schedule
+      muonEmulatorReset();
+    first = false;
     muonEmulatorSetSchedule(seed);
     if (Error error = runOnce(options, isProgram, &kernel, bitcode ? bitcode->getBuffer() : ""))
       return std::move(error);

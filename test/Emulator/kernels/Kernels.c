@@ -1,6 +1,10 @@
 /* The emulator's own test kernels. */
 #include "Device.h"
 
+/* A mutant has the kernel it changes only. */
+#define IN(first, last) (MUTANT == NONE || (MUTANT >= first && MUTANT <= last))
+
+#if IN(NO_BARRIER_STORED, BEYOND_MATRIX)
 /* ---- C = A B in f32, 16 x 16 tiles, one thread per element. A: m x k, B: k x n, row-major. ---- */
 enum { TILE = 16 };
 static SHARED float tile_a[TILE * TILE], tile_b[TILE * TILE];
@@ -28,7 +32,9 @@ KERNEL matmul_f32(const float *a, const float *b, float *c, u32 m, u32 n, u32 k)
   if (row < m && column < n)
     c[row * n + column] = sum;
 }
+#endif
 
+#if IN(NO_BARRIER_WARPS, TRAP)
 /* ---- out[block] = sum of the block's n elements: shuffles within a warp, shared memory between warps. ---- */
 static SHARED float warp_sums[33];
 
@@ -75,7 +81,9 @@ KERNEL reduce(const float *in, float *out, u32 n) {
 #endif
   out[MUTANT == SAME_OUTPUT ? 0 : block_x()] = total;
 }
+#endif
 
+#if IN(NO_WAIT, NO_ZERO_FILL)
 /* ---- C = A B in bf16 with f32 sums, 64 x 32 tiles, 4 warps of 16 rows, multistage cp.async, ldmatrix, mma.sync.
  * A: m x k, B: k x n, row-major, m, n and k multiples of 8 (16 bytes). Shared memory is dynamic. ---- */
 enum { ROWS = 64, COLUMNS = 32, DEPTH = 16, STAGES = 3, STAGE_BYTES = (ROWS + COLUMNS) * DEPTH * 2 };
@@ -163,7 +171,9 @@ KERNEL matmul_bf16(const u16 *a, const u16 *b, float *c, u32 m, u32 n, u32 k) {
         c[r * n + column] = sums[j][i];
     }
 }
+#endif
 
+#if MUTANT == NONE
 /* ---- One mma each, fragments gathered element by element as the PTX manual lists them. A: 16 x depth, B: depth x 8. ---- */
 KERNEL fragments_f16(const u16 *a, const u16 *b, float *c) {
   u32 lane = thread(), group = lane / 4, pair = lane % 4 * 2, fa[4], fb[2];
@@ -229,3 +239,4 @@ KERNEL scalar_operations(const float *in, u32 *out) {
   out[4 * i + 2] = __builtin_bit_cast(u32, __nvvm_rsqrt_approx_f(in[i]));
   out[4 * i + 3] = __builtin_bit_cast(u32, __nvvm_fma_rn_f(in[i], in[i], -1.0f));
 }
+#endif
