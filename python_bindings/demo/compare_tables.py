@@ -35,8 +35,7 @@ def tables():
     made = tuning.scale_into_band(limited.limited_table(FLOOR, (5, 5, 7), 100.0), FLOOR, *band)[1]
     return {
         "Keller, five quintics (20 units)": {},
-        "limited(0.01; 5,5,7; 100) in Keller's band (13 units)": options(made),
-        "3,9,9 floor 1e-2 (13 units)": options(tuning.minimax(FLOOR, [3, 9, 9])[1]),
+        "tuned: limited(0.01; 5,5,7; 100) in Keller's band (13 units)": options(made),
         "9,9 floor 1e-2 (10 units)": options(tuning.minimax(FLOOR, [9, 9])[1]),
     }
 
@@ -62,8 +61,10 @@ def main():
     parser.add_argument("--text", required=True, help="what `bible -f` printed")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--batch", type=int, default=train.BATCH, help=f"windows per step (default {train.BATCH})")
     parser.add_argument("--dtype", default="auto", help="operand type: auto, f32, bf16")
     options = parser.parse_args()
+    train.BATCH = options.batch
     text, seeds = train.verses(options.text), [int(seed) for seed in options.seeds.split(",")]
     losses = {}
     for seed in seeds:
