@@ -92,7 +92,7 @@ static json::Array describeGroups(ModuleOp planned) {
 static StringRef pathOf(KernelOp kernel, TargetAttr target) {
   bool narrow = !kernel.getOperandType()->isF32();
   if (target.isGpu())
-    return narrow ? "16-bit operands on tensor cores (mma.sync), f32 accumulation" : "tf32 operands on tensor cores (mma.sync), f32 accumulation";
+    return narrow ? "16-bit operands on tensor cores (mma.sync), f32 accumulation" : "f32 operands as two tf32 each, three products on tensor cores (mma.sync), f32 accumulation";
   if (!narrow)
     return "f32 multiply-adds";
   if (kernel.operandAt(0).getDtype().isF32())

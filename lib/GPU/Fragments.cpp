@@ -15,12 +15,17 @@ FragmentSource::FragmentSource(Emitter &e, const Operand &operand, bool alongK, 
     : e(e), operand(operand), alongK(alongK), isA(isA), lines(lines), depth(depth), elementBytes(operand.bytes()), tileOffset(tileOffset) {
   copies = tileBytes() / kAccess / threads;
   planCopies(first, limit, threads, thread);
-  planLoads(warpLine, e.rem(thread, kWarp));
+  if (!alongK && elementBytes == 4)
+    planWordLoads(warpLine, e.rem(thread, kWarp));
+  else
+    planLoads(warpLine, e.rem(thread, kWarp));
 }
 
 /// Where chunk `chunk` of row `row` of the tile lies within the row.
 Value FragmentSource::swizzled(Value row, Value chunk) {
   constexpr int64_t kAllBanks = 128;
+  if (!alongK && elementBytes == 4)
+    return e.exclusiveOr(chunk, e.mul(e.rem(row, 4), 2));
   bool byEight = !alongK && lines * elementBytes % kAllBanks == 0;
   return e.exclusiveOr(chunk, byEight ? e.rem(row, 8) : e.rem(e.div(row, 2), 4));
 }
@@ -30,7 +35,9 @@ void FragmentSource::planCopies(Value first, Value limit, int64_t threads, Value
   int64_t perRow = (alongK ? depth : lines) * elementBytes / kAccess, elements = kAccess / elementBytes;
   // Lines beyond the matrix are never stored, so any valid address does for them.
   Value last = e.sub(limit, e.index(alongK ? 1 : elements));
-  bool regular = threads % (8 * perRow) == 0; // a thread's copies differ by whole groups of 8 rows: one swizzle for all
+  // A thread's copies differ by whole periods of the exchange, so that one place does for all.
+  int64_t period = !alongK && elementBytes == 4 ? 4 : 8;
+  bool regular = threads % (period * perRow) == 0;
   Value row0 = e.div(thread, e.index(perRow)), chunk0 = e.sub(thread, e.mul(row0, perRow)), place0 = swizzled(row0, chunk0);
   for (int64_t i = 0; i < copies; ++i) {
     Value row = e.add(row0, i * threads / perRow), chunk = chunk0, place = place0;
@@ -65,6 +72,28 @@ void FragmentSource::planLoads(Value warpLine, Value lane) {
   }
 }
 
+/// Lane 4 g + t holds line g (and g + 8) at k = t (and t + 4).
+void FragmentSource::planWordLoads(Value warpLine, Value lane) {
+  constexpr int64_t kPerChunk = 4;
+  Value k = e.rem(lane, 4), line0 = e.add(warpLine, e.div(lane, 4));
+  for (int64_t eight = 0; eight < lines / 8; ++eight) {
+    Value line = e.add(line0, 8 * eight), chunk = swizzled(k, e.div(line, kPerChunk));
+    Value inRow = e.add(e.mul(chunk, kAccess), e.mul(e.rem(line, kPerChunk), elementBytes));
+    laneOffsets.push_back(e.add(e.add(e.mul(k, lines * elementBytes), inRow), tileOffset));
+  }
+}
+
+SmallVector<Value> FragmentSource::loadWords(Value stage, int64_t group, int64_t k) {
+  constexpr int64_t kStep = 8, kHalf = 4;
+  SmallVector<Value> registers;
+  for (int64_t i = 0; i < 4; ++i) {
+    int64_t eight = isA ? i % 2 : i / 2, half = isA ? i / 2 : i % 2;
+    Value at = e.bytes(e.bytes(stage, laneOffsets[2 * group + eight]), (k * kStep + half * kHalf) * lines * elementBytes);
+    registers.push_back(e.load(e.i32, at, elementBytes));
+  }
+  return registers;
+}
+
 Value FragmentSource::stepBytes() {
   if (alongK)
     return e.integer(e.i64, depth * elementBytes);
@@ -77,6 +106,8 @@ void FragmentSource::copy(Value stage, Value step) {
 }
 
 SmallVector<Value> FragmentSource::load(Value stage, int64_t group, int64_t k) {
+  if (!alongK && elementBytes == 4)
+    return loadWords(stage, group, k);
   Value at = alongK ? e.bytes(e.bytes(stage, laneOffsets[k]), group * kGroup * kRowBytes)
                     : e.bytes(e.bytes(stage, laneOffsets[group]), k * 16 * lines * elementBytes);
   SmallVector<Type> words(4, e.i32);

@@ -4,7 +4,7 @@
 // ldmatrix out (c is the 16-byte chunk within a row):
 //   along k:  a row per row of C, 64 bytes of k; chunk c of row r lies at c ^ (r / 2 % 4)
 //   across k: a row per k, the rows of C beside each other; chunk c of row k lies at c ^ (k % 8) where a row is whole 128 bytes,
-//             else (odd multiples of 64 bytes) at c ^ (k / 2 % 4)
+//             else (odd multiples of 64 bytes) at c ^ (k / 2 % 4). f32, which ldmatrix cannot turn, is loaded by words: c ^ (k % 4 * 2)
 //
 //===----------------------------------------------------------------------------------------------===//
 #ifndef MUON_GPU_FRAGMENTS_H
@@ -29,12 +29,14 @@ public:
   void copy(Value stage, Value step);
   /// How far a step of k moves in global memory, bytes (i64).
   Value stepBytes();
-  /// The registers of 16 lines (a tile of A, or two of B) for one mma step of k, from the stage at `stage`.
+  /// The registers (i32) of 16 lines (a tile of A, or two of B) for one mma step of k (32 bytes), from the stage at `stage`.
   SmallVector<Value> load(Value stage, int64_t group, int64_t k);
 
 private:
   void planCopies(Value first, Value limit, int64_t threads, Value thread);
   void planLoads(Value warpLine, Value lane);
+  void planWordLoads(Value warpLine, Value lane);
+  SmallVector<Value> loadWords(Value stage, int64_t group, int64_t k);
   Value swizzled(Value line, Value chunk);
 
   Emitter &e;

@@ -41,8 +41,8 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsig
 static LogicalResult checkProduct(KernelOp kernel, TargetAttr target) {
   OperandAttr a = kernel.operandAt(0), b = kernel.operandAt(1);
   auto padded = [](OperandAttr operand) { return operand.getLayout() == Layout::padded || operand.getLayout() == Layout::turned; };
-  if (!padded(a) || !padded(b) || a.getDtype() != b.getDtype() || !(a.getDtype().isBF16() || a.getDtype().isF16()))
-    return kernel.emitOpError() << "expected padded or turned operands of one type, bf16 or f16, got " << a << " and " << b;
+  if (!padded(a) || !padded(b) || a.getDtype() != b.getDtype() || !isa<Float32Type, BFloat16Type, Float16Type>(a.getDtype()))
+    return kernel.emitOpError() << "expected padded or turned operands of one type, f32, bf16 or f16, got " << a << " and " << b;
   if (!kernel.getTile())
     return kernel.emitOpError("expected a tile");
   ProductTile tile = ProductTile::of(*kernel.getTile());

@@ -18,7 +18,8 @@ public:
 private:
   void startStep(Value stage, Value stepA, Value stepB);
   void multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums);
-  void multiplyTile(ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum);
+  void multiplyTile(NVVM::MMATypes type, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum);
+  void split(ArrayRef<Value> words, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low);
   void wait(int64_t groups);
 
   Emitter &e;
@@ -49,34 +50,59 @@ void MainLoop::wait(int64_t groups) {
   e.barrier();
 }
 
-/// 16 x 8 of C and 16 of k.
-void MainLoop::multiplyTile(ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum) {
-  bool half = dtype.isF16();
-  auto pairs = [&](ArrayRef<Value> words) { // mma.sync takes f16 as pairs, bf16 as words
-    SmallVector<Value> registers(words);
-    for (Value &word : registers)
-      word = half ? Value(e.make<LLVM::BitcastOp>(VectorType::get({2}, e.f16), word)) : word;
-    return registers;
+/// 16 x 8 of C and 32 bytes of k: one mma.sync.
+void MainLoop::multiplyTile(NVVM::MMATypes type, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum) {
+  auto registers = [&](ArrayRef<Value> words) { // mma.sync takes f16 as pairs, the others as words
+    SmallVector<Value> taken(words);
+    for (Value &word : taken)
+      if (type == NVVM::MMATypes::f16)
+        word = e.make<LLVM::BitcastOp>(VectorType::get({2}, e.f16), word);
+    return taken;
   };
   auto result = LLVM::LLVMStructType::getLiteral(e.b.getContext(), SmallVector<Type>(4, e.f32));
-  auto type = half ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
-  Value product = e.make<NVVM::MmaOp>(result, pairs(left), pairs(right), ValueRange(ArrayRef<Value>(sum)), ArrayRef<int64_t>{16, 8, 16},
+  int64_t depth = type == NVVM::MMATypes::tf32 ? 8 : 16;
+  Value product = e.make<NVVM::MmaOp>(result, registers(left), registers(right), ValueRange(ArrayRef<Value>(sum)), ArrayRef<int64_t>{16, 8, depth},
                                       std::nullopt, std::nullopt, std::array<NVVM::MMATypes, 2>{type, type},
                                       std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
   for (auto [i, value] : llvm::enumerate(sum))
     value = e.make<LLVM::ExtractValueOp>(product, i);
 }
 
+/// An f32 as two tf32: its upper 11 bits, and 11 of what they leave. Both are exact but for the last bits of the second.
+void MainLoop::split(ArrayRef<Value> words, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low) {
+  Value kept = e.index(static_cast<int32_t>(0xffffe000));
+  for (Value word : words) {
+    Value upper = e.make<arith::AndIOp>(word, kept);
+    Value rest = e.make<arith::SubFOp>(Value(e.make<arith::BitcastOp>(e.f32, word)), Value(e.make<arith::BitcastOp>(e.f32, upper)));
+    high.push_back(upper);
+    low.push_back(e.make<arith::AndIOp>(Value(e.make<arith::BitcastOp>(e.i32, rest)), kept));
+  }
+}
+
 void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums) {
-  SmallVector<SmallVector<Value>> rows, columns;
+  bool wide = dtype.isF32();
+  auto type = wide ? NVVM::MMATypes::tf32 : dtype.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
+  SmallVector<SmallVector<Value>> rows(rowTiles), columns(columnTiles / 2), lowRows(rowTiles), lowColumns(columnTiles / 2);
+  auto load = [&](FragmentSource &source, int64_t i, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low) {
+    SmallVector<Value> words = source.load(stage, i, k);
+    if (wide)
+      split(words, high, low);
+    else
+      high.assign(words);
+  };
   for (int64_t i = 0; i < rowTiles; ++i)
-    rows.push_back(a.load(stage, i, k));
+    load(a, i, rows[i], lowRows[i]);
   for (int64_t j = 0; j < columnTiles / 2; ++j)
-    columns.push_back(b.load(stage, j, k));
+    load(b, j, columns[j], lowColumns[j]);
+  auto half = [](ArrayRef<Value> pair, int64_t j) { return pair.slice(j % 2 * 2, 2); };
   for (int64_t i = 0; i < rowTiles; ++i)
     for (int64_t j = 0; j < columnTiles; ++j) {
       auto sum = MutableArrayRef<Value>(sums).slice((i * columnTiles + j) * 4, 4);
-      multiplyTile(rows[i], ArrayRef<Value>(columns[j / 2]).slice(j % 2 * 2, 2), sum);
+      if (wide) { // the small terms first; what both leave out is below f32's own rounding
+        multiplyTile(type, lowRows[i], half(columns[j / 2], j), sum);
+        multiplyTile(type, rows[i], half(lowColumns[j / 2], j), sum);
+      }
+      multiplyTile(type, rows[i], half(columns[j / 2], j), sum);
     }
 }
 

@@ -29,6 +29,12 @@ static Calibration calibrationOf(TargetAttr target) {
   return llvm::StringSwitch<Calibration>(target.getCpu()).Case("sm_89", {1.0, 8}).Case("sm_90", {0.81, 7}).Default({0.68, 4});
 }
 
+/// The tensor cores' rate for an operand type, multiply-adds a cycle and multiprocessor: f32 is three products of tf32, each at half rate;
+/// on Hopper mma.sync reaches two thirds of what the chip does by wgmma.
+static double rateOf(TargetAttr target, int64_t elementBytes) {
+  return target.getChip().getFma() * (target.getCpu() == "sm_90" ? 2.0 / 3 : 1.0) / (elementBytes == 4 ? 6 : 1);
+}
+
 /// Accumulators per thread and what a block's registers amount to beside them, as ptxas allocates them.
 static int64_t registersOf(const ProductTile &tile) {
   int64_t accumulators = tile.rows * tile.columns / tile.threads();
@@ -42,13 +48,13 @@ int64_t gpu::residentBlocks(ChipAttr chip, const ProductTile &tile, int64_t elem
 }
 
 /// The share of the tensor cores' rate that issue and shared memory leave to the main loop: per warp and 64 bytes of k.
-static double loopBound(TargetAttr target, const ProductTile &tile) {
+static double loopBound(TargetAttr target, const ProductTile &tile, int64_t elementBytes) {
   constexpr double kFmaPerMma = 2048, kSubCores = 4, kSharedBytesPerCycle = 32, kLoadBytes = 512, kOtherInstructions = 45;
   double down = tile.rows / tile.warpsDown, across = tile.columns / tile.warpsAcross, warps = tile.warpsDown * tile.warpsAcross;
   double products = down / 16 * across / 8 * 2, loads = (down + across) / 16 * 2, copies = (tile.rows + tile.columns) * 64 / kLoadBytes / warps;
-  // On Hopper mma.sync reaches two thirds of what the chip does by wgmma.
-  double rate = target.getChip().getFma() * (target.getCpu() == "sm_90" ? 2.0 / 3 : 1.0);
-  double tensor = products * kFmaPerMma / (rate / kSubCores), issue = products + loads + copies + kOtherInstructions;
+  double macs = products * kFmaPerMma * 2 / elementBytes; // of 64 bytes of k
+  double tensor = macs / (rateOf(target, elementBytes) / kSubCores);
+  double issue = products * (elementBytes == 4 ? 3 : 1) + loads * (elementBytes == 4 ? 13 : 1) + copies + kOtherInstructions;
   double shared = (loads + copies) * kLoadBytes / kSharedBytesPerCycle;
   return tensor / std::max({tensor, issue, shared});
 }
@@ -59,8 +65,8 @@ ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, con
   constexpr double kFill = 1100, kStoreBytesPerCycle = 32; // cycles from a block's start to its first mma; bytes per multiprocessor
   double blocks = countBlocks(shape.m, shape.n, tile, shape.symmetric) * shape.batch, size = shape.elementBytes;
   double rounds = std::ceil(blocks / chip.getMultiprocessors()), resident = residentBlocks(chip, tile, shape.elementBytes);
-  double rate = chip.getFma() * (shape.elementBytes == 4 ? 0.5 : 1.0) * (target.getCpu() == "sm_90" ? 2.0 / 3 : 1.0);
-  double loop = tile.rows * tile.columns * shape.k / (rate * loopBound(target, tile));
+  double rate = rateOf(target, shape.elementBytes);
+  double loop = tile.rows * tile.columns * shape.k / (rate * loopBound(target, tile, shape.elementBytes));
   double outside = kFill + tile.rows * tile.columns * size * (shape.symmetric ? 2 : 1) / kStoreBytesPerCycle;
   double cycles = rounds * loop + (std::min(resident, rounds) >= 2 ? 1 : rounds) * outside;
   double read = (blocks / shape.batch) * shape.batch * (tile.rows + tile.columns) * shape.k * size;
@@ -75,7 +81,7 @@ ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, con
   time.memory = moved / chip.getMemoryRate() / 1e3;
   time.launch = calibration.launch;
   double macs = shape.m * shape.n * shape.k * shape.batch * (shape.symmetric ? 0.5 : 1.0);
-  double peak = double(chip.getMultiprocessors()) * chip.getFma() * (shape.elementBytes == 4 ? 0.5 : 1.0) * chip.getClock();
+  double peak = double(chip.getMultiprocessors()) * chip.getFma() / (shape.elementBytes == 4 ? 6 : 1) * chip.getClock();
   time.roofline = std::max(macs / peak, (once + shape.m * shape.n * size * shape.batch) / chip.getMemoryRate() / 1e3);
   return time;
 }
@@ -112,7 +118,8 @@ ProductTile gpu::chooseTile(TargetAttr target, const ProductShape &shape) {
   std::optional<ProductTile> best;
   double bestTime = 0;
   for (auto [rows, columns] : kBlocks) {
-    if (shape.symmetric && rows != columns)
+    bool manyRegisters = shape.elementBytes == 4 && rows * columns > 96 * 96; // f32 operands are held twice
+    if ((shape.symmetric && rows != columns) || manyRegisters)
       continue;
     ProductTile tile = withStages(target, {rows, columns, depth, 0, 2, 2}, shape.elementBytes);
     double time = modelProduct(target, shape, tile).microseconds();

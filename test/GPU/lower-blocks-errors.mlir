@@ -109,7 +109,7 @@ module attributes {muon.target = #sm_80} {
 #a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
 #sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
 module attributes {muon.target = #sm_80} {
-  // expected-error@+1 {{expected padded or turned operands of one type, bf16 or f16}}
+  // expected-error@+1 {{expected padded or turned operands of one type, f32, bf16 or f16}}
   muon.kernel @negative_operands product of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<in, element, rows, bf16, none>, #muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 0 tile [128, 128, 32, 4, 2, 2] {
   ^bb0(%sum: f32):
     muon.yield %sum : f32

@@ -70,6 +70,24 @@ TEST_P(OneChip, Views) {
       {.weight = Layout::viewOfRows, .gradient = Layout::columns, .state = Layout::viewOfColumns});
 }
 
+/// f32 operands: three products of tf32 give the processors' accuracy, in both directions of a
+/// product.
+TEST_P(OneChip, WholeF32) {
+  for (std::vector<int64_t> shape : {std::vector<int64_t>{70, 130}, {130, 70}}) {
+    Program program({.groups = {{.shape = shape}}, .form = "standard", .target = GetParam()});
+    for (const Difference &difference : compare(program))
+      EXPECT_LE(difference.update, 2e-5) << difference.parameter;
+  }
+}
+
+TEST_P(OneChip, PresetsInF32) {
+  Program program({.groups = {{.shape = {24, 40}, .preset = "exact"}}, .target = GetParam()});
+  std::vector<Matrix> inputs{normal(24, 40, 3)};
+  std::vector<Matrix> factors = orthogonalize(program, inputs);
+  ASSERT_EQ(factors.size(), 1u);
+  EXPECT_LE(relativeError(factors[0], polarFactor(inputs[0])), 1e-5);
+}
+
 TEST_P(OneChip, SmallestShapes) {
   expectAgreement({{.shape = {1, 1}}, {.shape = {1, 50}}, {.shape = {33, 1}}});
 }

@@ -38,8 +38,8 @@ def MuonLowerBlocks : Pass<"muon-lower-blocks", "::mlir::ModuleOp"> {
             %x = llvm.load ... : vector<4xf32>
             ...
 
-    Numerics: products add 16 (tf32: 8) of k at a time in ascending order into f32, so the block's shape changes no bit; how the tensor
-    core orders the 16 is its own. The halves of a symmetric result are equal to the bit: the upper is computed from the lower's
+    Numerics: products add 16 (f32: 8) of k at a time in ascending order into f32, so the block's shape changes no bit; how the tensor
+    core orders those is its own. f32 operands are split into two tf32 (22 bits), the low-order terms are added first. The halves of a symmetric result are equal to the bit: the upper is computed from the lower's
     accumulators. Reductions add the elements of a thread in order, then 32 lanes, then warps, each in a fixed tree that
     follows from the matrix's shape; no atomics. f32 -> bf16 rounds to nearest even; nothing is contracted; subnormals are kept.
   }];
