@@ -188,6 +188,28 @@ def test_a_target_that_is_not_here_is_modelled(muon_tune, tmp_path):
     assert tuning.check_band(json.loads(entry["plan"])["table"], entry["lower"], entry["upper"], entry["floor"]) == ""
 
 
+def test_another_processors_entry_is_used_for_that_target_only(muon_tune, tmp_path, build_directory):
+    database = tmp_path / "tuning.sqlite"
+    muon_tune("--shape", "64x256", "--dtype", "f32", "--like", "polar_express", "--target", "x86-64-v3", "--candidates", 2,
+              "--database", database)
+    for target, said in (("x86-64-v3", "entry for 64x256"), ("x86-64-v4", "none: no entry")):
+        command = [build_directory / "bin" / "muon-opt", "--shape", "64x256", "--dtype", "f32", "--preset", "polar_express", "--target",
+                   target, "--tuned", "--database", database, "--emit", "report", "-o", "-"]
+        report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        assert report["groups"][0]["tuned"].startswith(said)
+
+
+def test_a_tighter_band_may_cost_more_than_the_preset(muon_tune, tmp_path):
+    """A tall matrix, and a band that no five quintics at this floor reach."""
+    database = tmp_path / "tuning.sqlite"
+    muon_tune("--shape", "96x40", "--dtype", "f32", "--floor", "1e-3", "--band", "0.995:1.005", "--candidates", 2, "--rounds", 1,
+              "--error", "2e-4", "--database", database)
+    entry = only_entry(database)
+    rows = json.loads(entry["plan"])["table"]
+    assert tuning.check_band(rows, 0.995, 1.005, 1e-3) == ""
+    assert tuning.count_products(rows, "standard", [], 40, 96) > tuning.count_products(KELLER, "gram", [], 40, 96)
+
+
 @pytest.mark.parametrize("words, line", [
     ((), "expected --shape or --gradients"),
     (("--shape", "8"), "malformed shape '8', expected ROWSxCOLUMNS"),

@@ -55,7 +55,8 @@ def tune(options, problem, by_hand, refused):
     for operands in types:
         baseline = own_program(problem, operands)
         baselines.append(baseline)
-        limit, flops = proposing.error_limit(problem, baseline, options.error), baseline.flops
+        limit = proposing.error_limit(problem, baseline, options.error)
+        flops = baseline.flops if options.band is None else math.inf
         tables = [*proposing.proposals(problem, operands, flops, limit, options.candidates), *by_hand]
         found += proposing.propose(problem, operands, tables, limit, lambda: None)
     for candidate in [*baselines, *found]:

@@ -174,7 +174,8 @@ def gather(options, problem, work, baselines, by_hand):
     for operands, baseline in baselines.items():
         limit = proposing.error_limit(problem, baseline, options.error)
         work.bar.set_description(f"emulating tables in {operands}")
-        tables = proposing.proposals(problem, operands, baseline.flops, limit, options.candidates)
+        flops = baseline.flops if options.band is None else math.inf  # a band of one's own may cost more than the preset's
+        tables = proposing.proposals(problem, operands, flops, limit, options.candidates)
         found += proposing.propose(problem, operands, tables, limit, work.bar.update)
         found += [c for c in proposing.propose(problem, operands, by_hand, math.inf, work.bar.update) if c.form == "standard"]
     named = {name for name, _ in by_hand}
