@@ -82,6 +82,11 @@ static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
   if (failed(at) || failed(checkRequest(module)))
     return failure();
   module->setAttr(kVersionName, IntegerAttr::get(IntegerType::get(module.getContext(), 64), kVersion));
+  auto target = module->getAttrOfType<TargetAttr>("muon.target");
+  if (target && last == Room::cpu && target.isGpu())
+    return module.emitOpError() << "expected stop-after=gpu for target " << target.getCpu() << ", got cpu";
+  if (target && last == Room::gpu && !target.isGpu())
+    return module.emitOpError() << "expected stop-after=cpu for target " << target.getCpu() << ", got gpu";
   for (unsigned next = static_cast<unsigned>(*at) + 1; next <= static_cast<unsigned>(last); ++next) {
     if (static_cast<Room>(next) == Room::cpu && last == Room::gpu) // a kernel goes through one of the two
       continue;
