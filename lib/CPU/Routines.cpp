@@ -70,14 +70,14 @@ static void storeRows(Emitter &e, ArrayRef<Value> rows, Value pointer, Value str
 
 void Routines::transpose(Emitter &e, Value from, Value to) {
   call(e, "muon_transpose", {from, to}, [](Emitter &e, ValueRange args) {
-    storeRows(e, transposed(e, loadRows(e, args[0], e.index(kLanes))), args[1], e.index(kLanes));
+    storeRows(e, loadTransposed(e, args[0], e.index(kLanes)), args[1], e.index(kLanes));
   });
 }
 
 void Routines::transposeWords(Emitter &e, Value from, int64_t fromStride, Value to, int64_t toStride) {
   std::string name = ("muon_transpose_words_" + Twine(fromStride) + "_" + Twine(toStride)).str();
   call(e, name, {from, to}, [=](Emitter &e, ValueRange args) {
-    storeRows(e, transposed(e, loadRows(e, args[0], e.index(fromStride))), args[1], e.index(toStride));
+    storeRows(e, loadTransposed(e, args[0], e.index(fromStride)), args[1], e.index(toStride));
   });
 }
 
@@ -218,7 +218,7 @@ void Routines::writeTile(Emitter &e, Value stage, Value target) {
 void Routines::writeTurnedWords(Emitter &e, Value stage, Value target) {
   call(e, "muon_write_turned_words", {stage, target}, [](Emitter &e, ValueRange args) {
     Value stride = e.index(e.machine.lanes());
-    storeRows(e, transposed(e, loadRows(e, args[0], e.index(kLanes))), args[1], stride);
+    storeRows(e, loadTransposed(e, args[0], e.index(kLanes)), args[1], stride);
   });
 }
 
@@ -273,10 +273,10 @@ void Routines::symmetrise(Emitter &e, Value block, Value stride, Value extent) {
     };
     e.loop(e.index(0), args[2], kLanes, [&](Value i) {
       e.loop(e.index(0), i, kLanes, [&](Value j) {
-        storeRows(e, transposed(e, loadRows(e, corner(i, j), stride)), corner(j, i), stride);
+        storeRows(e, loadTransposed(e, corner(i, j), stride), corner(j, i), stride);
       });
       SmallVector<Value> rows = loadRows(e, corner(i, i), stride);
-      SmallVector<Value> columns = transposed(e, rows);
+      SmallVector<Value> columns = loadTransposed(e, corner(i, i), stride);
       for (int64_t r = 0; r < kLanes; ++r)
         rows[r] = e.select(e.firstLanes(e.index(r + 1)), rows[r], columns[r]);
       storeRows(e, rows, corner(i, i), stride);

@@ -15,16 +15,6 @@ static Value perGroup(Emitter &e, Value a, Value b, std::array<int64_t, 4> patte
   return e.shuffle(a, b, mask);
 }
 
-/// Two groups of a, then two of b, as wholes.
-static Value wholeGroups(Emitter &e, Value a, Value b, std::array<int64_t, 2> groups) {
-  SmallVector<int64_t> mask;
-  for (int64_t side = 0; side < 2; ++side)
-    for (int64_t group : groups)
-      for (int64_t i = 0; i < 4; ++i)
-        mask.push_back(side * kLanes + 4 * group + i);
-  return e.shuffle(a, b, mask);
-}
-
 /// Four rows: vector c holds, in each group of four lanes, the rows' lane c of that group.
 static std::array<Value, 4> transposedGroups(Emitter &e, ArrayRef<Value> rows) {
   Value low01 = perGroup(e, rows[0], rows[1], {0, 4, 1, 5});
@@ -35,20 +25,29 @@ static std::array<Value, 4> transposedGroups(Emitter &e, ArrayRef<Value> rows) {
           perGroup(e, high01, high23, {0, 1, 4, 5}), perGroup(e, high01, high23, {2, 3, 6, 7})};
 }
 
-SmallVector<Value> muon::cpu::transposed(Emitter &e, ArrayRef<Value> rows) {
-  SmallVector<Value> blocks[4]; // [column within a group][group of four rows]
-  for (int64_t q = 0; q < 4; ++q)
-    for (auto [c, block] : llvm::enumerate(transposedGroups(e, rows.slice(4 * q, 4))))
-      blocks[c].push_back(block);
-  SmallVector<Value> columns(kLanes);
-  for (int64_t c = 0; c < 4; ++c) {
-    ArrayRef<Value> v = blocks[c];
-    Value even01 = wholeGroups(e, v[0], v[1], {0, 2}), odd01 = wholeGroups(e, v[0], v[1], {1, 3});
-    Value even23 = wholeGroups(e, v[2], v[3], {0, 2}), odd23 = wholeGroups(e, v[2], v[3], {1, 3});
-    columns[c] = wholeGroups(e, even01, even23, {0, 2});
-    columns[8 + c] = wholeGroups(e, even01, even23, {1, 3});
-    columns[4 + c] = wholeGroups(e, odd01, odd23, {0, 2});
-    columns[12 + c] = wholeGroups(e, odd01, odd23, {1, 3});
+/// Four words from each of the rows `first`, `first` + 4, ...: one after the other in a vector. Putting loads together takes
+/// no shuffle, only blends, which is half of a transposition.
+static Value loadGroups(Emitter &e, Value pointer, Value stride, int64_t first, int64_t column) {
+  Type group = VectorType::get({4}, e.f32);
+  auto load = [&](int64_t row) {
+    Value at = e.offset(pointer, e.f32, e.add(e.mul(stride, row), column));
+    return e.loadRaw(group, at, 4);
+  };
+  auto join = [&](Value a, Value b) {
+    int64_t size = cast<VectorType>(a.getType()).getNumElements();
+    return e.shuffle(a, b, llvm::to_vector(llvm::seq<int64_t>(0, 2 * size)));
+  };
+  Value low = join(load(first), load(first + 4)), high = join(load(first + 8), load(first + 12));
+  return join(low, high);
+}
+
+SmallVector<Value> muon::cpu::loadTransposed(Emitter &e, Value pointer, Value stride) {
+  SmallVector<Value> columns;
+  for (int64_t column = 0; column < kLanes; column += 4) {
+    SmallVector<Value> rows;
+    for (int64_t first = 0; first < 4; ++first)
+      rows.push_back(loadGroups(e, pointer, stride, first, column));
+    llvm::append_range(columns, transposedGroups(e, rows));
   }
   return columns;
 }

@@ -1,4 +1,4 @@
-//===- Transpose.h - transposition in registers ---------------------------------------*- C++
+//===- Transpose.h - transposition between memory and registers ---------------------------------------*- C++
 //-*-===//
 #ifndef MUON_CPU_TRANSPOSE_H
 #define MUON_CPU_TRANSPOSE_H
@@ -7,9 +7,8 @@
 
 namespace muon::cpu {
 
-/// 16 rows of 16 lanes become 16 columns: 4x4 blocks inside 128-bit groups first, then whole
-/// groups.
-SmallVector<Value> transposed(Emitter &e, llvm::ArrayRef<Value> rows);
+/// The 16 columns of 16 rows of 16 words, `stride` words apart.
+SmallVector<Value> loadTransposed(Emitter &e, Value pointer, Value stride);
 
 /// The two 8x8 matrices in the low and in the high halves of 8 rows, each transposed in its place.
 SmallVector<Value> transposedHalves(Emitter &e, llvm::ArrayRef<Value> rows);
