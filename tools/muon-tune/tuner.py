@@ -27,8 +27,9 @@ def understand(options, shape, like, floor, band):
     query = {"floor": floor, "database": options.database + ".none"}
     if band:
         query["band"] = list(band)
-    target = options.target if models.runs_here(options.target) else "cpu"
-    request = {**request_of(shape, like, {}, options.dtype, target), "tuned": query}
+    if not models.runs_here(options.target):  # the compiler refuses a target it does not know
+        programs.compile_text(request_of((8, 8), like, {}, options.dtype, options.target), "header")
+    request = {**request_of(shape, like, {}, options.dtype), "tuned": query}
     answered = json.loads(programs._compiler().resolve_tuned(json.dumps(request)))["groups"][0]
     if "floor" not in answered:
         raise ValueError(answered["tuned_by"].removeprefix("none: "))
@@ -222,6 +223,7 @@ def describe(problem, everyone, winner, baseline, notes, options):
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines += [note for note in notes if note]
     if winner is not None and winner.seconds and not math.isnan(winner.seconds):
-        lines.append(f"Fastest verified: {winner.name}, {winner.words()}, {winner.operands}: {winner.seconds * 1e3:.2f} ms, "
+        how = "First by the model" if winner.verdict == "modelled" else "Fastest verified"
+        lines.append(f"{how}: {winner.name}, {winner.words()}, {winner.operands}: {winner.seconds * 1e3:.2f} ms, "
                      f"{baseline.seconds / winner.seconds:.2f} times as fast as {baseline.name} ({baseline.words()}, {baseline.operands}).")
     return "\n".join(lines)
