@@ -69,6 +69,25 @@ void checkRaces(Thread &thread, const Site &site, Region &region, const void *ad
                 other);
 }
 
+void checkProxy(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes) {
+  for (auto *at = static_cast<const uint8_t *>(address), *end = at + bytes; at < end; at += kCellBytes) {
+    const Cell &cell = *region.cell(at);
+    if (!cell.writeEpoch || cell.writer >= block->threads.size())
+      continue; // written by a copy, which is of the same kind
+    const Thread &writer = block->threads[cell.writer];
+    bool byWriter = !writer.fence.empty() && writer.fence[cell.writer] >= cell.writeEpoch;
+    bool byReader = !thread.fence.empty() && thread.fence[cell.writer] >= cell.writeEpoch;
+    if (byWriter || byReader)
+      continue;
+    const Site *other = machine().sites[cell.writeSite];
+    block->report(Fault::undefined, site, thread,
+                  "asynchronous " + describe(&region, at, kCellBytes, false) + " without a fence.proxy.async after the write by thread " +
+                      std::to_string(cell.writer) + (other ? " (" + other->text + ")" : ""),
+                  other);
+    return;
+  }
+}
+
 void checkAccess(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write, bool atomic) {
   Region *region = checkBounds(thread, site, address, bytes, alignment, write);
   if (!region)

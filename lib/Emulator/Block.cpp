@@ -17,8 +17,8 @@ static void startThread() {
 Block::Block(const Launch &launch, Dimensions index) : launch(launch), index(index), threads(launch.block.count()) {
   Machine &device = machine();
   if (launch.checks & 2)
-    // Bulk engines: 16 mbarriers and the products of each warp.
-    device.races.startBlock(threads.size(), threads.size() / 32 + 16, device.nextBlock, launch.firstBlock);
+    // Bulk engines: 16 mbarriers, and of each warp its products and its tensor stores.
+    device.races.startBlock(threads.size(), 16 + (threads.size() + 31) / 32 * 2, device.nextBlock, launch.firstBlock);
   random.seed(device.seed * 0x9e3779b97f4a7c15 + device.nextBlock++);
   for (uint32_t t = 0; t < threads.size(); ++t) {
     Thread &thread = threads[t];
@@ -80,6 +80,7 @@ void Block::wait(Thread &thread, const Site &site, std::string what) {
 
 void Block::finish(Thread &thread) {
   completeCopies(thread, thread.openGroup);
+  finishStores(thread);
   thread.finished = true;
   --unfinished;
   muonEmulatorSwitch(&thread.context, scheduler);

@@ -36,11 +36,11 @@ struct PendingCopy {
 /// A tensor copy that is under way.
 struct PendingBulk {
   const Site *site;
-  uint64_t destination;
+  uint64_t shared; ///< Address in shared memory.
   TensorMap map;
   int32_t coordinates[5];
-  uint64_t barrier; ///< Address of its mbarrier.
-  uint32_t epoch;
+  uint64_t barrier; ///< Address of a load's mbarrier.
+  uint32_t epoch;   ///< Of the mbarrier's or the warp's engine; a store's group.
 };
 
 struct Thread {
@@ -59,7 +59,10 @@ struct Thread {
   std::vector<PendingCopy> copies;
   uint32_t openGroup = 1; ///< The number cp.async.commit_group will give.
 
-  uint32_t openWgmma = 1; ///< The number wgmma.commit_group will give.
+  std::vector<PendingBulk> stores;
+  uint32_t openStore = 1;      ///< The number cp.async.bulk.commit.group will give.
+  std::vector<uint32_t> fence; ///< What it knew at its last fence.proxy.async.
+  uint32_t openWgmma = 1;      ///< The number wgmma.commit_group will give.
 
   uint32_t epoch() const { return clock ? clock[index] : 0; }
 };
@@ -143,7 +146,12 @@ void checkDefined(Thread &thread, const Site &site, Region &region, const void *
 void checkRaces(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes, bool write, bool atomic,
                 uint32_t engine, uint32_t epoch);
 
-/// Moves the data of a tensor copy and tells its mbarrier.
+/// Whether what ordinary stores wrote there was fenced before this asynchronous read (fence.proxy.async).
+void checkProxy(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes);
+
+/// Reports tensor stores that nobody waited for.
+void finishStores(Thread &thread);
+/// Moves the data of a tensor load and tells its mbarrier.
 void completeBulk(const PendingBulk &bulk);
 /// Moves the data of the thread's copies up to `group` and tells its clock.
 void completeCopies(Thread &thread, uint32_t group);

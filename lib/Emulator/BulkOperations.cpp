@@ -1,6 +1,7 @@
 //===- BulkOperations.cpp - cp.async.bulk.tensor -------------------------------------------------------===//
 //
-// A tensor copy completes only when no thread can run: a kernel that does not wait for it finds poison.
+// A tensor load completes only when no thread can run: a kernel that does not wait for it finds poison. A tensor store completes at a
+// wait for its group.
 //
 //===---------------------------------------------------------------------------------------------------===//
 
@@ -8,6 +9,7 @@
 #include "Operations.h"
 #include "TensorMap.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace muon::emulator {
@@ -38,7 +40,7 @@ static uint64_t boxRows(const TensorMap &map) {
   return rows;
 }
 
-/// Calls visit(destination, source or null, bytes) for every 16 bytes of the box; null is outside the tensor.
+/// Calls visit(shared, global or null, bytes) for every 16 bytes of the box; null is outside the tensor.
 template <typename Visitor> static void eachChunk(const PendingBulk &bulk, Visitor visit) {
   const TensorMap &map = bulk.map;
   uint64_t rowBytes = uint64_t(map.box[0]) * map.elementBytes, perChunk = 16 / map.elementBytes;
@@ -49,7 +51,7 @@ template <typename Visitor> static void eachChunk(const PendingBulk &bulk, Visit
       int64_t inside = std::min<int64_t>(perChunk, int64_t(map.sizes[0]) - first);
       bool any = from.inside && first >= 0 && inside > 0;
       auto *source = any ? reinterpret_cast<const uint8_t *>(from.source + static_cast<uint64_t>(first) * map.elementBytes) : nullptr;
-      auto *destination = reinterpret_cast<uint8_t *>(swizzle(bulk.destination + row * rowBytes + at, map.swizzleBytes));
+      auto *destination = reinterpret_cast<uint8_t *>(swizzle(bulk.shared + row * rowBytes + at, map.swizzleBytes));
       visit(destination, source, any ? static_cast<uint64_t>(inside) * map.elementBytes : 0);
     }
   }
@@ -89,18 +91,33 @@ static void checkBulk(Thread &thread, const Site &site, const PendingBulk &bulk,
   });
 }
 
-/// Arguments: destination, tensor map, coordinates, mbarrier. operation.a: their number.
-static void load(Thread &thread, const Call &call) {
+/// Reads the map and the coordinates that follow it, from argument `at` on.
+static PendingBulk readMap(Thread &thread, const Call &call, uint32_t at, uint64_t shared) {
   const Site &site = *call.site;
   uint32_t rank = site.operation.a;
-  PendingBulk bulk = {&site, call.arguments[0], {}, {}, call.arguments[2 + rank], 0};
-  memcpy(&bulk.map, reinterpret_cast<const void *>(call.arguments[1]), sizeof bulk.map);
+  PendingBulk bulk = {&site, shared, {}, {}, 0, 0};
+  auto *map = reinterpret_cast<const void *>(call.arguments[at]);
+  if (block->launch.checks != MUON_EMULATOR_VALUES)
+    checkAccess(thread, site, map, sizeof(CUtensorMap), 64, false, false);
+  memcpy(&bulk.map, map, sizeof bulk.map);
   if (bulk.map.mark != kTensorMapMark || bulk.map.rank != rank)
     block->stop(Fault::illegal, site, thread, "the address does not hold a tensor map of rank " + std::to_string(rank));
   for (uint32_t axis = 0; axis < rank; ++axis)
-    bulk.coordinates[axis] = static_cast<int32_t>(call.arguments[2 + axis]);
-  if (bulk.destination % 128)
-    block->stop(Fault::misaligned, site, thread, "the destination of a tensor copy is expected to be aligned to 128 bytes");
+    bulk.coordinates[axis] = static_cast<int32_t>(call.arguments[at + 1 + axis]);
+  if (shared % 128)
+    block->stop(Fault::misaligned, site, thread, "the shared memory of a tensor copy is expected to be aligned to 128 bytes");
+  return bulk;
+}
+
+/// operation.a: the rank. Inline PTX: destination, map, coordinates, mbarrier. operation.b, the intrinsic: destination, mbarrier, map,
+/// coordinates, and for a cluster a mask, cache hint, and whether these count.
+static void load(Thread &thread, const Call &call) {
+  const Site &site = *call.site;
+  uint32_t rank = site.operation.a;
+  PendingBulk bulk = readMap(thread, call, site.operation.b ? 2 : 1, call.arguments[0]);
+  bulk.barrier = call.arguments[site.operation.b ? 1 : 2 + rank];
+  if (site.operation.b == 2 && call.arguments[rank + 5])
+    block->stop(Fault::illegal, site, thread, "a tensor copy to several blocks of a cluster, which the emulator does not have");
   Mbarrier &barrier = findMbarrier(thread, site, bulk.barrier);
   bulk.epoch = ++barrier.copies;
   if (block->launch.checks != MUON_EMULATOR_VALUES)
@@ -108,19 +125,112 @@ static void load(Thread &thread, const Call &call) {
   block->bulk.push_back(bulk);
 }
 
+/// The engine of a warp's tensor stores; those of mbarriers and of wgmma come before.
+static uint32_t storeEngine(const Thread &thread) {
+  return machine().races.bulkEngine(16 + static_cast<uint32_t>(block->meetings.size()) + thread.registers.warpid);
+}
+
+/// Arguments: source, map, coordinates.
+static void store(Thread &thread, const Call &call) {
+  const Site &site = *call.site;
+  PendingBulk bulk = readMap(thread, call, 1, call.arguments[0]);
+  bulk.epoch = thread.openStore;
+  for (Thread &other : block->threads)
+    if (&other != &thread && other.registers.warpid == thread.registers.warpid && (other.openStore > 1 || !other.stores.empty()))
+      block->stop(Fault::illegal, site, thread, "tensor stores by two threads of a warp, which the emulator cannot tell apart");
+  thread.stores.push_back(bulk);
+  if (block->launch.checks == MUON_EMULATOR_VALUES)
+    return;
+  eachChunk(bulk, [&](uint8_t *source, const uint8_t *destination, uint64_t count) {
+    Region *from = checkBounds(thread, site, source, 16, 16, false);
+    if (!from || !from->shared)
+      block->stop(Fault::illegal, site, thread, "the source of a tensor store is not shared memory");
+    if (!destination)
+      return;
+    checkDefined(thread, site, *from, source, count);
+    Region *to = checkBounds(thread, site, destination, count, bulk.map.elementBytes, true);
+    if (!to || !thread.clock)
+      return;
+    checkRaces(thread, site, *from, source, count, false, false, storeEngine(thread), bulk.epoch);
+    checkProxy(thread, site, *from, source, count);
+    checkRaces(thread, site, *to, destination, count, true, false, storeEngine(thread), bulk.epoch);
+  });
+}
+
+static void completeStores(Thread &thread, uint32_t group) {
+  size_t done = 0;
+  for (; done < thread.stores.size() && thread.stores[done].epoch <= group; ++done)
+    eachChunk(thread.stores[done], [&](const uint8_t *source, const uint8_t *destination, uint64_t count) {
+      if (!destination)
+        return;
+      auto *to = const_cast<uint8_t *>(destination);
+      memcpy(to, source, count);
+      machine().counters.copiedBytes += count;
+      if (block->launch.checks != MUON_EMULATOR_VALUES)
+        machine().memory.find(to)->mark(to, count, Byte::defined);
+    });
+  thread.stores.erase(thread.stores.begin(), thread.stores.begin() + static_cast<ptrdiff_t>(done));
+  if (thread.clock)
+    thread.clock[storeEngine(thread)] = std::max(thread.clock[storeEngine(thread)], group);
+}
+
+static void commitStores(Thread &thread, const Call &) { ++thread.openStore; }
+
+/// Waits for all but the latest n committed groups. Waiting for their reads only is taken as waiting for all.
+static void waitStores(Thread &thread, const Call &call) {
+  uint32_t committed = thread.openStore - 1, pending = static_cast<uint32_t>(call.arguments[0]);
+  if (committed > pending)
+    completeStores(thread, committed - pending);
+}
+
+void finishStores(Thread &thread) {
+  if (thread.stores.empty())
+    return;
+  block->report(Fault::illegal, *thread.stores.front().site, thread, "the thread returned before its tensor store had read shared memory");
+  thread.stores.clear();
+}
+
+/// What the thread wrote or has learnt of is from now on visible to asynchronous reads.
+static void fence(Thread &thread, const Call &) {
+  if (!thread.clock)
+    return;
+  thread.fence.assign(thread.clock, thread.clock + machine().races.engines());
+  ++thread.clock[thread.index];
+}
+
 static void nothing(Thread &, const Call &) {}
 
-std::optional<Operation> findBulkOperation(llvm::StringRef name) {
+static std::optional<Operation> findTensorCopy(llvm::StringRef name) {
   Operation operation;
-  if (name == "prefetch.tensormap" || name.starts_with("fence.proxy.async") || name == "fence.mbarrier_init.release.cluster") {
-    operation.thread = nothing; // that a proxy fence is missing is not noticed
-    return operation;
-  }
   operation.thread = load;
-  if (name.consume_front("cp.async.bulk.tensor.") && !name.consumeInteger(10, operation.a) && operation.a <= 5 &&
-      name == "d.shared::cluster.global.mbarrier::complete_tx::bytes")
-    return operation;
-  return std::nullopt;
+  if (name.consume_front("s2g.tile."))
+    operation.thread = store;
+  else if (name.consume_front("g2s.tile."))
+    operation.b = 2;
+  else if (name.consume_front("g2s.cta.tile."))
+    operation.b = 1;
+  bool assembly = operation.thread == load && !operation.b;
+  if (name.consumeInteger(10, operation.a) || !operation.a || operation.a > 5)
+    return std::nullopt;
+  bool known = name == (assembly ? "d.shared::cluster.global.mbarrier::complete_tx::bytes" : "d");
+  return known ? std::optional(operation) : std::nullopt;
+}
+
+std::optional<Operation> findBulkOperation(llvm::StringRef name) {
+  if (name.consume_front("cp.async.bulk.tensor."))
+    return findTensorCopy(name);
+  Operation operation;
+  if (name == "prefetch.tensormap" || name == "fence.mbarrier_init.release.cluster")
+    operation.thread = nothing;
+  else if (name.starts_with("fence.proxy.async") && !name.contains("restrict"))
+    operation.thread = fence;
+  else if (name == "cp.async.bulk.commit.group")
+    operation.thread = commitStores;
+  else if (name == "cp.async.bulk.wait.group" || name == "cp.async.bulk.wait.group.read")
+    operation.thread = waitStores;
+  else
+    return std::nullopt;
+  return operation;
 }
 
 } // namespace muon::emulator

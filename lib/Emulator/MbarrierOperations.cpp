@@ -81,29 +81,29 @@ static Mbarrier &use(Thread &thread, const Call &call) {
   return findMbarrier(thread, *call.site, call.arguments[0]);
 }
 
-static void arriveOnce(Thread &thread, const Call &call, Mbarrier &barrier) {
-  if (!barrier.pending)
+static void arriveTimes(Thread &thread, const Call &call, Mbarrier &barrier, uint32_t times) {
+  if (barrier.pending < times)
     block->stop(Fault::illegal, *call.site, thread, "more arrivals than the mbarrier's " + std::to_string(barrier.count));
   if (thread.clock) {
     machine().races.join(barrier.clock.data(), thread.clock);
     ++thread.clock[thread.index];
   }
-  --barrier.pending;
+  barrier.pending -= times;
   tryComplete(barrier);
 }
 
-/// Arguments: address. Result: the phase's state, of which only the phase matters.
+/// Arguments: address, and if operation.a how many arrivals this is. Result: the phase's state, of which only the phase matters.
 static void arrive(Thread &thread, const Call &call) {
   Mbarrier &barrier = use(thread, call);
   call.results[0] = barrier.phase;
-  arriveOnce(thread, call, barrier);
+  arriveTimes(thread, call, barrier, call.site->operation.a ? static_cast<uint32_t>(call.arguments[1]) : 1);
 }
 
 /// Arguments: address, bytes.
 static void arriveExpecting(Thread &thread, const Call &call) {
   Mbarrier &barrier = use(thread, call);
   barrier.bytes += static_cast<uint32_t>(call.arguments[1]);
-  arriveOnce(thread, call, barrier);
+  arriveTimes(thread, call, barrier, 1);
 }
 
 static void expect(Thread &thread, const Call &call) { use(thread, call).bytes += static_cast<uint32_t>(call.arguments[1]); }
@@ -135,14 +135,14 @@ std::optional<Operation> findMbarrierOperation(llvm::StringRef name) {
   else if (name == "mbarrier.inval.shared")
     operation.thread = invalidate;
   else if (name == "mbarrier.arrive.shared" || name == "mbarrier.arrive.scope.cta.space.cta")
-    operation.thread = arrive;
+    operation.thread = arrive, operation.a = name.contains("scope");
   else if (name == "mbarrier.arrive.expect_tx.shared.b64" || name == "mbarrier.arrive.expect.tx.scope.cta.space.cta")
     operation.thread = arriveExpecting;
   else if (name == "mbarrier.expect.tx.scope.cta.space.cta")
     operation.thread = expect;
   else if (name == "mbarrier.wait.parity")
     operation.thread = waitParity;
-  else if (name == "mbarrier.try.wait.parity.scope.cta.space.cta")
+  else if (name == "mbarrier.try.wait.parity.scope.cta.space.cta" || name == "mbarrier.test.wait.parity.scope.cta.space.cta")
     operation.thread = tryWaitParity;
   else
     return std::nullopt;

@@ -63,8 +63,10 @@ static void checkOperand(const WarpgroupCall &call, const Descriptor &descriptor
       if (!region || !region->shared)
         block->stop(Fault::illegal, *call.site, thread, "a wgmma descriptor does not point to shared memory");
       checkDefined(thread, *call.site, *region, address, bytes);
-      if (thread.clock)
-        checkRaces(thread, *call.site, *region, address, bytes, false, false, wgmmaEngine(thread), thread.openWgmma);
+      if (!thread.clock)
+        continue;
+      checkRaces(thread, *call.site, *region, address, bytes, false, false, wgmmaEngine(thread), thread.openWgmma);
+      checkProxy(thread, *call.site, *region, address, bytes);
     }
 }
 

@@ -101,6 +101,52 @@ INSTANTIATE_TEST_SUITE_P(Sm90, WarpgroupMutants,
                                          Mutant{"WGMMA_OFFSET", CUDA_ERROR_LAUNCH_FAILED, "asynchronous read"}),
                          [](const auto &info) { return std::string(info.param.name); });
 
+/// Negates a 16 x 64 box at (x, y) of a 20 x 100 matrix, elsewhere ones.
+static CUresult negate(EmulatedDevice &device, int32_t x, int32_t y, std::vector<float> &in, std::vector<float> &out) {
+  constexpr uint64_t rows = 20, columns = 100;
+  in = integers(rows * columns, 3);
+  auto map = [&](CUdeviceptr matrix) {
+    CUtensorMap made;
+    uint64_t sizes[] = {columns, rows}, strides[] = {columns * 4};
+    uint32_t box[] = {64, 16}, steps[] = {1, 1};
+    EXPECT_EQ(cuTensorMapEncodeTiled(&made, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2, reinterpret_cast<void *>(matrix), sizes, strides, box,
+                                     steps, 0, CU_TENSOR_MAP_SWIZZLE_NONE, 0, 0),
+              CUDA_SUCCESS);
+    return device.upload(std::vector<CUtensorMap>{made});
+  };
+  CUdeviceptr result = device.upload(std::vector<float>(rows * columns, 1));
+  CUdeviceptr from = map(device.upload(in)), to = map(result);
+  CUresult error = device.launch("negate", 1, 1, 128, 0, {&from, &to, &x, &y});
+  if (!error)
+    out = device.download<float>(result, rows * columns);
+  return error;
+}
+
+TEST(TensorCopies, LoadAndStoreLeaveOutWhatIsOutside) {
+  for (auto [x, y] : {std::pair{0, 0}, std::pair{36, 4}, std::pair{60, 10}, std::pair{-8, -3}}) {
+    EmulatedDevice device("TENSOR");
+    std::vector<float> in, out;
+    ASSERT_EQ(negate(device, x, y, in, out), CUDA_SUCCESS) << device.reports();
+    for (int row = 0; row < 20; ++row)
+      for (int column = 0; column < 100; ++column) {
+        bool inside = row >= y && row < y + 16 && column >= x && column < x + 64;
+        ASSERT_EQ(out[row * 100 + column], inside ? -in[row * 100 + column] : 1) << x << " " << y << " " << row << " " << column;
+      }
+    EXPECT_EQ(device.reports(), "");
+  }
+}
+
+TEST(TensorCopies, MutantsAreFound) {
+  for (auto [name, error, report] : {std::tuple{"TENSOR_NO_FENCE", CUDA_ERROR_LAUNCH_FAILED, "without a fence.proxy.async after the write"},
+                                     std::tuple{"TENSOR_NO_BARRIER", CUDA_ERROR_LAUNCH_FAILED, "races with a write"},
+                                     std::tuple{"TENSOR_NO_WAIT", CUDA_ERROR_ILLEGAL_INSTRUCTION, "returned before its tensor store"}}) {
+    EmulatedDevice device(name);
+    std::vector<float> in, out;
+    EXPECT_EQ(negate(device, 0, 0, in, out), error) << name;
+    EXPECT_THAT(device.reports(), testing::HasSubstr(report)) << name;
+  }
+}
+
 TEST(TensorMap, LimitsAreChecked) {
   EmulatedDevice device("WGMMA");
   CUtensorMap map;
