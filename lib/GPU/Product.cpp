@@ -27,6 +27,7 @@ public:
 private:
   void findBlock();
   void findTriangle();
+  void findInBands();
   Value slabAddress(Value row, Value column);
   Value loadAccumulator(Value row, Value column);
   void storeSlab(const AccumulatorTile &accumulators);
@@ -64,13 +65,22 @@ void Product::findTriangle() {
   place.row = e.mul(row, tile.rows), place.column = e.mul(column, tile.columns);
 }
 
+/// Bands of 8 rows of blocks, each walked column by column: blocks that run together share rows of A and columns of B in the cache.
+void Product::findInBands() {
+  constexpr int64_t kBand = 8;
+  auto blocks = [&](Value size, int64_t each) { return e.div(e.add(size, each - 1), e.index(each)); };
+  Value across = blocks(columns, tile.columns), down = blocks(rows, tile.rows), perBand = e.mul(across, kBand);
+  Value band = e.div(frame.tile, perBand), first = e.mul(band, kBand), height = e.min(e.index(kBand), e.sub(down, first));
+  Value inBand = e.sub(frame.tile, e.mul(band, perBand)), column = e.div(inBand, height);
+  place.row = e.mul(e.add(first, e.sub(inBand, e.mul(column, height))), tile.rows);
+  place.column = e.mul(column, tile.columns);
+}
+
 void Product::findBlock() {
   if (kernel.getSymmetric()) {
     findTriangle();
   } else {
-    Value across = e.div(e.add(columns, tile.columns - 1), e.index(tile.columns)), row = e.div(frame.tile, across);
-    place.row = e.mul(row, tile.rows);
-    place.column = e.mul(e.sub(frame.tile, e.mul(row, across)), tile.columns);
+    findInBands();
   }
   Value warp = e.div(frame.thread, kWarp);
   warpDown = e.div(warp, tile.warpsAcross);
