@@ -6,6 +6,7 @@
 
 #include "muon/GPU/Passes.h"
 #include "muon/IR/Muon.h"
+#include "muon/IR/StepFunction.h"
 #include "muon/Plan/GpuTiles.h"
 #include "muon/Object/HotLoop.h"
 
@@ -122,17 +123,11 @@ static int64_t bytesOf(LaunchOp launch, KernelOp kernel) {
   return bytes;
 }
 
-/// Matrices that run a step function: its parameters times the leading dimensions of its weight.
+/// Matrices that run a step function.
 static int64_t matricesOf(ModuleOp planned, StringRef name) {
-  int64_t parameters = 0, each = 1;
+  int64_t parameters = 0;
   planned.walk([&](UseOp use) { parameters += use.getFunction() == name ? use.getParameters().size() : 0; });
-  auto function = planned.lookupSymbol<func::FuncOp>(name);
-  for (unsigned i = 0, n = function.getNumArguments(); i < n; ++i)
-    if (auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg"); role && role.getValue() == "weight")
-      for (int64_t size : cast<RankedTensorType>(function.getArgumentTypes()[i]).getShape().drop_back(
-               std::min<int64_t>(2, cast<RankedTensorType>(function.getArgumentTypes()[i]).getRank())))
-        each *= size;
-  return std::max<int64_t>(parameters, 1) * each;
+  return std::max<int64_t>(parameters, 1) * matricesPerParameter(planned.lookupSymbol<func::FuncOp>(name));
 }
 
 /// A launch's time on a GPU, by the model.

@@ -3,6 +3,7 @@
 #include "muon/Object/EmitDescription.h"
 
 #include "ConstantStructs.h"
+#include "muon/IR/StepFunction.h"
 #include "muon_runtime.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -63,19 +64,6 @@ static uint32_t roleOf(StringRef role) {
 static StringRef textAttr(DictionaryAttr attributes, StringRef key, StringRef otherwise) {
   auto text = attributes ? attributes.getAs<StringAttr>(key) : nullptr;
   return text ? text.getValue() : otherwise;
-}
-
-/// Leading dimensions of the weight: one matrix each.
-static int64_t matricesPerParameter(func::FuncOp function) {
-  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
-    if (textAttr(function.getArgAttrDict(i), "muon.arg", "") == "weight") {
-      ArrayRef<int64_t> shape = cast<RankedTensorType>(function.getArgumentTypes()[i]).getShape();
-      int64_t count = 1;
-      for (int64_t size : shape.drop_back(std::min<size_t>(2, shape.size())))
-        count *= size;
-      return count;
-    }
-  return 1;
 }
 
 void Describer::collectGroups() {

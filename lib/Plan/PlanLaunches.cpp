@@ -1,5 +1,6 @@
 //===- PlanLaunches.cpp - step functions to kernels, stages and launches --------------------------===//
 
+#include "muon/IR/StepFunction.h"
 #include "muon/Plan/BuildKernel.h"
 #include "muon/Plan/Passes.h"
 
@@ -33,18 +34,6 @@ struct PlanLaunches : muon::impl::PlanLaunchesPassBase<PlanLaunches> {
 };
 } // namespace
 
-static int64_t matricesOf(func::FuncOp function, unsigned batchRank) {
-  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
-    if (auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg"); role && role.getValue() == "weight") {
-      ArrayRef<int64_t> shape = cast<RankedTensorType>(function.getArgumentTypes()[i]).getShape();
-      int64_t count = 1;
-      for (int64_t size : shape.take_front(batchRank))
-        count *= size;
-      return count;
-    }
-  return 1;
-}
-
 /// A tile that was asked for (C5 of muon.kernel; the GPU room checks the rest).
 static LogicalResult checkTile(func::FuncOp function) {
   auto asked = function->getAttrOfType<DenseI64ArrayAttr>("muon.tile");
@@ -70,7 +59,7 @@ FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
     FailureOr<StepPlan> plan = StepPlan::create(function, target);
     if (failed(plan))
       return failure();
-    int64_t count = (hasProgram ? parameters[function.getName()] : 1) * matricesOf(function, plan->levels.batchRank());
+    int64_t count = (hasProgram ? parameters[function.getName()] : 1) * matricesPerParameter(function);
     plan->matrices = count;
     int64_t bytes = plan->bytesPerMatrix * count;
     groups.push_back({std::move(*plan), workspace});

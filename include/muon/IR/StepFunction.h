@@ -1,0 +1,18 @@
+//===- StepFunction.h - what the arguments of a step function say ------------------------*- C++ -*-===//
+
+#ifndef MUON_IR_STEP_FUNCTION_H
+#define MUON_IR_STEP_FUNCTION_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace muon {
+
+/// The step function's weight (its argument of role weight); null if it has none.
+mlir::BlockArgument findWeight(mlir::func::FuncOp function);
+
+/// Matrices of one parameter: the product of the weight's sizes but the last two, 1 without a weight.
+int64_t matricesPerParameter(mlir::func::FuncOp function);
+
+} // namespace muon
+
+#endif // MUON_IR_STEP_FUNCTION_H
