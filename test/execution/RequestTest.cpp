@@ -43,6 +43,15 @@ TEST(Request, TakenAsItIsDocumented) {
             "");
 }
 
+TEST(Request, AGroupsOwnFormAndOperandsAreTaken) {
+  EXPECT_EQ(refusal(group(R"("options": {"norm": "schatten4", "operands": "f32", "form": "gram",
+    "restarts": [2]})",
+                          R"("dtype": "bf16", "form": "standard")")),
+            "");
+  EXPECT_EQ(refusal(group(R"("options": {"restarts": [2]})", R"("form": "standard")")),
+            "restarts need form gram without damping, got preset 'keller' with form 'standard'");
+}
+
 TEST(Request, NotJson) {
   EXPECT_EQ(refusal("").find("expected a request as JSON text: "), 0u);
   EXPECT_EQ(refusal("{\"groups\": [").find("expected a request as JSON text: [1:12"), 0u);
@@ -63,10 +72,10 @@ TEST(Request, GroupsAreNeeded) {
 TEST(Request, UnknownFieldsNameTheKnownOnes) {
   EXPECT_EQ(refusal(group("", R"("targets": "cpu")")),
             "unknown field at request.targets, expected name, target, dtype, form, restarts, "
-            "nonfinite, groups");
+            "nonfinite, tuned, groups");
   EXPECT_EQ(refusal(group(R"("lr": 1)")),
             "unknown field at request.groups[0].lr, expected shape, parameters, set, preset, "
-            "dtypes, options");
+            "dtypes, options, tuned, tuned_by");
   EXPECT_EQ(refusal(group(R"("dtypes": {"grad": "f32"})")),
             "unknown field at request.groups[0].dtypes.grad, expected weight, gradient, momentum");
   EXPECT_NE(refusal(group(R"("options": {"nesterow": true})"))
@@ -87,7 +96,7 @@ TEST(Request, UnknownValuesNameTheKnownOnes) {
             "unknown preset 'moon'; known: keller, torch, moonlight, polar_express, inverse_root, "
             "exact, rms, normuon, adamuon");
   EXPECT_EQ(refusal(group("", R"("dtype": "f8")")),
-            "unknown dtype 'f8', expected auto, f32 or bf16");
+            "unknown dtype 'f8', expected auto, f32, bf16 or f16");
   EXPECT_EQ(refusal(group("", R"("form": "best")")),
             "unknown form 'best', expected auto, standard or gram");
   EXPECT_EQ(refusal(group("", R"("name": "a-b")")),
