@@ -5,7 +5,7 @@
  *   { "name": "step",                 symbol of the program
  *     "target": "cpu",                this machine; or a processor's name; several separated by commas;
  *                                   "znver4@x86-64-v3": the first one's schedule in instructions of the second; sm_80, ...: a GPU
- *     "dtype": "auto",                operand type of the products: auto, f32, bf16
+ *     "dtype": "auto",                operand type of the products: auto, f32, bf16, f16 (GPUs only)
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
  *     "nonfinite": "propagate",       or "skip"

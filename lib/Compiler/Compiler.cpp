@@ -104,8 +104,8 @@ static llvm::Error checkSize(const GroupRequest &group) {
 }
 
 static llvm::Error checkRequest(const Request &request) {
-  if (request.dtype != "auto" && request.dtype != "f32" && request.dtype != "bf16")
-    return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32 or bf16");
+  if (request.dtype != "auto" && request.dtype != "f32" && request.dtype != "bf16" && request.dtype != "f16")
+    return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32, bf16 or f16");
   if (request.form != "auto" && request.form != "standard" && request.form != "gram")
     return llvm::createStringError("unknown form '" + request.form + "', expected auto, standard or gram");
   if (request.nonfinite != "propagate" && request.nonfinite != "skip")
@@ -154,6 +154,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
       step.operands = request.dtype;
     else if (narrowByDefault) // bf16 only pays where the processor multiplies it
       step.operands = target.getIsa() == "fma" ? "f32" : "bf16";
+    if (step.operands == "f16" && !target.isGpu())
+      return llvm::createStringError("expected a GPU target for operands of f16, got " + targetName);
     if (request.form != "auto" && !step.form)
       step.form = request.form;
     if (request.restarts && !step.restarts)

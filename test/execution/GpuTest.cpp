@@ -70,6 +70,16 @@ TEST_P(OneChip, Views) {
       {.weight = Layout::viewOfRows, .gradient = Layout::columns, .state = Layout::viewOfColumns});
 }
 
+/// f16 has eight times the precision of bf16.
+TEST_P(OneChip, Half) {
+  for (std::vector<int64_t> shape : {std::vector<int64_t>{70, 130}, {130, 70}}) {
+    Program program(
+        {.groups = {{.shape = shape}}, .dtype = "f16", .form = "standard", .target = GetParam()});
+    for (const Difference &difference : compare(program))
+      EXPECT_LE(difference.update, kBound / 8) << difference.parameter;
+  }
+}
+
 /// f32 operands: three products of tf32 give the processors' accuracy, in both directions of a
 /// product.
 TEST_P(OneChip, WholeF32) {

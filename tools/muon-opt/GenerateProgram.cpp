@@ -24,7 +24,7 @@ struct Options {
   cl::opt<std::string> shapesFrom{"shapes-from", cl::desc("take the 2-D weights of a .safetensors file (only its header is read)"), cl::cat(category)};
   cl::opt<std::string> exclude{"exclude", cl::desc("names that --shapes-from leaves out (regular expression; empty: none)"), cl::init(kDefaultExclude), cl::cat(category)};
   cl::opt<std::string> preset{"preset", cl::desc("which Muon (default keller)"), cl::init("keller"), cl::cat(category)};
-  cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16"), cl::init("auto"), cl::cat(category)};
+  cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs)"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"), cl::cat(category)};
   cl::opt<std::string> nonfinite{"nonfinite", cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix"), cl::init("propagate"), cl::cat(category)};

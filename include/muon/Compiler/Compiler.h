@@ -43,7 +43,7 @@ struct GroupRequest {
 struct Request {
   std::string name = "step";
   std::vector<std::string> targets = {"cpu"};
-  /// Operand type of the products: auto (bf16 where the processor multiplies it, else f32), f32 or bf16.
+  /// Operand type of the products: auto (bf16 where the processor multiplies it, else f32), f32, bf16 or f16 (GPUs).
   std::string dtype = "auto";
   std::string form = "auto";
   std::optional<std::vector<int64_t>> restarts;
