@@ -217,6 +217,7 @@ def test_a_tighter_band_may_cost_more_than_the_preset(muon_tune, tmp_path):
     (("--shape", "8x8", "--band", "0.7:1.3", "--like", "keller"), "expected --band or --like, got both"),
     (("--shape", "8x8", "--floor", "2"), "expected 0 < --floor < 1, got 2"),
     (("--shape", "8x8", "--like", "exact"), "preset 'exact' has no table to choose here"),
+    (("--shape", "8x8", "--dtype", "f16"), "expected a GPU target for operands of f16, got cpu"),
     (("--shape", "8x8", "--target", "8086"), "unknown CPU target '8086'"),
     (("--shape", "8x8", "--table", "you5:4"), "--table you5:4: table 'you5' has 5 rows"),
 ])

@@ -21,7 +21,7 @@ def parser_of_tuning():
     parser.add_argument("--shape", action="append", default=[], help="ROWSxCOLUMNS; may be repeated")
     parser.add_argument("--gradients", help="a .safetensors file of recorded momenta, or a folder of them: floors and shapes from them")
     parser.add_argument("--quantile", type=float, default=0.1, help="with --gradients: the share of singular values below the floor (default 0.1)")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "f32", "bf16"), help="operand types a candidate may have (default auto)")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"), help="operand types a candidate may have (default auto)")
     parser.add_argument("--target", default="cpu", help="cpu: this machine, timed; any other: ranked by the model, marked `modelled`")
     parser.add_argument("--floor", type=float, help="smallest singular value served, relative to the Frobenius norm (default 1e-2; f32 1e-3)")
     parser.add_argument("--band", help="LOWER:UPPER, where the singular values have to end")

@@ -215,7 +215,7 @@ def describe(problem, everyone, winner, baseline, notes, options):
     rows = [heads]
     for c in everyone:
         mark = "* " if c is winner else ""
-        rows.append((mark + c.name, c.operands, c.words(), "-" if math.isnan(c.seconds) else f"{c.seconds * 1e3:.2f}", f"{c.flops / 1e9:.3g}",
+        rows.append((mark + c.name, c.operands, c.words(), "-" if math.isnan(c.seconds) else f"{c.seconds * 1e3:.4g}", f"{c.flops / 1e9:.3g}",
                      f"{c.predicted[0]:.3f}..{c.predicted[1]:.3f}",
                      "-" if math.isnan(c.measured[0]) else f"{c.measured[0]:.3f}..{c.measured[1]:.3f}",
                      f"{c.emulated:.2g} emulated" if math.isnan(c.error) else f"{c.error:.2g}", c.verdict))
@@ -224,6 +224,6 @@ def describe(problem, everyone, winner, baseline, notes, options):
     lines += [note for note in notes if note]
     if winner is not None and winner.seconds and not math.isnan(winner.seconds):
         how = "First by the model" if winner.verdict == "modelled" else "Fastest verified"
-        lines.append(f"{how}: {winner.name}, {winner.words()}, {winner.operands}: {winner.seconds * 1e3:.2f} ms, "
+        lines.append(f"{how}: {winner.name}, {winner.words()}, {winner.operands}: {winner.seconds * 1e3:.4g} ms, "
                      f"{baseline.seconds / winner.seconds:.2f} times as fast as {baseline.name} ({baseline.words()}, {baseline.operands}).")
     return "\n".join(lines)
