@@ -14,6 +14,8 @@ void Races::startBlock(uint32_t threads, uint32_t bulkEngines, uint32_t serial, 
   clocks.assign(uint64_t(numThreads) * numEngines, 0);
   for (uint32_t t = 0; t < threads; ++t)
     clockOf(t)[t] = 1;
+  readers.clear();
+  freeReaders.clear();
   readClocks.clear();
 }
 
@@ -46,11 +48,45 @@ Race Races::check(Cell &cell, bool write, bool atomic, Clock clock) const {
       return {true, false, false, cell.reader, cell.readSite};
     return {};
   }
-  const uint32_t *reads = readClocks.data() + uint64_t(cell.readEpoch - 1) * numEngines;
+  const Readers &list = readers[cell.readEpoch - 1];
+  if (list.count <= Readers::kInline) {
+    for (uint32_t i = 0; i < list.count; ++i)
+      if (clock[list.engines[i]] < list.epochs[i])
+        return {true, false, false, list.engines[i], cell.readSite};
+    return {};
+  }
+  const uint32_t *reads = readClocks.data() + uint64_t(list.all) * numEngines;
   for (uint32_t e = 0; e < numEngines; ++e)
     if (clock[e] < reads[e])
       return {true, false, false, static_cast<uint16_t>(e), cell.readSite};
   return {};
+}
+
+void Races::addReader(Cell &cell, uint32_t engine, uint32_t epoch, Clock clock) {
+  Readers &list = readers[cell.readEpoch - 1];
+  if (list.count > Readers::kInline) {
+    readClocks[uint64_t(list.all) * numEngines + engine] = epoch;
+    return;
+  }
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < list.count; ++i)
+    if (list.engines[i] != engine && clock[list.engines[i]] < list.epochs[i]) {
+      list.engines[kept] = list.engines[i];
+      list.epochs[kept++] = list.epochs[i];
+    }
+  if (kept < Readers::kInline) {
+    list.engines[kept] = static_cast<uint16_t>(engine);
+    list.epochs[kept] = epoch;
+    list.count = kept + 1;
+    return;
+  }
+  list.count = Readers::kInline + 1;
+  list.all = static_cast<uint32_t>(readClocks.size() / numEngines);
+  readClocks.resize(readClocks.size() + numEngines, 0);
+  uint32_t *reads = readClocks.data() + uint64_t(list.all) * numEngines;
+  for (uint32_t i = 0; i < Readers::kInline; ++i)
+    reads[list.engines[i]] = list.epochs[i];
+  reads[engine] = epoch;
 }
 
 void Races::record(Cell &cell, const Site &site, bool write, bool atomic, uint32_t engine, uint32_t epoch, Clock clock) {
@@ -59,7 +95,10 @@ void Races::record(Cell &cell, const Site &site, bool write, bool atomic, uint32
     cell.writeEpoch = epoch;
     cell.writeSite = site.index;
     cell.atomic = atomic;
+    if (cell.readEpoch && cell.reader == kManyReaders)
+      freeReaders.push_back(cell.readEpoch - 1);
     cell.readEpoch = 0; // all reads are ordered before the write
+    cell.reader = 0;
     return;
   }
   cell.readSite = site.index;
@@ -70,13 +109,19 @@ void Races::record(Cell &cell, const Site &site, bool write, bool atomic, uint32
     return;
   }
   if (cell.reader != kManyReaders) {
-    uint32_t index = static_cast<uint32_t>(readClocks.size() / numEngines);
-    readClocks.resize(readClocks.size() + numEngines, 0);
-    readClocks[uint64_t(index) * numEngines + cell.reader] = cell.readEpoch;
+    if (freeReaders.empty()) {
+      freeReaders.push_back(static_cast<uint32_t>(readers.size()));
+      readers.emplace_back();
+    }
+    uint32_t index = freeReaders.back();
+    freeReaders.pop_back();
+    readers[index].count = 1;
+    readers[index].engines[0] = cell.reader;
+    readers[index].epochs[0] = cell.readEpoch;
     cell.reader = kManyReaders;
     cell.readEpoch = index + 1;
   }
-  readClocks[uint64_t(cell.readEpoch - 1) * numEngines + engine] = epoch;
+  addReader(cell, engine, epoch, clock);
 }
 
 Race Races::access(Region &region, const void *address, uint64_t bytes, const Site &site, bool write, bool atomic, uint32_t engine,

@@ -18,6 +18,16 @@ namespace muon::emulator {
 /// What an engine knows of every engine.
 using Clock = uint32_t *;
 
+/// The concurrent readers of a cell since its last write. A read that the next reader knows of is not kept: who comes after that
+/// reader comes after it too.
+struct Readers {
+  static constexpr uint32_t kInline = 7;
+  uint32_t count = 0; ///< More than kInline: `all` is the index of a clock with one epoch for each engine.
+  uint32_t all = 0;
+  uint32_t epochs[kInline];
+  uint16_t engines[kInline];
+};
+
 /// An access that was found to race with an earlier one.
 struct Race {
   bool found = false;
@@ -49,11 +59,14 @@ public:
 private:
   Race check(Cell &cell, bool write, bool atomic, Clock clock) const;
   void enterBlock(Cell &cell, bool shared, bool write, bool atomic, Race &race);
+  void addReader(Cell &cell, uint32_t engine, uint32_t epoch, Clock clock);
   void record(Cell &cell, const Site &site, bool write, bool atomic, uint32_t engine, uint32_t epoch, Clock clock);
 
   uint32_t numThreads = 0, numEngines = 0, block = 0, firstBlock = 0;
-  std::vector<uint32_t> clocks;     // numThreads x numEngines
-  std::vector<uint32_t> readClocks; // numEngines for each cell with many readers
+  std::vector<uint32_t> clocks;      // numThreads x numEngines
+  std::vector<Readers> readers;      // of cells with several
+  std::vector<uint32_t> freeReaders; // indices no cell has any more
+  std::vector<uint32_t> readClocks;  // numEngines for each cell with more readers than fit
 };
 
 } // namespace muon::emulator
