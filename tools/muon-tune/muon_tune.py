@@ -19,15 +19,21 @@ import answer
 def parser_of_tuning():
     parser = argparse.ArgumentParser(prog="muon-tune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", action="append", default=[], help="ROWSxCOLUMNS; may be repeated")
-    parser.add_argument("--gradients", help="a .safetensors file of recorded momenta, or a folder of them: floors and shapes from them")
-    parser.add_argument("--quantile", type=float, default=0.1, help="with --gradients: the share of singular values below the floor (default 0.1)")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"), help="operand types a candidate may have (default auto)")
+    parser.add_argument("--gradients",
+                        help="a .safetensors file of recorded momenta, or a folder of them: floors and shapes from them")
+    parser.add_argument("--quantile", type=float, default=0.1,
+                        help="with --gradients: the share of singular values below the floor (default 0.1)")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"),
+                        help="operand types a candidate may have (default auto)")
     parser.add_argument("--target", default="cpu", help="cpu: this machine, timed; any other: ranked by the model, marked `modelled`")
-    parser.add_argument("--floor", type=float, help="smallest singular value served, relative to the Frobenius norm (default 1e-2; f32 1e-3)")
+    parser.add_argument("--floor", type=float,
+                        help="smallest singular value served, relative to the Frobenius norm (default 1e-2; f32 1e-3)")
     parser.add_argument("--band", help="LOWER:UPPER, where the singular values have to end")
     parser.add_argument("--like", help="at least as good as this preset: its own band at the floor (default keller)")
-    parser.add_argument("--error", type=float, help="largest relative error to float64 (default: not above the preset's in the same operand type)")
-    parser.add_argument("--table", action="append", default=[], help="a further candidate: NAME, NAME:STEPS, or rows as JSON (or a file of them)")
+    parser.add_argument("--error", type=float,
+                        help="largest relative error to float64 (default: not above the preset's in the same operand type)")
+    parser.add_argument("--table", action="append", default=[],
+                        help="a further candidate: NAME, NAME:STEPS, or rows as JSON (or a file of them)")
     parser.add_argument("--candidates", type=int, default=10, help="how many are compiled, verified and timed (default 10)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of timing (default 5)")
     parser.add_argument("--workers", type=int, default=0, help="threads of a step (default: the runtime's)")
@@ -176,8 +182,9 @@ def run_database(action, words):
     for entry in entries:
         plan = json.loads(entry["plan"])
         degrees = ",".join(str(2 * len(row) - 1) for row in plan["table"])
-        print(f"{entry['rows']}x{entry['columns']}  {entry['asked']}, dtype {entry['dtype']}: degrees {degrees}, {plan['form']}, "
-              f"{plan['operands']}, {entry['seconds'] * 1e3:.2f} ms {'modelled' if entry['modelled'] else 'measured'}  "
+        kind = "modelled" if entry["modelled"] else "measured"
+        print(f"{entry['rows']}x{entry['columns']}  {entry['asked']}, dtype {entry['dtype']}: degrees {degrees}, "
+              f"{plan['form']}, {plan['operands']}, {entry['seconds'] * 1e3:.4g} ms {kind}  "
               f"({entry['device']}, {entry['compiler']}, {entry['made']})")
 
 

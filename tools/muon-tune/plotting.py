@@ -24,7 +24,8 @@ def find_entry(options):
                and (options.floor is None or abs(entry["floor"] - options.floor) <= 1e-9)
                and tuning.device(options.target) == entry["device"]]
     if not fitting:
-        sys.exit(f"muon-tune: '{path}' has no entry for {options.shape} with these options; expected after muon-tune --shape {options.shape}")
+        sys.exit(f"muon-tune: '{path}' has no entry for {options.shape} with these options; "
+                 f"expected after muon-tune --shape {options.shape}")
     return max(fitting, key=lambda entry: entry["made"])
 
 

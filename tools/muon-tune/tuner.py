@@ -209,13 +209,15 @@ def tune(options, shape, like, floor, band, by_hand, recorded=()):
 
 def describe(problem, everyone, winner, baseline, notes, options):
     """The printed table, and notes below it."""
-    lines = [f"{problem.shape[0]}x{problem.shape[1]}, dtype {options.dtype}, floor {problem.floor:g}, band {problem.band[0]:.4g}:{problem.band[1]:.4g}, "
+    lines = [f"{problem.shape[0]}x{problem.shape[1]}, dtype {options.dtype}, floor {problem.floor:g}, "
+             f"band {problem.band[0]:.4g}:{problem.band[1]:.4g}, "
              f"preset {problem.preset}, target {options.target}, {tuning.device(options.target)}"]
     heads = ("candidate", "operands", "form", "ms", "Gflop", "predicted band", "measured band", "error", "verdict")
     rows = [heads]
     for c in everyone:
         mark = "* " if c is winner else ""
-        rows.append((mark + c.name, c.operands, c.words(), "-" if math.isnan(c.seconds) else f"{c.seconds * 1e3:.4g}", f"{c.flops / 1e9:.3g}",
+        milliseconds = "-" if math.isnan(c.seconds) else f"{c.seconds * 1e3:.4g}"
+        rows.append((mark + c.name, c.operands, c.words(), milliseconds, f"{c.flops / 1e9:.3g}",
                      f"{c.predicted[0]:.3f}..{c.predicted[1]:.3f}",
                      "-" if math.isnan(c.measured[0]) else f"{c.measured[0]:.3f}..{c.measured[1]:.3f}",
                      f"{c.emulated:.2g} emulated" if math.isnan(c.error) else f"{c.error:.2g}", c.verdict))
