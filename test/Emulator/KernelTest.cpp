@@ -10,6 +10,7 @@ struct Mode {
   muonEmulatorChecks checks;
   uint64_t seed;
 };
+void PrintTo(const Mode &mode, std::ostream *out) { *out << "checks " << mode.checks << ", schedule " << mode.seed; }
 class Kernels : public testing::TestWithParam<Mode> {
 protected:
   EmulatedDevice device{"NONE", GetParam().checks, GetParam().seed};

@@ -77,6 +77,7 @@ struct Mutant {
   CUresult error;
   const char *report;
 };
+void PrintTo(const Mutant &mutant, std::ostream *out) { *out << mutant.name; }
 class WarpgroupMutants : public testing::TestWithParam<Mutant> {};
 } // namespace
 
