@@ -8,33 +8,6 @@ using namespace muon;
 using namespace muon::cpu;
 
 //===----------------------------------------------------------------------------------------------===//
-// Arguments
-//===----------------------------------------------------------------------------------------------===//
-
-YieldOp Body::yield() { return cast<YieldOp>(kernel.getBody().front().back()); }
-
-BlockArgument Body::argument(unsigned operand) {
-  unsigned position = 0;
-  for (unsigned i = kernel.numPanels(); i < operand; ++i)
-    position += kernel.operandAt(i).getDirection() == Direction::in;
-  return kernel.getBody().getArgument(position);
-}
-
-unsigned Body::firstExtraArgument() { return argument(kernel.getOperands().size()).getArgNumber(); }
-
-BlockArgument Body::accumulator() { return kernel.getBody().getArgument(firstExtraArgument()); }
-
-BlockArgument Body::scalar(unsigned i) {
-  unsigned first = firstExtraArgument() + (kernel.getKind() == KernelKind::product);
-  return kernel.getBody().getArgument(first + i);
-}
-
-BlockArgument Body::coefficient(unsigned i) {
-  unsigned total = kernel.getBody().getNumArguments();
-  return kernel.getBody().getArgument(total - kernel.getNumCoefficients() + i);
-}
-
-//===----------------------------------------------------------------------------------------------===//
 // Analysis
 //===----------------------------------------------------------------------------------------------===//
 
@@ -58,31 +31,12 @@ static bool isRounding(Operation &op) {
 }
 
 LogicalResult Body::analyse() {
-  for (unsigned i = kernel.numPanels(), n = kernel.getOperands().size(); i < n; ++i) {
-    OperandAttr operand = kernel.operandAt(i);
-    if (operand.getDirection() == Direction::out)
-      continue;
-    Level level = operand.getSpace() == Space::scalar ? Level::uniform
-                  : operand.getSpace() == Space::row  ? Level::row
-                                                      : Level::element;
-    levels[argument(i)] = level;
-  }
-  if (kernel.getKind() == KernelKind::product)
-    levels[accumulator()] = Level::element;
-  for (Operation &op : kernel.getBody().front()) {
-    if (!isInline(op) && !(isRounding(op) && e.machine.roundInstructions))
-      return op.emitOpError("has no instruction sequence in CPU kernels");
-    Level level = Level::uniform;
-    if (auto index = dyn_cast<IndexOp>(op))
-      level = index.getAxis() == 0 ? Level::row : Level::element;
-    for (Value operand : op.getOperands())
-      level = std::max(level, levels.lookup(operand));
-    if (auto power = dyn_cast<math::FPowIOp>(op))
-      if (levels.lookup(power.getRhs()) == Level::element)
-        return op.emitOpError("needs an exponent that is the same for all elements");
-    for (Value result : op.getResults())
-      levels[result] = level;
-  }
+  auto hasSequence = [&](Operation &op) { return isInline(op) || (isRounding(op) && e.machine.roundInstructions); };
+  if (failed(findLevels(hasSequence, "CPU kernels")))
+    return failure();
+  for (auto power : kernel.getBody().getOps<math::FPowIOp>())
+    if (level(power.getRhs()) == Level::element)
+      return power.emitOpError("needs an exponent that is the same for all elements");
   return success();
 }
 
@@ -104,10 +58,10 @@ Value Body::operandOf(Value original, bool asVector) {
   return e.broadcast(scalars.lookup(original));
 }
 
-void Body::emit(Level level, Value row, Value column, Value parameter) {
-  bool asVector = level == Level::element;
+void Body::emit(Level wanted, Value row, Value column, Value parameter) {
+  bool asVector = wanted == Level::element;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (op.getNumResults() == 0 || levels.lookup(op.getResult(0)) != level)
+    if (op.getNumResults() == 0 || level(op.getResult(0)) != wanted)
       continue;
     if (auto index = dyn_cast<IndexOp>(op)) {
       Value lanes = index.getAxis() == 0 ? row : e.add(e.broadcast(column), e.iota(e.i64));
@@ -131,7 +85,6 @@ Value Body::unrounded(unsigned i) {
   return operandOf(truncation.getIn(), /*asVector=*/true);
 }
 Value Body::yieldedScalar(unsigned i) { return scalars.lookup(yield().getOperand(i)); }
-Level Body::yieldedLevel(unsigned i) { return levels.lookup(yield().getOperand(i)); }
 Type Body::yieldedType(unsigned i) { return e.carried(yield().getOperand(i).getType()); }
 
 SmallVector<Value> Body::emitOp(Operation &op, bool asVector) {

@@ -1,9 +1,8 @@
 //===- Body.h - a kernel's scalar body at 16 lanes ------------------------------------*- C++
 //-*-===//
 //
-// Every value of the body depends on at most: nothing but scalars (uniform), the row, or the
-// element. Each level is emitted once where it changes: uniform values at function entry, row
-// values once per row, both as scalars; only what differs between columns becomes a vector.
+// Uniform values are emitted at function entry, row values once per row, both as scalars; only what differs between columns becomes a
+// vector.
 //
 //===-------------------------------------------------------------------------------------------===//
 #ifndef MUON_CPU_BODY_H
@@ -11,24 +10,18 @@
 
 #include "Emitter.h"
 
+#include "muon/IR/KernelBody.h"
+
 namespace muon::cpu {
 
-enum class Level { uniform, row, element };
+using Level = KernelBody::Level;
 
-class Body {
+class Body : public KernelBody {
 public:
-  Body(Emitter &e, KernelOp kernel) : e(e), kernel(kernel) {}
+  Body(Emitter &e, KernelOp kernel) : KernelBody(kernel), e(e) {}
 
   /// Finds every value's level; an op without an instruction sequence is reported.
   mlir::LogicalResult analyse();
-  Level level(Value value) const { return levels.lookup(value); }
-
-  /// The body argument of operand `operand` (an index into the kernel's operands).
-  mlir::BlockArgument argument(unsigned operand);
-  /// Argument after the operands': the accumulator of a product, then scalars, then coefficients.
-  mlir::BlockArgument accumulator();
-  mlir::BlockArgument scalar(unsigned i);
-  mlir::BlockArgument coefficient(unsigned i);
 
   /// Sets an argument's value before the level it belongs to is emitted.
   void set(Value argument, Value emitted);
@@ -42,7 +35,7 @@ public:
   Value yieldedScalar(unsigned i);
   /// The body's own value.
   Value yieldedValue(unsigned i) { return yield().getOperand(i); }
-  Level yieldedLevel(unsigned i);
+  Level yieldedLevel(unsigned i) { return level(yieldedValue(i)); }
   Type yieldedType(unsigned i);
 
 private:
@@ -51,12 +44,8 @@ private:
   Value emitConversion(mlir::Operation &op, Value x, bool asVector);
   Value emitPower(Value base, Value exponent, bool asVector);
   SmallVector<Value> emitSame(mlir::Operation &op, ValueRange operands, bool asVector);
-  unsigned firstExtraArgument();
-  YieldOp yield();
 
   Emitter &e;
-  KernelOp kernel;
-  llvm::DenseMap<Value, Level> levels;
   llvm::DenseMap<Value, Value> scalars, vectors;
 };
 

@@ -31,15 +31,6 @@ Value cpu::identity(Emitter &e, Reduction kind, Type type) {
                                                    : 0.0);
 }
 
-/// The column of the parameter's scalar row that holds `name`.
-static int64_t scalarColumn(KernelOp kernel, unsigned i) {
-  auto all = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>("muon.scalars");
-  if (!all)
-    return i;
-  auto found = llvm::find(all, kernel.getScalars()[i]);
-  return found == all.end() ? i : std::distance(all.begin(), found);
-}
-
 /// A scalar operand: a value, or partials combined in index order.
 static Value loadScalar(Emitter &e, const Operand &operand) {
   if (!operand.isReduction())
@@ -62,7 +53,7 @@ static void emitUniform(Emitter &e, KernelOp kernel, Body &body, Frame &frame, V
   Value scalars = e.field(item, abi::kScalars, e.ptr);
   for (unsigned i = 0, n = kernel.getScalars().size(); i < n; ++i) {
     BlockArgument argument = body.scalar(i);
-    body.set(argument, e.field(scalars, 8 * scalarColumn(kernel, i), argument.getType()));
+    body.set(argument, e.field(scalars, 8 * body.scalarColumn(i), argument.getType()));
   }
   if (kernel.getNumCoefficients() == 0)
     return body.emit(Level::uniform, {}, {}, frame.parameter);

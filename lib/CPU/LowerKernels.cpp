@@ -109,17 +109,6 @@ static LogicalResult lowerKernel(KernelOp kernel, Routines &routines, const Mach
   return success();
 }
 
-/// The target kernels of a module are for: its own attribute, else its only variant's.
-static FailureOr<TargetAttr> targetOf(ModuleOp module) {
-  if (auto target = module->getAttrOfType<TargetAttr>("muon.target"))
-    return target;
-  auto variants = llvm::to_vector(module.getOps<VariantOp>());
-  if (variants.size() != 1)
-    return module.emitError() << "expected one muon.variant or a muon.target attribute, got "
-                              << variants.size() << " variants";
-  return variants.front().getTarget();
-}
-
 namespace {
 struct LowerKernels : muon::impl::MuonLowerKernelsBase<LowerKernels> {
   void runOnOperation() override {
@@ -127,7 +116,7 @@ struct LowerKernels : muon::impl::MuonLowerKernelsBase<LowerKernels> {
     auto kernels = llvm::to_vector(module.getOps<KernelOp>());
     if (kernels.empty())
       return;
-    FailureOr<TargetAttr> target = targetOf(module);
+    FailureOr<TargetAttr> target = findTarget(module);
     if (failed(target))
       return signalPassFailure();
     Machine machine(*target);

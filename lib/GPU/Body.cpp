@@ -6,27 +6,6 @@ using namespace mlir;
 using namespace muon;
 using namespace muon::gpu;
 
-YieldOp Body::yield() { return cast<YieldOp>(kernel.getBody().front().back()); }
-
-BlockArgument Body::argument(unsigned operand) {
-  unsigned position = 0;
-  for (unsigned i = kernel.numPanels(); i < operand; ++i)
-    position += kernel.operandAt(i).getDirection() == Direction::in;
-  return kernel.getBody().getArgument(position);
-}
-
-unsigned Body::firstExtraArgument() { return argument(kernel.getOperands().size()).getArgNumber(); }
-
-BlockArgument Body::accumulator() { return kernel.getBody().getArgument(firstExtraArgument()); }
-
-BlockArgument Body::scalar(unsigned i) {
-  return kernel.getBody().getArgument(firstExtraArgument() + (kernel.getKind() == KernelKind::product) + i);
-}
-
-BlockArgument Body::coefficient(unsigned i) {
-  return kernel.getBody().getArgument(kernel.getBody().getNumArguments() - kernel.getNumCoefficients() + i);
-}
-
 /// Elementwise ops the NVPTX backend has instructions for, or that are expanded here.
 static bool isInline(Operation &op) {
   if (isa<arith::ArithDialect>(op.getDialect()))
@@ -35,33 +14,11 @@ static bool isInline(Operation &op) {
              math::TruncOp, math::RoundEvenOp, IndexOp, ParameterOp, YieldOp>(op);
 }
 
-LogicalResult Body::analyse() {
-  for (unsigned i = kernel.numPanels(), n = kernel.getOperands().size(); i < n; ++i) {
-    OperandAttr operand = kernel.operandAt(i);
-    if (operand.getDirection() == Direction::out)
-      continue;
-    Space space = operand.getSpace();
-    levels[argument(i)] = space == Space::scalar ? Level::uniform : space == Space::row ? Level::row : Level::element;
-  }
-  if (kernel.getKind() == KernelKind::product)
-    levels[accumulator()] = Level::element;
-  for (Operation &op : kernel.getBody().front()) {
-    if (!isInline(op))
-      return op.emitOpError("has no instruction sequence in GPU kernels");
-    Level level = Level::uniform;
-    if (auto index = dyn_cast<IndexOp>(op))
-      level = index.getAxis() == 0 ? Level::row : Level::element;
-    for (Value operand : op.getOperands())
-      level = std::max(level, levels.lookup(operand));
-    for (Value result : op.getResults())
-      levels[result] = level;
-  }
-  return success();
-}
+LogicalResult Body::analyse() { return findLevels(isInline, "GPU kernels"); }
 
-void Body::emit(Level level, Value row, Value column, Value parameter) {
+void Body::emit(Level wanted, Value row, Value column, Value parameter) {
   for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (op.getNumResults() == 0 || levels.lookup(op.getResult(0)) != level)
+    if (op.getNumResults() == 0 || level(op.getResult(0)) != wanted)
       continue;
     if (auto index = dyn_cast<IndexOp>(op))
       set(index.getResult(), e.wide(index.getAxis() == 0 ? row : column));

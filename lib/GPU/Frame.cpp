@@ -30,7 +30,6 @@ private:
   void loadOperands(Value gradient);
   void emitUniform();
   Value loadScalar(const Operand &operand);
-  int64_t scalarColumn(unsigned i);
   void storeStatus(int64_t state);
 
   Emitter &e;
@@ -89,15 +88,6 @@ void FrameEmitter::loadOperands(Value gradient) {
   }
 }
 
-/// The column of the parameter's scalar row that holds the kernel's i-th scalar.
-int64_t FrameEmitter::scalarColumn(unsigned i) {
-  auto all = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>("muon.scalars");
-  if (!all)
-    return i;
-  auto found = llvm::find(all, kernel.getScalars()[i]);
-  return found == all.end() ? i : std::distance(all.begin(), found);
-}
-
 /// A scalar operand: a value, or partials combined by each warp on its own: every 32nd in order, then the lanes.
 Value FrameEmitter::loadScalar(const Operand &operand) {
   Type dtype = operand.attr.getDtype();
@@ -120,7 +110,7 @@ void FrameEmitter::emitUniform() {
   }
   Value scalars = e.field(item, abi::kScalars, e.global);
   for (unsigned i = 0, n = kernel.getScalars().size(); i < n; ++i)
-    body.set(body.scalar(i), e.field(scalars, 8 * scalarColumn(i), body.scalar(i).getType()));
+    body.set(body.scalar(i), e.field(scalars, 8 * body.scalarColumn(i), body.scalar(i).getType()));
   Value coefficients = e.field(launch, abi::kCoefficients, e.global);
   for (unsigned i = 0, n = kernel.getNumCoefficients(); i < n; ++i) {
     Value coefficient = e.field(coefficients, 8 * i, e.f64);

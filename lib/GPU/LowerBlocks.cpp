@@ -121,16 +121,10 @@ static void declareSharedMemory(ModuleOp module) {
                          static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
 }
 
-/// The target kernels of a module are for: its own attribute, else its only variant's.
-static FailureOr<TargetAttr> targetOf(ModuleOp module) {
-  auto target = module->getAttrOfType<TargetAttr>("muon.target");
-  auto variants = llvm::to_vector(module.getOps<VariantOp>());
-  if (!target && variants.size() == 1)
-    target = variants.front().getTarget();
-  if (!target)
-    return module.emitError() << "expected one muon.variant or a muon.target attribute, got " << variants.size() << " variants";
-  if (!target.isGpu())
-    return module.emitError() << "expected a GPU target, got isa " << target.getIsa();
+static FailureOr<TargetAttr> findGpu(ModuleOp module) {
+  FailureOr<TargetAttr> target = findTarget(module);
+  if (succeeded(target) && !target->isGpu())
+    return module.emitError() << "expected a GPU target, got isa " << target->getIsa();
   return target;
 }
 
@@ -141,7 +135,7 @@ struct LowerBlocks : muon::impl::MuonLowerBlocksBase<LowerBlocks> {
     auto kernels = llvm::to_vector(module.getOps<KernelOp>());
     if (kernels.empty())
       return;
-    FailureOr<TargetAttr> target = targetOf(module);
+    FailureOr<TargetAttr> target = findGpu(module);
     if (failed(target))
       return signalPassFailure();
     declareSharedMemory(module);
