@@ -79,14 +79,23 @@ class Program:
             "program": json.loads(text) if text else {},
         }
 
-    def bind(self, tensors):
-        """Binds arrays and returns a `_runtime.Binding` with run(gradients, scalars) and status().
+    @property
+    def workspace_bytes(self):
+        """Bytes of the program's device that a binding needs."""
+        return self._handle.workspace_bytes()
+
+    def bind(self, tensors, workspace=0, status=0):
+        """Binds arrays and returns a `_runtime.Binding` with run(gradients, scalars, stream=0) and status().
 
         tensors: dict from parameter name to dict from argument name ("weight", "gradient", "momentum", ...) to an
         array. An array is anything that speaks DLPack (numpy, jax, torch without requires_grad), writable and in the
         processor's memory, or (address, dtype, sizes, strides) with strides in elements. A gradient's array gives its
         layout only; every run brings the data. Weights and states are written in place and kept alive by the caller.
         A metric may be left out.
+
+        workspace, status: addresses on a GPU program's device of `workspace_bytes` bytes, 256-byte aligned, and of two
+        32-bit words per parameter (0: nobody looks); the caller keeps both as long as the binding. A program for the
+        processor has its own.
 
         ValueError: a missing array, or one whose element type, sizes, strides or memory do not fit.
         """
@@ -101,7 +110,7 @@ class Program:
                     if array is None and argument["role"] != METRIC:
                         raise ValueError(f"bind: parameter '{name}' has no array '{argument['name']}'")
                     flat.append(_nowhere(argument) if array is None else array)
-        return _runtime.Binding(self._handle, flat)
+        return _runtime.Binding(self._handle, flat, workspace, status)
 
 
 def _nowhere(argument):

@@ -10,6 +10,7 @@ import json
 
 import torch
 
+from . import device as devices
 from . import program as programs
 
 _DTYPES = {torch.float32: programs.F32, torch.bfloat16: programs.BF16}
@@ -23,8 +24,8 @@ _SCALARS = {"lr": "lr", "wd": "weight_decay", "mu": "momentum"}
 class Muon(torch.optim.Optimizer):
     """Muon with torch.optim.Muon's arguments, defaults, meaning and state, as one compiled step.
 
-    Parameters are float32 or bfloat16 matrices on the CPU, each in its own allocation or a view into a shared one;
-    one of the two dimensions must have unit stride. Gradients may be at another address in every step.
+    Parameters are float32 or bfloat16 matrices, all on the CPU or all on one CUDA device, whose current stream a step is
+    queued on; each in its own allocation or a view into a shared one; one of the two dimensions must have unit stride. Gradients may be at another address in every step.
     state[p]["momentum_buffer"] has the gradient's shape and dtype; a state_dict of either optimizer loads into the
     other.
 
@@ -159,7 +160,7 @@ class Muon(torch.optim.Optimizer):
         """Parameters the last step left untouched because their gradient was not finite (nonfinite="skip")."""
         if self._plan is None or self._plan.program is None:
             return []
-        states = self._plan.binding.status()
+        states = self._plan.device.states()
         return [slot.parameter for slot, state in zip(self._plan.slots, states) if state == 2]
 
     def metrics(self):
@@ -249,7 +250,7 @@ class _Slot:
                 arrays[name] = _array(self.momentum, self.flat)
             else:
                 dtype = torch.bfloat16 if argument["dtype"] == programs.BF16 else torch.float32
-                made = torch.zeros(argument["sizes"], dtype=dtype)
+                made = torch.zeros(argument["sizes"], dtype=dtype, device=self.parameter.device)
                 if role == programs.METRIC:
                     self.metrics[name] = made
                 else:
@@ -284,9 +285,12 @@ class _Plan:
         names = [f"p{index}" for index in range(len(self.slots))]
         workers = settings["workers"] or 0
         at_most = 0 if workers else torch.get_num_threads()
-        self.program = programs.compile_program(_request(optimizer, self.slots, names), workers, at_most)
+        self.device = devices.of_all(slot.parameter for slot in self.slots)
+        request = _request(optimizer, self.slots, names)
+        self.device.complete(request)
+        self.program = programs.compile_program(request, workers, at_most)
         named = dict(zip(names, self.slots))
-        self.binding = self.program.bind({
+        self.device.bind(self.program, {
             name: named[name].arrays(optimizer, group["arguments"])
             for group in self.program.description["groups"]
             for name in group["parameters"]
@@ -348,7 +352,7 @@ class _Plan:
                     scalars.append(optimizer._settings["seed"])
                 else:
                     scalars.append(group["step"] if name == "step" else float(group[_SCALARS.get(name, name)]))
-        self.binding.run(addresses, scalars)
+        self.device.run(addresses, scalars)
         # The program writes behind torch's back: autograd must see that saved values are gone.
         stepped = [slot for slot, address in zip(self.slots, addresses) if address]
         torch.autograd.graph.increment_version([slot.parameter for slot in stepped])
@@ -376,7 +380,7 @@ def _request(optimizer, slots, names):
             **({"tuned": slot.group["tuned"]} if slot.group["tuned"] else {}),
         })
         entry["parameters"].append(name)
-    request = {"name": "muon_step", "target": "cpu", "groups": list(groups.values())}
+    request = {"name": "muon_step", "groups": list(groups.values())}
     for key in ("dtype", "form", "restarts", "nonfinite"):
         if settings[key] is not None:
             request[key] = settings[key]
@@ -471,8 +475,9 @@ def _check_parameter(group, index, parameter):
     for role, tensor in (("", parameter), ("the gradient of ", gradient)):
         if tensor is None:
             continue
-        if tensor.device.type != "cpu":
-            raise ValueError(f"Muon: {role}{what} is on {tensor.device}; expected the CPU")
+        if tensor.device.type not in ("cpu", "cuda") or tensor.device != parameter.device:
+            expected = "the CPU or a CUDA device" if tensor is parameter else f"{parameter.device}, like the parameter"
+            raise ValueError(f"Muon: {role}{what} is on {tensor.device}; expected {expected}")
         if tensor.dtype not in _DTYPES:
             raise ValueError(f"Muon: {role}{what} is {tensor.dtype}; expected torch.float32 or torch.bfloat16")
     if parameter.layout is not torch.strided or not _has_unit_stride(parameter) or parameter.is_neg():

@@ -109,7 +109,8 @@ static void *allocateWorkspace(uint64_t bytes) {
   return memory;
 }
 
-Binding::Binding(const Handle &handle, nb::sequence tensors)
+Binding::Binding(const Handle &handle, nb::sequence tensors, uintptr_t callersWorkspace,
+                 uintptr_t callersStatus)
     : handle(handle), workspace(nullptr, std::free) {
   std::vector<Tensor> owned;
   for (nb::handle value : tensors)
@@ -130,13 +131,17 @@ Binding::Binding(const Handle &handle, nb::sequence tensors)
           layouts.at(group.first_parameter + p) = {owned[next].dtype, owned[next].sizes,
                                                    owned[next].strides};
   }
-  states.resize(program.num_parameters);
   gradients.resize(program.num_parameters);
   scalars.resize(size_t(program.num_scalar_sets) * program.num_scalars);
   uint64_t bytes = muon_workspace_size(handle.raw());
-  workspace.reset(allocateWorkspace(bytes));
-  check(muon_bind(handle.raw(), views.data(), views.size(), workspace.get(), bytes, states.data(),
-                  &binding));
+  void *memory = reinterpret_cast<void *>(callersWorkspace);
+  auto *status = reinterpret_cast<muon_parameter_status *>(callersStatus);
+  if (!memory) {
+    workspace.reset(memory = allocateWorkspace(bytes));
+    states.resize(program.num_parameters);
+    status = states.data();
+  }
+  check(muon_bind(handle.raw(), views.data(), views.size(), memory, bytes, status, &binding));
 }
 
 Binding::~Binding() {
@@ -167,7 +172,7 @@ void Binding::readGradient(size_t index, nb::handle value) {
   gradients[index] = tensor.data;
 }
 
-void Binding::run(nb::sequence newGradients, nb::sequence newScalars) {
+void Binding::run(nb::sequence newGradients, nb::sequence newScalars, uintptr_t stream) {
   if (running)
     throw std::runtime_error("the binding is already running in another thread");
   if (nb::len(newGradients) != gradients.size() || nb::len(newScalars) != scalars.size()) {
@@ -193,7 +198,7 @@ void Binding::run(nb::sequence newGradients, nb::sequence newScalars) {
   running = true; // under the GIL: the tables above are not written while they are being read
   {
     nb::gil_scoped_release release;
-    status = muon_run(binding, gradients.data(), scalars.data(), nullptr);
+    status = muon_run(binding, gradients.data(), scalars.data(), reinterpret_cast<void *>(stream));
   }
   running = false;
   check(status);

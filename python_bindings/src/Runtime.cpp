@@ -59,10 +59,12 @@ NB_MODULE(_runtime, m) {
       .def(nb::init<const std::string &, const std::string &, uint32_t, uint32_t, uint32_t>(),
            nb::arg("path"), nb::arg("symbol"), nb::arg("workers") = 0, nb::arg("at_most") = 0,
            nb::arg("variant") = 0)
+      .def("workspace_bytes", [](const Handle &handle) { return muon_workspace_size(handle.raw()); },
+           "Bytes a binding needs on the program's device.")
       .def("describe", &describe, "Groups, scalars, the variant in use and the number of workers.");
   nb::class_<Binding>(m, "Binding", "A program bound to tensors; one run at a time.")
-      .def(nb::init<const Handle &, nb::sequence>(), nb::arg("handle"), nb::arg("tensors"),
-           nb::keep_alive<1, 2>())
-      .def("run", &Binding::run, nb::arg("gradients"), nb::arg("scalars"))
+      .def(nb::init<const Handle &, nb::sequence, uintptr_t, uintptr_t>(), nb::arg("handle"),
+           nb::arg("tensors"), nb::arg("workspace") = 0, nb::arg("status") = 0, nb::keep_alive<1, 2>())
+      .def("run", &Binding::run, nb::arg("gradients"), nb::arg("scalars"), nb::arg("stream") = 0)
       .def("status", &Binding::status, "Per parameter: 0 updated, 1 no gradient, 2 not finite.");
 }

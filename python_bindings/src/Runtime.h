@@ -44,19 +44,22 @@ struct GradientLayout {
   std::vector<int64_t> sizes, strides;
 };
 
-/// A program bound to a trainer's tensors, with its workspace. One run at a time.
+/// A program bound to a trainer's tensors, with its workspace: of its own in the processor's memory, or the caller's.
+/// One run at a time.
 class Binding {
 public:
   /// tensors: for every group, parameter and argument in order, either (address, dtype, sizes,
-  /// strides) with strides in elements, or an array that speaks DLPack.
-  Binding(const Handle &handle, nanobind::sequence tensors);
+  /// strides) with strides in elements, or an array that speaks DLPack. workspace: address of as many bytes as the
+  /// handle asks for, on the program's device, and status: of a muon_parameter_status per parameter there, or 0; both
+  /// live as long as the binding. workspace 0: the processor's memory, and `status()` answers.
+  Binding(const Handle &handle, nanobind::sequence tensors, uintptr_t workspace, uintptr_t status);
   ~Binding();
   Binding(const Binding &) = delete;
   Binding &operator=(const Binding &) = delete;
 
   /// gradients: per parameter an address, a DLPack array of the layout bound, or None. scalars:
-  /// rows flattened, an int for integer columns, a number for the others.
-  void run(nanobind::sequence gradients, nanobind::sequence scalars);
+  /// rows flattened, an int for integer columns, a number for the others. stream: a CUDA stream, 0 its default one.
+  void run(nanobind::sequence gradients, nanobind::sequence scalars, uintptr_t stream);
   /// State of every parameter after the last run.
   nanobind::list status() const;
 

@@ -46,7 +46,7 @@ def test_other_dimensions_are_refused_as_torch_does(shape):
     [
         (lambda: torch.zeros(4, 4, dtype=torch.complex64), None, RuntimeError, "complex parameters"),
         (lambda: torch.zeros(4, 4), torch.zeros(4, 4).to_sparse(), RuntimeError, "sparse gradients"),
-        (lambda: torch.zeros(4, 4, device="meta"), None, ValueError, "is on meta; expected the CPU"),
+        (lambda: torch.zeros(4, 4, device="meta"), None, ValueError, "is on meta; expected the CPU or a CUDA device"),
         (lambda: torch.zeros(4, 4, dtype=torch.float64), None, ValueError, "torch.float64; expected torch.float32"),
         (lambda: torch.zeros(4, 4, dtype=torch.float16), None, ValueError, "torch.float16; expected torch.float32"),
         (lambda: torch.zeros(8, 8)[::2, ::2], None, ValueError, "expected 1 in one of its last two"),
