@@ -4,6 +4,7 @@ import math
 
 import candidates as proposing
 from muonc import _tuning as tuning
+from outcome import describe
 
 # Matrix rates by operand type in flop/s and memory in byte/s: data sheets of A100 and H100, dense, and a core pair of a server
 # processor. Only ratios matter: the model ranks.
@@ -47,8 +48,6 @@ def own_program(problem, operands):
 
 def tune(options, problem, by_hand, refused):
     """As tuner.tune, by emulation and model alone."""
-    import tuner
-
     figures = rates(options.target)
     types = ("bf16", "f32") if options.dtype == "auto" else (options.dtype,)
     found, baselines = [], []
@@ -67,6 +66,6 @@ def tune(options, problem, by_hand, refused):
     winner = next((c for c in everyone if not tuning.check_band(c.rows, *problem.band, problem.floor)), None)
     if winner is not None and not math.isfinite(winner.emulated):
         winner = None
-    text = tuner.describe(problem, everyone, winner, baseline, refused, options)
+    text = describe(problem, everyone, winner, baseline, refused, options)
     return {"problem": problem, "winner": winner, "baseline": baseline, "candidates": everyone, "modelled": True,
             "text": text + "\nTimes are the model's; bands and errors are of the table and of emulation."}

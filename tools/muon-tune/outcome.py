@@ -1,0 +1,29 @@
+"""What a tuning run found, in words."""
+
+import math
+
+from muonc import _tuning as tuning
+
+
+def describe(problem, everyone, winner, baseline, notes, options):
+    """The printed table, and notes below it."""
+    lines = [f"{problem.shape[0]}x{problem.shape[1]}, dtype {options.dtype}, floor {problem.floor:g}, "
+             f"band {problem.band[0]:.4g}:{problem.band[1]:.4g}, "
+             f"preset {problem.preset}, target {options.target}, {tuning.device(options.target)}"]
+    heads = ("candidate", "operands", "form", "ms", "Gflop", "predicted band", "measured band", "error", "verdict")
+    rows = [heads]
+    for c in everyone:
+        mark = "* " if c is winner else ""
+        milliseconds = "-" if math.isnan(c.seconds) else f"{c.seconds * 1e3:.4g}"
+        rows.append((mark + c.name, c.operands, c.words(), milliseconds, f"{c.flops / 1e9:.3g}",
+                     f"{c.predicted[0]:.3f}..{c.predicted[1]:.3f}",
+                     "-" if math.isnan(c.measured[0]) else f"{c.measured[0]:.3f}..{c.measured[1]:.3f}",
+                     f"{c.emulated:.2g} emulated" if math.isnan(c.error) else f"{c.error:.2g}", c.verdict))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines += [note for note in notes if note]
+    if winner is not None and winner.seconds and not math.isnan(winner.seconds):
+        how = "First by the model" if winner.verdict == "modelled" else "Fastest verified"
+        lines.append(f"{how}: {winner.name}, {winner.words()}, {winner.operands}: {winner.seconds * 1e3:.4g} ms, "
+                     f"{baseline.seconds / winner.seconds:.2f} times as fast as {baseline.name} ({baseline.words()}, {baseline.operands}).")
+    return "\n".join(lines)
