@@ -5,10 +5,12 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 using namespace muon;
 
@@ -110,6 +112,19 @@ static bool createSchema(sqlite3 *handle, std::string &error) {
   return made ? execute(handle, "COMMIT", error) : (sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr), false);
 }
 
+/// Turns the write-ahead log on, which stays. SQLite does not wait for other processes there, whatever its busy timeout says.
+static bool useLog(sqlite3 *handle, std::string &error) {
+  constexpr std::chrono::milliseconds kPause(2);
+  for (int waited = 0;; waited += kPause.count()) {
+    if (execute(handle, "PRAGMA journal_mode = WAL", error))
+      return true;
+    if (sqlite3_errcode(handle) != SQLITE_BUSY || waited >= kTuningPatience)
+      return false;
+    error.clear();
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 /// "" if the file is whole, ours and of this version.
 static std::string whyNotOurs(sqlite3 *handle) {
   std::string error;
@@ -133,12 +148,12 @@ bool TuningDatabase::prepare(bool create, std::string &error) {
   sqlite3_busy_timeout(handle, kTuningPatience);
   std::string why;
   int64_t tables = queryInteger(handle, "SELECT count(*) FROM sqlite_master", why);
-  if (why.empty() && tables == 0 && create) {
-    execute(handle, "PRAGMA journal_mode = WAL", why);
+  if (why.empty() && tables == 0 && create)
     createSchema(handle, why);
-  }
   if (why.empty())
     why = whyNotOurs(handle);
+  if (why.empty() && create)
+    useLog(handle, why);
   // The log is flushed at checkpoints only: a power cut may cost the last entries, never the file.
   if (why.empty() && execute(handle, "PRAGMA synchronous = NORMAL", why))
     return true;
