@@ -46,8 +46,8 @@ void cpu::closeTiles(Emitter &e) {
     tileOp(e, "tilerelease", {});
 }
 
-/// Asks for a tile of A, which comes from the second-level cache, a step ahead: a sixth faster where another thread shares
-/// the core, 3 % slower where none does.
+/// Asks for a tile of A, which comes from the second-level cache, a step ahead: that hides its latency where another thread
+/// shares the core, and costs little where none does.
 static void prefetch(Emitter &e, Value tile) {
   for (int64_t line = 0; line < kTileBytes; line += 64)
     e.make<LLVM::Prefetch>(e.bytes(tile, e.index(line)), /*rw=*/0, /*hint=*/3, /*cache=*/1);
