@@ -3,6 +3,8 @@
 
 #include "Body.h"
 
+#include "muon/IR/KernelControl.h"
+
 using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
@@ -97,7 +99,7 @@ SmallVector<Value> Body::emitOp(Operation &op, bool asVector) {
   for (Value operand : op.getOperands())
     operands.push_back(operandOf(operand, asVector));
   if (auto power = dyn_cast<math::FPowIOp>(op))
-    return {emitPower(operands[0], operandOf(power.getRhs(), false), asVector)};
+    return {buildPower(e.b, e.loc, operands[0], operandOf(power.getRhs(), false))};
   if (isa<arith::ExtFOp, arith::TruncFOp, arith::BitcastOp>(op))
     return {emitConversion(op, operands[0], asVector)};
   if (isa<math::FmaOp>(op) && !op.getResult(0).getType().isBF16())
@@ -139,30 +141,4 @@ Value Body::emitConversion(Operation &op, Value x, bool asVector) {
   if (from.isF64())
     x = e.make<arith::TruncFOp>(typed(e.f32), x);
   return to.isBF16() ? e.roundToBf16(x) : x;
-}
-
-/// x^n by repeated squaring; no library call, and the same bits everywhere.
-Value Body::emitPower(Value base, Value exponent, bool asVector) {
-  Type type = base.getType(), integer = exponent.getType();
-  Value zero = e.zero(integer), one = e.bits(integer, 1);
-  auto unit = [&] { return e.constant(type, 1.0); };
-  Value negative = e.make<arith::CmpIOp>(arith::CmpIPredicate::slt, exponent, zero);
-  Value magnitude = e.select(negative, e.make<arith::SubIOp>(zero, exponent), exponent);
-  SmallVector<Value> init{magnitude, base, unit()};
-  auto loop = e.make<scf::WhileOp>(
-      ValueRange(init).getTypes(), init,
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        Value more = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, args[0], zero);
-        scf::ConditionOp::create(b, loc, more, args);
-      },
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        Value odd = arith::TruncIOp::create(b, loc, b.getI1Type(), args[0]);
-        Value product = arith::MulFOp::create(b, loc, args[2], args[1]);
-        Value square = arith::MulFOp::create(b, loc, args[1], args[1]);
-        Value rest = arith::ShRUIOp::create(b, loc, args[0], one);
-        Value next = arith::SelectOp::create(b, loc, odd, product, args[2]);
-        scf::YieldOp::create(b, loc, ValueRange{rest, square, next});
-      });
-  Value power = loop.getResult(2);
-  return e.select(negative, e.make<arith::DivFOp>(unit(), power), power);
 }

@@ -42,7 +42,6 @@ private:
   Value operandOf(Value original, bool asVector);
   SmallVector<Value> emitOp(mlir::Operation &op, bool asVector);
   Value emitConversion(mlir::Operation &op, Value x, bool asVector);
-  Value emitPower(Value base, Value exponent, bool asVector);
   SmallVector<Value> emitSame(mlir::Operation &op, ValueRange operands, bool asVector);
 
   Emitter &e;

@@ -3,6 +3,8 @@
 
 #include "Emitter.h"
 
+#include "muon/IR/KernelControl.h"
+
 using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
@@ -256,38 +258,16 @@ void Emitter::loop(Value from, Value to, int64_t step, llvm::function_ref<void(V
 
 SmallVector<Value> Emitter::loop(Value from, Value to, int64_t step, ValueRange init,
                                  llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
-  auto op = make<scf::ForOp>(from, to, index(step), init);
-  OpBuilder::InsertionGuard guard(b);
-  if (init.empty())
-    b.setInsertionPoint(op.getBody()->getTerminator());
-  else
-    b.setInsertionPointToStart(op.getBody());
-  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
-  if (!init.empty())
-    make<scf::YieldOp>(next);
-  return SmallVector<Value>(op.getResults());
+  return buildLoop(b, loc, from, to, index(step), init, body);
 }
 
 void Emitter::when(Value condition, llvm::function_ref<void()> then,
                    llvm::function_ref<void()> otherwise) {
-  auto op = make<scf::IfOp>(condition, /*withElseRegion=*/bool(otherwise));
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(op.thenBlock()->getTerminator());
-  then();
-  if (otherwise) {
-    b.setInsertionPoint(op.elseBlock()->getTerminator());
-    otherwise();
-  }
+  buildWhen(b, loc, condition, then, otherwise);
 }
 
 SmallVector<Value> Emitter::choose(TypeRange types, Value condition,
                                    llvm::function_ref<SmallVector<Value>()> then,
                                    llvm::function_ref<SmallVector<Value>()> otherwise) {
-  auto op = make<scf::IfOp>(types, condition, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToEnd(op.thenBlock());
-  make<scf::YieldOp>(then());
-  b.setInsertionPointToEnd(op.elseBlock());
-  make<scf::YieldOp>(otherwise());
-  return SmallVector<Value>(op.getResults());
+  return buildChoice(b, loc, types, condition, then, otherwise);
 }

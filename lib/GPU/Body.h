@@ -33,7 +33,6 @@ public:
   Type yieldedType(unsigned i) { return yield().getOperand(i).getType(); }
 
 private:
-  Value emitPower(Value base, Value exponent);
 
   Emitter &e;
   mlir::IRMapping mapping;

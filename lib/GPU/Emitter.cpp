@@ -2,6 +2,8 @@
 
 #include "Emitter.h"
 
+#include "muon/IR/KernelControl.h"
+
 using namespace mlir;
 using namespace muon;
 using namespace muon::gpu;
@@ -96,42 +98,14 @@ void Emitter::loop(Value from, Value to, Value step, llvm::function_ref<void(Val
 
 SmallVector<Value> Emitter::loop(Value from, Value to, Value step, ValueRange init,
                                  llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
-  auto op = make<scf::ForOp>(from, to, step, init);
-  OpBuilder::InsertionGuard guard(b);
-  if (init.empty())
-    b.setInsertionPoint(op.getBody()->getTerminator());
-  else
-    b.setInsertionPointToStart(op.getBody());
-  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
-  if (!init.empty())
-    make<scf::YieldOp>(next);
-  return SmallVector<Value>(op.getResults());
+  return buildLoop(b, loc, from, to, step, init, body);
 }
 
-void Emitter::when(Value condition, llvm::function_ref<void()> then) {
-  auto op = make<scf::IfOp>(condition, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(op.thenBlock()->getTerminator());
-  then();
-}
+void Emitter::when(Value condition, llvm::function_ref<void()> then) { buildWhen(b, loc, condition, then); }
 
 SmallVector<Value> Emitter::choose(TypeRange types, Value condition, llvm::function_ref<SmallVector<Value>()> then,
                                    llvm::function_ref<SmallVector<Value>()> otherwise) {
-  auto op = make<scf::IfOp>(types, condition, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  // Without results the builder has placed the terminators already.
-  auto fill = [&](Block *block, llvm::function_ref<SmallVector<Value>()> emit) {
-    if (types.empty()) {
-      b.setInsertionPoint(block->getTerminator());
-      emit();
-      return;
-    }
-    b.setInsertionPointToEnd(block);
-    make<scf::YieldOp>(emit());
-  };
-  fill(op.thenBlock(), then);
-  fill(op.elseBlock(), otherwise);
-  return SmallVector<Value>(op.getResults());
+  return buildChoice(b, loc, types, condition, then, otherwise);
 }
 
 //===----------------------------------------------------------------------------------------------===//

@@ -6,41 +6,18 @@
 #include "muon/Object/TranslateModule.h"
 
 #include "llvm/Bitcode/BitcodeWriter.h"
-#include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
-
-#include <mutex>
 
 using namespace muon;
 using llvm::StringRef;
 
-static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machineFor(TargetAttr target) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    llvm::InitializeAllTargetInfos();
-    llvm::InitializeAllTargets();
-    llvm::InitializeAllTargetMCs();
-  });
-  std::string error;
-  llvm::Triple triple(target.getTriple());
-  const llvm::Target *found = llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!found)
-    return llvm::createStringError("no code generator for " + target.getTriple() + ": " + error);
-  return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(triple, target.getCpu(), target.getFeatures(), {}, std::nullopt));
-}
-
 llvm::Error muon::finishBlocks(llvm::Module &module, TargetAttr target) {
-  auto machine = machineFor(target);
-  if (!machine)
-    return machine.takeError();
-  module.setTargetTriple((*machine)->getTargetTriple());
-  module.setDataLayout((*machine)->createDataLayout());
+  if (llvm::Error error = setTarget(module, target))
+    return error;
   optimise(module);
   return llvm::Error::success();
 }

@@ -30,13 +30,25 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machineFor(TargetAtt
                                  llvm::Reloc::PIC_, {}, llvm::CodeGenOptLevel::Default));
 }
 
+static void setMachine(llvm::Module &module, const llvm::TargetMachine &machine) {
+  module.setTargetTriple(machine.getTargetTriple());
+  module.setDataLayout(machine.createDataLayout());
+}
+
+llvm::Error muon::setTarget(llvm::Module &module, TargetAttr target) {
+  auto machine = machineFor(target);
+  if (!machine)
+    return machine.takeError();
+  setMachine(module, **machine);
+  return llvm::Error::success();
+}
+
 static llvm::Expected<llvm::SmallVector<char, 0>> emit(llvm::Module &module, TargetAttr target,
                                                        llvm::CodeGenFileType type) {
   auto machine = machineFor(target);
   if (!machine)
     return machine.takeError();
-  module.setTargetTriple((*machine)->getTargetTriple());
-  module.setDataLayout((*machine)->createDataLayout());
+  setMachine(module, **machine);
   llvm::SmallVector<char, 0> buffer;
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;

@@ -12,6 +12,9 @@
 
 namespace muon {
 
+/// Gives the module the target's triple and data layout, which optimisation goes by.
+llvm::Error setTarget(llvm::Module &module, TargetAttr target);
+
 /// A relocatable, position-independent object file for the target's processor and triple. The
 /// module's own function attributes (target-cpu) win where they are set, so several targets' kernels
 /// may share an object. Each module is compiled once: code generation changes it.
