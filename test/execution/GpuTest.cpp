@@ -102,17 +102,47 @@ TEST_P(OneChip, SmallestShapes) {
   expectAgreement({{.shape = {1, 1}}, {.shape = {1, 50}}, {.shape = {33, 1}}});
 }
 
+/// One step from small weights; the weights' bits in `bits`, if asked for.
+std::vector<Matrix> updated(const Program &program, uint64_t schedule,
+                            std::vector<uint64_t> *bits = nullptr) {
+  Trainer trainer(program, {.schedule = schedule});
+  trainer.fill(1, 0.02);
+  trainer.run(scalars());
+  if (bits)
+    *bits = trainer.bits();
+  std::vector<Matrix> weights;
+  for (size_t p = 0; p < trainer.parameters(); ++p)
+    weights.push_back(trainer.weight(p).matrix());
+  return weights;
+}
+
+/// Several blocks for each matrix, two groups: the same bits in any order of threads, and what the
+/// processor's program gives.
+TEST_P(Chip, SeveralBlocksInThreeOrders) {
+  for (auto [dtype, bound] : {std::pair{"bf16", kBound}, {"f32", 2e-5}}) {
+    std::vector<Group> groups = {{.shape = {140, 210}}, {.shape = {70, 130}, .preset = "normuon"}};
+    Program program({.groups = groups, .dtype = dtype, .form = "standard", .target = GetParam()});
+    Program host({.groups = groups, .dtype = dtype, .form = "standard"});
+    std::vector<uint64_t> expected, other;
+    std::vector<Matrix> device = updated(program, 0, &expected), processor = updated(host, 0);
+    for (uint64_t schedule : {1, 2}) {
+      updated(program, schedule, &other);
+      EXPECT_EQ(other, expected) << dtype << ", schedule " << schedule;
+    }
+    Trainer start(host);
+    start.fill(1, 0.02);
+    for (size_t p = 0; p < device.size(); ++p)
+      EXPECT_LE(relativeError(device[p] - start.weight(p).matrix(),
+                              processor[p] - start.weight(p).matrix()),
+                bound)
+          << dtype << ", parameter " << p;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sm80, OneChip, ::testing::Values("sm_80"),
                          [](const auto &info) { return info.param; });
 INSTANTIATE_TEST_SUITE_P(Known, Chip, ::testing::Values("sm_80", "sm_120"),
                          [](const auto &info) { return info.param; });
-
-std::vector<uint64_t> bitsOf(const Program &program, uint64_t schedule) {
-  Trainer trainer(program, {.schedule = schedule});
-  trainer.fill(1, 0.02);
-  trainer.run(scalars());
-  return trainer.bits();
-}
 
 struct Gpu : ::testing::Test {
   void SetUp() override {
@@ -120,14 +150,6 @@ struct Gpu : ::testing::Test {
       GTEST_SKIP() << why;
   }
 };
-
-TEST_F(Gpu, TheOrderOfThreadsChangesNoBit) {
-  Program program(
-      {.groups = {{.shape = {70, 130}, .preset = "normuon"}}, .dtype = "bf16", .target = "sm_80"});
-  std::vector<uint64_t> expected = bitsOf(program, 0);
-  EXPECT_EQ(bitsOf(program, 1), expected);
-  EXPECT_EQ(bitsOf(program, 2), expected);
-}
 
 /// Blocks may follow the batch, sums may not.
 TEST_F(Gpu, AGroupGivesWhatSingleRunsGive) {
