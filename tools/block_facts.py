@@ -6,9 +6,10 @@
 
 Columns are per warp and round of the loop. T: cycles the tensor core is held (an HMMA.16816 8 cycles on sm_80, 16 on sm_86, 89 and
 120; 6 on sm_90, as ptxas spaces them); I: instructions issued; S: cycles of shared memory at 32 bytes a cycle and sub-core, without
-bank conflicts; L: the sum of the stall counts in the encoding, the least time one warp needs. bound = T / max(T, I, S, L / warps per
-sub-core): an upper bound on the use of the tensor cores, not a measurement. The loop is the innermost backward branch around the most
-HMMA. Needs nvdisasm: on PATH, or PyPI's nvidia-cuda-nvdisasm.
+bank conflicts; L: the sum of the stall counts in the encoding, the least time one warp needs; alu/64: instructions per 64 HMMA that are
+neither products, loads, copies, waits nor control. bound = T / max(T, I, S, L / warps per sub-core): an upper bound on the use of the
+tensor cores, not a measurement. The loop is the innermost backward branch around the most HMMA. Needs nvdisasm: on PATH, or PyPI's
+nvidia-cuda-nvdisasm.
 """
 
 import argparse
@@ -118,6 +119,7 @@ def facts(cubin):
     if loop:
         sub_core_warps = min(4.0, max(1.0, row["blocks"] * block_warps / 4))
         row["bound"] = row["T"] / max(row["T"], row["I"], row["S"], row["L"] / sub_core_warps)
+        row["T/I"], row["S/T"], row["alu/64"] = row["T"] / row["I"], row["S"] / row["T"], row["alu"] * 64 / row["mma"]
     return row
 
 
@@ -133,15 +135,15 @@ def below_bars(row):
     if row["bound"] < bar:
         yield f"bound {row['bound']:.2f}, expected at least {bar}"
     if row["arch"] == 80 and row["tile"].startswith("128x128"):
-        ratios = {"T/I": (row["T"] / row["I"], 3.5, 1), "S/T": (row["S"] / row["T"], 0.75, -1),
-                  "ALU per 64 HMMA": (row["alu"] * 64 / row["mma"], 40, -1), "blocks": (row["blocks"], 2, 1)}  # fmt: skip
+        ratios = {"T/I": (row["T/I"], 3.5, 1), "S/T": (row["S/T"], 0.75, -1), "ALU per 64 HMMA": (row["alu/64"], 40, -1),
+                  "blocks": (row["blocks"], 2, 1)}  # fmt: skip
         for name, (value, bar, sign) in ratios.items():
             if sign * value < sign * bar:
                 yield f"{name} {value:.2f}, expected {'at least' if sign > 0 else 'at most'} {bar}"
 
 
 def print_table(rows):
-    names = ["kernel", "arch", "tile", "registers", "stack", "shared", "blocks", "mma", "ldsm", "copy", "barrier", "alu", "I", "T", "S", "L", "bound"]
+    names = ["kernel", "arch", "tile", "registers", "stack", "shared", "blocks", "mma", "ldsm", "copy", "barrier", "alu/64", "I", "T", "S", "L", "T/I", "S/T", "bound"]
     print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
     for row in rows:
         cells = (row.get(name, "-") for name in names)
