@@ -9,6 +9,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include <utility>
+
 using namespace mlir;
 using namespace muon;
 
@@ -27,16 +29,18 @@ public:
   Term run();
 
 private:
-  /// X narrowed, and its R where the norm has made it already.
+  /// X narrowed, its R where the norm has made it already, and what X still lacks: a factor per matrix that the first
+  /// block's result takes.
   struct Start {
     Term x;
-    std::optional<Term> r;
+    std::optional<Term> r, factor;
   };
   Start normalise();
   Start damp(Term x, Term inverse);
+  Start readTrace();
   Start divideBySchatten(Term x);
   Start divideByRowSums(Term x);
-  Term inverseNorm(Term x);
+  Term inverseNorm(Term square);
   Term standard(Start start);
   Term gramForm(Start start);
   Term formGram(Term x) { return narrowed(gram(x)); }
@@ -79,13 +83,9 @@ Term Expansion::run() {
 /// 1/x, at most 2^126: finite in f32, and 0 (1/0) is 0.
 static Term reciprocal(Term x) { return min(1.0 / x, 0x1p126); }
 
-/// 1/(safety (N + eps)) in f64, one per matrix.
-Term Expansion::inverseNorm(Term x) {
+/// 1/(safety (N + eps)) from N², in f64, one per matrix.
+Term Expansion::inverseNorm(Term square) {
   double eps = op.getEps().convertToDouble();
-  Term wide = convert(x, b.getF64Type());
-  Term square = sum(wide * wide);
-  if (op.getNorm() == Norm::trace)
-    square = square + double(squareType.getShape().back()) * op.getDamping().convertToDouble();
   Term norm = sqrt(square);
   if (eps > 0)
     norm = op.getEpsForm() == EpsForm::add ? norm + eps : max(norm, eps);
@@ -96,9 +96,16 @@ Term Expansion::inverseNorm(Term x) {
 
 Expansion::Start Expansion::normalise() {
   Term x(b, op.getX());
+  double damping = op.getDamping().convertToDouble();
   if (op.getNorm() == Norm::none)
-    return {narrowed(x), std::nullopt};
-  Term inverse = inverseNorm(x);
+    return {narrowed(x), std::nullopt, std::nullopt};
+  if (op.getNorm() == Norm::trace && damping == 0)
+    return readTrace();
+  Term wide = convert(x, b.getF64Type());
+  Term square = sum(wide * wide);
+  if (op.getNorm() == Norm::trace)
+    square = square + double(squareType.getShape().back()) * damping;
+  Term inverse = inverseNorm(square);
   x = narrowed(x * convert(inverse, b.getF32Type()));
   switch (op.getNorm()) {
   case Norm::trace:
@@ -111,23 +118,32 @@ Expansion::Start Expansion::normalise() {
   case Norm::none:
     break;
   }
-  return {x, std::nullopt};
+  return {x, std::nullopt, std::nullopt};
+}
+
+/// N² = tr R with R of X as it is, so that X is read once, by what makes it; 1/N goes into R and the first block's result.
+/// Squares of small X may vanish: eps is at least 1e-12 (C7), beside which such an X is nothing.
+Expansion::Start Expansion::readTrace() {
+  Term x = narrowed(Term(b, op.getX())), r = gram(x);
+  // Widened before it is masked: Plan stores no f64 matrix, so that the first product's epilogue writes R alone.
+  Term inverse = inverseNorm(sum(convert(r, b.getF64Type()) * convert(identity(), b.getF64Type())));
+  Term squared = min(inverse * inverse, 0x1p126);
+  return {x, narrowed(r * convert(squared, b.getF32Type())), convert(inverse, b.getF32Type())};
 }
 
 /// R = gram X + (damping/N²) I.
 Expansion::Start Expansion::damp(Term x, Term inverse) {
   double damping = op.getDamping().convertToDouble();
   Term shift = convert(inverse * inverse * damping, b.getF32Type());
-  return {x, narrowed(fma(shift, identity(), gram(x)))};
+  return {x, narrowed(fma(shift, identity(), gram(x))), std::nullopt};
 }
 
-/// R / ‖R‖_F and X / √‖R‖_F, with σ <= 1 for X: ‖R‖_F is the fourth power mean of σ. The safety
-/// factor, divided out of X by the Frobenius norm, is divided out again.
+/// R / ‖R‖_F, and 1/√‖R‖_F for the first block's result, which saves a pass over X; σ <= 1: ‖R‖_F is the root of the sum of
+/// σ⁴. The safety factor, divided out of X by the Frobenius norm, is divided out again.
 Expansion::Start Expansion::divideBySchatten(Term x) {
   Term r = gram(x), wide = convert(r, b.getF64Type());
   Term inverse = reciprocal(safety * safety * sqrt(sum(wide * wide)));
-  Term scaled = x * convert(sqrt(inverse), b.getF32Type());
-  return {narrowed(scaled), narrowed(r * convert(inverse, b.getF32Type()))};
+  return {x, narrowed(r * convert(inverse, b.getF32Type())), convert(sqrt(inverse), b.getF32Type())};
 }
 
 /// d_i R_ij d_j and X scaled by d on its short side, d_i = 1/√Σ_j |R_ij|: σ <= 1 by Gershgorin.
@@ -137,7 +153,7 @@ Expansion::Start Expansion::divideByRowSums(Term x) {
   Term d = min(1.0 / (safety * sqrt(rowSum(abs(r)))), 0x1p63);
   int64_t rank = squareType.getRank();
   Term rows(b, d.value(), {rank - 1}), columns(b, d.value(), {rank - 2});
-  return {narrowed(x * (side == Side::left ? rows : columns)), narrowed(r * (rows * columns))};
+  return {narrowed(x * (side == Side::left ? rows : columns)), narrowed(r * (rows * columns)), std::nullopt};
 }
 
 /// P(R) of degree 3 to 9, in f32.
@@ -175,6 +191,8 @@ Term Expansion::standard(Start start) {
   for (size_t step = 0; step < rows.size(); ++step) {
     Term p = narrowed(oddPart(step == 0 && start.r ? *start.r : formGram(x), rows[step].c));
     Term next = fma(rows[step].c[0], x, apply(p, x));
+    if (step == 0 && start.factor)
+      next = next * *start.factor;
     x = step + 1 < rows.size() ? narrowed(next) : next;
   }
   return x;
@@ -189,7 +207,10 @@ Term Expansion::identity() {
 Term Expansion::gramForm(Start start) {
   Term x = start.x, r = start.r ? *start.r : formGram(x), q = r;
   double apart = 0; // the block's factor is apart I + Q
-  auto applyFactor = [&] { return apart == 0 ? apply(q, x) : fma(apart, x, apply(q, x)); };
+  auto applyFactor = [&] {
+    Term y = apart == 0 ? apply(q, x) : fma(apart, x, apply(q, x));
+    return start.factor ? y * *std::exchange(start.factor, std::nullopt) : y;
+  };
   for (size_t step = 0; step < rows.size(); ++step) {
     if (isRestart(step)) {
       x = narrowed(applyFactor());

@@ -58,7 +58,7 @@ template <typename T> struct Choice {
 const Choice<MomentumForm> momentumForms[] = {{"ema", ema}, {"sum", sumForm}};
 const Choice<EpsForm> epsForms[] = {{"add", add}, {"clamp", clamp}};
 const Choice<Norm> norms[] = {
-    {"frobenius", Norm::frobenius}, {"aol", Norm::aol}, {"schatten4", Norm::schatten4}};
+    {"frobenius", Norm::frobenius}, {"trace", Norm::trace}, {"aol", Norm::aol}, {"schatten4", Norm::schatten4}};
 const Choice<Form> forms[] = {{"standard", Form::standard}, {"gram", Form::gram}};
 const Choice<WeightDecay> decays[] = {{"none", WeightDecay::none},
                                       {"decoupled", WeightDecay::decoupled},

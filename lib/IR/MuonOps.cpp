@@ -71,6 +71,16 @@ static LogicalResult verifyRestarts(OrthogonalizeOp op) {
   return success();
 }
 
+/// C7: products of X as it is must neither vanish beside eps nor overflow below a norm of 2^63.
+static LogicalResult verifyTrace(OrthogonalizeOp op, double eps) {
+  constexpr double kLeast = 1e-12;
+  if (!(eps >= kLeast))
+    return op.emitOpError() << "norm trace without damping needs eps >= 1e-12, got " << eps;
+  if (op.getOperands().isF16())
+    return op.emitOpError("norm trace without damping needs operands of f32's range, got f16");
+  return success();
+}
+
 LogicalResult OrthogonalizeOp::verify() {
   if (failed(verifyMatrix(*this, getX())) || failed(verifySameShape(*this, getO(), "the result", getX(), "x"))) // C3
     return failure();
@@ -80,9 +90,10 @@ LogicalResult OrthogonalizeOp::verify() {
   if (!getOperands().isF32() && !getOperands().isBF16() && !getOperands().isF16()) // C6
     return emitOpError() << "expected operands f32, bf16 or f16, got " << getOperands();
   bool damped = damping > 0.0;
-  if (damped != (getNorm() == Norm::trace)) // C2
-    return emitOpError() << "norm trace and damping > 0 need each other, got norm " << stringifyNorm(getNorm()) << " and damping "
-                         << damping;
+  if (damped && getNorm() != Norm::trace) // C2
+    return emitOpError() << "damping > 0 needs norm trace, got norm " << stringifyNorm(getNorm()) << " and damping " << damping;
+  if (!damped && getNorm() == Norm::trace && failed(verifyTrace(*this, eps))) // C7
+    return failure();
   if (damped && getForm() && (*getForm() != Form::gram || (getRestarts() && !getRestarts()->empty()))) // C2
     return emitOpError("damping needs form gram and no restarts");
   if (getRestarts() && failed(verifyRestarts(*this))) // C4

@@ -39,7 +39,7 @@ def orthogonalized(gradient, options):
     return -weight.detach().numpy()
 
 
-@pytest.mark.parametrize("norm", ["frobenius", "schatten4", "aol"])
+@pytest.mark.parametrize("norm", ["frobenius", "trace", "schatten4", "aol"])
 @pytest.mark.parametrize("shape", [(24, 40), (40, 24), (32, 32)])
 @pytest.mark.parametrize("form", ["standard", "gram"])
 def test_against_float64(norm, shape, form):
@@ -48,14 +48,34 @@ def test_against_float64(norm, shape, form):
     assert np.linalg.norm(result - exact) <= 2e-4 * np.linalg.norm(exact)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e-7, 1e15])
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+def test_the_norm_from_the_trace_serves_what_the_norm_of_x_serves(scale, dtype):
+    """Squares of small gradients vanish in f32 products; eps is what they are divided by there, so nothing is lost."""
+    gradient = (scale * np.random.default_rng(1).standard_normal((24, 40))).astype(np.float32)
+    both = [orthogonalized(gradient, {"norm": norm, "form": "standard", "operands": dtype}).astype(np.float64)
+            for norm in ("trace", "frobenius")]
+    assert np.linalg.norm(both[0] - both[1]) <= (1e-5 if dtype == "f32" else 0.03) * np.linalg.norm(both[1])
+
+
+def test_the_norm_from_the_trace_has_f32s_range():
+    """A norm of 2^63 and more: squares overflow in the products. Zero is zero."""
+    gradient = np.random.default_rng(1).standard_normal((24, 40)).astype(np.float32)
+    assert np.isfinite(orthogonalized(gradient * np.float32(1e17), {"norm": "trace"})).all()
+    assert not np.isfinite(orthogonalized(gradient * np.float32(1e30), {"norm": "trace"})).any()
+    assert not orthogonalized(0 * gradient, {"norm": "trace"}).any()
+
+
 @pytest.mark.parametrize("preset, norm, line", [
-    ("torch", "spectral", "unknown norm 'spectral'; known: frobenius, aol, schatten4"),
+    ("torch", "spectral", "unknown norm 'spectral'; known: frobenius, trace, aol, schatten4"),
     ("inverse_root", "aol", "preset 'inverse_root' takes no norm: its is the trace"),
     ("exact", "aol", "preset 'exact' takes no table, steps, safety or norm"),
+    ("torch", "trace", "norm trace without damping needs eps >= 1e-12, got 0"),
 ])
 def test_refusals(preset, norm, line):
     weight = torch.nn.Parameter(torch.zeros(4, 4))
-    optimizer = muonc.torch.Muon([weight], preset=preset, options={"norm": norm})
+    options = {"norm": norm, "eps": 0.0} if norm == "trace" else {"norm": norm}
+    optimizer = muonc.torch.Muon([weight], preset=preset, options=options)
     weight.grad = torch.ones(4, 4)
     with pytest.raises(ValueError, match=line):
         optimizer.step()

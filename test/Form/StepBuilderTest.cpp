@@ -115,10 +115,12 @@ TEST_F(StepBuilderTest, RolesAndResults) {
   EXPECT_EQ(results[2].values, std::vector<double>{6});
 }
 
-/// The divisors of both normalisers that take the first Gram matrix.
-Matrix scaled(Norm norm, const Matrix &x, double safety) {
+/// The divisors of the normalisers that take the first Gram matrix.
+Matrix scaled(Norm norm, const Matrix &x, double safety, double eps = 0) {
   bool wide = x.rows <= x.columns;
   Matrix r = wide ? x * transpose(x) : transpose(x) * x;
+  if (norm == Norm::trace)
+    return (1 / (safety * (frobenius(x) + eps))) * x;
   if (norm == Norm::schatten4)
     return (1 / (safety * std::sqrt(frobenius(r)))) * x;
   Matrix d(r.rows, r.rows);
@@ -154,6 +156,30 @@ TEST_F(StepBuilderTest, NormsOfTheFirstGramMatrix) {
           Array zero(shape);
           EXPECT_EQ(run(function, {zero}, Rounding::typed)[0].values, zero.values);
         }
+}
+
+/// Read off the first Gram matrix. Below eps, squares may vanish: eps decides there.
+TEST_F(StepBuilderTest, NormFromTheTrace) {
+  OrthogonalizeSpec spec;
+  spec.table = *lookupTable("pade", 4).table;
+  spec.norm = Norm::trace;
+  spec.eps = 1e-7;
+  for (Form form : {Form::standard, Form::gram})
+    for (std::vector<int64_t> restarts : {std::vector<int64_t>{}, {2}})
+      for (std::vector<int64_t> shape : {std::vector<int64_t>{4, 7}, {7, 4}, {1, 5}}) {
+        spec.form = form;
+        spec.safety = form == Form::gram ? 1.25 : 1;
+        spec.restarts = form == Form::gram ? restarts : std::vector<int64_t>();
+        auto formula = [&](StepBuilder &step, Term w) { return step.orthogonalize(w, spec); };
+        func::FuncOp function = lower(buildFormula(addModule(), tensorType(shape), formula));
+        for (double scale : {1.0, 1e-6, 1e-15, 1e-30, 1e15}) {
+          Array w = randomArray(shape, 5, scale);
+          Matrix expected = reference::iterate(spec.table, scaled(Norm::trace, matrixOf(w), spec.safety, spec.eps));
+          EXPECT_LT(relativeError(run(function, {w}, Rounding::typed)[0], arrayOf(shape, {expected})), 1e-5) << scale;
+        }
+        Array zero(shape);
+        EXPECT_EQ(run(function, {zero}, Rounding::typed)[0].values, zero.values);
+      }
 }
 
 } // namespace

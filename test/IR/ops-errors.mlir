@@ -37,9 +37,27 @@ func.func @negative_orthogonalize_divergence(%x: tensor<4x8xf32>) -> tensor<4x8x
 // -----
 
 // C2
-func.func @negative_orthogonalize_trace_without_damping(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{norm trace and damping > 0 need each other, got norm trace and damping 0}}
+func.func @negative_orthogonalize_damping_without_trace(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{damping > 0 needs norm trace, got norm frobenius and damping 1.000000e-06}}
+  %o = muon.orthogonalize %x table<"cubic", 5> operands f32 damping 1.0e-6 : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C7
+func.func @negative_orthogonalize_trace_without_eps(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{norm trace without damping needs eps >= 1e-12, got 0}}
   %o = muon.orthogonalize %x table<"cubic", 5> operands f32 norm trace : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C7
+func.func @negative_orthogonalize_trace_of_f16(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{norm trace without damping needs operands of f32's range, got f16}}
+  %o = muon.orthogonalize %x table<"cubic", 5> operands f16 norm trace eps 1.0e-7 : tensor<4x8xf32> -> tensor<4x8xf32>
   return %o : tensor<4x8xf32>
 }
 

@@ -85,8 +85,9 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
     Every stored matrix is narrowed to `operands` (nothing for f32) and the narrowed one is used everywhere later, in
     epilogues too; only the result stays f32. This is the recurrence that include/muon/Polynomial/Emulate.h emulates.
 
-    Norms: frobenius s = Σ x²; trace s = Σ x² + k·damping and R = gram X + (damping n²) I; none: n = 1; schatten4: after the
-    Frobenius norm R is divided by ‖R‖_F and X by its root; aol: after the Frobenius norm X is scaled by d_i = 1/√Σ_j |R_ij| on
+    Norms: frobenius s = Σ x²; trace s = Σ x² + k·damping and R = gram X + (damping n²) I; without damping s = Σ_i R_ii of X
+    as it is, R is multiplied by n² and the first block's X by n; none: n = 1; schatten4: after the Frobenius norm R is divided by ‖R‖_F
+    and the first block's X by its root; aol: after the Frobenius norm X is scaled by d_i = 1/√Σ_j |R_ij| on
     its short side and R by d_i d_j.
 
     Numerics: s is summed in f64 from values before narrowing, n is formed in f64, at most 2^126, and truncated once, so that

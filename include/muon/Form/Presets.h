@@ -82,7 +82,8 @@ struct StepOptions {
   std::optional<double> eps;
   std::optional<std::string> epsForm;
   std::optional<double> safety;
-  /// What X is divided by: frobenius, aol or schatten4 (muon.orthogonalize, norm). Not inverse_root.
+  /// What X is divided by: frobenius, trace, aol or schatten4 (muon.orthogonalize, norm). Not
+  /// inverse_root.
   std::optional<std::string> norm;
   /// inverse_root only.
   std::optional<double> damping;
