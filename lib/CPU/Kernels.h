@@ -30,8 +30,23 @@ void callDot(Emitter &e, Routines &routines, const MicroTile &tile);
 /// 32 x 32; `strip` is the distance in elements from A's first strip of 16 rows to its second.
 void callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value strip);
 /// Register state the tile micro kernel needs, around all its calls in a tile function.
+
+// AMX, one instruction sequence each, between `openTiles` and `closeTiles`: a 32 x 32 product in four accumulator tiles, which are
+// set to zero or loaded from C, whose rows are `stride` floats apart; a step is 32 elements of depth, `strip` the elements from one
+// strip of 16 rows of A to the next.
 void openTiles(Emitter &e);
+void zeroTiles(Emitter &e);
+void loadTiles(Emitter &e, Value c, Value stride);
+void multiplyTiles(Emitter &e, Value a, Value strip, Value b, Value step);
+void storeTiles(Emitter &e, Value c, Value stride);
 void closeTiles(Emitter &e);
+
+/// A block of a product: its first element, its extent, and whether it lies on the diagonal of a symmetric one.
+struct ProductBlock {
+  Value row, column, rows, columns, onDiagonal;
+};
+/// A block whose AMX tiles are sliced (`slicesTiles`), from its products to its outputs.
+void emitTilePipeline(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame, const ProductBlock &block);
 
 } // namespace muon::cpu
 

@@ -15,9 +15,6 @@ using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
 
-/// Side of an AMX register tile.
-static constexpr int64_t kTile = 32;
-
 namespace {
 class Product {
 public:
@@ -32,9 +29,6 @@ private:
   void emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile);
   void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
   void walkSubTiles();
-  void emitNarrowBlock();
-  void multiplyNarrowTile(Value i, Value j);
-  void emitNarrowTile(SubTile &subTile, Value i, Value j);
   /// Elements of k in one word of depth.
   int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::dot ? 2 : 32; }
 
@@ -58,8 +52,8 @@ Micro cpu::microOf(KernelOp kernel) {
   return a.getDtype().isBF16() ? Micro::dot : Micro::fma;
 }
 
-/// The block a tile number stands for: row-major, or the rows of a lower triangle one after the
-/// other.
+/// The block a tile number stands for: line by line along the shorter side, whose operand stays in cache while the other's panels
+/// come by once, or the rows of a lower triangle one after the other.
 void Product::findBlock() {
   Value m = frame.sizes[abi::kM], n = frame.sizes[abi::kN];
   Value blockM = frame.sizes[abi::kBlockM], blockN = frame.sizes[abi::kBlockN];
@@ -78,9 +72,10 @@ void Product::findBlock() {
         });
     blockRow = place.getResult(0), blockColumn = place.getResult(1);
   } else {
-    Value across = e.ceilDiv(n, blockN);
-    blockRow = e.value<arith::DivUIOp>(frame.tile, across);
-    blockColumn = e.value<arith::RemUIOp>(frame.tile, across);
+    Value down = e.ceilDiv(m, blockM), across = e.ceilDiv(n, blockN), wide = e.less(m, n);
+    Value line = e.select(wide, down, across);
+    Value outer = e.value<arith::DivUIOp>(frame.tile, line), inner = e.value<arith::RemUIOp>(frame.tile, line);
+    blockRow = e.select(wide, inner, outer), blockColumn = e.select(wide, outer, inner);
   }
   onDiagonal = e.equal(blockRow, blockColumn);
   row = e.mul(blockRow, blockM), column = e.mul(blockColumn, blockN);
@@ -163,56 +158,10 @@ void Product::walkSubTiles() {
   });
 }
 
-/// Register tile by register tile, each through the body while it is in the first-level cache: a block of them is not. Above
-/// the diagonal nothing is computed; a tile on it is completed in place, one below it is written transposed too.
-void Product::emitNarrowBlock() {
-  SubTile subTile(e, routines, kernel, body, frame, reductions);
-  Value zero = e.index(0), side = e.index(kTile), down = e.ceilDiv(rows, side), across = e.ceilDiv(columns, side);
-  openTiles(e);
-  e.loop(zero, across, 1, [&](Value j) {
-    e.loop(kernel.getSymmetric() ? e.select(onDiagonal, j, zero) : zero, down, 1, [&](Value i) {
-      multiplyNarrowTile(i, j);
-      emitNarrowTile(subTile, i, j);
-    });
-  });
-  closeTiles(e);
-}
-
-/// Tile (i, j) of the block into the scratch; what crosses the diagonal is mirrored there.
-void Product::multiplyNarrowTile(Value i, Value j) {
-  const Operand &a = frame.operands[0], &b = frame.operands[1];
-  Value side = e.index(kTile), depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));
-  Value strip = e.mul(e.add(e.div(row, kTile), i), 2), panel = e.add(e.div(column, kTile), j);
-  MicroTile micro{e.offset(a.data, a.attr.getDtype(), e.mul(strip, a.rowStride)), e.offset(b.data, e.f32, e.mul(panel, b.rowStride)),
-                  frame.scratch, side, depth, e.bits(e.i1, 1), kTile};
-  callTiles(e, routines, micro, a.rowStride);
-  if (kernel.getSymmetric())
-    e.when(e.both(onDiagonal, e.equal(i, j)), [&] { routines.symmetrise(e, frame.scratch, side, side); });
-}
-
-/// The body over tile (i, j) in the scratch, by sub-tiles at the matrix's edge.
-void Product::emitNarrowTile(SubTile &subTile, Value i, Value j) {
-  Value side = e.index(kTile), atRow = e.add(row, e.mul(i, kTile)), atColumn = e.add(column, e.mul(j, kTile));
-  Value lastRow = e.add(row, rows), lastColumn = e.add(column, columns), mirrored;
-  if (kernel.getSymmetric())
-    mirrored = e.value<arith::XOrIOp>(e.equal(atRow, atColumn), e.bits(e.i1, 1));
-  auto bySubTiles = [&] {
-    e.loop(e.index(0), side, kLanes, [&](Value i) {
-      e.loop(e.index(0), side, kLanes, [&](Value j) {
-        Value at = e.offset(frame.scratch, e.f32, e.add(e.mul(i, kTile), j));
-        subTile.emit(e.add(atRow, i), e.add(atColumn, j), lastRow, lastColumn, {at, side}, mirrored);
-      });
-    });
-  };
-  e.when(
-      subTile.fitsNarrow(atRow, atColumn, lastRow, lastColumn), [&] { subTile.emitNarrow(atRow, atColumn, {frame.scratch, side}, mirrored); },
-      bySubTiles);
-}
-
 void Product::emit() {
   findBlock();
-  if (micro == Micro::tiles && narrowsTiles(kernel, e.machine) && reductions.empty())
-    return emitNarrowBlock();
+  if (micro == Micro::tiles && slicesTiles(kernel, e.machine) && reductions.empty())
+    return emitTilePipeline(e, routines, kernel, body, frame, {row, column, rows, columns, onDiagonal});
   reductions.begin();
   Value depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));
   Value asked = e.div(frame.sizes[abi::kChunk], wordElements());

@@ -35,10 +35,12 @@ public:
   /// given): also write the transpose at (column, row) when it holds.
   void emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
             Value mirrored);
-  /// The same for 32 x 32 elements at multiples of 32, for kernels that narrow tiles. The whole block
-  /// must lie in the matrix and `hasUnitStrides` hold: `fitsNarrow`.
-  void emitNarrow(Value row, Value column, Accumulators accumulators, Value mirrored);
-  Value fitsNarrow(Value row, Value column, Value rows, Value columns);
+  /// The same for the 32 x 32 elements of an AMX tile at multiples of 32, for kernels that slice tiles: `tileSlices` slices, in
+  /// order, between which other work may stand. The whole tile must lie in the matrix and strides be one: `fitsTile`.
+  void beginTile();
+  Value tileSlices(Value mirrored);
+  void emitTileSlice(Value slice, Value row, Value column, Accumulators accumulators);
+  Value fitsTile(Value row, Value column, Value rows, Value columns);
 
 private:
   /// Where the bf16 words of one yielded value go: to the outputs that want them as they are, else to the
@@ -49,19 +51,19 @@ private:
     bool needsTiles = false, needsPairs = false;
     Value tileStage, pairStage;
   };
-  SmallVector<Words> planWords();
   Value tileWords(const Words &words, Value row, Value strip, Value column);
   Value pairWords(const Words &words, Value row, Value strip, Value column);
-  void emitNarrowStrip(llvm::ArrayRef<Words> plan, Value row, Value strip, Value column,
-                       Accumulators accumulators);
-  void storeWords(Value both, Value r, int64_t half, Value tiles, Value pairs);
-  void writeTransposed(const Operand &output, const Words &words, Value row, Value column);
   struct Staged {
     const Operand *operand;
     unsigned position; ///< operand number of an input, yield number of an output
     Value stage;
-    Padding padding; ///< of an output: how far its memory goes
+    Padding padding;        ///< of an output: how far its memory goes
+    unsigned words = 0;     ///< of an output of an AMX tile: which words it takes
   };
+  void emitTileRows(Value first, Value row, Value column, Accumulators accumulators);
+  void storeWords(Value both, Value r, int64_t half, Value tiles, Value pairs);
+  void prefetchOutputs(Value slice, Value row, Value column);
+  void emitTurnSlice(const Staged &output, Value slice, Value row, Value column);
   Value clamped(Value extent);
   void read(const Staged &input, Value row, Value column, Value validRows, Value validColumns);
   void write(const Staged &output, Value row, Value column, Value validRows, Value validColumns,
@@ -86,6 +88,8 @@ private:
   const Frame &frame;
   Reductions &reductions;
   SmallVector<Staged> inputs, outputs;
+  SmallVector<Words> words;               ///< of an AMX tile
+  SmallVector<const Staged *> transposed; ///< outputs that take an AMX tile's transpose too, or only
   Padding walk; ///< how far sub-tiles go
   Value turned, unitStrides;
   SmallVector<Value> evenRows; ///< pair outputs of the row before
@@ -100,9 +104,9 @@ inline bool isTiles(Layout layout) {
   return layout == Layout::row_tiles || layout == Layout::column_tiles;
 }
 
-/// Whether the kernel leaves nothing but bf16 operands of AMX products, which the processor narrows itself.
-/// (Its conversion takes subnormals as zero, as its products do.)
-bool narrowsTiles(KernelOp kernel, const Machine &machine);
+/// Whether the body of the kernel's AMX tiles can be cut in slices: it leaves bf16 operands, which the processor narrows itself
+/// (its conversion takes subnormals as zero, as its products do), or plain matrices without a mirror image.
+bool slicesTiles(KernelOp kernel, const Machine &machine);
 
 /// Whether every operand walked along columns can be read and written by vectors.
 Value hasUnitStrides(Emitter &e, const Frame &frame);

@@ -53,36 +53,48 @@ static void prefetch(Emitter &e, Value tile) {
     e.make<LLVM::Prefetch>(e.bytes(tile, e.index(line)), /*rw=*/0, /*hint=*/3, /*cache=*/1);
 }
 
+/// Accumulator tiles 2i + j and where they are in C, rows `stride` floats apart.
+static void forEachAccumulator(Emitter &e, Value c, Value stride, llvm::function_ref<void(int64_t, Value)> action) {
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t j = 0; j < 2; ++j)
+      action(2 * i + j, e.offset(c, e.f32, e.add(e.mul(stride, 16 * i), 16 * j)));
+}
+
+void cpu::zeroTiles(Emitter &e) {
+  for (int64_t t = 0; t < 4; ++t)
+    tileOp(e, "tilezero", {t});
+}
+
+void cpu::loadTiles(Emitter &e, Value c, Value stride) {
+  Value bytes = e.mul(stride, 4);
+  forEachAccumulator(e, c, stride, [&](int64_t t, Value at) { tileOp(e, "tileloadd64", {t}, {at, bytes}); });
+}
+
+void cpu::storeTiles(Emitter &e, Value c, Value stride) {
+  Value bytes = e.mul(stride, 4);
+  forEachAccumulator(e, c, stride, [&](int64_t t, Value at) { tileOp(e, "tilestored64", {t}, {at, bytes}); });
+}
+
+void cpu::multiplyTiles(Emitter &e, Value a, Value strip, Value b, Value step) {
+  Value bStride = e.index(4 * e.machine.lanes()), aStride = e.index(64);
+  Value a0 = e.bytes(a, e.mul(step, kTileBytes)), a1 = e.bytes(a0, e.mul(strip, 2));
+  Value b0 = e.bytes(b, e.mul(e.mul(step, 16), bStride)), b1 = e.bytes(b0, e.index(64));
+  // All loads first: as fast as interleaved on a core of one's own, a tenth faster on a shared one.
+  tileOp(e, "tileloadd64", {6}, {b0, bStride});
+  tileOp(e, "tileloadd64", {7}, {b1, bStride});
+  tileOp(e, "tileloadd64", {4}, {a0, aStride});
+  tileOp(e, "tileloadd64", {5}, {a1, aStride});
+  prefetch(e, e.bytes(a0, e.index(kTileBytes)));
+  prefetch(e, e.bytes(a1, e.index(kTileBytes)));
+  for (int64_t t = 0; t < 4; ++t)
+    tileOp(e, "tdpbf16ps", {t, 4 + t / 2, 6 + t % 2});
+}
+
 static void defineNative(Emitter &e, ValueRange args) {
-  Value a = args[0], b = args[1], c = args[2], depth = args[4], fresh = args[5];
-  Value cStride = e.mul(args[3], 4), strip = e.mul(args[6], 2);
-  Value bStride = e.index(4 * e.machine.lanes());
-  auto forEachTile = [&](llvm::function_ref<void(int64_t, Value)> action) {
-    for (int64_t i = 0; i < 2; ++i)
-      for (int64_t j = 0; j < 2; ++j)
-        action(2 * i + j, e.bytes(c, e.add(e.mul(cStride, 16 * i), 64 * j)));
-  };
-  e.when(
-      fresh, [&] { forEachTile([&](int64_t t, Value) { tileOp(e, "tilezero", {t}); }); },
-      [&] {
-        forEachTile([&](int64_t t, Value at) { tileOp(e, "tileloadd64", {t}, {at, cStride}); });
-      });
-  e.loop(e.index(0), depth, 1, [&](Value step) {
-    Value a0 = e.bytes(a, e.mul(step, kTileBytes)), a1 = e.bytes(a0, strip);
-    Value b0 = e.bytes(b, e.mul(e.mul(step, 16), bStride)), b1 = e.bytes(b0, e.index(64));
-    Value aStride = e.index(64);
-    // All loads first: as fast as interleaved on a core of one's own, a tenth faster on a shared
-    // one.
-    tileOp(e, "tileloadd64", {6}, {b0, bStride});
-    tileOp(e, "tileloadd64", {7}, {b1, bStride});
-    tileOp(e, "tileloadd64", {4}, {a0, aStride});
-    tileOp(e, "tileloadd64", {5}, {a1, aStride});
-    prefetch(e, e.bytes(a0, e.index(kTileBytes)));
-    prefetch(e, e.bytes(a1, e.index(kTileBytes)));
-    for (int64_t t = 0; t < 4; ++t)
-      tileOp(e, "tdpbf16ps", {t, 4 + t / 2, 6 + t % 2});
-  });
-  forEachTile([&](int64_t t, Value at) { tileOp(e, "tilestored64", {t}, {at, cStride}); });
+  Value a = args[0], b = args[1], c = args[2], stride = args[3], depth = args[4], fresh = args[5], strip = args[6];
+  e.when(fresh, [&] { zeroTiles(e); }, [&] { loadTiles(e, c, stride); });
+  e.loop(e.index(0), depth, 1, [&](Value step) { multiplyTiles(e, a, strip, b, step); });
+  storeTiles(e, c, stride);
 }
 
 /// The sums one tdpbf16ps adds to 16 elements of a row of C: Intel defines it as the even products

@@ -102,6 +102,26 @@ static double perStep(StringRef function, llvm::ArrayRef<StringRef> lines) {
   return double(rows) * columns / registerLanes(lines);
 }
 
+static bool endsBlock(StringRef line) { return line.ends_with(":") || line.starts_with("j"); }
+
+/// The straight run of lines with the function's tile products: one step, the rest of whose loop is the body of another tile. That
+/// body's addresses may be kept on the stack; only vectors and tiles there are spills.
+static HotLoop countTileStep(llvm::ArrayRef<StringRef> lines) {
+  auto product = llvm::find_if(lines, [](StringRef line) { return line.starts_with("tdpbf16"); });
+  if (product == lines.end())
+    return {};
+  auto begin = product, end = std::find_if(product, lines.end(), endsBlock);
+  while (begin != lines.begin() && !endsBlock(*std::prev(begin)))
+    --begin;
+  SmallVector<StringRef> step;
+  for (StringRef line : llvm::make_range(begin, end))
+    if (line.contains("mm"))
+      step.push_back(line);
+  HotLoop count = countLines(step);
+  count.unroll = 1;
+  return count;
+}
+
 HotLoop muon::countHotLoop(StringRef assembly, StringRef function) {
   SmallVector<StringRef> lines = linesOf(assembly, function);
   double step = perStep(function, lines);
@@ -114,6 +134,7 @@ HotLoop muon::countHotLoop(StringRef assembly, StringRef function) {
         *count /= best.unroll;
     return best;
   }
+  best = countTileStep(lines);
   for (StringRef line : lines) {
     if (!line.starts_with("call"))
       continue;

@@ -11,12 +11,12 @@ struct HotLoop {
   double vectorLoads = 0;  ///< full registers and tiles read from panels
   double broadcasts = 0;   ///< words read and broadcast, folded ones among them
   double multiplyAdds = 0; ///< fma, dot and tile products
-  double spills = 0;       ///< loads and stores of the stack
+  double spills = 0;       ///< loads and stores of the stack; in a step of tiles those of vectors
   unsigned unroll = 0;     ///< steps of k in one round of the loop; 0: no loop found
 };
 
 /// Counts the loop with the most multiply-adds in `function` (or, if it calls micro kernels, in the
-/// first it calls). x86 in AT&T syntax only.
+/// first it calls), or the step of tile products it contains. x86 in AT&T syntax only.
 HotLoop countHotLoop(llvm::StringRef assembly, llvm::StringRef function);
 
 } // namespace muon
