@@ -9,11 +9,13 @@
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
  *     "nonfinite": "propagate",       or "skip"
- *     "tile": [128, 128, 32, 4, 2, 2], GPU targets: the block of every product: rows, columns, k per step, steps in flight, warps down
- *                                   and across; absent: the one with the least modelled time
+ *     "tile": [128, 128, 32, 4, 2, 2], the block of every product. GPU targets: rows, columns, k per step, steps in flight, warps down and
+ *                                   across; absent: the one with the least modelled time. CPU targets, as in [128, 512]: its side, a
+ *                                   multiple of 32 up to 512, and elements of k at a time, a multiple of 64 or 0 for all; absent: by shape
  *     "embed_bitcode": false,         GPU targets: also keep the kernels' LLVM IR, for the emulator
  *     "tuned": true,                  table, form, restarts and operand type from the tuning database (docs/tuning.md), or
- *                                   { "floor": 0.01, "band": [0.7, 1.3], "database": "file" }; may be given per group too. The
+ *                                   { "floor": 0.01, "band": [0.7, 1.3], "database": "file" }; with "model": "gpt" and "layer": "h.0.attn.w" the floor is the one
+ *                                   that muon-tune --gradients recorded for that parameter or its kind. May be given per group too. The
  *                                   report says under "tuned" which entry was used, or that none was
  *     "groups": [ { "shape": [768, 3072], "parameters": ["h.0.w", "h.1.w"], "set": "matrices",
  *                   "preset": "keller",              muon_compile lists the known ones when it refuses one
@@ -21,8 +23,8 @@
  *                   "options": { "nesterov": true, "momentum_form": "ema", "adjust_lr": "original", "decay": "decoupled",
  *                                "table": [[3.4445, -4.775, 2.0315]], "steps": 5, "eps": 1e-7, "eps_form": "clamp", "clip": 0,
  *                                "stochastic_rounding": false, "safety": 1, "norm": "frobenius",
- *                                "operands": "bf16", "form": "gram", "restarts": [3] } } ] }
- * Operands, form and restarts of a group win over the request's dtype, form and restarts. An option left out is the preset's own. */
+ *                                "operands": "bf16", "form": "gram", "restarts": [3], "tile": [128, 0] } } ] }
+ * Operands, form, restarts and tile of a group win over the request's dtype, form, restarts and tile. An option left out is the preset's own. */
 #ifndef MUON_C_COMPILER_H
 #define MUON_C_COMPILER_H
 

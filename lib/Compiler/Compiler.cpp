@@ -164,8 +164,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
     FailureOr<func::FuncOp> function = buildStep(module, name, step, error);
     if (failed(function))
       return llvm::createStringError(error);
-    if (!request.tile.empty())
-      (*function)->setAttr("muon.tile", builder.getDenseI64ArrayAttr(request.tile));
+    if (const std::vector<int64_t> &tile = step.tile.empty() ? request.tile : step.tile; !tile.empty())
+      (*function)->setAttr("muon.tile", builder.getDenseI64ArrayAttr(tile));
     if (!group.tunedBy.empty())
       (*function)->setAttr("muon.tuned", builder.getStringAttr(group.tunedBy));
     SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());

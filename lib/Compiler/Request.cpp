@@ -54,7 +54,7 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
   json::ObjectMapper map(value, path);
   if (!onlyKnown(value,
                  {"nesterov", "momentum_form", "adjust_lr", "decay", "table", "steps", "eps", "eps_form", "safety", "damping", "clip",
-                  "stochastic_rounding", "norm", "operands", "form", "restarts"},
+                  "stochastic_rounding", "norm", "operands", "form", "restarts", "tile"},
                  path) ||
       !map)
     return false;
@@ -65,10 +65,11 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
          map.map("nesterov", step.nesterov) && map.map("momentum_form", step.momentumForm) && map.map("adjust_lr", step.adjustLr) &&
          map.map("decay", step.decay) && map.map("steps", step.steps) && map.map("eps", step.eps) &&
          map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping) &&
-         map.map("norm", step.norm) && map.map("operands", step.operands) && map.map("form", step.form) && map.map("restarts", step.restarts);
+         map.map("norm", step.norm) && map.map("operands", step.operands) && map.map("form", step.form) && map.map("restarts", step.restarts) &&
+         map.mapOptional("tile", step.tile);
 }
 
-/// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}.
+/// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}, or with "model" and "layer" in place of a floor.
 static bool readTuned(const json::Value &value, std::optional<TuningQuery> &tuned, json::Path path) {
   if (auto wanted = value.getAsBoolean()) {
     if (*wanted)
@@ -78,8 +79,8 @@ static bool readTuned(const json::Value &value, std::optional<TuningQuery> &tune
   json::ObjectMapper map(value, path);
   TuningQuery query;
   std::optional<std::vector<double>> band;
-  if (!onlyKnown(value, {"floor", "band", "database"}, path) || !map || !map.map("floor", query.floor) || !map.map("band", band) ||
-      !map.mapOptional("database", query.database))
+  if (!onlyKnown(value, {"floor", "band", "database", "model", "layer"}, path) || !map || !map.map("floor", query.floor) || !map.map("band", band) ||
+      !map.mapOptional("database", query.database) || !map.mapOptional("model", query.model) || !map.mapOptional("layer", query.layer))
     return false;
   if (band && band->size() != 2) {
     path.field("band").report("expected two numbers");
@@ -151,6 +152,7 @@ llvm::Error muon::applyPlan(StringRef text, StepOptions &step) {
   step.operands.reset();
   step.form.reset();
   step.restarts.reset();
+  step.tile.clear();
   json::Path::Root root("plan");
   if (!onlyKnown(*plan, kPlanOptions, root))
     return llvm::createStringError(llvm::toString(root.getError()) + expectedFields);

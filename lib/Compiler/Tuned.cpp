@@ -12,7 +12,7 @@ using namespace muon;
 namespace json = llvm::json;
 using llvm::StringRef;
 
-static constexpr StringRef kPlanned[] = {"table", "steps", "safety", "norm", "operands", "form", "restarts"};
+static constexpr StringRef kPlanned[] = {"table", "steps", "safety", "norm", "operands", "form", "restarts", "tile"};
 const llvm::ArrayRef<StringRef> muon::kPlanOptions(kPlanned);
 
 /// The table that the step function has without the database, and whether there is anything to choose. Built, because presets and their
@@ -59,8 +59,8 @@ static Table foldSafety(Table table, double safety) {
   return table;
 }
 
-static TuningKey makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query, const Table &table, double safety,
-                         StringRef target) {
+static TuningKey makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query, const std::optional<TuningLayer> &layer,
+                         const Table &table, double safety, StringRef target) {
   TuningKey key;
   const StepOptions &step = group.step;
   key.device = tuningDevice(target.str());
@@ -68,6 +68,10 @@ static TuningKey makeKey(const Request &request, const GroupRequest &group, cons
   key.rows = step.shape.end()[-2];
   key.columns = step.shape.back();
   key.floor = query.floor.value_or(servedFloor(key.dtype == "f32" ? OperandType::f32 : OperandType::bf16));
+  if (layer) {
+    key.floor = layer->floor;
+    key.schatten4 = layer->schatten4;
+  }
   key.band = query.band.value_or(computeBand(table, key.floor / safety, 1 / safety));
   key.compiler = tuningCompiler();
   return key;
@@ -82,6 +86,10 @@ static std::string describePlan(const StepOptions &plan) {
   for (auto [i, restart] : llvm::enumerate(plan.restarts.value_or(std::vector<int64_t>())))
     text += (i ? "," : " restarted before rows ") + std::to_string(restart);
   text += ", operands " + plan.operands.value_or("auto");
+  for (auto [i, size] : llvm::enumerate(plan.tile))
+    text += (i ? "," : ", tile ") + std::to_string(size);
+  if (plan.norm == "trace")
+    return text + ", norm trace: finite for norms below 2^63";
   return plan.norm ? text + ", norm " + *plan.norm : text;
 }
 
@@ -94,13 +102,33 @@ static llvm::Error takeEntry(const TuningEntry &entry, const std::string &path, 
   if (llvm::Error error = applyPlan(entry.plan, plan))
     return refuse(llvm::toString(std::move(error)));
   double safety = plan.safety.value_or(1);
-  std::string outside = checkBand({"tuned", plan.rows}, entry.key.band, entry.key.floor / safety, 1 / safety);
+  std::string outside = checkBand({"tuned", plan.rows}, entry.key.band, entry.key.floorUnder(plan.norm.value_or("")) / safety, 1 / safety);
   if (!outside.empty())
     return refuse(outside);
   answer.plan = *cantFail(json::parse(entry.plan)).getAsObject();
   answer.said = "entry for " + entry.key.describe() + ": " + describePlan(plan) + "; " +
                 llvm::formatv("{0:f3} ms ", entry.seconds * 1e3).str() + (entry.modelled ? "modelled" : "measured") + ", " + entry.made;
   return llvm::Error::success();
+}
+
+/// The recorded layer that the group's floor comes from; nothing where the query names no model. `said`: why there is none.
+static llvm::Expected<std::optional<TuningLayer>> findLayer(TuningDatabase *database, const GroupRequest &group, const TuningQuery &query,
+                                                            const std::string &path, std::string &said) {
+  if (query.model.empty())
+    return std::nullopt;
+  if (query.floor)
+    return llvm::createStringError("tuned: expected a floor or a model, whose layers have their own, got both");
+  std::string error;
+  const std::vector<int64_t> &shape = group.step.shape;
+  std::optional<TuningLayer> layer;
+  if (database)
+    layer = database->findLayer(query.model, query.layer, shape.end()[-2], shape.back(), error);
+  if (!error.empty())
+    return llvm::createStringError(error);
+  if (!layer)
+    said = llvm::formatv("none: no layer '{0}' of {1}x{2} was recorded for model '{3}' in '{4}'", query.layer, shape.end()[-2], shape.back(),
+                         query.model, path);
+  return layer;
 }
 
 llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context, const Request &request, const GroupRequest &group,
@@ -118,18 +146,23 @@ llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context
     answer.said = "none: preset '" + group.step.preset + "' has no table to choose here";
     return answer;
   }
-  answer.key = makeKey(request, group, *query, (*own)->first, (*own)->second, target);
-  if (llvm::Error error = checkKey(*answer.key))
-    return std::move(error);
   answer.own = foldSafety((*own)->first, (*own)->second);
   std::string path = query->database.empty() ? tuningDatabasePath() : query->database, error;
-  if (!llvm::sys::fs::exists(path)) {
+  std::unique_ptr<TuningDatabase> database;
+  if (llvm::sys::fs::exists(path) && !(database = TuningDatabase::open(path, /*create=*/false, error)))
+    return llvm::createStringError(error);
+  auto layer = findLayer(database.get(), group, *query, path, answer.said);
+  if (!layer)
+    return layer.takeError();
+  if (!answer.said.empty())
+    return answer;
+  answer.key = makeKey(request, group, *query, *layer, (*own)->first, (*own)->second, target);
+  if (llvm::Error error = checkKey(*answer.key))
+    return std::move(error);
+  if (!database) {
     answer.said = "none: tuning database '" + path + "' does not exist";
     return answer;
   }
-  std::unique_ptr<TuningDatabase> database = TuningDatabase::open(path, /*create=*/false, error);
-  if (!database)
-    return llvm::createStringError(error);
   std::optional<TuningEntry> entry = database->find(*answer.key, error);
   if (!error.empty())
     return llvm::createStringError(error);

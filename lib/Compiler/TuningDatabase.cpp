@@ -1,6 +1,7 @@
 //===- TuningDatabase.cpp -------------------------------------------------------------------------===//
 
 #include "muon/Compiler/TuningDatabase.h"
+#include "muon/Polynomial/Normaliser.h"
 
 #include <sqlite3.h>
 
@@ -21,7 +22,26 @@ static std::string print(const char *format, double value) {
 }
 
 std::string TuningKey::request() const {
-  return "floor " + print("%.6g", floor) + ", band " + print("%.6g", band.lower) + ":" + print("%.6g", band.upper);
+  std::string text = "floor " + print("%.6g", floor) + ", band " + print("%.6g", band.lower) + ":" + print("%.6g", band.upper);
+  return schatten4 > 0 ? text + ", schatten4 " + print("%.6g", schatten4) : text;
+}
+
+double TuningKey::floorUnder(const std::string &norm) const {
+  Normaliser normaliser = lookupNormaliser(norm).value_or(Normaliser::frobenius);
+  double proven = reachableFloor(normaliser, floor, double(std::min(rows, columns)));
+  return normaliser == Normaliser::schatten4 ? std::max(proven, schatten4) : proven;
+}
+
+std::string muon::layerKind(const std::string &name) {
+  std::string kind;
+  for (unsigned char c : name) {
+    bool digit = c >= '0' && c <= '9';
+    if (!digit)
+      kind += char(c);
+    else if (kind.empty() || kind.back() != '*')
+      kind += '*';
+  }
+  return kind;
 }
 
 std::string TuningKey::describe() const {
@@ -74,7 +94,7 @@ private:
 } // namespace
 
 static constexpr const char *kColumns =
-    "device, dtype, rows, columns, floor, lower, upper, compiler, asked, plan, facts, text, made, seconds, modelled";
+    "device, dtype, rows, columns, floor, lower, upper, compiler, asked, plan, facts, text, made, seconds, modelled, schatten4";
 
 static constexpr const char *kSchema = R"(
   CREATE TABLE entries (
@@ -84,6 +104,16 @@ static constexpr const char *kSchema = R"(
     PRIMARY KEY (device, dtype, rows, columns, request, compiler)
   ) WITHOUT ROWID;
   CREATE INDEX asked ON entries (asked, device, dtype, rows, columns, compiler);
+)";
+
+/// What version 2 added.
+static constexpr const char *kLayers = R"(
+  ALTER TABLE entries ADD COLUMN schatten4 REAL NOT NULL DEFAULT 0;
+  CREATE TABLE layers (
+    model TEXT NOT NULL, layer TEXT NOT NULL, rows INTEGER NOT NULL, columns INTEGER NOT NULL,
+    floor REAL NOT NULL, schatten4 REAL NOT NULL, quantile REAL NOT NULL, made TEXT NOT NULL,
+    PRIMARY KEY (model, layer, rows, columns)
+  ) WITHOUT ROWID;
 )";
 
 /// The one value of a statement such as a pragma, -1 on failure with the reason in `error`.
@@ -102,13 +132,14 @@ static bool execute(sqlite3 *handle, const std::string &sql, std::string &error)
   return false;
 }
 
-/// Makes an empty file ours. Under the write lock, so that of two processes one does it.
+/// Makes an empty file ours, and one of version 1 of this version. Under the write lock, so that of two processes one does it.
 static bool createSchema(sqlite3 *handle, std::string &error) {
   if (!execute(handle, "BEGIN IMMEDIATE", error))
     return false;
   bool empty = queryInteger(handle, "SELECT count(*) FROM sqlite_master", error) == 0;
-  bool made = !empty || (execute(handle, kSchema, error) && execute(handle, "PRAGMA application_id = " + std::to_string(kTuningApplication), error) &&
-                         execute(handle, "PRAGMA user_version = " + std::to_string(kTuningVersion), error));
+  bool made = !empty || (execute(handle, kSchema, error) && execute(handle, "PRAGMA application_id = " + std::to_string(kTuningApplication), error));
+  if (made && (empty || queryInteger(handle, "PRAGMA user_version", error) == 1))
+    made = execute(handle, kLayers, error) && execute(handle, "PRAGMA user_version = " + std::to_string(kTuningVersion), error);
   return made ? execute(handle, "COMMIT", error) : (sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr), false);
 }
 
@@ -148,7 +179,9 @@ bool TuningDatabase::prepare(bool create, std::string &error) {
   sqlite3_busy_timeout(handle, kTuningPatience);
   std::string why;
   int64_t tables = queryInteger(handle, "SELECT count(*) FROM sqlite_master", why);
-  if (why.empty() && tables == 0 && create)
+  bool old = why.empty() && tables > 0 && queryInteger(handle, "PRAGMA application_id", why) == kTuningApplication &&
+             queryInteger(handle, "PRAGMA user_version", why) == 1;
+  if (why.empty() && ((tables == 0 && create) || old))
     createSchema(handle, why);
   if (why.empty())
     why = whyNotOurs(handle);
@@ -185,7 +218,7 @@ TuningDatabase::~TuningDatabase() { sqlite3_close(handle); }
 
 static TuningEntry readEntry(Statement &row) {
   TuningEntry entry;
-  entry.key = {row.text(0), row.text(1), row.integer(2), row.integer(3), row.real(4), {row.real(5), row.real(6)}, row.text(7)};
+  entry.key = {row.text(0), row.text(1), row.integer(2), row.integer(3), row.real(4), {row.real(5), row.real(6)}, row.text(7), row.real(15)};
   entry.asked = row.text(8);
   entry.plan = row.text(9);
   entry.facts = row.text(10);
@@ -224,11 +257,11 @@ std::optional<TuningEntry> TuningDatabase::findAsked(const TuningKey &key, const
 
 bool TuningDatabase::record(const TuningEntry &entry, std::string &error) {
   error.clear();
-  std::string sql = std::string("INSERT OR REPLACE INTO entries (") + kColumns + ", request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  std::string sql = std::string("INSERT OR REPLACE INTO entries (") + kColumns + ", request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   Statement statement(handle, sql.c_str());
   const TuningKey &key = entry.key;
   statement << key.device << key.dtype << key.rows << key.columns << key.floor << key.band.lower << key.band.upper << key.compiler;
-  statement << entry.asked << entry.plan << entry.facts << entry.text << entry.made << entry.seconds << int64_t(entry.modelled) << key.request();
+  statement << entry.asked << entry.plan << entry.facts << entry.text << entry.made << entry.seconds << int64_t(entry.modelled) << key.schatten4 << key.request();
   statement.step();
   if (statement.failed())
     error = "tuning database '" + path + "': " + statement.why();
@@ -242,6 +275,43 @@ std::vector<TuningEntry> TuningDatabase::entries(std::string &error) {
   std::vector<TuningEntry> all;
   while (statement.step())
     all.push_back(readEntry(statement));
+  if (statement.failed())
+    error = "tuning database '" + path + "': " + statement.why();
+  return all;
+}
+
+static TuningLayer readLayer(Statement &row) {
+  return {row.text(0), row.text(1), row.integer(2), row.integer(3), row.real(4), row.real(5), row.real(6), row.text(7)};
+}
+
+std::optional<TuningLayer> TuningDatabase::findLayer(const std::string &model, const std::string &name, int64_t rows, int64_t columns,
+                                                     std::string &error) {
+  error.clear();
+  Statement statement(handle, "SELECT * FROM layers WHERE model = ? AND layer = ? AND rows = ? AND columns = ?");
+  statement << model << layerKind(name) << rows << columns;
+  if (statement.step())
+    return readLayer(statement);
+  if (statement.failed())
+    error = "tuning database '" + path + "': " + statement.why();
+  return std::nullopt;
+}
+
+bool TuningDatabase::recordLayer(const TuningLayer &layer, std::string &error) {
+  error.clear();
+  Statement statement(handle, "INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  statement << layer.model << layer.layer << layer.rows << layer.columns << layer.floor << layer.schatten4 << layer.quantile << layer.made;
+  statement.step();
+  if (statement.failed())
+    error = "tuning database '" + path + "': " + statement.why();
+  return error.empty();
+}
+
+std::vector<TuningLayer> TuningDatabase::layers(std::string &error) {
+  error.clear();
+  Statement statement(handle, "SELECT * FROM layers ORDER BY model, layer, rows, columns");
+  std::vector<TuningLayer> all;
+  while (statement.step())
+    all.push_back(readLayer(statement));
   if (statement.failed())
     error = "tuning database '" + path + "': " + statement.why();
   return all;

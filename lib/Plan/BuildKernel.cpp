@@ -239,7 +239,7 @@ void KernelBuilder::setSizes() {
     return;
   }
   int64_t block = plan.blockSize(draft);
-  launch.sizes = {rows, columns, depth, block, block, depth};
+  launch.sizes = {rows, columns, depth, block, block, plan.blockDepth(depth)};
 }
 
 KernelOp KernelBuilder::build(StringRef name) {

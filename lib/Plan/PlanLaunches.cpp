@@ -34,12 +34,22 @@ struct PlanLaunches : muon::impl::PlanLaunchesPassBase<PlanLaunches> {
 };
 } // namespace
 
-/// A tile that was asked for (C5 of muon.kernel; the GPU room checks the rest).
-static LogicalResult checkTile(func::FuncOp function) {
+/// A tile that was asked for (GPU: C5 of muon.kernel; its room checks the rest).
+static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
   auto asked = function->getAttrOfType<DenseI64ArrayAttr>("muon.tile");
-  constexpr int64_t kNumbers = 6;
-  if (asked && (asked.size() != kNumbers || llvm::any_of(asked.asArrayRef(), [](int64_t n) { return n < 1; })))
-    return function.emitOpError() << "expected muon.tile to be six positive numbers, got " << asked;
+  constexpr int64_t kNumbers = 6, kGrain = 32, kMostSide = 512;
+  if (!asked)
+    return success();
+  if (target.isGpu()) {
+    if (asked.size() != kNumbers || llvm::any_of(asked.asArrayRef(), [](int64_t n) { return n < 1; }))
+      return function.emitOpError() << "expected muon.tile to be six positive numbers, got " << asked;
+    return success();
+  }
+  bool fits = asked.size() == 2 && asked[0] >= kGrain && asked[0] <= kMostSide && asked[0] % kGrain == 0 && asked[1] >= 0 &&
+              asked[1] % (2 * kGrain) == 0;
+  if (!fits)
+    return function.emitOpError() << "expected muon.tile for a CPU to be a side of 32 to 512, a multiple of 32, and 0 or a multiple of 64 "
+                                     "elements of k, got " << asked;
   return success();
 }
 
@@ -54,7 +64,7 @@ FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     if (hasProgram && !parameters.count(function.getName()))
       continue;
-    if (failed(checkTile(function)))
+    if (failed(checkTile(function, target)))
       return failure();
     FailureOr<StepPlan> plan = StepPlan::create(function, target);
     if (failed(plan))

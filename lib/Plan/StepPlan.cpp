@@ -33,7 +33,19 @@ int64_t StepPlan::tileRows(const Draft &draft) const {
   return std::min<int64_t>(wanted, llvm::alignTo(rows, kGrain));
 }
 
+DenseI64ArrayAttr StepPlan::askedTile() const {
+  func::FuncOp step = function;
+  return step->getAttrOfType<DenseI64ArrayAttr>("muon.tile");
+}
+
+int64_t StepPlan::blockDepth(int64_t depth) const {
+  DenseI64ArrayAttr asked = askedTile();
+  return asked && asked[1] ? std::min(asked[1], depth) : depth;
+}
+
 int64_t StepPlan::blockSize(const Draft &draft) const {
+  if (DenseI64ArrayAttr asked = askedTile())
+    return asked[0];
   // It follows the matrix's shape only, so that every batch gives the same bits.
   auto [rows, columns] = matrixShape(draft.shape);
   int64_t side = std::min(rows, columns);
@@ -50,8 +62,7 @@ gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
   auto [aRows, aColumns] = matrixShape(type.getShape());
   gpu::ProductShape shape{rows, columns, product.aIsTransposed() ? aRows : aColumns, matrices, type.getElementTypeBitWidth() / 8,
                           product.symmetricResult()};
-  func::FuncOp step = function;
-  if (auto asked = step->getAttrOfType<DenseI64ArrayAttr>("muon.tile"))
+  if (DenseI64ArrayAttr asked = askedTile())
     return gpu::ProductTile::of(asked);
   return gpu::chooseTile(target, shape);
 }

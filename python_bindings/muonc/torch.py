@@ -6,17 +6,15 @@ torch's own bookkeeping (state, param groups, hooks). torch is used through its 
 
 import copy
 import itertools
-import json
 
 import torch
 
 from . import device as devices
 from . import program as programs
+from . import requests, tensors
 
-_DTYPES = {torch.float32: programs.F32, torch.bfloat16: programs.BF16}
 # Settings of a param group that a program is compiled for; lr, weight_decay and momentum come with every step.
 _COMPILED = ("nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn", "preset", "options", "tuned")
-_KELLER = (3.4445, -4.7750, 2.0315)
 # Scalars of a program and the param group entries that fill them.
 _SCALARS = {"lr": "lr", "wd": "weight_decay", "mu": "momentum"}
 
@@ -39,8 +37,9 @@ class Muon(torch.optim.Optimizer):
         options: dict of further options of the step function, as in include/muon-c/Compiler.h (clip, decay,
             momentum_form, table, ...); wins over the arguments above.
         tuned: take table, form, restarts and operand type from the tuning database (docs/tuning.md): True for an entry at
-            least as good as this preset, or a dict with floor, band, database. Where there is no entry the preset stays
-            as it is; report()["program"]["groups"][i]["tuned"] says which entry was used or that none was.
+            least as good as this preset, or a dict with floor, band, database. With "model" in place of a floor every
+            parameter, given as model.named_parameters(), has the one that muon-tune --gradients recorded for its name.
+            Where there is no entry the preset stays as it is; report()["program"]["groups"][i]["tuned"] says which entry was used or that none was.
         dtype: operand type of the matrix products: auto (the fastest here within the preset's band), f32, bf16.
         form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt.
         nonfinite: propagate, or skip: a parameter with a non-finite gradient is left untouched (see `skipped`).
@@ -65,7 +64,7 @@ class Muon(torch.optim.Optimizer):
         weight_decay=0.1,
         momentum=0.95,
         nesterov=True,
-        ns_coefficients=_KELLER,
+        ns_coefficients=requests.KELLER,
         eps=1e-7,
         ns_steps=5,
         adjust_lr_fn=None,
@@ -82,10 +81,10 @@ class Muon(torch.optim.Optimizer):
         workers=None,
         seed=0,
     ):
-        _check_choice("dtype", dtype, ("auto", "f32", "bf16"))
-        _check_choice("form", form, ("auto", "standard", "gram"))
-        _check_choice("nonfinite", nonfinite, ("propagate", "skip"))
-        _check_choice("non_matrices", non_matrices, ("refuse", "rms"))
+        tensors.check_choice("dtype", dtype, ("auto", "f32", "bf16"))
+        tensors.check_choice("form", form, ("auto", "standard", "gram"))
+        tensors.check_choice("nonfinite", nonfinite, ("propagate", "skip"))
+        tensors.check_choice("non_matrices", non_matrices, ("refuse", "rms"))
         if workers is not None and workers < 1:
             raise ValueError(f"workers should be >= 1 but is: {workers}")
         self._settings = {
@@ -112,7 +111,7 @@ class Muon(torch.optim.Optimizer):
             "options": options,
             "tuned": tuned,
         }
-        _check_group(defaults)
+        tensors.check_group(defaults)
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group):
@@ -120,7 +119,7 @@ class Muon(torch.optim.Optimizer):
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
-            _check_group(group)
+            tensors.check_group(group)
             for parameter in group["params"]:
                 if not self._is_matrix(parameter) and (
                     self._settings["non_matrices"] == "refuse" or parameter.ndim == 0
@@ -198,17 +197,18 @@ class _Slot:
     """One parameter of the program, with what it was bound to."""
 
     def __init__(self, optimizer, group, index, parameter):
-        _check_parameter(group, index, parameter)
+        tensors.check_parameter(group, index, parameter)
         gradient = parameter.grad
         like = parameter if gradient is None else gradient
         self.parameter, self.group = parameter, group
         self.address = parameter.data_ptr()
         self.dtype, self.strides = like.dtype, like.stride()
         # A gradient that no dimension walks densely (an expanded one) is copied in every step.
-        self.copied = not _has_unit_stride(like) or like.is_neg()
+        self.copied = not tensors.has_unit_stride(like) or like.is_neg()
         self.momentum = _held(optimizer, parameter, "momentum_buffer", lambda: torch.zeros_like(
             like, memory_format=torch.preserve_format, requires_grad=False))
         self.momentum_address = self.momentum.data_ptr()
+        self.tuned = requests.tuned_of(group, index)
         self.preset = group["preset"] if optimizer._is_matrix(parameter) else "rms"
         self.shape = tuple(parameter.shape)
         self.flat = self.preset == "rms" and parameter.ndim > 1
@@ -219,7 +219,7 @@ class _Slot:
     def _flatten(self, what):
         """Takes the tensors as vectors: an RMS-normalised step does not care where in its tensor an element lies."""
         order = self.parameter.stride()
-        if not _is_dense(self.parameter) or self.momentum.stride() != order:
+        if not tensors.is_dense(self.parameter) or self.momentum.stride() != order:
             raise ValueError(f"Muon: {what} has strides {order}, its momentum {self.momentum.stride()}; "
                              "expected the same, without gaps")
         self.copied = self.copied or self.strides != order
@@ -243,11 +243,11 @@ class _Slot:
         for argument in arguments:
             name, role = argument["name"], argument["role"]
             if role == programs.WEIGHT:
-                arrays[name] = _array(self.parameter, self.flat)
+                arrays[name] = tensors.array(self.parameter, self.flat)
             elif role == programs.GRADIENT:
-                arrays[name] = (0, _DTYPES[self.dtype], self.shape, strides)
+                arrays[name] = (0, tensors.DTYPES[self.dtype], self.shape, strides)
             elif name == "momentum":
-                arrays[name] = _array(self.momentum, self.flat)
+                arrays[name] = tensors.array(self.momentum, self.flat)
             else:
                 dtype = torch.bfloat16 if argument["dtype"] == programs.BF16 else torch.float32
                 made = torch.zeros(argument["sizes"], dtype=dtype, device=self.parameter.device)
@@ -255,7 +255,7 @@ class _Slot:
                     self.metrics[name] = made
                 else:
                     made = _held(optimizer, self.parameter, name, lambda made=made: made)
-                arrays[name] = _array(made)
+                arrays[name] = tensors.array(made)
         return arrays
 
 
@@ -286,7 +286,7 @@ class _Plan:
         workers = settings["workers"] or 0
         at_most = 0 if workers else torch.get_num_threads()
         self.device = devices.of_all(slot.parameter for slot in self.slots)
-        request = _request(optimizer, self.slots, names)
+        request = requests.build(optimizer, self.slots, names)
         self.device.complete(request)
         self.program = programs.compile_program(request, workers, at_most)
         named = dict(zip(names, self.slots))
@@ -359,60 +359,6 @@ class _Plan:
         torch.autograd.graph.increment_version([slot.momentum for slot in stepped])
 
 
-def _request(optimizer, slots, names):
-    """The compiler's request for these slots: parameters that differ in nothing share a group."""
-    settings = optimizer._settings
-    sets = {id(group): f"group{index}" for index, group in enumerate(optimizer.param_groups)}
-    groups = {}
-    for slot, name in zip(slots, names):
-        preset, shape, weight, gradient, momentum = key = slot.key()
-        entry = groups.setdefault((key, id(slot.group)), {
-            "shape": list(shape),
-            "parameters": [],
-            "set": sets[id(slot.group)],
-            "preset": preset,
-            "dtypes": {
-                "weight": _name(weight),
-                "gradient": _name(gradient),
-                "momentum": _name(momentum),
-            },
-            "options": _options(slot.group, preset == "rms"),
-            **({"tuned": slot.group["tuned"]} if slot.group["tuned"] else {}),
-        })
-        entry["parameters"].append(name)
-    request = {"name": "muon_step", "groups": list(groups.values())}
-    for key in ("dtype", "form", "restarts", "nonfinite"):
-        if settings[key] is not None:
-            request[key] = settings[key]
-    return request
-
-
-def _options(group, is_vector):
-    """The step function's options of a param group, in the compiler's words; vectors have no products."""
-    defaults = {"nesterov": True, "ns_coefficients": _KELLER, "eps": 1e-7, "ns_steps": 5, "adjust_lr_fn": None}
-    asked = {key for key, value in defaults.items() if not _same(group[key], value)}
-    options = {}
-    if "nesterov" in asked:
-        options["nesterov"] = bool(group["nesterov"])
-    if "eps" in asked:
-        options["eps"] = float(group["eps"])
-    if "adjust_lr_fn" in asked:
-        options["adjust_lr"] = group["adjust_lr_fn"]
-    if asked & {"ns_coefficients", "ns_steps"}:
-        # One row for every step, as torch means it: a table and its number of steps are one thing.
-        options["table"] = [[float(value) for value in group["ns_coefficients"]]]
-        options["steps"] = group["ns_steps"]
-    options.update(group["options"] or {})
-    if is_vector:
-        of_matrices = ("table", "steps", "eps", "eps_form", "safety", "damping")
-        options = {key: value for key, value in options.items() if key not in of_matrices}
-    return options
-
-
-def _same(left, right):
-    return tuple(left) == right if isinstance(right, tuple) else left == right
-
-
 def _compiled_settings(optimizer):
     """Everything a program is compiled for beside shapes; compared in every step, so kept cheap."""
     return [[group[key] for key in _COMPILED] for group in optimizer.param_groups]
@@ -427,83 +373,6 @@ def _held(optimizer, parameter, name, make):
         store = optimizer._waiting.setdefault(parameter, {})
     if name not in store:
         store[name] = make()
-    if not _has_unit_stride(store[name]):
+    if not tensors.has_unit_stride(store[name]):
         store[name] = store[name].contiguous()
     return store[name]
-
-
-def _check_group(group):
-    """ValueError with torch's own line for a setting out of range."""
-    lr, steps, function = group["lr"], group["ns_steps"], group["adjust_lr_fn"]
-    if isinstance(lr, torch.Tensor) and lr.numel() != 1:
-        raise ValueError("Tensor lr must be 1-element")
-    if not lr >= 0.0:
-        raise ValueError(f"Learning rate should be >= 0 but is: {lr}")
-    if not group["momentum"] >= 0.0:
-        raise ValueError(f"momentum should be >= 0 but is: {group['momentum']}")
-    if not group["weight_decay"] >= 0.0:
-        raise ValueError(f"weight decay should be >= 0 but is: {group['weight_decay']}")
-    if function is not None and function not in ("original", "match_rms_adamw"):
-        raise ValueError(f"Adjust learning rate function {function} is not supported")
-    if steps >= 100:
-        raise ValueError("Number of steps must be less than 100 for computational efficiency")
-    if len(group["ns_coefficients"]) != 3:
-        raise ValueError("Coefficients must be a tuple of exactly 3 values")
-    if not isinstance(group["tuned"], (bool, dict)):
-        raise ValueError(f"tuned should be True, False or a dict but is: {group['tuned']}")
-    for name in ("options", "tuned"):
-        try:
-            json.dumps(group[name])
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name} should be a dict of JSON values: {error}") from None
-
-
-def _check_choice(name, value, known):
-    if value not in known:
-        raise ValueError(f"{name} should be one of {', '.join(known)} but is: {value}")
-
-
-def _check_parameter(group, index, parameter):
-    """Refuses what no program can take, in one line that names the parameter."""
-    names = group.get("param_names")
-    what = f"parameter {names[index] if names else index} {tuple(parameter.shape)}"
-    gradient = parameter.grad
-    if parameter.is_complex():
-        raise RuntimeError("Muon does not support complex parameters")
-    if gradient is not None and gradient.is_sparse:
-        raise RuntimeError("Muon does not support sparse gradients")
-    for role, tensor in (("", parameter), ("the gradient of ", gradient)):
-        if tensor is None:
-            continue
-        if tensor.device.type not in ("cpu", "cuda") or tensor.device != parameter.device:
-            expected = "the CPU or a CUDA device" if tensor is parameter else f"{parameter.device}, like the parameter"
-            raise ValueError(f"Muon: {role}{what} is on {tensor.device}; expected {expected}")
-        if tensor.dtype not in _DTYPES:
-            raise ValueError(f"Muon: {role}{what} is {tensor.dtype}; expected torch.float32 or torch.bfloat16")
-    if parameter.layout is not torch.strided or not _has_unit_stride(parameter) or parameter.is_neg():
-        raise ValueError(f"Muon: {what} has strides {parameter.stride()}; expected 1 in one of its last two dimensions")
-
-
-def _has_unit_stride(tensor):
-    """Whether one of the last two dimensions can be walked element by element, as a program needs it.
-
-    Dense tensors of more dimensions pass too: what is not a matrix is stepped as one vector.
-    """
-    if tensor.ndim > 2 and _is_dense(tensor):
-        return True
-    return any(size == 1 or stride == 1 for size, stride in zip(tensor.shape[-2:], tensor.stride()[-2:]))
-
-
-def _is_dense(tensor):
-    """Whether the elements lie without gaps, in whatever order."""
-    return sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride())) + 1 == tensor.numel()
-
-
-def _array(tensor, flat=False):
-    if flat:
-        return tensor.data_ptr(), _DTYPES[tensor.dtype], (tensor.numel(),), (1,)
-    return tensor.data_ptr(), _DTYPES[tensor.dtype], tuple(tensor.shape), tensor.stride()
-
-
-def _name(dtype):
-    return programs.DTYPE_NAMES[_DTYPES[dtype]]

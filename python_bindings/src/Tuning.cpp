@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "muon/Compiler/TuningDatabase.h"
-#include "muon/Polynomial/Emulate.h"
+#include "muon/Polynomial/ChooseForm.h"
 #include "muon/Polynomial/SearchTables.h"
 
 #include <nanobind/nanobind.h>
@@ -143,6 +143,8 @@ static TuningKey keyOf(const nb::dict &from) {
     key.floor = real("floor");
     key.band = {real("lower"), real("upper")};
   }
+  if (from.contains("schatten4"))
+    key.schatten4 = real("schatten4");
   return key;
 }
 
@@ -169,6 +171,7 @@ static nb::dict describeEntry(const TuningEntry &entry) {
   to["floor"] = entry.key.floor;
   to["lower"] = entry.key.band.lower;
   to["upper"] = entry.key.band.upper;
+  to["schatten4"] = entry.key.schatten4;
   to["compiler"] = entry.key.compiler;
   to["asked"] = entry.asked;
   to["plan"] = entry.plan;
@@ -193,6 +196,36 @@ static std::optional<nb::dict> described(const std::optional<TuningEntry> &entry
   return entry ? std::optional(describeEntry(*entry)) : std::nullopt;
 }
 
+static TuningLayer layerOf(const nb::dict &from) {
+  auto text = [&](const char *name) { return nb::cast<std::string>(from[name]); };
+  auto real = [&](const char *name) { return nb::cast<double>(from[name]); };
+  auto whole = [&](const char *name) { return nb::cast<int64_t>(from[name]); };
+  return {text("model"), text("layer"),     whole("rows"),    whole("columns"),
+          real("floor"), real("schatten4"), real("quantile"), text("made")};
+}
+
+static nb::dict describeLayer(const TuningLayer &layer) {
+  nb::dict to;
+  to["model"] = layer.model;
+  to["layer"] = layer.layer;
+  to["rows"] = layer.rows;
+  to["columns"] = layer.columns;
+  to["floor"] = layer.floor;
+  to["schatten4"] = layer.schatten4;
+  to["quantile"] = layer.quantile;
+  to["made"] = layer.made;
+  return to;
+}
+
+static nb::list layersOf(TuningDatabase &database) {
+  std::string error;
+  nb::list all;
+  for (const TuningLayer &layer : database.layers(error))
+    all.append(describeLayer(layer));
+  raise(error);
+  return all;
+}
+
 static void bindDatabase(nb::module_ &m) {
   nb::class_<TuningDatabase>(m, "Database", "An open tuning database; entries are dicts.")
       .def("find",
@@ -213,6 +246,13 @@ static void bindDatabase(nb::module_ &m) {
              self.record(entryOf(entry), error);
              raise(error);
            })
+      .def("record_layer",
+           [](TuningDatabase &self, const nb::dict &layer) {
+             std::string error;
+             self.recordLayer(layerOf(layer), error);
+             raise(error);
+           })
+      .def("layers", &layersOf)
       .def("entries", [](TuningDatabase &self) {
         std::string error;
         nb::list all;
@@ -226,6 +266,10 @@ static void bindDatabase(nb::module_ &m) {
   m.def("database_path", &tuningDatabasePath);
   m.def("device", &tuningDevice, "target"_a);
   m.def("compiler", &tuningCompiler);
+  m.def("layer_kind", &layerKind, "name"_a);
+  m.def(
+      "floor_under", [](const nb::dict &key, const std::string &norm) { return keyOf(key).floorUnder(norm); }, "key"_a, "norm"_a,
+      "Where a table with this norm has to begin to serve a key's floor.");
 }
 
 NB_MODULE(_tuning, m) {
@@ -268,6 +312,18 @@ NB_MODULE(_tuning, m) {
         return countProducts(makeTable(rows), formChoice(form, restarts), shortSide, longSide);
       },
       "rows"_a, "form"_a, "restarts"_a, "short_side"_a, "long_side"_a);
+  m.def(
+      "choose_form",
+      [](const Rows &rows, const std::string &operands, double shortSide, double longSide) {
+        FormProblem problem{makeTable(rows), operandType(operands), shortSide, longSide};
+        FormChoice choice;
+        {
+          nb::gil_scoped_release release;
+          choice = chooseForm(problem);
+        }
+        return std::pair(choice.form == FormChoice::gram ? "gram" : "standard", choice.restarts);
+      },
+      "rows"_a, "operands"_a, "short_side"_a, "long_side"_a, "(form, restarts) as the compiler chooses them.");
   m.def("served_floor",
         [](const std::string &operands) { return servedFloor(operandType(operands)); });
   bindDatabase(m);

@@ -6,6 +6,7 @@ import pathlib
 import resource
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -210,7 +211,37 @@ def test_a_tighter_band_may_cost_more_than_the_preset(muon_tune, tmp_path):
     assert tuning.count_products(rows, "standard", [], 40, 96) > tuning.count_products(KELLER, "gram", [], 40, 96)
 
 
+def test_norms_are_candidates_and_aol_is_refused_by_verification(muon_tune, tmp_path):
+    database = tmp_path / "tuning.sqlite"
+    text = muon_tune("--shape", "48x96", "--dtype", "f32", "--floor", "1e-2", "--candidates", 2, "--rounds", 1, "--norms",
+                     "frobenius,trace,schatten4,aol", "--database", database)
+    assert "norm schatten4: begins at 0.0100005 for every matrix: nothing is gained over 0.01 without recorded spectra" in text
+    candidates = json.loads(only_entry(database)["facts"])["candidates"]
+    verdicts = {norm: {c["verdict"] for c in candidates if c["norm"] == norm} for norm in ("frobenius", "trace", "schatten4", "aol")}
+    assert all("verified" in verdicts[norm] for norm in ("frobenius", "trace", "schatten4"))
+    assert all(verdict.endswith("; aol takes the polar factor of D G, not of G") for verdict in verdicts["aol"]) and verdicts["aol"]
+
+
+def test_a_block_changes_no_bit():
+    from stepping import Step
+
+    gradient = np.random.default_rng(3).standard_normal((150, 200)).astype(np.float32)
+    for operands in ("f32", "bf16"):
+        plain = Step((150, 200), "keller", {}, operands).orthogonalize(gradient)
+        for tile in ((32, 0), (128, 64), (512, 0)):
+            assert (Step((150, 200), "keller", {"tile": tile}, operands).orthogonalize(gradient) == plain).all()
+
+
+def test_the_model_takes_the_form_the_compiler_chooses(build_directory):
+    """Keller's table in bf16: two restarts, which the worst spectrum alone would not ask for (docs/numerics.md)."""
+    command = [build_directory / "bin" / "muon-opt", "--shape", "64x512", "--dtype", "bf16", "--emit", "report", "-o", "-"]
+    choice = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["groups"][0]["choice"][0]
+    assert tuning.choose_form(KELLER, "bf16", 64.0, 512.0) == (choice["form"], choice["restarts"]) == ("gram", [2, 3])
+
+
 @pytest.mark.parametrize("words, line", [
+    (("--shape", "8x8", "--norms", "frobenius,l2"), "expected --norms to be some of frobenius,trace,schatten4,aol, got frobenius,l2"),
+    (("--shape", "8x8", "--model", "gpt"), "--model needs --gradients"),
     ((), "expected --shape or --gradients"),
     (("--shape", "8"), "malformed shape '8', expected ROWSxCOLUMNS"),
     (("--shape", "8x8", "--band", "1.3:0.7"), "malformed band '1.3:0.7', expected LOWER:UPPER with 0 < LOWER < UPPER < 2, as in 0.7:1.3"),
@@ -319,13 +350,16 @@ def test_floors_come_from_the_recorded_singular_values(recordings):
     import recorded
 
     spectra = recorded.read_spectra(recordings)
-    assert set(spectra) == {"h.0.attn", "h.1.attn", "h.0.mlp"} and len(spectra["h.0.attn"][1]) == 2
+    assert set(spectra) == {"h.0.attn", "h.1.attn", "h.0.mlp"} and len(spectra["h.0.attn"].spectra) == 2
     expected = np.geomspace(1.0, 0.5, 24)
-    np.testing.assert_allclose(spectra["h.0.attn"][1][0], expected / np.linalg.norm(expected), rtol=1e-5)
-    floors = recorded.floors_of(spectra, 0.1)
+    np.testing.assert_allclose(spectra["h.0.attn"].spectra[0], expected / np.linalg.norm(expected), rtol=1e-5)
+    np.testing.assert_allclose(spectra["h.0.attn"].norms[0], np.linalg.norm(expected), rtol=1e-5)
+    kinds, options = recorded.kinds_of(spectra), types.SimpleNamespace(quantile=0.1, floor=None)
+    floor, schatten4 = recorded.floors_of(kinds["h.*.attn", (24, 24)], options, [])
     lowest = np.geomspace(1.0, 0.4, 24)
-    assert floors["h.*.attn"] == recorded.round_down(np.quantile(lowest / np.linalg.norm(lowest), 0.1)) == 0.05 * 2
-    assert floors["h.*.mlp"] < floors["h.*.attn"]
+    assert floor == recorded.round_down(np.quantile(lowest / np.linalg.norm(lowest), 0.1)) == 0.05 * 2
+    assert schatten4 == recorded.round_down(np.quantile(lowest / np.sum(lowest**4) ** 0.25, 0.1), (0, 1)) == 0.2
+    assert recorded.floors_of(kinds["h.*.mlp", (24, 48)], options, ["frobenius"]) < (floor, 0.0)
 
 
 @pytest.mark.parametrize("floor, rounded", [(0.0123, 0.01), (0.01, 0.01), (0.0099, 0.005), (0.3, 0.2), (1e-7, 1e-4)])
@@ -335,15 +369,43 @@ def test_floors_are_rounded_down(floor, rounded):
     assert recorded.round_down(floor) == pytest.approx(rounded)
 
 
-def test_each_kind_of_layer_is_tuned_at_its_own_floor(recordings, muon_tune, tmp_path):
+def test_each_kind_of_layer_is_tuned_at_its_own_floor(recordings, muon_tune, tmp_path, build_directory):
     database = tmp_path / "tuning.sqlite"
-    text = muon_tune("--gradients", recordings, "--dtype", "f32", "--candidates", 2, "--rounds", 1, "--database", database)
+    text = muon_tune("--gradients", recordings, "--model", "tiny", "--dtype", "f32", "--candidates", 2, "--rounds", 1, "--database", database)
     assert "h.0.attn" in text and "10%" in text
+    assert "norm schatten4: the recorded singular values begin at 0.2 of it, where Frobenius has 0.1" in text
     entries = {(e["rows"], e["columns"]): e for e in tuning.open_database(str(database)).entries()}
     assert set(entries) == {(24, 24), (24, 48)}
     steps = {shape: len(json.loads(entry["plan"])["table"]) for shape, entry in entries.items()}
     assert entries[24, 24]["floor"] > entries[24, 48]["floor"] and steps[24, 24] <= steps[24, 48]
-    assert f"h.*.attn  24x24: floor 0.1, T = {steps[24, 24]} " in text and 'tuned={"floor": 0.1}' in text
+    assert f"h.*.attn  24x24: floor 0.1, schatten4 0.2, T = {steps[24, 24]} " in text
+
+
+    check_layers_of_the_optimizer(database)
+    check_layers_of_muon_opt(database, build_directory, recordings)
+    assert "model tiny: h.*.mlp  24x48: floor " in muon_tune("list", "--database", database)
+
+
+def check_layers_of_the_optimizer(database):
+    """Every named parameter at its layer's own floor; one that was not recorded is reported."""
+    shapes = {"h.5.attn": (24, 24), "h.7.mlp": (24, 48), "head": (24, 24)}
+    named = [(name, torch.nn.Parameter(torch.zeros(shape))) for name, shape in shapes.items()]
+    for _, parameter in named:
+        parameter.grad = torch.randn(parameter.shape)
+    optimizer = muonc.torch.Muon(named, dtype="f32", tuned={"model": "tiny", "database": str(database)})
+    optimizer.step()
+    said = [group["tuned"] for group in optimizer.report()["program"]["groups"]]
+    assert len(said) == 3 and said[0].startswith("entry for 24x24, dtype f32, floor 0.1, ") and said[1].startswith("entry for 24x48")
+    assert said[2] == f"none: no layer 'head' of 24x24 was recorded for model 'tiny' in '{database}'"
+    with pytest.raises(ValueError, match="tuned for a model needs named parameters, as in Muon.model.named_parameters"):
+        stepped(torch.nn.Parameter(torch.zeros(24, 24)), np.ones((24, 24), np.float32), tuned={"model": "tiny", "database": str(database)})
+
+
+def check_layers_of_muon_opt(database, build_directory, recordings):
+    command = [build_directory / "bin" / "muon-opt", "--shapes-from", recordings / "step0.safetensors", "--tuned", "--model", "tiny",
+               "--dtype", "f32", "--database", database, "--emit", "report", "-o", "-"]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert sorted((group["parameters"], group["tuned"][:15]) for group in report["groups"]) == [(1, "entry for 24x48"), (2, "entry for 24x24")]
 
 
 def test_recordings_that_cannot_be_read_are_named(muon_tune, tmp_path):

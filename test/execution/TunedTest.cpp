@@ -37,10 +37,10 @@ protected:
   void TearDown() override { std::filesystem::remove(path); }
 
   /// Records an answer for 8x32, f32, floor 1e-2, Keller's band there.
-  TuningKey record(const std::string &plan) {
+  TuningKey record(const std::string &plan, double schatten4 = 0) {
     TuningEntry entry;
     Band keller = computeBand(*lookupTable("keller", 5).table, 1e-2);
-    entry.key = {tuningDevice("cpu"), "f32", 8, 32, 1e-2, keller, tuningCompiler()};
+    entry.key = {tuningDevice("cpu"), "f32", 8, 32, 1e-2, keller, tuningCompiler(), schatten4};
     entry.plan = plan;
     entry.made = "2026-01-01T00:00:00Z";
     entry.seconds = 0.0125;
@@ -114,6 +114,34 @@ TEST_F(Tuned, TheEntrysTableIsProvenAgain) {
   expectReport(
       request(),
       "table 'tuned' maps sigma in [0.01, 0.3435] to [0.0225, 0.6818], outside [0.6818, 1.134]");
+}
+
+TEST_F(Tuned, TheNormDecidesWhatTheTableIsProvenOn) {
+  Table made = generateMinimax(0.05, {5, 9});
+  Band keller = computeBand(*lookupTable("keller", 5).table, 1e-2);
+  ASSERT_TRUE(scaleIntoBand(made, keller, 0.05));
+  record("{\"norm\": \"schatten4\", \"table\": " + toJson(made) + "}");
+  expectReport(request(), "table 'tuned' maps sigma in [0.01, 0.0");
+  std::filesystem::remove(path);
+  record("{\"norm\": \"trace\", \"table\": " + table({3, 9, 9}) + "}");
+  expectReport(request(), ", norm trace: finite for norms below 2^63; 12.500 ms measured");
+}
+
+TEST_F(Tuned, ALayersFloorsAreTheRecordedOnes) {
+  Band keller = computeBand(*lookupTable("keller", 5).table, 1e-2);
+  Table made = generateMinimax(0.05, {5, 9});
+  ASSERT_TRUE(scaleIntoBand(made, keller, 0.05));
+  TuningKey key = record("{\"norm\": \"schatten4\", \"tile\": [64, 0], \"table\": " + toJson(made) + "}", 0.05);
+  std::string error;
+  TuningLayer layer{"gpt", "h.*.w", 8, 32, 1e-2, 0.05, 0.1, ""};
+  ASSERT_TRUE(TuningDatabase::open(path, false, error)->recordLayer(layer, error)) << error;
+  auto asking = [&](const std::string &fields) { return request("\"tuned\": {\"database\": \"" + path + "\", " + fields + "}"); };
+  expectReport(asking(R"("model": "gpt", "layer": "h.7.w")"), "entry for " + key.describe());
+  expectReport(asking(R"("model": "gpt", "layer": "h.7.w")"), "norm schatten4; 12.500 ms");
+  expectReport(asking(R"("model": "gpt", "layer": "head")"),
+               "none: no layer 'head' of 8x32 was recorded for model 'gpt' in '" + path + "'");
+  expectReport(asking(R"("model": "gpt", "layer": "h.7.w", "floor": 0.01)"),
+               "tuned: expected a floor or a model, whose layers have their own, got both");
 }
 
 TEST_F(Tuned, ADamagedPlanIsRefused) {

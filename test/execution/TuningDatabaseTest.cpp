@@ -109,6 +109,55 @@ TEST_F(TuningDatabaseFile, EveryPartOfTheKeyCounts) {
   }
 }
 
+TEST_F(TuningDatabaseFile, ARecordedFloorIsAKeyOfItsOwn) {
+  TuningEntry entry = makeEntry();
+  ASSERT_TRUE(open()->record(entry, error)) << error;
+  entry.key.schatten4 = 0.05;
+  entry.seconds = 0.125;
+  EXPECT_FALSE(open()->find(entry.key, error));
+  ASSERT_TRUE(open()->record(entry, error)) << error;
+  std::optional<TuningEntry> found = open()->find(entry.key, error);
+  ASSERT_TRUE(found) << error;
+  EXPECT_EQ(found->key.request(), "floor 0.01, band 0.7:1.3, schatten4 0.05");
+  EXPECT_EQ(found->seconds, 0.125);
+  EXPECT_EQ(open()->find(makeEntry().key, error)->seconds, 0.25);
+}
+
+TEST(TuningKey, FloorsUnderANorm) {
+  TuningKey key = makeEntry().key;
+  EXPECT_EQ(key.floorUnder(""), 0.01);
+  EXPECT_EQ(key.floorUnder("trace"), 0.01);
+  EXPECT_NEAR(key.floorUnder("schatten4"), 0.01, 1e-6); // what is proven for every matrix
+  EXPECT_LT(key.floorUnder("aol"), 0.003);
+  key.schatten4 = 0.05;
+  EXPECT_EQ(key.floorUnder("schatten4"), 0.05);
+  EXPECT_EQ(key.floorUnder("frobenius"), 0.01);
+}
+
+TEST_F(TuningDatabaseFile, LayersAreFoundByTheirKind) {
+  ASSERT_TRUE(open()->recordLayer({"gpt", "h.*.attn", 8, 32, 0.02, 0.1, 0.1, "2026-01-01T00:00:00Z"}, error)) << error;
+  std::unique_ptr<TuningDatabase> database = open(false);
+  EXPECT_EQ(database->findLayer("gpt", "h.12.attn", 8, 32, error)->floor, 0.02);
+  EXPECT_EQ(database->findLayer("gpt", "h.12.attn", 8, 32, error)->schatten4, 0.1);
+  for (const char *absent : {"h.attn", "x.1.attn"})
+    EXPECT_FALSE(database->findLayer("gpt", absent, 8, 32, error)) << absent;
+  EXPECT_FALSE(database->findLayer("gpt", "h.1.attn", 32, 8, error));
+  EXPECT_FALSE(database->findLayer("bert", "h.1.attn", 8, 32, error));
+  EXPECT_EQ(database->layers(error).size(), 1u);
+  EXPECT_EQ(error, "");
+  EXPECT_EQ(layerKind("h.31.mlp2"), "h.*.mlp*");
+}
+
+TEST_F(TuningDatabaseFile, AFileOfVersionOneKeepsItsEntries) {
+  TuningEntry entry = makeEntry();
+  ASSERT_TRUE(open()->record(entry, error)) << error;
+  runSql("DROP TABLE layers; ALTER TABLE entries DROP COLUMN schatten4; PRAGMA user_version = 1");
+  std::unique_ptr<TuningDatabase> database = open(false);
+  ASSERT_TRUE(database) << error;
+  EXPECT_TRUE(database->find(entry.key, error)) << error;
+  EXPECT_TRUE(database->recordLayer({"gpt", "w", 8, 32, 0.02, 0, 0.1, ""}, error)) << error;
+}
+
 TEST_F(TuningDatabaseFile, AnEntryReplacesTheOneOfItsKey) {
   std::unique_ptr<TuningDatabase> database = open();
   TuningEntry entry = makeEntry();
@@ -141,8 +190,8 @@ TEST_F(TuningDatabaseFile, AnotherProgramsDatabaseIsRefused) {
 
 TEST_F(TuningDatabaseFile, ANewerVersionIsRefused) {
   open();
-  runSql("PRAGMA user_version = 2; PRAGMA journal_mode = DELETE");
-  expectRefused("expected version 1, got 2");
+  runSql("PRAGMA user_version = 3; PRAGMA journal_mode = DELETE");
+  expectRefused("expected version 2, got 3");
 }
 
 TEST_F(TuningDatabaseFile, DamageIsRefused) {

@@ -4,6 +4,7 @@
 
 #include "muon/Compiler/Compiler.h"
 #include "muon/Compiler/Safetensors.h"
+#include "muon/Compiler/TuningDatabase.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/CommandLine.h"
@@ -33,13 +34,14 @@ struct Options {
   cl::opt<double> floor{"floor", cl::desc("with --tuned: smallest singular value served, relative to the Frobenius norm (default 1e-2; with --dtype f32 1e-3)"), cl::cat(category)};
   cl::opt<std::string> band{"band", cl::desc("with --tuned: LOWER:UPPER, where singular values end (default: the preset's own band)"), cl::cat(category)};
   cl::opt<std::string> database{"database", cl::desc("with --tuned: the tuning database (default: $MUON_TUNING_DB, or tuning.sqlite in the cache)"), cl::cat(category)};
+  cl::opt<std::string> model{"model", cl::desc("with --tuned and --shapes-from: every parameter's floor as muon-tune --gradients recorded it under this name"), cl::cat(category)};
   cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> target{"target", cl::desc("cpu (this machine), processors or GPUs (sm_80, ...), comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin"), cl::init("object"), cl::cat(category)};
   cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"), cl::cat(category)};
-  cl::list<int64_t> tile{"tile", cl::CommaSeparated, cl::desc("GPU target: rows, columns, k per step, steps in flight, warps down and across of every product's block"), cl::cat(category)};
+  cl::list<int64_t> tile{"tile", cl::CommaSeparated, cl::desc("every product's block. GPU target: rows, columns, k per step, steps in flight, warps down and across; CPU target: side, elements of k at a time (0: all)"), cl::cat(category)};
   cl::opt<bool> embedBitcode{"embed-bitcode", cl::desc("GPU targets: also keep the kernels' LLVM IR in objects and libraries, for the emulator"), cl::cat(category)};
   cl::opt<std::string> dumpKernels{"dump-kernels", cl::desc("GPU target: write bitcode, PTX, cubin and launch facts of every kernel into this directory"), cl::cat(category)};
   cl::opt<bool> report{"report", cl::desc("also print the report"), cl::cat(category)};
@@ -79,29 +81,34 @@ static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) 
   return llvm::Error::success();
 }
 
-/// Groups the tensors of a file by shape and says what was taken and what was not.
-static llvm::Error addFile(StringRef path, StringRef exclude, Request &request) {
+/// Groups the tensors of a file by shape, with `byKind` by kind of layer too, and says what was taken and what was not.
+static llvm::Error addFile(StringRef path, StringRef exclude, bool byKind, Request &request) {
   std::string error;
   if (!exclude.empty() && !llvm::Regex(exclude).isValid(error))
     return refuse("malformed --exclude '" + exclude + "': " + error);
   auto tensors = readSafetensorsHeader(path);
   if (!tensors)
     return tensors.takeError();
-  llvm::MapVector<std::vector<int64_t>, std::vector<std::string>, std::map<std::vector<int64_t>, unsigned>> byShape;
+  using Key = std::pair<std::vector<int64_t>, std::string>;
+  llvm::MapVector<Key, std::vector<std::string>, std::map<Key, unsigned>> groups;
   for (const TensorInfo &tensor : *tensors) {
     std::string why = whyExcluded(tensor, exclude), shape;
     for (auto [i, size] : llvm::enumerate(tensor.shape))
       shape += (i ? "x" : "") + std::to_string(size);
     llvm::errs() << (why.empty() ? "took " : "left ") << tensor.name << " " << shape << (why.empty() ? "" : ": " + why) << "\n";
     if (why.empty())
-      byShape[tensor.shape].push_back(tensor.name);
+      groups[{tensor.shape, byKind ? layerKind(tensor.name) : ""}].push_back(tensor.name);
   }
-  if (byShape.empty())
+  if (groups.empty())
     return refuse(path + ": expected at least one 2-D weight, found none");
-  for (auto &[shape, names] : byShape) {
+  for (auto &[key, names] : groups) {
     GroupRequest group;
-    group.step.shape = shape;
+    group.step.shape = key.first;
     group.parameters = std::move(names);
+    if (byKind) {
+      group.tuned = request.tuned;
+      group.tuned->layer = key.second;
+    }
     request.groups.push_back(std::move(group));
   }
   return llvm::Error::success();
@@ -121,13 +128,16 @@ static llvm::Error readRestarts(StringRef text, Request &request) {
 static llvm::Error readTuned(const Options &options, Request &request) {
   if (!options.tuned) {
     for (const cl::Option *option : {static_cast<const cl::Option *>(&options.floor), static_cast<const cl::Option *>(&options.band),
-                                     static_cast<const cl::Option *>(&options.database)})
+                                     static_cast<const cl::Option *>(&options.database), static_cast<const cl::Option *>(&options.model)})
       if (option->getNumOccurrences())
         return refuse("--" + option->ArgStr + " needs --tuned");
     return llvm::Error::success();
   }
   TuningQuery &query = request.tuned.emplace();
   query.database = options.database;
+  query.model = options.model;
+  if (!query.model.empty() && options.shapesFrom.empty())
+    return refuse("--model needs --shapes-from: floors are found by the parameters' names");
   if (options.floor.getNumOccurrences())
     query.floor = options.floor;
   if (!options.band.getNumOccurrences())
@@ -160,7 +170,7 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
     if (llvm::Error error = addShape(shape, request, serial))
       return error;
   if (!options.shapesFrom.empty())
-    if (llvm::Error error = addFile(options.shapesFrom, options.exclude, request))
+    if (llvm::Error error = addFile(options.shapesFrom, options.exclude, !options.model.empty(), request))
       return error;
   for (GroupRequest &group : request.groups) {
     group.step.preset = options.preset;

@@ -11,7 +11,7 @@ import sys
 
 def plain_options(words):
     """{flag: value} where every word is `--flag value` or `--flag=value`, each flag once; None for anything else."""
-    known = {"--shape", "--dtype", "--target", "--floor", "--band", "--like", "--database"}
+    known = {"--shape", "--dtype", "--target", "--floor", "--band", "--like", "--norms", "--database"}
     options, words = {}, list(words)
     while words:
         flag, equals, value = words.pop(0).partition("=")
@@ -28,10 +28,12 @@ def default_floor(dtype):
     return 1e-3 if dtype == "f32" else 1e-2
 
 
-def words_of(like, band, floor, error=None):
+def words_of(like, band, floor, error=None, norms=None, schatten4=0.0):
     """The request in canonical words: what an entry is `asked` for. band: (lower, upper), wins over like."""
     what = f"band {band[0]:g}:{band[1]:g}" if band else f"like {like}"
-    return f"{what}, floor {floor:g}" + ("" if error is None else f", error {error:g}")
+    said = {"error": error, "norms": norms, "schatten4": schatten4}
+    return f"{what}, floor {floor:g}" + "".join(f", {name} {value if name == 'norms' else format(value, 'g')}"
+                                                 for name, value in said.items() if value)
 
 
 def parse_shape(text):
@@ -72,7 +74,7 @@ def known_answer(words):
         dtype = options.get("--dtype", "auto")
         floor = float(options.get("--floor", default_floor(dtype)))
         band = parse_band(options["--band"]) if "--band" in options else None
-        asked = words_of(options.get("--like", "keller"), band, floor)
+        asked = words_of(options.get("--like", "keller"), band, floor, norms=options.get("--norms"))
         if not os.path.exists(path):
             return None
         return tuning.open_database(path).find_asked(key_of(tuning, shape, dtype, options.get("--target", "cpu")), asked)

@@ -33,6 +33,8 @@ class Candidate:
     predicted: tuple  # band of the table on [floor, 1]
     emulated: float  # relative error over the zoo, by emulation
     norm: str = "frobenius"
+    floor: float = 0.0  # where the table begins: the request's, under this norm
+    tile: tuple = ()  # of every product's block; empty: the compiler's
     error: float = math.nan  # the compiled program's
     spectrum: str = ""
     measured: tuple = (math.nan, math.nan)
@@ -50,14 +52,22 @@ class Candidate:
             plan["restarts"] = self.restarts
         if self.norm != "frobenius":
             plan["norm"] = self.norm
+        if self.tile:
+            plan["tile"] = list(self.tile)
         return plan
 
-    def words(self):
+    def form_words(self):
         """Form and restarts as people write them: standard, gram, gram 3+2."""
         if self.form == "standard" or not self.restarts:
             return self.form
         ends = [0, *self.restarts, len(self.rows)]
         return f"gram {'+'.join(str(b - a) for a, b in zip(ends, ends[1:]))}"
+
+    def words(self):
+        """What distinguishes it beside its table: standard; gram 3+2, norm trace, tile 256x512."""
+        norm = "" if self.norm == "frobenius" else f", norm {self.norm}"
+        tile = f", tile {self.tile[0]}x{self.tile[1] or 'k'}" if self.tile else ""
+        return self.form_words() + norm + tile
 
     def facts(self):
         """For the database: JSON values."""
@@ -77,6 +87,12 @@ class Problem:
     band: tuple
     preset: str
     own_rows: list  # the preset's table
+    norm: str = "frobenius"
+    floors: dict = dataclasses.field(default_factory=dict)  # norm: where a table with it has to begin
+
+    def under(self, norm):
+        """The same request as tables with this norm see it."""
+        return dataclasses.replace(self, floor=self.floors.get(norm, self.floor), norm=norm)
 
     @property
     def sides(self):
@@ -179,7 +195,7 @@ def propose(problem, operands, tables, limit, bar):
     def examine(table):
         name, rows = table
         found = [Candidate(name, rows, form, restarts, operands, count(problem, rows, form, restarts),
-                           tuning.compute_band(rows, problem.floor), error)
+                           tuning.compute_band(rows, problem.floor), error, problem.norm, problem.floor)
                  for form, restarts, error in forms(problem, rows, operands, limit)]
         bar()
         return found

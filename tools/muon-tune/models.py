@@ -5,6 +5,7 @@ import math
 import candidates as proposing
 from muonc import _tuning as tuning
 from outcome import describe
+from variants import has_own_tables
 
 # Matrix rates by operand type in flop/s and memory in byte/s: data sheets of A100 and H100, dense, and a core pair of a server
 # processor. Only ratios matter: the model ranks.
@@ -26,24 +27,25 @@ def rates(target):
     return RATES["cpu"]
 
 
-def seconds(problem, rows, form, restarts, operands, figures):
+def seconds(problem, candidate, figures):
     """Flops at the product rate plus every product's operands and result once through memory."""
     short, long = problem.sides
-    word = 4 if operands == "f32" else 2
-    products = proposing.count(problem, rows, form, restarts)
+    word = 4 if candidate.operands == "f32" else 2
+    products = candidate.flops
     # A product of an n x n with an n x m matrix moves n^2 + 2nm words for 2 n^2 m flops.
     moved = word * products * (short + 2 * long) / (2 * short * long)
-    return products / figures[operands] + moved / figures["bytes"]
+    if candidate.norm != "frobenius":
+        moved += 3 * 4 * short * short  # R in f32: written, summed up, scaled
+    return products / figures[candidate.operands] + moved / figures["bytes"]
 
 
 def own_program(problem, operands):
-    """The preset's table in the cheapest form that rounds no worse than the standard one."""
+    """The preset's table in the form that the compiler chooses for it."""
     rows = problem.own_rows
-    limit = max(proposing.EQUAL_ERROR * tuning.emulate(rows, "standard", [], operands)["error"], proposing.F32_BAR)
-    form, restarts, emulated = min(proposing.forms(problem, rows, operands, limit),
-                                   key=lambda found: proposing.count(problem, rows, *found[:2]))
+    form, restarts = tuning.choose_form(rows, operands, *problem.sides)
+    emulated = tuning.emulate(rows, form, restarts, operands)["error"]
     return proposing.Candidate(f"preset {problem.preset}", rows, form, restarts, operands, proposing.count(problem, rows, form, restarts),
-                               tuning.compute_band(rows, problem.floor), emulated)
+                               tuning.compute_band(rows, problem.floor), emulated, floor=problem.floor)
 
 
 def tune(options, problem, by_hand, refused):
@@ -56,14 +58,18 @@ def tune(options, problem, by_hand, refused):
         baselines.append(baseline)
         limit = proposing.error_limit(problem, baseline, options.error)
         flops = baseline.flops if options.band is None else math.inf
-        tables = [*proposing.proposals(problem, operands, flops, limit, options.candidates), *by_hand]
-        found += proposing.propose(problem, operands, tables, limit, lambda: None)
+        for norm in problem.floors:
+            if norm != "frobenius" and not has_own_tables(problem, norm):
+                continue  # the model knows no difference
+            tables = proposing.proposals(problem.under(norm), operands, flops, limit, options.candidates)
+            found += proposing.propose(problem.under(norm), operands, tables, limit, lambda: None)
+        found += proposing.propose(problem, operands, by_hand, limit, lambda: None)
     for candidate in [*baselines, *found]:
-        candidate.seconds = seconds(problem, candidate.rows, candidate.form, candidate.restarts, candidate.operands, figures)
+        candidate.seconds = seconds(problem, candidate, figures)
         candidate.verdict = "modelled"
     baseline = min(baselines, key=lambda c: c.seconds)
     everyone = sorted([*baselines, *proposing.rank(found, options.candidates)], key=lambda c: (c.seconds, c.emulated))
-    winner = next((c for c in everyone if not tuning.check_band(c.rows, *problem.band, problem.floor)), None)
+    winner = next((c for c in everyone if not tuning.check_band(c.rows, *problem.band, c.floor) and c.norm != "aol"), None)
     if winner is not None and not math.isfinite(winner.emulated):
         winner = None
     text = describe(problem, everyone, winner, baseline, refused, options)

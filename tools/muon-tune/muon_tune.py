@@ -32,6 +32,9 @@ def parser_of_tuning():
     parser.add_argument("--like", help="at least as good as this preset: its own band at the floor (default keller)")
     parser.add_argument("--error", type=float,
                         help="largest relative error to float64 (default: not above the preset's in the same operand type)")
+    parser.add_argument("--norms", help="normalisers of the candidates, comma-separated, of frobenius, trace, schatten4, aol (default frobenius; "
+                        "with --gradients schatten4 too, and trace where the recorded norms allow it)")
+    parser.add_argument("--model", help="with --gradients: the name under which the layers' floors are kept (default: the recordings' own)")
     parser.add_argument("--table", action="append", default=[],
                         help="a further candidate: NAME, NAME:STEPS, or rows as JSON (or a file of them)")
     parser.add_argument("--candidates", type=int, default=10, help="how many are compiled, verified and timed (default 10)")
@@ -84,7 +87,7 @@ def open_for_writing(path):
         fail(str(error))
 
 
-def entry_of(options, shape, outcome, asked):
+def entry_of(options, shape, outcome, asked, schatten4):
     """What is recorded."""
     from muonc import _tuning as tuning
 
@@ -92,7 +95,7 @@ def entry_of(options, shape, outcome, asked):
     problem = outcome["problem"]
     return {
         **answer.key_of(tuning, shape, options.dtype, options.target),
-        "floor": problem.floor, "lower": problem.band[0], "upper": problem.band[1],
+        "floor": problem.floor, "lower": problem.band[0], "upper": problem.band[1], "schatten4": schatten4,
         "asked": asked,
         "plan": json.dumps(winner.plan()),
         "facts": json.dumps({"baseline": outcome["baseline"].facts(), "candidates": [c.facts() for c in outcome["candidates"]]}),
@@ -103,12 +106,13 @@ def entry_of(options, shape, outcome, asked):
     }
 
 
-def tune_shape(options, database, shape, floor, band, recorded=()):
-    """Answers from the database, or tunes, records and prints."""
+def tune_shape(options, database, shape, floor, band, recording=None):
+    """Answers from the database, or tunes, records and prints. recording: of the layers that are tuned for (recorded.py)."""
     from muonc import _tuning as tuning
 
     like = options.like or "keller"
-    asked = answer.words_of(like, band, floor, options.error)
+    schatten4 = recording.schatten4 if recording else 0.0
+    asked = answer.words_of(like, band, floor, options.error, options.norms, schatten4)
     if not options.again and not options.table:
         entry = database.find_asked(answer.key_of(tuning, shape, options.dtype, options.target), asked)
         if entry is not None:
@@ -117,16 +121,29 @@ def tune_shape(options, database, shape, floor, band, recorded=()):
     import tuner
 
     try:
-        outcome = tuner.tune(options, shape, like, floor, band, tables_by_hand(options.table), recorded)
+        norms = recording.norms if recording else norms_asked(options) or ["frobenius"]
+        outcome = tuner.tune(options, shape, like, floor, band, tables_by_hand(options.table), norms, recording)
     except ValueError as error:
         fail(str(error))
     print(outcome["text"])
     if outcome["winner"] is None:
         fail(f"no candidate for {shape[0]}x{shape[1]} is verified; nothing was recorded")
-    entry = entry_of(options, shape, outcome, asked)
+    entry = entry_of(options, shape, outcome, asked, schatten4)
     database.record(entry)
     print(f"Recorded in {options.database}.", flush=True)
     return entry
+
+
+NORMS = ("frobenius", "trace", "schatten4", "aol")
+
+
+def norms_asked(options):
+    """The list of --norms; empty without."""
+    asked = options.norms.split(",") if options.norms else []
+    unknown = [norm for norm in asked if norm not in NORMS]
+    if unknown or len(set(asked)) < len(asked):
+        fail(f"expected --norms to be some of {','.join(NORMS)}, got {options.norms}")
+    return asked
 
 
 def run_tuning(words):
@@ -139,6 +156,9 @@ def run_tuning(words):
         fail(f"expected 0 < --floor < 1, got {options.floor:g}")
     if not 0 <= options.quantile < 1:
         fail(f"expected 0 <= --quantile < 1, got {options.quantile:g}")
+    if options.model and not options.gradients:
+        fail("--model needs --gradients")
+    norms_asked(options)
     band = checked(answer.parse_band, options.band) if options.band else None
     shapes = [checked(answer.parse_shape, text) for text in options.shape]
 
@@ -152,7 +172,7 @@ def run_tuning(words):
         if options.gradients:
             import recorded
 
-            return recorded.tune_recorded(options, database, shapes, band, tune_shape)
+            return recorded.tune_recorded(options, database, shapes, band, norms_asked(options), tune_shape)
         floor = options.floor if options.floor is not None else answer.default_floor(options.dtype)
         for shape in shapes:
             tune_shape(options, database, shape, floor, band)
@@ -171,12 +191,13 @@ def run_database(action, words):
     try:
         if action == "import":
             return import_entries(tuning.open_database(path, create=True), options.file)
-        entries = tuning.open_database(path).entries()
+        opened = tuning.open_database(path)
+        entries, layers = opened.entries(), opened.layers()
     except OSError as error:
         fail(str(error))
     if action == "export":
         with open(options.file, "w") as file:
-            json.dump({"application": "muon-tune", "version": 1, "entries": entries}, file, indent=1)
+            json.dump({"application": "muon-tune", "version": 1, "entries": entries, "layers": layers}, file, indent=1)
         print(f"{len(entries)} entries written to {options.file}.")
         return
     for entry in entries:
@@ -186,6 +207,10 @@ def run_database(action, words):
         print(f"{entry['rows']}x{entry['columns']}  {entry['asked']}, dtype {entry['dtype']}: degrees {degrees}, "
               f"{plan['form']}, {plan['operands']}, {entry['seconds'] * 1e3:.4g} ms {kind}  "
               f"({entry['device']}, {entry['compiler']}, {entry['made']})")
+    for layer in layers:
+        schatten4 = f", schatten4 {layer['schatten4']:g}" if layer["schatten4"] else ""
+        print(f"model {layer['model']}: {layer['layer']}  {layer['rows']}x{layer['columns']}: floor {layer['floor']:g}{schatten4}, "
+              f"quantile {layer['quantile']:g} ({layer['made']})")
 
 
 def import_entries(database, path):
@@ -198,8 +223,9 @@ def import_entries(database, path):
         if content["application"] != "muon-tune" or content["version"] != 1:
             raise ValueError("expected application muon-tune, version 1")
         for index, entry in enumerate(content["entries"]):
-            outside = tuning.check_band(json.loads(entry["plan"])["table"], entry["lower"], entry["upper"], entry["floor"],
-                                        f"entry {index + 1}")
+            plan = json.loads(entry["plan"])
+            floor = tuning.floor_under(entry, plan.get("norm", ""))
+            outside = tuning.check_band(plan["table"], entry["lower"], entry["upper"], floor, f"entry {index + 1}")
             if outside:
                 raise ValueError(outside)
     except OSError as error:
@@ -208,6 +234,8 @@ def import_entries(database, path):
         fail(f"{path} is not an export of muon-tune: {type(error).__name__}: {error}")
     for entry in content["entries"]:
         database.record(entry)
+    for layer in content.get("layers", []):
+        database.record_layer(layer)
     print(f"{len(content['entries'])} entries added.")
 
 

@@ -5,11 +5,24 @@ import math
 from muonc import _tuning as tuning
 
 
+def about(norm, problem):
+    """What a reader has to know of a norm's candidates."""
+    floor = problem.floors[norm]
+    if norm == "trace":
+        return "read off the first Gram matrix; finite for gradients of a norm below 2^63"
+    if norm == "schatten4" and floor > 1.01 * problem.floor:
+        return f"the recorded singular values begin at {floor:g} of it, where Frobenius has {problem.floor:g}"
+    if norm == "schatten4":
+        return f"begins at {floor:.6g} for every matrix: nothing is gained over {problem.floor:g} without recorded spectra"
+    return f"begins at {floor:.3g} for every matrix; O is that of D G" if norm == "aol" else ""
+
+
 def describe(problem, everyone, winner, baseline, notes, options):
     """The printed table, and notes below it."""
     lines = [f"{problem.shape[0]}x{problem.shape[1]}, dtype {options.dtype}, floor {problem.floor:g}, "
              f"band {problem.band[0]:.4g}:{problem.band[1]:.4g}, "
              f"preset {problem.preset}, target {options.target}, {tuning.device(options.target)}"]
+    lines += [f"norm {norm}: {said}" for norm, said in ((norm, about(norm, problem)) for norm in problem.floors) if said]
     heads = ("candidate", "operands", "form", "ms", "Gflop", "predicted band", "measured band", "error", "verdict")
     rows = [heads]
     for c in everyone:

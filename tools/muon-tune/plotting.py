@@ -48,8 +48,9 @@ def draw_curves(axes, entry, candidates):
     for candidate in candidates:
         low, high = candidate["predicted"]
         dashed = candidate["name"].startswith("preset")
+        norm = "" if candidate["norm"] == "frobenius" else f", over its {candidate['norm']} norm"
         axes.plot(sigma, evaluate(candidate["rows"], sigma), "--" if dashed else "-", linewidth=1.2,
-                  label=f"{candidate['name']}: {low:.3f} to {high:.3f}")
+                  label=f"{candidate['name']}: {low:.3f} to {high:.3f}{norm}")
     axes.set(xscale="log", xlabel="singular value / Frobenius norm", ylabel="singular value of the result",
              title=f"{entry['rows']}x{entry['columns']}: [{entry['floor']:g}, 1] under each table")
     axes.legend(fontsize=6)

@@ -109,23 +109,27 @@ class Judge:
             spectra[f"recorded {index + 1}"] = normalised(resampled(values, min(shape)))
         self.inputs = {name: (values, self.basis.assemble(NORM * values)) for name, values in spectra.items()}
 
-    def judge(self, orthogonalize, rows, safety=1.0, norm="frobenius"):
+    def judge(self, orthogonalize, rows, norm="frobenius", floor=None):
         """{"error", "spectrum", "lower", "upper"} of a function from a matrix to its orthogonalised float32 matrix.
 
         error: largest |O - p(X)|_F / |p(X)|_F over the spectra, p(X) in float64 of X with norm 1. lower: smallest u_i^T O v_i over the
-        singular values not below the floor; upper: largest singular value of O.
+        singular values that are not below the floor, under schatten4 `floor` times that norm; upper: largest singular value of O.
+
+        aol scales rows, so O belongs to another matrix and there is no p(X): error is then the part of O that is off the directions
+        u_i v_i^T, which would be 0 for any function of X's singular values.
         """
         worst = {"error": 0.0, "spectrum": "", "lower": np.inf, "upper": 0.0}
         for name, (values, matrix) in self.inputs.items():
             result = orthogonalize(matrix)
             if not np.isfinite(result).all():
                 return {"error": np.inf, "spectrum": name, "lower": -np.inf, "upper": np.inf}
-            expected = evaluate(rows, values / (safety * normaliser(norm, values)))
+            scaled = values / normaliser(norm, values)
             projected = self.basis.project(result)
             gains = np.diagonal(projected).astype(np.float64)
+            expected = gains.copy() if norm == "aol" else evaluate(rows, scaled)
             worst["upper"] = max(worst["upper"], largest_singular(projected, self.generator))
-            served = values >= self.floor
-            worst["lower"] = min(worst["lower"], float(gains[served].min()))
+            served = scaled >= (floor if norm == "schatten4" else self.floor)
+            worst["lower"] = min(worst["lower"], float(gains[served].min(initial=np.inf)))
             projected[np.arange(len(gains)), np.arange(len(gains))] -= expected.astype(np.float32)
             error = float(np.linalg.norm(projected.astype(np.float64)) / np.linalg.norm(expected))
             if error > worst["error"]:

@@ -25,6 +25,8 @@ struct TuningQuery {
   std::optional<Band> band;
   /// Empty: tuningDatabasePath().
   std::string database;
+  /// The floor is the one that `muon-tune --gradients` recorded for this model's `layer`: a parameter's name or its kind (layerKind).
+  std::string model, layer;
 };
 
 /// Parameters of one step function.
@@ -49,7 +51,7 @@ struct Request {
   std::optional<std::vector<int64_t>> restarts;
   /// propagate, or skip: a matrix whose gradient is not finite keeps its weight and states, and its status says so.
   std::string nonfinite = "propagate";
-  /// GPU targets: the block of every product (the six numbers of muon.kernel's tile) instead of the modelled choice.
+  /// For every group that has none of its own (StepOptions).
   std::vector<int64_t> tile;
   /// GPU targets: objects and libraries also hold the LLVM IR of the kernels, for the emulator.
   bool embedBitcode = false;

@@ -24,7 +24,7 @@ struct sqlite3;
 namespace muon {
 
 inline constexpr int kTuningApplication = 0x6d756f6e; // "muon"
-inline constexpr int kTuningVersion = 1;
+inline constexpr int kTuningVersion = 2; // 1: without layers
 inline constexpr int kTuningPatience = 10'000; // milliseconds
 
 /// What one matrix shape was tuned for: the key of an entry.
@@ -39,8 +39,13 @@ struct TuningKey {
   Band band{0, 0};
   /// tuningCompiler() of the compiler that made the programs.
   std::string compiler;
+  /// Recorded: singular values of at least floor |X|_F are at least this many Schatten-4 norms. 0: not known.
+  double schatten4 = 0;
 
-  /// "floor 0.01, band 0.6816:1.134": six digits, which is what two requests are compared by.
+  /// Where the singular values that are served begin after `norm` (an option of the step function, empty: frobenius): the floor
+  /// that a table with it has to be made for.
+  double floorUnder(const std::string &norm) const;
+  /// "floor 0.01, band 0.6816:1.134": six digits, which is what two requests are compared by. With a recorded floor: ", schatten4 0.06".
   std::string request() const;
   /// All of it in words, for messages.
   std::string describe() const;
@@ -63,6 +68,22 @@ struct TuningEntry {
   bool modelled = false;
 };
 
+/// What was recorded of the layers of one kind in a model: their floors.
+struct TuningLayer {
+  std::string model;
+  /// layerKind of its parameters' names.
+  std::string layer;
+  int64_t rows = 0, columns = 0;
+  /// As in TuningKey.
+  double floor = 0, schatten4 = 0;
+  /// The share of recorded singular values below the floor.
+  double quantile = 0;
+  std::string made;
+};
+
+/// Layers of one kind differ in their numbers only: h.3.attn.w is h.*.attn.w.
+std::string layerKind(const std::string &name);
+
 /// An open file. Not shared between threads; any number of processes may have it open.
 class TuningDatabase {
 public:
@@ -80,6 +101,10 @@ public:
   bool record(const TuningEntry &entry, std::string &error);
   /// All entries, in the order of their keys.
   std::vector<TuningEntry> entries(std::string &error);
+  /// By the kind of a parameter's name.
+  std::optional<TuningLayer> findLayer(const std::string &model, const std::string &name, int64_t rows, int64_t columns, std::string &error);
+  bool recordLayer(const TuningLayer &layer, std::string &error);
+  std::vector<TuningLayer> layers(std::string &error);
 
 private:
   TuningDatabase(sqlite3 *handle, std::string path) : handle(handle), path(std::move(path)) {}

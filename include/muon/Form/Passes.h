@@ -3,6 +3,7 @@
 #define MUON_FORM_PASSES_H
 
 #include "muon/IR/Muon.h"
+#include "muon/Polynomial/ChooseForm.h"
 
 #include "mlir/Pass/Pass.h"
 
@@ -11,12 +12,7 @@ namespace muon {
 /// Smallest normalised singular value that bands are reported for.
 inline constexpr double defaultFloor = 1e-3;
 
-struct FormOptions {
-  /// Largest relative error of an f32 gram form over the spectrum zoo.
-  double gramBound = 2e-4;
-  /// Flops that take as long as one byte read or written: the balance of the target.
-  double flopsPerByte = 8;
-};
+using FormOptions = FormWeights;
 
 /// Step functions to the closed op list: choose, expand, clean up, check.
 void buildFormPipeline(mlir::OpPassManager &manager, const FormOptions &options);

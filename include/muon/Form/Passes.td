@@ -31,8 +31,8 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     (Keller's table in f32: standard 2.0e-5, one restart 1.9e-5, no restart 6.2e-4 on the spectrum nearest to rank one).
   }];
   let options = [
-    Option<"gramBound", "gram-bound", "double", "2e-4", "Largest relative error of an f32 gram form over the spectrum zoo">,
-    Option<"flopsPerByte", "flops-per-byte", "double", "8", "Flops that take as long as one byte read or written">
+    Option<"gramBound", "gram-bound", "double", "::muon::FormWeights().gramBound", "Largest relative error of an f32 gram form over the spectrum zoo">,
+    Option<"flopsPerByte", "flops-per-byte", "double", "::muon::FormWeights().flopsPerByte", "Flops that take as long as one byte read or written">
   ];
 }
 

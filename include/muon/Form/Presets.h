@@ -94,6 +94,9 @@ struct StepOptions {
   /// standard or gram, and before which rows R is rebuilt; absent: chosen by muon-choose-form.
   std::optional<std::string> form;
   std::optional<std::vector<int64_t>> restarts;
+  /// The block of every product instead of the compiler's choice. GPUs: the six numbers of muon.kernel's tile. CPUs: its side, and how
+  /// many elements of k it takes at a time (0: all). Empty: chosen by Plan.
+  std::vector<int64_t> tile;
 };
 
 /// Adds the step function `name` to `module`. Arguments: weight, gradient, states ("momentum", then

@@ -83,7 +83,11 @@ public:
   Space spaceOf(const Axes &axes, size_t rank) const;
   int64_t tileRows(const Draft &draft) const;
   int64_t numTiles(const Draft &draft) const;
+  /// muon.tile of the step function: the block of every product as the request has it; null: chosen here.
+  mlir::DenseI64ArrayAttr askedTile() const;
+  /// On a CPU: the side of a product's block, and how much of k it takes at a time.
   int64_t blockSize(const Draft &draft) const;
+  int64_t blockDepth(int64_t depth) const;
   /// On a GPU: the block of a product; whether a sweep's tile is whole rows (else a run of chunks) and how many; the rows and
   /// columns a sweep covers, those of the padding among them where it writes a padded matrix.
   gpu::ProductTile productTile(const Draft &draft) const;

@@ -1,0 +1,44 @@
+//===- ChooseForm.h - Standard or gram, and where R is rebuilt ------------*- C++ -*-===//
+//
+// The compiler's choice for one table, operand type and shape, and what it is made by. Numbers only:
+// the pass muon-choose-form and the tuner's model ask here.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MUON_POLYNOMIAL_CHOOSE_FORM_H
+#define MUON_POLYNOMIAL_CHOOSE_FORM_H
+
+#include "muon/Polynomial/Emulate.h"
+
+namespace muon {
+
+struct FormWeights {
+  /// Largest relative error of an f32 gram form over the spectrum zoo.
+  double gramBound = 2e-4;
+  /// Flops that take as long as one byte read or written.
+  double flopsPerByte = 8;
+};
+
+/// What is known before the choice. 1 <= shortSide <= longSide.
+struct FormProblem {
+  Table table;
+  OperandType type = OperandType::f32;
+  double shortSide = 1, longSide = 1;
+};
+
+/// Bytes that the products of one matrix read and write, operands and f32 or narrowed results.
+double countBytes(const FormProblem &problem, const FormChoice &choice);
+
+/// Flops of the products plus flopsPerByte times their bytes.
+double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights weights = {});
+
+/// The gram form with the fewest restarts that keep the bound (searchRestarts); where there are
+/// none, a restart before every row: as accurate as the standard form, and as costly.
+FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights = {});
+
+/// The cheaper of the standard form and of the gram form with the fewest restarts that keep the
+/// bound; standard where there are none.
+FormChoice chooseForm(const FormProblem &problem, FormWeights weights = {});
+
+} // namespace muon
+
+#endif // MUON_POLYNOMIAL_CHOOSE_FORM_H

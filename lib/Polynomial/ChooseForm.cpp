@@ -1,0 +1,62 @@
+//===- ChooseForm.cpp -----------------------------------------------------===//
+
+#include "muon/Polynomial/ChooseForm.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace muon {
+namespace {
+
+std::optional<std::vector<int>> restartsWithin(const FormProblem &problem, double bound) {
+  return searchRestarts(problem.table, problem.type, bound);
+}
+
+} // namespace
+
+double countBytes(const FormProblem &problem, const FormChoice &choice) {
+  double word = problem.type == OperandType::f32 ? 4 : 2;
+  double square = problem.shortSide * problem.shortSide * word;
+  double wide = problem.shortSide * problem.longSide * word;
+  double gram = wide + square, symmetric = 3 * square, apply = square + 2 * wide;
+  double bytes = 0;
+  int steps = problem.table.steps();
+  bool fresh = true;
+  for (int step = 0; step < steps; ++step) {
+    bool last = choice.form == FormChoice::standard || step + 1 == steps ||
+                std::count(choice.restarts.begin(), choice.restarts.end(), step + 1);
+    bytes += evaluationProducts(problem.table.rows[step].degree()) * symmetric;
+    bytes += fresh ? gram : symmetric;
+    bytes += last ? apply : 2 * symmetric;
+    fresh = last;
+  }
+  return bytes;
+}
+
+double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights weights) {
+  return countProducts(problem.table, choice, problem.shortSide, problem.longSide) +
+         weights.flopsPerByte * countBytes(problem, choice);
+}
+
+FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights) {
+  if (std::optional<std::vector<int>> restarts = restartsWithin(problem, weights.gramBound))
+    return {FormChoice::gram, *restarts};
+  std::vector<int> all(problem.table.steps() - 1);
+  std::iota(all.begin(), all.end(), 1);
+  return {FormChoice::gram, all};
+}
+
+FormChoice chooseForm(const FormProblem &problem, FormWeights weights) {
+  // The search costs more than all the rest: none where even one block is no gain.
+  FormChoice standard, oneBlock{FormChoice::gram, {}};
+  double least = costOf(problem, standard, weights);
+  if (costOf(problem, oneBlock, weights) >= least)
+    return standard;
+  std::optional<std::vector<int>> restarts = restartsWithin(problem, weights.gramBound);
+  if (!restarts)
+    return standard;
+  FormChoice gram{FormChoice::gram, *restarts};
+  return costOf(problem, gram, weights) < least ? gram : standard;
+}
+
+} // namespace muon

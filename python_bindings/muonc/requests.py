@@ -1,0 +1,74 @@
+"""From param groups to the compiler's request (include/muon-c/Compiler.h)."""
+
+import json
+
+from . import tensors
+
+KELLER = (3.4445, -4.7750, 2.0315)
+
+
+def build(optimizer, slots, names):
+    """The compiler's request for these slots: parameters that differ in nothing share a group."""
+    settings = optimizer._settings
+    sets = {id(group): f"group{index}" for index, group in enumerate(optimizer.param_groups)}
+    groups = {}
+    for slot, name in zip(slots, names):
+        preset, shape, weight, gradient, momentum = key = slot.key()
+        entry = groups.setdefault((key, id(slot.group), json.dumps(slot.tuned)), {
+            "shape": list(shape),
+            "parameters": [],
+            "set": sets[id(slot.group)],
+            "preset": preset,
+            "dtypes": {
+                "weight": tensors.dtype_name(weight),
+                "gradient": tensors.dtype_name(gradient),
+                "momentum": tensors.dtype_name(momentum),
+            },
+            "options": options_of(slot.group, preset == "rms"),
+            **({"tuned": slot.tuned} if slot.tuned else {}),
+        })
+        entry["parameters"].append(name)
+    request = {"name": "muon_step", "groups": list(groups.values())}
+    for key in ("dtype", "form", "restarts", "nonfinite"):
+        if settings[key] is not None:
+            request[key] = settings[key]
+    return request
+
+
+def options_of(group, is_vector):
+    """The step function's options of a param group, in the compiler's words; vectors have no products."""
+    defaults = {"nesterov": True, "ns_coefficients": KELLER, "eps": 1e-7, "ns_steps": 5, "adjust_lr_fn": None}
+    asked = {key for key, value in defaults.items() if not _same(group[key], value)}
+    options = {}
+    if "nesterov" in asked:
+        options["nesterov"] = bool(group["nesterov"])
+    if "eps" in asked:
+        options["eps"] = float(group["eps"])
+    if "adjust_lr_fn" in asked:
+        options["adjust_lr"] = group["adjust_lr_fn"]
+    if asked & {"ns_coefficients", "ns_steps"}:
+        # One row for every step, as torch means it: a table and its number of steps are one thing.
+        options["table"] = [[float(value) for value in group["ns_coefficients"]]]
+        options["steps"] = group["ns_steps"]
+    options.update(group["options"] or {})
+    if is_vector:
+        of_matrices = ("table", "steps", "eps", "eps_form", "safety", "damping")
+        options = {key: value for key, value in options.items() if key not in of_matrices}
+    return options
+
+
+def _same(left, right):
+    return tuple(left) == right if isinstance(right, tuple) else left == right
+
+
+def tuned_of(group, index):
+    """The request's "tuned" of one parameter; with a model, its layer is the kind of the parameter's name. ValueError where it has none."""
+    tuned = group["tuned"]
+    if not isinstance(tuned, dict) or "model" not in tuned:
+        return tuned
+    names = group.get("param_names")
+    if not names:
+        raise ValueError("Muon: tuned for a model needs named parameters, as in Muon(model.named_parameters(), ...)")
+    from . import _tuning
+
+    return {**tuned, "layer": _tuning.layer_kind(names[index])}

@@ -1,0 +1,86 @@
+"""What torch tensors and settings of a param group a program can take, and tensors as `Program.bind` takes them."""
+
+import json
+
+import torch
+
+from . import program as programs
+
+DTYPES = {torch.float32: programs.F32, torch.bfloat16: programs.BF16}
+
+
+def check_group(group):
+    """ValueError with torch's own line for a setting out of range."""
+    lr, steps, function = group["lr"], group["ns_steps"], group["adjust_lr_fn"]
+    if isinstance(lr, torch.Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if not lr >= 0.0:
+        raise ValueError(f"Learning rate should be >= 0 but is: {lr}")
+    if not group["momentum"] >= 0.0:
+        raise ValueError(f"momentum should be >= 0 but is: {group['momentum']}")
+    if not group["weight_decay"] >= 0.0:
+        raise ValueError(f"weight decay should be >= 0 but is: {group['weight_decay']}")
+    if function is not None and function not in ("original", "match_rms_adamw"):
+        raise ValueError(f"Adjust learning rate function {function} is not supported")
+    if steps >= 100:
+        raise ValueError("Number of steps must be less than 100 for computational efficiency")
+    if len(group["ns_coefficients"]) != 3:
+        raise ValueError("Coefficients must be a tuple of exactly 3 values")
+    if not isinstance(group["tuned"], (bool, dict)):
+        raise ValueError(f"tuned should be True, False or a dict but is: {group['tuned']}")
+    for name in ("options", "tuned"):
+        try:
+            json.dumps(group[name])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} should be a dict of JSON values: {error}") from None
+
+
+def check_choice(name, value, known):
+    if value not in known:
+        raise ValueError(f"{name} should be one of {', '.join(known)} but is: {value}")
+
+
+def check_parameter(group, index, parameter):
+    """Refuses what no program can take, in one line that names the parameter."""
+    names = group.get("param_names")
+    what = f"parameter {names[index] if names else index} {tuple(parameter.shape)}"
+    gradient = parameter.grad
+    if parameter.is_complex():
+        raise RuntimeError("Muon does not support complex parameters")
+    if gradient is not None and gradient.is_sparse:
+        raise RuntimeError("Muon does not support sparse gradients")
+    for role, tensor in (("", parameter), ("the gradient of ", gradient)):
+        if tensor is None:
+            continue
+        if tensor.device.type not in ("cpu", "cuda") or tensor.device != parameter.device:
+            expected = "the CPU or a CUDA device" if tensor is parameter else f"{parameter.device}, like the parameter"
+            raise ValueError(f"Muon: {role}{what} is on {tensor.device}; expected {expected}")
+        if tensor.dtype not in DTYPES:
+            raise ValueError(f"Muon: {role}{what} is {tensor.dtype}; expected torch.float32 or torch.bfloat16")
+    if parameter.layout is not torch.strided or not has_unit_stride(parameter) or parameter.is_neg():
+        raise ValueError(f"Muon: {what} has strides {parameter.stride()}; expected 1 in one of its last two dimensions")
+
+
+def has_unit_stride(tensor):
+    """Whether one of the last two dimensions can be walked element by element, as a program needs it.
+
+    Dense tensors of more dimensions pass too: what is not a matrix is stepped as one vector.
+    """
+    if tensor.ndim > 2 and is_dense(tensor):
+        return True
+    return any(size == 1 or stride == 1 for size, stride in zip(tensor.shape[-2:], tensor.stride()[-2:]))
+
+
+def is_dense(tensor):
+    """Whether the elements lie without gaps, in whatever order."""
+    return sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride())) + 1 == tensor.numel()
+
+
+def array(tensor, flat=False):
+    if flat:
+        return tensor.data_ptr(), DTYPES[tensor.dtype], (tensor.numel(),), (1,)
+    return tensor.data_ptr(), DTYPES[tensor.dtype], tuple(tensor.shape), tensor.stride()
+
+
+def dtype_name(dtype):
+    return programs.DTYPE_NAMES[DTYPES[dtype]]
