@@ -161,6 +161,10 @@ static json::Array describeStages(ModuleOp planned, VariantOp variant) {
                                {"tiles_per_matrix", static_cast<int64_t>(launch.getTiles())},
                                {"flops_per_matrix", flopsOf(launch, kernel)},
                                {"bytes_per_matrix", bytesOf(launch, kernel)}};
+      if (kernel.getKind() == KernelKind::product && !variant.getTarget().isGpu()) { // as "tile" of a request has it
+        ArrayRef<int64_t> sizes = launch.getSizes();
+        description["tile"] = json::Array{sizes[3], sizes[5] < sizes[2] ? sizes[5] : 0};
+      }
       if (variant.getTarget().isGpu())
         describeModel(description, modelOf(planned, launch, kernel, variant.getTarget()));
       launches.push_back(std::move(description));

@@ -61,7 +61,9 @@ def test_split_with_another_rule_frozen_and_tied_parameters():
 
 
 def test_split_takes_pairs_too():
-    matrices, others = muonc.split_parameters([("a.weight", np.zeros((2, 3))), ("a.bias", np.zeros(2))])
+    pairs = [("a.weight", np.zeros((2, 3))), ("a.bias", np.zeros(2))]
+    assert muonc.split_parameters(pairs, named=True) == (pairs[:1], pairs[1:])
+    matrices, others = muonc.split_parameters(pairs)
     assert len(matrices) == len(others) == 1
 
 

@@ -107,7 +107,8 @@ def entry_of(options, shape, outcome, asked, schatten4):
 
 
 def tune_shape(options, database, shape, floor, band, recording=None):
-    """Answers from the database, or tunes, records and prints. recording: of the layers that are tuned for (recorded.py)."""
+    """The entry, from the database or tuned, recorded and printed. recording: of the layers that are tuned for (recorded.py); with
+    one, None where no candidate is verified, which else ends the program."""
     from muonc import _tuning as tuning
 
     like = options.like or "keller"
@@ -126,6 +127,8 @@ def tune_shape(options, database, shape, floor, band, recording=None):
     except ValueError as error:
         fail(str(error))
     print(outcome["text"])
+    if outcome["winner"] is None and recording:
+        return None
     if outcome["winner"] is None:
         fail(f"no candidate for {shape[0]}x{shape[1]} is verified; nothing was recorded")
     entry = entry_of(options, shape, outcome, asked, schatten4)

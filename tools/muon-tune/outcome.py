@@ -13,7 +13,7 @@ def about(norm, problem):
     if norm == "schatten4" and floor > 1.01 * problem.floor:
         return f"the recorded singular values begin at {floor:g} of it, where Frobenius has {problem.floor:g}"
     if norm == "schatten4":
-        return f"begins at {floor:.6g} for every matrix: nothing is gained over {problem.floor:g} without recorded spectra"
+        return f"begins at {floor:.6g} for every matrix: no gain over {problem.floor:g} unless recorded spectra give one"
     return f"begins at {floor:.3g} for every matrix; O is that of D G" if norm == "aol" else ""
 
 
@@ -23,6 +23,9 @@ def describe(problem, everyone, winner, baseline, notes, options):
              f"band {problem.band[0]:.4g}:{problem.band[1]:.4g}, "
              f"preset {problem.preset}, target {options.target}, {tuning.device(options.target)}"]
     lines += [f"norm {norm}: {said}" for norm, said in ((norm, about(norm, problem)) for norm in problem.floors) if said]
+    carried = tuning.served_floor(options.dtype) if options.dtype != "auto" else 0.0
+    if problem.floor < carried:
+        lines.append(f"{options.dtype} operands carry singular values down to {carried:g}; below, rounding may drown them (docs/numerics.md)")
     heads = ("candidate", "operands", "form", "ms", "Gflop", "predicted band", "measured band", "error", "verdict")
     rows = [heads]
     for c in everyone:

@@ -154,7 +154,8 @@ def tune_recorded(options, database, shapes, band, asked, tune_shape):
         for kind in kinds:
             database.record_layer({"model": model, "layer": kind, "rows": shape[0], "columns": shape[1], "floor": floor,
                                    "schatten4": schatten4, "quantile": options.quantile, "made": made})
-            lines.append(f"{kind}  {shape[0]}x{shape[1]}: floor {floor:g}{under}, {describe_plan(json.loads(entry['plan']))}")
+            found = describe_plan(json.loads(entry["plan"])) if entry else "no candidate is verified: the preset stays"
+            lines.append(f"{kind}  {shape[0]}x{shape[1]}: floor {floor:g}{under}, {found}")
     print("\nPer kind of layer:", *lines, sep="\n")
     print(f"Kept as model '{model}': muon-opt --shapes-from FILE --tuned --model {model}; "
-          f"muonc.torch.Muon(model.named_parameters(), tuned={{\"model\": \"{model}\"}}).")
+          f"muonc.torch.Muon(muonc.split_parameters(network, named=True)[0], tuned={{\"model\": \"{model}\"}}).")

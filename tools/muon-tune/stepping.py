@@ -37,6 +37,11 @@ class Step:
         choice = self.program.report()["program"]["groups"][0]["choice"][0]
         return choice["form"], list(choice.get("restarts", []))
 
+    def tiles(self):
+        """The blocks of its products, as "tile" of a request has them."""
+        stages = self.program.report()["program"]["stages"]
+        return {tuple(launch["tile"]) for launches in stages for launch in launches if "tile" in launch}
+
     def orthogonalize(self, matrix):
         """O of a matrix: W starts at zero and takes the step lr = -1/scale without momentum and decay."""
         self.weight[:] = 0

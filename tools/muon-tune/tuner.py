@@ -143,7 +143,7 @@ class Tuning:
     def time_variants(self, baseline, timed, baselines):
         """Variants of the fastest, verified and timed beside them."""
         best = sorted((c for c in timed if not math.isnan(c.seconds)), key=lambda c: c.seconds)
-        made = list(vary(self.problem, best))
+        made = list(vary(self.problem, best, lambda candidate: self.step(candidate, self.problem.shape).tiles()))
         good = [c for c in made if self.verify(c, baselines[c.operands], reduced(self.problem.shape))]
         if good:
             self.measure([baseline, *[c for c in best[:BEST] if c is not baseline], *good], VARIANT_TIMING)

@@ -19,13 +19,13 @@ def fresh(candidate, **changes):
     return dataclasses.replace(candidate, error=math.nan, spectrum="", measured=(math.nan, math.nan), seconds=math.nan, verdict="", **changes)
 
 
-def vary(problem, best):
-    """Candidates like the best few: under the other norms that were asked for, and with other blocks."""
+def vary(problem, best, chosen):
+    """Candidates like the best few: under the other norms that were asked for, and with other blocks than the chosen ones."""
     norms = [norm for norm in problem.floors if not has_own_tables(problem, norm)]
     for candidate in best[:BEST]:
         for norm in norms:
             if norm != candidate.norm and candidate.norm == "frobenius":
                 yield fresh(candidate, norm=norm, floor=problem.floors[norm])
         for tile in TILES:
-            if tile[0] <= min(problem.shape) and tile[1] < max(problem.shape):
+            if tile[0] <= min(problem.shape) and tile[1] < max(problem.shape) and {tile} != chosen(candidate):
                 yield fresh(candidate, tile=tile)
