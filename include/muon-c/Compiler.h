@@ -5,13 +5,14 @@
  *   { "name": "step",                 symbol of the program
  *     "target": "cpu",                this machine; or a processor's name; several separated by commas;
  *                                   "znver4@x86-64-v3": the first one's schedule in instructions of the second; sm_80, ...: a GPU
- *     "dtype": "auto",                operand type of the products: auto, f32, bf16, f16 (GPUs only)
+ *     "dtype": "auto",                operand type of the products: auto, f32, bf16, f16 and tf32 (these two: GPUs only)
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
  *     "nonfinite": "propagate",       or "skip"
  *     "tile": [128, 128, 32, 4, 2, 2], the block of every product. GPU targets: rows, columns, k per step, steps in flight, warps down and
  *                                   across; absent: the one with the least modelled time. CPU targets, as in [128, 512]: its side, a
  *                                   multiple of 32 up to 512, and elements of k at a time, a multiple of 64 or 0 for all; absent: by shape
+ *     "parts": 4,                     GPU targets: parts the k of every product is cut into; absent: by the model, for the matrix's shape
  *     "embed_bitcode": false,         GPU targets: also keep the kernels' LLVM IR, for the emulator
  *     "tuned": true,                  table, form, restarts and operand type from the tuning database (docs/tuning.md), or
  *                                   { "floor": 0.01, "band": [0.7, 1.3], "database": "file" }; with "model": "gpt" and "layer": "h.0.attn.w" the floor is the one

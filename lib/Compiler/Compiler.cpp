@@ -104,8 +104,8 @@ static llvm::Error checkSize(const GroupRequest &group) {
 }
 
 static llvm::Error checkRequest(const Request &request) {
-  if (request.dtype != "auto" && request.dtype != "f32" && request.dtype != "bf16" && request.dtype != "f16")
-    return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32, bf16 or f16");
+  if (!llvm::is_contained({"auto", "f32", "bf16", "f16", "tf32"}, request.dtype))
+    return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32, bf16, f16 or tf32");
   if (request.form != "auto" && request.form != "standard" && request.form != "gram")
     return llvm::createStringError("unknown form '" + request.form + "', expected auto, standard or gram");
   if (request.nonfinite != "propagate" && request.nonfinite != "skip")
@@ -154,8 +154,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
       step.operands = request.dtype;
     else if (narrowByDefault) // bf16 only pays where the processor multiplies it
       step.operands = target.getIsa() == "fma" ? "f32" : "bf16";
-    if (step.operands == "f16" && !target.isGpu())
-      return llvm::createStringError("expected a GPU target for operands of f16, got " + targetName);
+    if ((step.operands == "f16" || step.operands == "tf32") && !target.isGpu())
+      return llvm::createStringError("expected a GPU target for operands of " + *step.operands + ", got " + targetName);
     if (request.form != "auto" && !step.form)
       step.form = request.form;
     if (request.restarts && !step.restarts)
@@ -166,6 +166,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
       return llvm::createStringError(error);
     if (const std::vector<int64_t> &tile = step.tile.empty() ? request.tile : step.tile; !tile.empty())
       (*function)->setAttr("muon.tile", builder.getDenseI64ArrayAttr(tile));
+    if (request.parts)
+      (*function)->setAttr("muon.parts", builder.getI64IntegerAttr(request.parts));
     if (!group.tunedBy.empty())
       (*function)->setAttr("muon.tuned", builder.getStringAttr(group.tunedBy));
     SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());

@@ -47,6 +47,7 @@ private:
   KernelOp kernel;
   LaunchOp launch;
   TargetAttr target;
+  unsigned partsSize = 3; ///< of a sweep's launch: the number of parts of the next input in parts
   json::Array buffers;
   llvm::StringMap<bool> known;
 };
@@ -86,6 +87,8 @@ json::Object KernelDescription::describeView(unsigned i) {
   std::string dtype;
   llvm::raw_string_ostream(dtype) << operand.getDtype();
   int64_t bytes = operand.getDtype().getIntOrFloatBitWidth() / 8, elements = operand.getSpace() == Space::element ? height * stride : columns;
+  if (operand.isInParts())
+    elements *= kernel.numPanels() ? llvm::divideCeil(launch.getSizes()[2], launch.getSizes()[3]) : launch.getSizes()[partsSize++];
   if (!known.insert({name, true}).second)
     ; // read and written in place
   else

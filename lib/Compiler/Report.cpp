@@ -92,6 +92,8 @@ static json::Array describeGroups(ModuleOp planned) {
 /// How a product is computed, in words: nothing falls back without being said.
 static StringRef pathOf(KernelOp kernel, TargetAttr target) {
   bool narrow = !kernel.getOperandType()->isF32();
+  if (target.isGpu() && isa<FloatTF32Type>(*kernel.getOperandType()))
+    return "operands rounded to tf32 on tensor cores (mma.sync), f32 accumulation";
   if (target.isGpu())
     return narrow ? "16-bit operands on tensor cores (mma.sync), f32 accumulation" : "f32 operands as two tf32 each, three products on tensor cores (mma.sync), f32 accumulation";
   if (!narrow)
@@ -109,15 +111,24 @@ static int64_t flopsOf(LaunchOp launch, KernelOp kernel) {
   return (kernel.getSymmetric() ? 1 : 2) * sizes[0] * sizes[1] * sizes[2];
 }
 
+/// Into how many parts a launch of a product cuts k.
+static int64_t partsOf(LaunchOp launch, KernelOp kernel) {
+  constexpr size_t kPartDepth = 3;
+  bool inParts = llvm::any_of(kernel.getOperands().getAsRange<OperandAttr>(), [](OperandAttr operand) { return operand.isInParts(); });
+  return inParts ? llvm::divideCeil(launch.getSizes()[2], launch.getSizes()[kPartDepth]) : 1;
+}
+
 /// Bytes of the matrices one launch reads and writes, each once.
 static int64_t bytesOf(LaunchOp launch, KernelOp kernel) {
   ArrayRef<int64_t> sizes = launch.getSizes();
   int64_t bytes = 0;
-  for (unsigned i = 0, e = kernel.getOperands().size(); i < e; ++i) {
+  for (unsigned i = 0, e = kernel.getOperands().size(), sums = 0; i < e; ++i) {
     OperandAttr operand = kernel.operandAt(i);
     if (operand.getSpace() != Space::element)
       continue;
     int64_t elements = i >= kernel.numPanels() ? sizes[0] * sizes[1] : sizes[i] * sizes[2];
+    if (operand.isInParts()) // of a sweep's inputs the launch says how many
+      elements *= kernel.getKind() == KernelKind::product ? partsOf(launch, kernel) : sizes[3 + sums++];
     bytes += elements * operand.getDtype().getIntOrFloatBitWidth() / 8;
   }
   return bytes;
@@ -130,14 +141,17 @@ static int64_t matricesOf(ModuleOp planned, StringRef name) {
   return std::max<int64_t>(parameters, 1) * matricesPerParameter(planned.lookupSymbol<func::FuncOp>(name));
 }
 
+static muon::gpu::ProductShape shapeOf(ModuleOp planned, LaunchOp launch, KernelOp kernel) {
+  ArrayRef<int64_t> sizes = launch.getSizes();
+  return {sizes[0], sizes[1], sizes[2], matricesOf(planned, launch.getFunction()), muon::gpu::operandKind(*kernel.getOperandType()),
+          kernel.getSymmetric(), partsOf(launch, kernel)};
+}
+
 /// A launch's time on a GPU, by the model.
 static muon::gpu::ModelledTime modelOf(ModuleOp planned, LaunchOp launch, KernelOp kernel, TargetAttr target) {
-  int64_t matrices = matricesOf(planned, launch.getFunction());
   if (kernel.getKind() == KernelKind::sweep)
-    return muon::gpu::modelSweep(target, double(bytesOf(launch, kernel)) * matrices);
-  ArrayRef<int64_t> sizes = launch.getSizes();
-  muon::gpu::ProductShape shape{sizes[0], sizes[1], sizes[2], matrices, kernel.operandAt(0).getDtype().getIntOrFloatBitWidth() / 8, kernel.getSymmetric()};
-  return muon::gpu::modelProduct(target, shape, muon::gpu::ProductTile::of(*kernel.getTile()));
+    return muon::gpu::modelSweep(target, double(bytesOf(launch, kernel)) * matricesOf(planned, launch.getFunction()));
+  return muon::gpu::modelProduct(target, shapeOf(planned, launch, kernel), muon::gpu::ProductTile::of(*kernel.getTile()));
 }
 
 static double rounded(double value) { return std::round(value * 1000) / 1000; }
@@ -148,6 +162,14 @@ static double describeModel(json::Object &description, const muon::gpu::Modelled
   description["modelled_bound"] = time.tensor >= std::max(time.l2, time.memory) ? "tensor cores" : time.l2 >= time.memory ? "L2" : "memory";
   description["modelled_fraction_of_roofline"] = rounded(time.roofline / time.microseconds());
   return time.microseconds();
+}
+
+/// Of a product in parts: how many, and the modelled times of product and sum, and of the product as it would be whole.
+static void describeParts(json::Object &description, muon::gpu::ProductShape shape, TargetAttr target, double product) {
+  description["parts"] = shape.parts;
+  description["modelled_us_with_sum"] = rounded(product + muon::gpu::modelSum(target, shape).microseconds());
+  shape.parts = 1;
+  description["modelled_us_whole"] = rounded(muon::gpu::modelProduct(target, shape, muon::gpu::chooseTile(target, shape)).microseconds());
 }
 
 static json::Array describeStages(ModuleOp planned, VariantOp variant) {
@@ -165,8 +187,11 @@ static json::Array describeStages(ModuleOp planned, VariantOp variant) {
         ArrayRef<int64_t> sizes = launch.getSizes();
         description["tile"] = json::Array{sizes[3], sizes[5] < sizes[2] ? sizes[5] : 0};
       }
-      if (variant.getTarget().isGpu())
-        describeModel(description, modelOf(planned, launch, kernel, variant.getTarget()));
+      if (variant.getTarget().isGpu()) {
+        double time = describeModel(description, modelOf(planned, launch, kernel, variant.getTarget()));
+        if (kernel.getKind() == KernelKind::product && partsOf(launch, kernel) > 1)
+          describeParts(description, shapeOf(planned, launch, kernel), variant.getTarget(), time);
+      }
       launches.push_back(std::move(description));
     }
     stages.push_back(std::move(launches));

@@ -21,6 +21,8 @@ namespace {
 OperandType operandType(Type type) {
   if (type.isF32())
     return OperandType::f32;
+  if (isa<FloatTF32Type>(type))
+    return OperandType::tf32;
   return type.isBF16() ? OperandType::bf16 : OperandType::f16;
 }
 

@@ -156,6 +156,8 @@ bool Resolver::elementType(StringRef what, StringRef name, ArrayRef<StringRef> k
     type = Float32Type::get(context);
   else if (name == "bf16")
     type = BFloat16Type::get(context);
+  else if (name == "tf32")
+    type = FloatTF32Type::get(context);
   else
     type = Float16Type::get(context);
   return true;
@@ -167,7 +169,7 @@ bool Resolver::resolveTypes() {
       !elementType("gradient", options.gradient, {"f32", "bf16"}, gradient) ||
       !elementType("momentum", options.momentum, {"f32", "bf16"}, momentum) ||
       !elementType("operand", options.operands.value_or(preset->operands.str()),
-                   {"f32", "bf16", "f16"}, step.spec.operands))
+                   {"f32", "bf16", "f16", "tf32"}, step.spec.operands))
     return false;
   step.weight = RankedTensorType::get(options.shape, weight);
   step.gradient = RankedTensorType::get(options.shape, gradient);

@@ -28,6 +28,12 @@ void Body::emit(Level wanted, Value row, Value column, Value parameter) {
       set(op.getResult(0), parameter);
     else if (auto power = dyn_cast<math::FPowIOp>(op))
       set(power.getResult(), buildPower(e.b, e.loc, mapping.lookup(power.getLhs()), mapping.lookup(power.getRhs())));
+    else if (auto narrow = dyn_cast<arith::TruncFOp>(op); narrow && isa<FloatTF32Type>(narrow.getType())) {
+      // A tf32 is held as the f32 it equals.
+      Value bits = e.make<NVVM::ConvertFloatToTF32Op>(e.i32, mapping.lookup(narrow.getIn()), NVVM::FPRoundingMode::RNA);
+      set(narrow.getResult(), e.make<arith::BitcastOp>(e.f32, bits));
+    } else if (auto widen = dyn_cast<arith::ExtFOp>(op); widen && isa<FloatTF32Type>(widen.getIn().getType()))
+      set(widen.getResult(), mapping.lookup(widen.getIn()));
     else if (auto root = dyn_cast<math::RsqrtOp>(op)) {
       Value x = mapping.lookup(root.getOperand());
       set(root.getResult(), e.make<arith::DivFOp>(e.constant(x.getType(), 1.0), Value(e.make<math::SqrtOp>(x))));

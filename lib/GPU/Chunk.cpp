@@ -80,13 +80,31 @@ SmallVector<Value> Chunk::loadFull(const Operand &operand, Value row, Value colu
     return elements;
   }
   Value at = elementAddress(e, operand, row, column);
+  if (operand.isInParts())
+    return addParts(operand, at, [&](Value part) { return loadVectors(operand, part); });
+  return loadVectors(operand, at);
+}
+
+SmallVector<Value> Chunk::loadVectors(const Operand &operand, Value address) {
+  SmallVector<Value> elements;
   int64_t each = kAccess / operand.bytes();
   for (int64_t begin = 0; begin < kChunk; begin += each) {
-    Value part = e.load(VectorType::get({each}, dtype), e.bytes(at, begin * operand.bytes()), kAccess);
+    Value part = e.load(VectorType::get({each}, operand.attr.getDtype()), e.bytes(address, begin * operand.bytes()), kAccess);
     for (int64_t i = 0; i < each; ++i)
       elements.push_back(e.lane(part, i));
   }
   return elements;
+}
+
+/// What lies at `address` in the first part plus the same of the others, one after the other.
+SmallVector<Value> Chunk::addParts(const Operand &operand, Value address, llvm::function_ref<SmallVector<Value>(Value)> loadAt) {
+  Value partBytes = e.mul(e.mul(e.wide(rows), operand.rowStride), operand.bytes());
+  return e.loop(e.index(1), operand.parts, e.index(1), loadAt(address), [&](Value part, ValueRange sums) {
+    SmallVector<Value> next = loadAt(e.bytes(address, e.mul(e.wide(part), partBytes)));
+    for (auto [value, sum] : llvm::zip(next, sums))
+      value = e.make<arith::AddFOp>(sum, value);
+    return next;
+  });
 }
 
 void Chunk::storeFull(const Operand &operand, Value row, Value column, ArrayRef<Value> elements) {
@@ -133,7 +151,8 @@ void Chunk::loadElement(unsigned i, Value row, Value column) {
   if (!operand.isIn() || (!operand.isElement() && operand.attr.getSpace() != Space::column))
     return;
   Value at = elementAddress(e, operand, operand.isElement() ? row : Value(), column);
-  body.set(body.argument(i), e.load(operand.attr.getDtype(), at, operand.bytes()));
+  auto load = [&](Value address) { return SmallVector<Value>{e.load(operand.attr.getDtype(), address, operand.bytes())}; };
+  body.set(body.argument(i), operand.isInParts() ? addParts(operand, at, load)[0] : load(at)[0]);
 }
 
 SmallVector<Value> Chunk::emitRagged(Value row, Value column, const Accumulators *accumulators, ValueRange sums) {

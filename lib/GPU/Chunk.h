@@ -45,6 +45,8 @@ private:
   SmallVector<Value> emitFull(Value row, Value column, const Accumulators *accumulators, ValueRange sums);
   SmallVector<Value> emitRagged(Value row, Value column, const Accumulators *accumulators, ValueRange sums);
   SmallVector<Value> loadFull(const Operand &operand, Value row, Value column);
+  SmallVector<Value> loadVectors(const Operand &operand, Value address);
+  SmallVector<Value> addParts(const Operand &operand, Value address, llvm::function_ref<SmallVector<Value>(Value)> loadAt);
   void storeFull(const Operand &operand, Value row, Value column, ArrayRef<Value> elements);
   void loadElement(unsigned i, Value row, Value column);
   SmallVector<Value> combine(ValueRange sums);

@@ -80,11 +80,14 @@ Value FrameEmitter::hasWork(Value gradient) {
 
 void FrameEmitter::loadOperands(Value gradient) {
   ArrayRef<int64_t> gradients = kernel.getGradients().value_or(ArrayRef<int64_t>());
+  unsigned partsSize = abi::kParts;
   for (auto [i, attr] : llvm::enumerate(kernel.getOperands().getAsRange<OperandAttr>())) {
     int64_t view = abi::kViews + abi::kViewBytes * i;
     Value data = llvm::is_contained(gradients, static_cast<int64_t>(i)) ? e.bytes(gradient, e.field(item, view + abi::kData, e.i64))
                                                                        : e.field(item, view + abi::kData, e.global);
-    frame.operands.push_back({attr, data, e.field(item, view + abi::kRowStride, e.i64), e.field(item, view + abi::kColumnStride, e.i64)});
+    frame.operands.push_back({attr, data, e.field(item, view + abi::kRowStride, e.i64), e.field(item, view + abi::kColumnStride, e.i64), {}});
+    if (attr.isInParts() && attr.getDirection() == Direction::in)
+      frame.operands.back().parts = frame.sizes[partsSize++];
   }
 }
 
@@ -137,7 +140,9 @@ void FrameEmitter::emit(LLVM::LLVMFuncOp function, llvm::function_ref<void(const
       e.global, e.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, slot, none), [&] { return SmallVector<Value>{e.load(e.global, slot, 8)}; },
       [&] { return SmallVector<Value>{none}; })[0];
   e.when(hasWork(gradient), [&] {
-    for (unsigned i = 0; i < 3; ++i)
+    auto inParts = [](OperandAttr operand) { return operand.isInParts(); };
+    unsigned parts = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), inParts);
+    for (unsigned i = 0; i < abi::kCommonSizes + parts; ++i)
       frame.sizes.push_back(e.narrow(e.field(launch, abi::kSizes + 8 * i, e.i64)));
     Value number = e.field(item, abi::kParameter, e.i64), inner = e.wide(e.field(item, abi::kMatrix, e.i32));
     frame.parameter = e.add(e.mul(number, int64_t(1) << 32), inner);

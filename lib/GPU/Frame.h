@@ -14,8 +14,10 @@ struct Operand {
   bool isIn() const { return attr.getDirection() == Direction::in; }
   bool isElement() const { return attr.getSpace() == Space::element; }
   bool isPadded() const { return attr.getLayout() == Layout::padded; }
-  bool isReduction() const { return attr.getReduction() != Reduction::none; }
+  bool isInParts() const { return attr.isInParts(); }
+  bool isReduction() const { return attr.getReduction() != Reduction::none && !isInParts(); }
   int64_t bytes() const { return attr.getDtype().getIntOrFloatBitWidth() / 8; }
+  Value parts; ///< of an input in parts: how many (i32)
 };
 
 /// The launch data of one block, loaded at its start.

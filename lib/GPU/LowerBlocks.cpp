@@ -1,6 +1,7 @@
 //===- LowerBlocks.cpp - muon.kernel to functions of one thread block -----------------------------===//
 
 #include "Blocks.h"
+#include "LaunchAbi.h"
 
 #include "muon/Plan/GpuTiles.h"
 
@@ -27,7 +28,7 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsig
     return refuse("a block reads and writes plain and padded matrices");
   if (!out)
     return success();
-  if (product && (reduced || operand.getSpace() != Space::element))
+  if (product && ((reduced && !operand.isInParts()) || operand.getSpace() != Space::element))
     return refuse("a product's block holds neither whole rows nor columns");
   if (operand.getSpace() == Space::column)
     return refuse("results per column are not computed");
@@ -63,7 +64,10 @@ static LogicalResult checkProduct(KernelOp kernel, TargetAttr target) {
 }
 
 LogicalResult muon::gpu::checkOperands(KernelOp kernel, Body &body, TargetAttr target) {
-  unsigned output = 0;
+  auto inParts = [](OperandAttr operand) { return operand.isInParts(); };
+  unsigned output = 0, parts = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), inParts);
+  if (parts > abi::kMostSizes - abi::kCommonSizes)
+    return kernel.emitOpError() << "expected at most " << abi::kMostSizes - abi::kCommonSizes << " operands in parts, got " << parts;
   for (unsigned i = 0, n = kernel.getOperands().size(); i < n; ++i) {
     if (failed(checkOperand(kernel, body, i, output)))
       return failure();
@@ -85,6 +89,10 @@ static void setBlockAttributes(LLVM::LLVMFuncOp function, KernelOp kernel, Targe
   KernelBlock block = blockOf(kernel);
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(block.threads)}));
+  constexpr int32_t kBlocksOfSums = 3; // of their own accord ptxas makes room for five on sm_120, and spills
+  auto addsParts = [](OperandAttr operand) { return operand.isInParts() && operand.getDirection() == Direction::in; };
+  if (llvm::any_of(kernel.getOperands().getAsRange<OperandAttr>(), addsParts))
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(kBlocksOfSums));
   if (kernel.getKind() != KernelKind::product)
     return;
   // Registers are limited for as many blocks as the model counts on.

@@ -24,15 +24,18 @@ private:
 
   Emitter &e;
   const Frame &frame;
+  const BlockPlace &place;
   ProductTile tile;
   Type dtype;
+  bool thrice; ///< f32 operands: as two tf32 each, in three products
   int64_t stageBytes, rowTiles, columnTiles;
   FragmentSource a, b;
 };
 } // namespace
 
 MainLoop::MainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place)
-    : e(e), frame(frame), tile(tile), dtype(kernel.operandAt(0).getDtype()), stageBytes(tile.stageBytes(frame.operands[0].bytes())),
+    : e(e), frame(frame), place(place), tile(tile), dtype(kernel.operandAt(0).getDtype()),
+      thrice(kernel.getOperandType()->isF32()), stageBytes(tile.stageBytes(frame.operands[0].bytes())),
       rowTiles(tile.rows / tile.warpsDown / 16), columnTiles(tile.columns / tile.warpsAcross / 8),
       a(e, frame.operands[0], frame.operands[0].attr.getLayout() == Layout::padded, tile.rows, tile.depth, place.row,
         e.roundUp(frame.sizes[abi::kM], kPadding), place.warpRow, 0, tile.threads(), frame.thread, /*isA=*/true),
@@ -80,12 +83,11 @@ void MainLoop::split(ArrayRef<Value> words, SmallVectorImpl<Value> &high, SmallV
 }
 
 void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums) {
-  bool wide = dtype.isF32();
-  auto type = wide ? NVVM::MMATypes::tf32 : dtype.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
+  auto type = dtype.isF32() ? NVVM::MMATypes::tf32 : dtype.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
   SmallVector<SmallVector<Value>> rows(rowTiles), columns(columnTiles / 2), lowRows(rowTiles), lowColumns(columnTiles / 2);
   auto load = [&](FragmentSource &source, int64_t i, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low) {
     SmallVector<Value> words = source.load(stage, i, k);
-    if (wide)
+    if (thrice)
       split(words, high, low);
     else
       high.assign(words);
@@ -98,7 +100,7 @@ void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums
   for (int64_t i = 0; i < rowTiles; ++i)
     for (int64_t j = 0; j < columnTiles; ++j) {
       auto sum = MutableArrayRef<Value>(sums).slice((i * columnTiles + j) * 4, 4);
-      if (wide) { // the small terms first; what both leave out is below f32's own rounding
+      if (thrice) { // the small terms first; what both leave out is below f32's own rounding
         multiplyTile(type, lowRows[i], half(columns[j / 2], j), sum);
         multiplyTile(type, rows[i], half(lowColumns[j / 2], j), sum);
       }
@@ -108,8 +110,10 @@ void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums
 
 AccumulatorTile MainLoop::emit() {
   Value shared = e.sharedMemory(), one = e.index(1);
-  Value steps = e.div(e.roundUp(frame.sizes[abi::kK], kPadding), tile.depth);
+  Value steps = place.steps ? place.steps : e.div(e.roundUp(frame.sizes[abi::kK], kPadding), tile.depth);
   Value strideA = a.stepBytes(), strideB = b.stepBytes(), nextA = e.integer(e.i64, 0), nextB = nextA;
+  if (place.firstStep)
+    nextA = e.mul(strideA, e.wide(place.firstStep)), nextB = e.mul(strideB, e.wide(place.firstStep));
   int64_t ahead = tile.stages - 1;
   for (int64_t i = 0; i < ahead; ++i) { // a group even where there is no step, so that groups count steps
     e.when(e.less(e.index(i), steps), [&] { startStep(e.bytes(shared, i * stageBytes), nextA, nextB); });

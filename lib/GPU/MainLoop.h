@@ -12,6 +12,7 @@ namespace muon::gpu {
 struct BlockPlace {
   Value row, column;         ///< first of the block
   Value warpRow, warpColumn; ///< first of the warp's part, within the block
+  Value firstStep, steps;    ///< of k that this block adds up, in steps of the tile's depth; null: all of it
 };
 
 /// Accumulators of one thread: for every 16 rows and 8 columns of its warp's part, row by row, the four f32 of mma's C fragment.

@@ -4,6 +4,7 @@
 // writes matrices by rows in 16-byte chunks as a sweep does. A symmetric product computes blocks on and below the diagonal; each
 // slab is written a second time, turned, above it. Blocks on the diagonal are cut into 8 x 8 squares: those below are written from their
 // own accumulators, those above from the mirrored ones, those on it from their lower halves.
+// A product whose k is cut into parts stores the sums of each part in a matrix of its own.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -21,10 +22,11 @@ class Product {
 public:
   Product(Emitter &e, KernelOp kernel, Body &body, const Frame &frame)
       : e(e), kernel(kernel), frame(frame), tile(ProductTile::of(*kernel.getTile())), rows(frame.sizes[abi::kM]),
-        columns(frame.sizes[abi::kN]), chunk(e, kernel, body, frame, rows, columns), slabRows(tile.rows / tile.warpsDown) {}
+        columns(frame.sizes[abi::kN]), chunk(e, kernel, body, inPart(), rows, columns), slabRows(tile.rows / tile.warpsDown) {}
   void emit();
 
 private:
+  const Frame &inPart();
   void findBlock();
   void findTriangle();
   void findInBands();
@@ -37,12 +39,12 @@ private:
 
   Emitter &e;
   KernelOp kernel;
-  const Frame &frame;
+  Frame frame;
   ProductTile tile;
   Value rows, columns;
+  BlockPlace place;
   Chunk chunk;
   int64_t slabRows;
-  BlockPlace place;
   Value warpDown;   ///< which row of warps this thread belongs to
   Value onDiagonal; ///< of a symmetric product
 };
@@ -51,6 +53,23 @@ private:
 //===----------------------------------------------------------------------------------------------===//
 // Which block
 //===----------------------------------------------------------------------------------------------===//
+
+/// A product in parts has the tiles of one part after those of another: makes of the frame that of a block of its part.
+const Frame &Product::inPart() {
+  Operand *sums = llvm::find_if(frame.operands, [](const Operand &operand) { return operand.isInParts(); });
+  if (sums == frame.operands.end())
+    return frame;
+  auto blocks = [&](Value size, int64_t each) { return e.div(e.add(size, each - 1), e.index(each)); };
+  Value down = blocks(rows, tile.rows);
+  Value each = kernel.getSymmetric() ? e.div(e.mul(down, e.add(down, 1)), 2) : e.mul(down, blocks(columns, tile.columns));
+  Value part = e.div(frame.tile, each), perPart = e.div(frame.sizes[abi::kPartDepth], tile.depth);
+  Value all = e.div(e.roundUp(frame.sizes[abi::kK], kPadding), tile.depth);
+  place.firstStep = e.mul(part, perPart);
+  place.steps = e.min(perPart, e.sub(all, place.firstStep));
+  frame.tile = e.sub(frame.tile, e.mul(part, each));
+  sums->data = e.bytes(sums->data, e.mul(e.mul(e.wide(part), e.mul(e.wide(rows), sums->rowStride)), sums->bytes()));
+  return frame;
+}
 
 /// Row r of blocks starts at tile r (r + 1) / 2; the root is off by at most one after rounding.
 void Product::findTriangle() {

@@ -87,8 +87,8 @@ LogicalResult OrthogonalizeOp::verify() {
   double safety = getSafety().convertToDouble(), eps = getEps().convertToDouble(), damping = getDamping().convertToDouble();
   if (!(safety >= 1.0) || !(eps >= 0.0) || !(damping >= 0.0)) // C5
     return emitOpError() << "expected safety >= 1, eps >= 0 and damping >= 0, got " << safety << ", " << eps << " and " << damping;
-  if (!getOperands().isF32() && !getOperands().isBF16() && !getOperands().isF16()) // C6
-    return emitOpError() << "expected operands f32, bf16 or f16, got " << getOperands();
+  if (!isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(getOperands())) // C6
+    return emitOpError() << "expected operands f32, bf16, f16 or tf32, got " << getOperands();
   bool damped = damping > 0.0;
   if (damped && getNorm() != Norm::trace) // C2
     return emitOpError() << "damping > 0 needs norm trace, got norm " << stringifyNorm(getNorm()) << " and damping " << damping;

@@ -15,7 +15,7 @@ static SmallVector<Type> bodyArgumentTypes(KernelOp kernel) {
   for (unsigned i = kernel.numPanels(), e = kernel.getOperands().size(); i < e; ++i) {
     OperandAttr operand = kernel.operandAt(i);
     if (operand.getDirection() == Direction::in)
-      types.push_back(operand.getReduction() == Reduction::none ? operand.getDtype() : builder.getF64Type());
+      types.push_back(operand.getReduction() == Reduction::none || operand.isInParts() ? operand.getDtype() : builder.getF64Type());
   }
   if (kernel.getKind() == KernelKind::product)
     types.push_back(builder.getF32Type());
@@ -79,10 +79,25 @@ static LogicalResult verifyGpu(KernelOp kernel) {
   return success();
 }
 
+static LogicalResult verifyParts(KernelOp kernel) { // C7
+  bool product = kernel.getKind() == KernelKind::product;
+  unsigned outputs = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), [](OperandAttr o) { return o.getDirection() == Direction::out; });
+  for (auto [i, operand] : llvm::enumerate(kernel.getOperands().getAsRange<OperandAttr>())) {
+    if (!operand.isInParts())
+      continue;
+    bool placed = operand.getDirection() == Direction::out ? product && outputs == 1 : !product;
+    if (!placed || operand.getReduction() != Reduction::add || operand.getLayout() != Layout::plain || !operand.getDtype().isF32())
+      return kernel.emitOpError() << "expected parts to be the plain f32 output of a product, or an input of a sweep, to be added, got operand "
+                                  << i << " " << operand;
+  }
+  return success();
+}
+
 LogicalResult KernelOp::verify() {
   if (getIntegerScalars().size() != getScalars().size())
     return emitOpError() << "expected " << getScalars().size() << " scalar kinds, got " << getIntegerScalars().size();
-  if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)) || failed(verifyGpu(*this)))
+  if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)) || failed(verifyGpu(*this)) ||
+      failed(verifyParts(*this)))
     return failure();
   if (getSymmetric() && getKind() != KernelKind::product) // C3
     return emitOpError("symmetric needs a product");

@@ -47,6 +47,7 @@ private:
   SmallVector<Attribute> operands, scalarNames;
   SmallVector<bool> integerScalars;
   SmallVector<int64_t> gradients; ///< operands that come with each run
+  SmallVector<int64_t> parts;     ///< of each operand in parts
   std::map<Key, Value> emitted;
   SmallVector<Value> yields;
   func::FuncOp function = plan.function;
@@ -107,6 +108,10 @@ void KernelBuilder::addInputs() {
       dtype = argumentType = buffer.dtype;
       if (buffer.partials)
         reduction = reductionOf(leaf.value.getDefiningOp<linalg::ReduceOp>());
+      if (buffer.parts > 1) {
+        reduction = Reduction::add;
+        parts.push_back(buffer.parts);
+      }
       launch.places.push_back(placeOfBuffer(buffer, space));
     } else {
       launch.places.push_back(placeOfArgument(leaf.argument, leaf.axes));
@@ -225,6 +230,7 @@ void KernelBuilder::setSizes() {
   launch.tiles = plan.numTiles(draft);
   if (!draft.product && plan.target.isGpu()) {
     launch.sizes = {rows, columns, plan.sweepTile(draft)};
+    llvm::append_range(launch.sizes, parts);
     return;
   }
   if (!draft.product) {
@@ -236,6 +242,8 @@ void KernelBuilder::setSizes() {
   int64_t depth = product.aIsTransposed() ? aRows : aColumns;
   if (plan.target.isGpu()) {
     launch.sizes = {rows, columns, depth};
+    if (int64_t parts = partsOf(product); parts > 1)
+      launch.sizes.push_back(gpu::partDepth(depth, parts));
     return;
   }
   int64_t block = plan.blockSize(draft);

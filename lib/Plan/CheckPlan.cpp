@@ -45,6 +45,7 @@ LogicalResult CheckPlan::check() {
 void muon::buildPlanPipeline(OpPassManager &manager, const PlanOptions &options) {
   if (options.skipNonfinite)
     manager.addNestedPass<func::FuncOp>(createGuardGradientPass());
+  manager.addPass(createSplitProductsPass());
   manager.addPass(createPlanLaunchesPass());
   manager.addPass(createCheckPlanPass());
 }

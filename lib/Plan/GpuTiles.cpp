@@ -29,10 +29,19 @@ static Calibration calibrationOf(TargetAttr target) {
   return llvm::StringSwitch<Calibration>(target.getCpu()).Case("sm_89", {1.0, 8}).Case("sm_90", {0.81, 7}).Default({0.68, 4});
 }
 
-/// The tensor cores' rate for an operand type, multiply-adds a cycle and multiprocessor: f32 is three products of tf32, each at half rate;
-/// on Hopper mma.sync reaches two thirds of what the chip does by wgmma.
-static double rateOf(TargetAttr target, int64_t elementBytes) {
-  return target.getChip().getFma() * (target.getCpu() == "sm_90" ? 2.0 / 3 : 1.0) / (elementBytes == 4 ? 6 : 1);
+OperandKind gpu::operandKind(mlir::Type type) {
+  if (llvm::isa<mlir::FloatTF32Type>(type))
+    return OperandKind::tf32;
+  return type.isF32() ? OperandKind::f32 : OperandKind::half;
+}
+
+/// How many times longer than for 16 bits a multiply-add takes: tf32 has half the rate, f32 is three products of it.
+static double costOf(OperandKind kind) { return kind == OperandKind::half ? 1 : kind == OperandKind::tf32 ? 2 : 6; }
+
+/// The tensor cores' rate for an operand type, multiply-adds a cycle and multiprocessor; on Hopper mma.sync reaches two thirds of what
+/// the chip does by wgmma.
+static double rateOf(TargetAttr target, OperandKind kind) {
+  return target.getChip().getFma() * (target.getCpu() == "sm_90" ? 2.0 / 3 : 1.0) / costOf(kind);
 }
 
 /// Accumulators per thread and what a block's registers amount to beside them, as ptxas allocates them.
@@ -48,13 +57,14 @@ int64_t gpu::residentBlocks(ChipAttr chip, const ProductTile &tile, int64_t elem
 }
 
 /// The share of the tensor cores' rate that issue and shared memory leave to the main loop: per warp and 64 bytes of k.
-static double loopBound(TargetAttr target, const ProductTile &tile, int64_t elementBytes) {
+static double loopBound(TargetAttr target, const ProductTile &tile, OperandKind kind) {
   constexpr double kFmaPerMma = 2048, kSubCores = 4, kSharedBytesPerCycle = 32, kLoadBytes = 512, kOtherInstructions = 45;
   double down = tile.rows / tile.warpsDown, across = tile.columns / tile.warpsAcross, warps = tile.warpsDown * tile.warpsAcross;
   double products = down / 16 * across / 8 * 2, loads = (down + across) / 16 * 2, copies = (tile.rows + tile.columns) * 64 / kLoadBytes / warps;
-  double macs = products * kFmaPerMma * 2 / elementBytes; // of 64 bytes of k
-  double tensor = macs / (rateOf(target, elementBytes) / kSubCores);
-  double issue = products * (elementBytes == 4 ? 3 : 1) + loads * (elementBytes == 4 ? 13 : 1) + copies + kOtherInstructions;
+  double macs = products * kFmaPerMma * 2 / bytesOf(kind); // of 64 bytes of k
+  double tensor = macs / (rateOf(target, kind) / kSubCores);
+  bool thrice = kind == OperandKind::f32;
+  double issue = products * (thrice ? 3 : 1) + loads * (thrice ? 13 : 1) + copies + kOtherInstructions;
   double shared = (loads + copies) * kLoadBytes / kSharedBytesPerCycle;
   return tensor / std::max({tensor, issue, shared});
 }
@@ -63,25 +73,26 @@ ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, con
   ChipAttr chip = target.getChip();
   Calibration calibration = calibrationOf(target);
   constexpr double kFill = 1100, kStoreBytesPerCycle = 32; // cycles from a block's start to its first mma; bytes per multiprocessor
-  double blocks = countBlocks(shape.m, shape.n, tile, shape.symmetric) * shape.batch, size = shape.elementBytes;
-  double rounds = std::ceil(blocks / chip.getMultiprocessors()), resident = residentBlocks(chip, tile, shape.elementBytes);
-  double rate = rateOf(target, shape.elementBytes);
-  double loop = tile.rows * tile.columns * shape.k / (rate * loopBound(target, tile, shape.elementBytes));
-  double outside = kFill + tile.rows * tile.columns * size * (shape.symmetric ? 2 : 1) / kStoreBytesPerCycle;
+  double blocks = countBlocks(shape.m, shape.n, tile, shape.symmetric) * shape.batch * shape.parts, size = bytesOf(shape.operands);
+  double rounds = std::ceil(blocks / chip.getMultiprocessors()), resident = residentBlocks(chip, tile, bytesOf(shape.operands));
+  double rate = rateOf(target, shape.operands), depth = shape.parts > 1 ? partDepth(shape.k, shape.parts) : shape.k;
+  double stored = shape.parts > 1 ? sizeof(float) : size, results = shape.m * shape.n * stored * shape.parts * shape.batch;
+  double loop = tile.rows * tile.columns * depth / (rate * loopBound(target, tile, shape.operands));
+  double outside = kFill + tile.rows * tile.columns * stored * (shape.symmetric ? 2 : 1) / kStoreBytesPerCycle;
   double cycles = rounds * loop + (std::min(resident, rounds) >= 2 ? 1 : rounds) * outside;
-  double read = (blocks / shape.batch) * shape.batch * (tile.rows + tile.columns) * shape.k * size;
+  double read = (blocks / shape.batch) * shape.batch * (tile.rows + tile.columns) * depth * size;
   double once = (shape.m * shape.k + (shape.symmetric ? 0 : shape.n * shape.k)) * size * shape.batch;
   double wave = chip.getMultiprocessors() * std::max(1.0, resident);
-  double again = std::ceil(blocks / wave) * std::sqrt(wave) * (tile.rows + tile.columns) * shape.k * size;
+  double again = std::ceil(blocks / wave) * std::sqrt(wave) * (tile.rows + tile.columns) * depth * size;
   constexpr double kUsableL2 = 0.7;
-  double moved = (once < kUsableL2 * chip.getL2() ? once : std::max(once, again)) + shape.m * shape.n * size * shape.batch;
+  double moved = (once < kUsableL2 * chip.getL2() ? once : std::max(once, again)) + results;
   ModelledTime time;
   time.tensor = cycles / chip.getClock() / calibration.efficiency;
   time.l2 = read / chip.getL2Rate() / 1e3;
   time.memory = moved / chip.getMemoryRate() / 1e3;
   time.launch = calibration.launch;
   double macs = shape.m * shape.n * shape.k * shape.batch * (shape.symmetric ? 0.5 : 1.0);
-  double peak = double(chip.getMultiprocessors()) * chip.getFma() / (shape.elementBytes == 4 ? 6 : 1) * chip.getClock();
+  double peak = double(chip.getMultiprocessors()) * chip.getFma() / costOf(shape.operands) * chip.getClock();
   time.roofline = std::max(macs / peak, (once + shape.m * shape.n * size * shape.batch) / chip.getMemoryRate() / 1e3);
   return time;
 }
@@ -91,6 +102,10 @@ ModelledTime gpu::modelSweep(TargetAttr target, double bytes) {
   time.memory = time.roofline = bytes / target.getChip().getMemoryRate() / 1e3;
   time.launch = calibrationOf(target).launch;
   return time;
+}
+
+ModelledTime gpu::modelSum(TargetAttr target, const ProductShape &shape) {
+  return modelSweep(target, double(shape.m) * shape.n * shape.batch * (sizeof(float) * shape.parts + bytesOf(shape.operands)));
 }
 
 //===----------------------------------------------------------------------------------------------===//
@@ -112,21 +127,44 @@ static ProductTile withStages(TargetAttr target, ProductTile tile, int64_t eleme
 }
 
 ProductTile gpu::chooseTile(TargetAttr target, const ProductShape &shape) {
-  int64_t depth = 64 / shape.elementBytes;
+  int64_t size = bytesOf(shape.operands), depth = 64 / size;
   // Rows and columns; four warps each. Larger blocks read less, smaller ones fill more multiprocessors.
   static constexpr std::pair<int64_t, int64_t> kBlocks[] = {{128, 128}, {128, 96}, {96, 96}, {128, 64}, {64, 64}};
   std::optional<ProductTile> best;
   double bestTime = 0;
   for (auto [rows, columns] : kBlocks) {
-    bool manyRegisters = shape.elementBytes == 4 && rows * columns > 96 * 96; // f32 operands are held twice
+    bool manyRegisters = size == 4 && rows * columns > 96 * 96; // f32 operands are held twice
     if ((shape.symmetric && rows != columns) || manyRegisters)
       continue;
-    ProductTile tile = withStages(target, {rows, columns, depth, 0, 2, 2}, shape.elementBytes);
+    ProductTile tile = withStages(target, {rows, columns, depth, 0, 2, 2}, size);
     double time = modelProduct(target, shape, tile).microseconds();
     if (!best || time < bestTime)
       best = tile, bestTime = time;
   }
   return *best;
+}
+
+int64_t gpu::partDepth(int64_t k, int64_t parts) { return llvm::alignTo(llvm::divideCeil(k, parts), kPadding); }
+
+int64_t gpu::chooseParts(TargetAttr target, ProductShape shape) {
+  constexpr int64_t kShortest = 256; // of k in a part: the start of a block costs as much
+  static constexpr int64_t kParts[] = {1, 2, 3, 4, 6, 8, 12, 16};
+  int64_t best = 1;
+  double bestTime = 0;
+  for (int64_t parts : kParts) {
+    if (parts > 1 && partDepth(shape.k, parts) < kShortest)
+      break;
+    shape.parts = llvm::divideCeil(shape.k, partDepth(shape.k, parts));
+    double time = 1;
+    for (int64_t batch : {int64_t(1), int64_t(target.getChip().getMultiprocessors())}) {
+      shape.batch = batch;
+      double all = modelProduct(target, shape, chooseTile(target, shape)).microseconds();
+      time *= (shape.parts > 1 ? all + modelSum(target, shape).microseconds() : all) / batch;
+    }
+    if (parts == 1 || time < bestTime)
+      best = shape.parts, bestTime = time;
+  }
+  return best;
 }
 
 int64_t gpu::chunksPerTile(int64_t chunks) {

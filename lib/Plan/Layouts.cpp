@@ -29,7 +29,8 @@ Layout muon::operandLayout(ProductOpInterface product, bool isA, bool symmetric,
 }
 
 Type muon::packedType(Type type, TargetAttr target) {
-  return type.isBF16() && target.getIsa() == "fma" ? Float32Type::get(type.getContext()) : type;
+  bool widened = (type.isBF16() && target.getIsa() == "fma") || isa<FloatTF32Type>(type); // tf32 is f32 words, rounded
+  return widened ? Float32Type::get(type.getContext()) : type;
 }
 
 int64_t muon::paddedDepth(int64_t depth, Type dtype) { return llvm::alignTo(depth, dtype.isF32() ? kTileRows : kStripPair); }
@@ -55,7 +56,7 @@ void muon::layOut(Buffer &buffer, int64_t rows, int64_t columns, TargetAttr targ
     // Rows of whole chunks keep a GPU's 16-byte accesses aligned.
     buffer.rowStride = target.isGpu() && columns > gpu::kChunk ? llvm::alignTo(columns, gpu::kChunk) : columns;
     buffer.columnStride = 1;
-    buffer.bytes = rows * buffer.rowStride * size;
+    buffer.bytes = rows * buffer.rowStride * size * buffer.parts;
     break;
   case Layout::padded:
   case Layout::turned:

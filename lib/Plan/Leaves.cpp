@@ -26,6 +26,8 @@ public:
       return;
     }
     int64_t buffer = plan.findReadable(value);
+    if (buffer < 0 || plan.buffers[buffer].firstStage >= draft.stage)
+      buffer = plan.findParts(value);
     if (buffer >= 0 && plan.buffers[buffer].firstStage < draft.stage)
       leaves.memory.push_back({value, axes, buffer, -1});
     else

@@ -10,6 +10,11 @@ using namespace muon;
 
 bool muon::isElementwise(Operation *op) { return op->hasTrait<OpTrait::Elementwise>() || isa<RoundOp>(op); }
 
+int64_t muon::partsOf(Operation *product) {
+  auto parts = product->getAttrOfType<IntegerAttr>("muon.parts");
+  return parts ? parts.getInt() : 1;
+}
+
 Reduction muon::reductionOf(linalg::ReduceOp reduce) {
   Operation &combiner = reduce.getCombiner().front().front();
   if (isa<arith::AddFOp>(combiner))
@@ -83,8 +88,9 @@ LogicalResult Levels::visit(Operation *op) {
   }
   if (auto product = dyn_cast<ProductOpInterface>(op)) {
     Level result;
-    result.stage = std::max(of(product.getA()).stage, of(product.getB()).stage) + 1;
-    result.product = op;
+    bool inParts = partsOf(op) > 1; // the sweep that adds them comes a stage later
+    result.stage = std::max(of(product.getA()).stage, of(product.getB()).stage) + (inParts ? 2 : 1);
+    result.product = inParts ? nullptr : op;
     result.symmetric = product.symmetricResult();
     levels[op->getResult(0)] = result;
     return success();

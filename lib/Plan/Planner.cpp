@@ -35,6 +35,7 @@ private:
   void setLifetimes();
 
   Draft &draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape);
+  void storeParts(ProductOpInterface product);
   int64_t store(Value value, Layout layout);
   void storeForReading(Value value);
   /// Stores what a body of this stage and product needs from earlier stages to compute `value`.
@@ -70,7 +71,8 @@ int64_t Planner::store(Value value, Layout layout) {
   Buffer buffer;
   buffer.value = value;
   buffer.layout = layout;
-  buffer.dtype = layout == Layout::plain ? type.getElementType() : packedType(type.getElementType(), plan.target);
+  bool inMemory = layout == Layout::plain && !isa<FloatTF32Type>(type.getElementType());
+  buffer.dtype = inMemory ? type.getElementType() : packedType(type.getElementType(), plan.target);
   buffer.firstStage = buffer.lastStage = level.stage;
   auto [rows, columns] = plan.matrixShape(type.getShape());
   layOut(buffer, rows, columns, plan.target);
@@ -82,10 +84,28 @@ int64_t Planner::store(Value value, Layout layout) {
   return output.buffer;
 }
 
+/// A product in parts ends in a kernel of its own, a stage before its value is known.
+void Planner::storeParts(ProductOpInterface product) {
+  Value value = product->getResult(0);
+  Buffer buffer;
+  buffer.value = value;
+  buffer.dtype = tensorType(value).getElementType();
+  buffer.parts = partsOf(product);
+  buffer.firstStage = buffer.lastStage = plan.levels.of(value).stage - 1;
+  auto [rows, columns] = plan.matrixShape(tensorType(value).getShape());
+  layOut(buffer, rows, columns, plan.target);
+  plan.buffers.push_back(buffer);
+  Output output;
+  output.value = value;
+  output.reduction = Reduction::add;
+  output.buffer = plan.buffers.size() - 1;
+  draftFor(buffer.firstStage, product, tensorType(value).getShape()).outputs.push_back(output);
+}
+
 void Planner::storeForReading(Value value) {
   if (plan.findReadable(value) >= 0)
     return;
-  bool packed = llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value; });
+  bool packed = llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value && buffer.parts == 1; });
   store(value, packed ? Layout::columns : Layout::plain);
   require(value, plan.levels.of(value).stage, plan.levels.of(value).product);
 }
@@ -109,6 +129,8 @@ void Planner::require(Value value, int64_t stage, Operation *product) {
     return;
   const Level &level = plan.levels.of(value);
   bool earlier = level.stage < stage || (level.product && level.product != product);
+  if (!earlier && isa<ProductOpInterface>(op)) // its parts are in memory
+    return;
   if (earlier && isMatrix(value) && mustStore(value))
     return storeForReading(value);
   for (Value operand : op->getOperands())
@@ -123,6 +145,8 @@ void Planner::collectProducts() {
       store(operand, storedLayout(operandLayout(product, isA, plan.levels.of(operand).symmetric, plan.target)));
       operands.push_back(operand);
     }
+    if (partsOf(product) > 1)
+      storeParts(product);
   });
   for (Value operand : operands) // after all are known, so that bodies read what is stored anyway
     require(operand, plan.levels.of(operand).stage, plan.levels.of(operand).product);

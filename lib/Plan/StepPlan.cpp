@@ -55,13 +55,17 @@ int64_t StepPlan::blockSize(const Draft &draft) const {
   return side >= 512 ? 128 : 64;
 }
 
-gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
+gpu::ProductShape StepPlan::productShape(const Draft &draft) const {
   auto [rows, columns] = matrixShape(draft.shape);
   auto product = cast<ProductOpInterface>(draft.product);
   auto type = cast<RankedTensorType>(product.getA().getType());
   auto [aRows, aColumns] = matrixShape(type.getShape());
-  gpu::ProductShape shape{rows, columns, product.aIsTransposed() ? aRows : aColumns, matrices, type.getElementTypeBitWidth() / 8,
-                          product.symmetricResult()};
+  return {rows, columns, product.aIsTransposed() ? aRows : aColumns, matrices, gpu::operandKind(type.getElementType()),
+          product.symmetricResult(), partsOf(draft.product)};
+}
+
+gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
+  gpu::ProductShape shape = productShape(draft);
   if (DenseI64ArrayAttr asked = askedTile())
     return gpu::ProductTile::of(asked);
   return gpu::chooseTile(target, shape);
@@ -91,7 +95,8 @@ int64_t StepPlan::numTiles(const Draft &draft) const {
     return llvm::divideCeil(walksRows(draft) ? rows : rows * llvm::divideCeil(columns, gpu::kChunk), sweepTile(draft));
   }
   if (target.isGpu()) {
-    return gpu::countBlocks(rows, columns, productTile(draft), cast<ProductOpInterface>(draft.product).symmetricResult());
+    gpu::ProductShape shape = productShape(draft);
+    return gpu::countBlocks(rows, columns, productTile(draft), shape.symmetric) * shape.parts;
   }
   if (!draft.product)
     return llvm::divideCeil(rows, tileRows(draft));
@@ -110,7 +115,14 @@ int64_t StepPlan::tensorArgument(int64_t argument) const {
 
 int64_t StepPlan::find(Value value, Layout layout) const {
   for (auto [i, buffer] : llvm::enumerate(buffers))
-    if (buffer.value == value && buffer.layout == layout)
+    if (buffer.value == value && buffer.layout == layout && buffer.parts == 1)
+      return i;
+  return -1;
+}
+
+int64_t StepPlan::findParts(Value value) const {
+  for (auto [i, buffer] : llvm::enumerate(buffers))
+    if (buffer.value == value && buffer.parts > 1)
       return i;
   return -1;
 }

@@ -15,7 +15,8 @@ std::optional<std::vector<int>> restartsWithin(const FormProblem &problem, doubl
 } // namespace
 
 double countBytes(const FormProblem &problem, const FormChoice &choice) {
-  double word = problem.type == OperandType::f32 ? 4 : 2;
+  bool whole = problem.type == OperandType::f32 || problem.type == OperandType::tf32;
+  double word = whole ? 4 : 2;
   double square = problem.shortSide * problem.shortSide * word;
   double wide = problem.shortSide * problem.longSide * word;
   double gram = wide + square, symmetric = 3 * square, apply = square + 2 * wide;

@@ -80,6 +80,12 @@ float roundToBf16(float x) {
   return std::bit_cast<float>((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u);
 }
 
+/// As cvt.rna.tf32 does: ties away from zero.
+float roundToTf32(float x) {
+  uint32_t bits = std::bit_cast<uint32_t>(x);
+  return std::isfinite(x) ? std::bit_cast<float>((bits + 0x1000) & 0xffffe000u) : x;
+}
+
 float roundToF16(float x) {
   float magnitude = std::abs(x);
   float rounded;
@@ -117,6 +123,8 @@ void narrow(FloatMatrix &a, OperandType type) {
     std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToBf16);
   else if (type == OperandType::f16)
     std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToF16);
+  else if (type == OperandType::tf32)
+    std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToTf32);
 }
 
 void addTerms(FloatMatrix &accumulator, std::initializer_list<Term> terms) {

@@ -32,6 +32,7 @@ int significandBits(OperandType type) {
   case OperandType::bf16:
     return 8;
   case OperandType::f16:
+  case OperandType::tf32:
     return 11;
   }
   return 24;

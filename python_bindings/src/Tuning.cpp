@@ -49,7 +49,9 @@ static OperandType operandType(const std::string &name) {
     return OperandType::bf16;
   if (name == "f16")
     return OperandType::f16;
-  throw nb::value_error(("unknown operands '" + name + "', expected f32, bf16 or f16").c_str());
+  if (name == "tf32")
+    return OperandType::tf32;
+  throw nb::value_error(("unknown operands '" + name + "', expected f32, bf16, f16 or tf32").c_str());
 }
 
 static FormChoice formChoice(const std::string &form, const std::vector<int> &restarts) {

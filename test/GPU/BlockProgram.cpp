@@ -34,6 +34,8 @@ static const llvm::fltSemantics &semanticsOf(Dtype dtype) {
     return llvm::APFloat::BFloat();
   case Dtype::f16:
     return llvm::APFloat::IEEEhalf();
+  case Dtype::tf32:
+    return llvm::APFloat::IEEEsingle();
   case Dtype::f64:
     break;
   }
@@ -44,6 +46,8 @@ int64_t test::bytesOf(Dtype dtype) { return llvm::APFloat::getSizeInBits(semanti
 
 static llvm::APFloat convert(llvm::APFloat value, Dtype dtype) {
   bool loses;
+  if (dtype == Dtype::tf32)
+    value.convert(llvm::APFloat::FloatTF32(), llvm::APFloat::rmNearestTiesToAway, &loses);
   value.convert(semanticsOf(dtype), llvm::APFloat::rmNearestTiesToEven, &loses);
   return value;
 }
@@ -63,6 +67,15 @@ Matrix test::integers(int64_t rows, int64_t columns, unsigned seed, int largest)
   Matrix matrix(rows, columns);
   for (double &value : matrix.values)
     value = engine() % 3 ? 0 : int(engine() % (2 * largest + 1)) - largest;
+  return matrix;
+}
+
+Matrix test::normal(int64_t rows, int64_t columns, unsigned seed) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<float> distribution;
+  Matrix matrix(rows, columns);
+  for (double &value : matrix.values)
+    value = distribution(engine);
   return matrix;
 }
 

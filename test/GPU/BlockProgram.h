@@ -13,10 +13,10 @@
 
 namespace muon::test {
 
-/// An element type in memory.
-enum class Dtype { f32, bf16, f16, f64 };
+/// An element type in memory; tf32 is f32 words.
+enum class Dtype { f32, bf16, f16, tf32, f64 };
 int64_t bytesOf(Dtype dtype);
-/// `value` to nearest, ties to even.
+/// `value` to nearest, ties to even; for tf32 away from zero.
 double rounded(double value, Dtype dtype);
 
 /// A matrix of doubles.
@@ -33,6 +33,8 @@ Matrix transpose(const Matrix &a);
 /// Small integers, most of them zero, so that sums of products are exact in f32.
 Matrix integers(int64_t rows, int64_t columns, unsigned seed, int largest = 3);
 Matrix symmetricIntegers(int64_t n, unsigned seed);
+/// Normal entries, rounded to f32.
+Matrix normal(int64_t rows, int64_t columns, unsigned seed);
 
 /// A matrix in device memory: row-major, `count` of them one after the other, each padded to multiples of `grain` rows and columns.
 class DeviceMatrix {

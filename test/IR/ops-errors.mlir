@@ -119,7 +119,7 @@ func.func @negative_orthogonalize_safety(%x: tensor<4x8xf32>) -> tensor<4x8xf32>
 
 // C6
 func.func @negative_orthogonalize_operands(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{expected operands f32, bf16 or f16, got 'f64'}}
+  // expected-error@+1 {{expected operands f32, bf16, f16 or tf32, got 'f64'}}
   %o = muon.orthogonalize %x table<"keller", 5> operands f64 : tensor<4x8xf32> -> tensor<4x8xf32>
   return %o : tensor<4x8xf32>
 }

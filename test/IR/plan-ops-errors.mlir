@@ -13,6 +13,15 @@ muon.kernel @negative_kernel_scalar_kinds sweep operands [#muon.operand<out, ele
 
 // -----
 
+// C7
+// expected-error@+1 {{expected parts to be the plain f32 output of a product, or an input of a sweep, to be added, got operand 0 #muon.operand<out, element, plain, f32, add>}}
+muon.kernel @negative_kernel_parts sweep operands [#muon.operand<out, element, plain, f32, add>] scalars [] [] coefficients 1 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+
+// -----
+
 // C1
 // expected-error@+1 {{expected 1 body arguments, got 2}}
 muon.kernel @negative_kernel_argument_count sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]

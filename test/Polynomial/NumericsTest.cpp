@@ -77,6 +77,11 @@ TEST(FloatMatrix, NarrowsToNearestEven) {
   EXPECT_EQ(narrowed(0x1.8p-24f, OperandType::f16), 0x1p-23f);
   EXPECT_EQ(narrowed(1.2345678f, OperandType::f32), 1.2345678f);
   EXPECT_TRUE(std::isnan(narrowed(NAN, OperandType::f16)));
+  EXPECT_EQ(narrowed(1 + 0x1p-11f, OperandType::tf32), 1 + 0x1p-10f); // ties away from zero
+  EXPECT_EQ(narrowed(-1 - 0x1p-11f, OperandType::tf32), -1 - 0x1p-10f);
+  EXPECT_EQ(narrowed(1 + 0x1.8p-12f, OperandType::tf32), 1.0f);
+  EXPECT_EQ(narrowed(0x1p-140f, OperandType::tf32), 0.0f); // below half of the least
+  EXPECT_EQ(narrowed(INFINITY, OperandType::tf32), INFINITY);
 }
 
 TEST(Spectrum, FindsKnownEigenvalues) {

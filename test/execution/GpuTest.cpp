@@ -59,6 +59,22 @@ TEST_P(Chip, SeveralGroups) {
                    {.shape = {300}, .preset = "rms"}});
 }
 
+/// Every product's k in parts, in every operand type: kernels and sums of their own.
+TEST_P(Chip, InParts) {
+  for (auto [dtype, bound] : {std::pair{"bf16", kBound}, {"f32", 2e-5}})
+    for (const char *form : {"standard", "gram"}) {
+      if (std::string(dtype) == "f32" && std::string(form) == "gram")
+        continue;
+      Program program({.groups = {{.shape = {70, 330}}, {.shape = {2, 140, 90}}},
+                       .dtype = dtype,
+                       .form = form,
+                       .target = GetParam(),
+                       .parts = 3});
+      for (const Difference &difference : compare(program))
+        EXPECT_LE(difference.update, bound) << dtype << " " << form << " " << difference.parameter;
+    }
+}
+
 TEST_P(OneChip, NarrowTensors) {
   expectAgreement({{.shape = {72, 100}, .weight = "bf16", .gradient = "bf16", .momentum = "bf16"}});
 }
@@ -70,14 +86,15 @@ TEST_P(OneChip, Views) {
       {.weight = Layout::viewOfRows, .gradient = Layout::columns, .state = Layout::viewOfColumns});
 }
 
-/// f16 has eight times the precision of bf16.
-TEST_P(OneChip, Half) {
-  for (std::vector<int64_t> shape : {std::vector<int64_t>{70, 130}, {130, 70}}) {
-    Program program(
-        {.groups = {{.shape = shape}}, .dtype = "f16", .form = "standard", .target = GetParam()});
-    for (const Difference &difference : compare(program))
-      EXPECT_LE(difference.update, kBound / 8) << difference.parameter;
-  }
+/// f16 and tf32 have eight times the precision of bf16.
+TEST_P(OneChip, ElevenBits) {
+  for (const char *dtype : {"f16", "tf32"})
+    for (std::vector<int64_t> shape : {std::vector<int64_t>{70, 130}, {130, 70}}) {
+      Program program(
+          {.groups = {{.shape = shape}}, .dtype = dtype, .form = "standard", .target = GetParam()});
+      for (const Difference &difference : compare(program))
+        EXPECT_LE(difference.update, kBound / 8) << dtype << " " << difference.parameter;
+    }
 }
 
 /// f32 operands: three products of tf32 give the processors' accuracy, in both directions of a
@@ -151,9 +168,12 @@ struct Gpu : ::testing::Test {
   }
 };
 
-/// Blocks may follow the batch, sums may not.
-TEST_F(Gpu, AGroupGivesWhatSingleRunsGive) {
-  Request one{.groups = {{.shape = {40, 56}}}, .dtype = "bf16", .target = "sm_80"}, three = one;
+/// Blocks may follow the batch, sums may not; `parts` of every product's k, 0: the model's choice.
+struct GpuGroup : Gpu, ::testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(Parts, GpuGroup, ::testing::Values(0, 3));
+TEST_P(GpuGroup, GivesWhatSingleRunsGive) {
+  Request one{.groups = {{.shape = {40, 104}}}, .dtype = "bf16", .target = "sm_80", .parts = GetParam()};
+  Request three = one;
   three.groups[0].parameters = 3;
   Program single(one), group(three);
   Trainer together(group);

@@ -95,6 +95,8 @@ std::string toJson(const Request &request) {
     fields.add("restarts", request.restarts);
   if (request.nonfinite != "propagate")
     fields.addText("nonfinite", request.nonfinite);
+  if (request.parts)
+    fields.add("parts", std::to_string(request.parts));
   if (isGpu(request.target)) // what the emulator runs
     fields.add("embed_bitcode", "true");
   fields.add("groups", "[" + groups + "]");

@@ -31,6 +31,8 @@ struct Request {
   /// As JSON, "[2, 4]"; empty: chosen.
   std::string restarts = "";
   std::string nonfinite = "propagate";
+  /// GPU targets: of every product's k; 0: the model's choice.
+  int parts = 0;
 };
 
 std::string toJson(const Request &request);

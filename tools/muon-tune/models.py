@@ -10,9 +10,9 @@ from variants import has_own_tables
 # Matrix rates by operand type in flop/s and memory in byte/s: data sheets of A100 and H100, dense, and a core pair of a server
 # processor. Only ratios matter: the model ranks.
 RATES = {
-    "sm_80": {"bf16": 312e12, "f16": 312e12, "f32": 19.5e12, "bytes": 1.55e12},
-    "sm_90": {"bf16": 989e12, "f16": 989e12, "f32": 67e12, "bytes": 3.35e12},
-    "cpu": {"bf16": 200e9, "f16": 200e9, "f32": 100e9, "bytes": 20e9},
+    "sm_80": {"bf16": 312e12, "f16": 312e12, "tf32": 156e12, "f32": 19.5e12, "bytes": 1.55e12},
+    "sm_90": {"bf16": 989e12, "f16": 989e12, "tf32": 495e12, "f32": 67e12, "bytes": 3.35e12},
+    "cpu": {"bf16": 200e9, "f16": 200e9, "tf32": 100e9, "f32": 100e9, "bytes": 20e9},
 }
 
 

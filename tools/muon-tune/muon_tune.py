@@ -23,7 +23,7 @@ def parser_of_tuning():
                         help="a .safetensors file of recorded momenta, or a folder of them: floors and shapes from them")
     parser.add_argument("--quantile", type=float, default=0.1,
                         help="with --gradients: the share of singular values below the floor (default 0.1)")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"),
+    parser.add_argument("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16", "tf32"),
                         help="operand types a candidate may have (default auto)")
     parser.add_argument("--target", default="cpu", help="cpu: this machine, timed; any other: ranked by the model, marked `modelled`")
     parser.add_argument("--floor", type=float,

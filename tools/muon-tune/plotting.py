@@ -76,7 +76,7 @@ def draw_front(axes, entry, candidates):
 def run(words):
     parser = argparse.ArgumentParser(prog="muon-tune plot", description=__doc__)
     parser.add_argument("--shape", required=True, help="ROWSxCOLUMNS")
-    parser.add_argument("--dtype", choices=("auto", "f32", "bf16", "f16"))
+    parser.add_argument("--dtype", choices=("auto", "f32", "bf16", "f16", "tf32"))
     parser.add_argument("--floor", type=float)
     parser.add_argument("--target", default="cpu")
     parser.add_argument("--database")

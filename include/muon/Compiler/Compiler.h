@@ -45,7 +45,7 @@ struct GroupRequest {
 struct Request {
   std::string name = "step";
   std::vector<std::string> targets = {"cpu"};
-  /// Operand type of the products: auto (bf16 where the processor multiplies it, else f32), f32, bf16 or f16 (GPUs).
+  /// Operand type of the products: auto (bf16 where the processor multiplies it, else f32), f32, bf16, f16 or tf32 (these two: GPUs).
   std::string dtype = "auto";
   std::string form = "auto";
   std::optional<std::vector<int64_t>> restarts;
@@ -53,6 +53,8 @@ struct Request {
   std::string nonfinite = "propagate";
   /// For every group that has none of its own (StepOptions).
   std::vector<int64_t> tile;
+  /// GPU targets: parts every product's k is cut into instead of the modelled choice; 0: the model's.
+  int64_t parts = 0;
   /// GPU targets: objects and libraries also hold the LLVM IR of the kernels, for the emulator.
   bool embedBitcode = false;
   /// For every group that has none of its own.

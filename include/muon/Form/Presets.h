@@ -64,7 +64,7 @@ struct StepOptions {
   std::vector<int64_t> shape;
   /// f32 or bf16.
   std::string weight = "f32", gradient = "f32", momentum = "f32";
-  /// What product operands are narrowed to: f32, bf16 or f16.
+  /// What product operands are narrowed to: f32, bf16, f16 or tf32.
   std::optional<std::string> operands;
   std::optional<bool> nesterov;
   /// ema or sum.

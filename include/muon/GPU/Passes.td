@@ -39,7 +39,8 @@ def MuonLowerBlocks : Pass<"muon-lower-blocks", "::mlir::ModuleOp"> {
             ...
 
     Numerics: products add 16 (f32: 8) of k at a time in ascending order into f32, so the block's shape changes no bit; how the tensor
-    core orders those is its own. f32 operands are split into two tf32 (22 bits), the low-order terms are added first. The halves of a symmetric result are equal to the bit: the upper is computed from the lower's
+    core orders those is its own. f32 operands are split into two tf32 (22 bits), the low-order terms are added first; tf32 operands are rounded to nearest, ties
+    away from zero, where they are stored. The halves of a symmetric result are equal to the bit: the upper is computed from the lower's
     accumulators. Reductions add the elements of a thread in order, then 32 lanes, then warps, each in a fixed tree that
     follows from the matrix's shape; no atomics. f32 -> bf16 rounds to nearest even; nothing is contracted; subnormals are kept.
   }];

@@ -145,7 +145,8 @@ def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {
   let summary = "how a kernel touches one operand";
   let description = [{
     Whether it reads or writes it, how the operand is indexed from the element (i, j), its layout and type in memory, and
-    for an output (or an input that such an output left) how elements are combined.
+    for an output (or an input that such an output left) how elements are combined. Space element with reduction `add` is a matrix in
+    parts (`muon.kernel`).
 
     ```mlir
     #muon.operand<in, row, plain, f32, none>
@@ -155,6 +156,9 @@ def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {
     EnumParameter<Muon_Direction>:$direction, EnumParameter<Muon_Space>:$space, EnumParameter<Muon_Layout>:$layout,
     "::mlir::Type":$dtype, EnumParameter<Muon_Reduction>:$reduction);
   let assemblyFormat = "`<` $direction `,` $space `,` $layout `,` $dtype `,` $reduction `>`";
+  let extraClassDeclaration = [{
+    bool isInParts() const { return getSpace() == ::muon::Space::element && getReduction() != ::muon::Reduction::none; }
+  }];
 }
 
 def Muon_PlaceAttr : Muon_Attr<"Place", "place"> {

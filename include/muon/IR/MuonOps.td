@@ -12,7 +12,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 // An enum attribute prints its own leading space: the empty literal before it in a format keeps that the only one.
 class Muon_Op<string mnemonic, list<Trait> traits = []> : Op<Muon_Dialect, mnemonic, traits>;
 
-def Muon_Tensor : StaticShapeTensorOf<[F32, BF16, F16]>;
+def Muon_Tensor : StaticShapeTensorOf<[F32, BF16, F16, TF32]>;
 def Muon_F32Tensor : StaticShapeTensorOf<[F32]>;
 
 //===----------------------------------------------------------------------------------------------===//
@@ -37,7 +37,7 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     Constraints: (C1) the table keeps its sign and stays below 2 on the reachable interval (0, 1/safety];
     (C2) damping > 0 needs norm trace, form gram and no restarts; (C3) rank ≥ 2;
     (C4) restarts are increasing, between 1 and T-1, and need form gram; (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0;
-    (C6) operands is f32, bf16 or f16; (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range.
+    (C6) operands is f32, bf16, f16 or tf32; (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range.
 
     ```mlir
     %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02 accuracy exact

@@ -26,13 +26,16 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     Padding of panels and tiles along the depth is zero, and so is all of a padded matrix's.
 
     `tile` is how a GPU computes a product: block rows, block columns and depth of one step, steps in flight (stages), then warps
-    down and across the block. `gradients` lists the operands whose memory comes with each run: on a GPU their views hold a
+    down and across the block. A product whose k is cut into parts has one result, an element operand with reduction `add`: one f32 matrix
+    for each part, one after the other, which a sweep reads as one element operand with reduction `add`: their sum in ascending order.
+    `gradients` lists the operands whose memory comes with each run: on a GPU their views hold a
     byte offset from the parameter's gradient.
 
     Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
     (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no `operand_type`;
     (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body;
-    (C5) `tile` only on products, six positive numbers; (C6) `gradients` are plain element inputs.
+    (C5) `tile` only on products, six positive numbers; (C6) `gradients` are plain element inputs; (C7) an element operand with a
+    reduction is plain f32 with reduction `add`: the one output of a product, or an input of a sweep.
 
     ```mlir
     muon.kernel @decay_sweep sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>, #muon.operand<out, scalar, plain, f64, add>]
@@ -147,7 +150,8 @@ def Muon_StageOp : Muon_Op<"stage", [HasParent<"VariantOp">, NoTerminator, Singl
 def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "one kernel over all matrices of one group";
   let description = [{
-    sizes of a sweep: rows, columns, rows per tile. sizes of a product: m, n, k, block rows, block columns, k chunk.
+    sizes of a sweep: rows, columns, rows per tile, then on a GPU the number of parts of each operand in parts. sizes of a product: m, n, k,
+    block rows, block columns, k chunk; on a GPU m, n, k and the k of each part where there are several, whose tiles follow each other.
     A product's tile is one block of C (block rows and columns of the kernel's `tile` on a GPU); a symmetric product's tiles are the blocks on and below the diagonal.
 
     Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients, or what it was lowered to;

@@ -4,6 +4,7 @@
 //   - A sweep works in chunks of 8 adjacent elements of a row: 16 bytes of a 16-bit type, 32 of f32.
 //   - What changes the order of a sum (chunks per tile, rows per tile) follows from the matrix's shape alone.
 //   - A product's block may be chosen freely: every element is summed in ascending k, 16 at a time, whatever the block.
+//   - Into how many parts k is cut follows from the matrix's shape and the chip; parts are added in ascending order of k.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -36,11 +37,22 @@ struct ProductTile {
   int64_t sharedBytes(int64_t elementBytes) const { return std::max(stages * stageBytes(elementBytes), slabBytes()); }
 };
 
-/// A product C (m x n) of depth k over `batch` matrices, on operands of `elementBytes` bytes.
+/// How operands go through the tensor cores: 16 bits each, f32 words rounded to tf32, or f32 as two tf32 and three products.
+enum class OperandKind { half, tf32, f32 };
+OperandKind operandKind(mlir::Type type);
+/// Of one operand in memory.
+inline int64_t bytesOf(OperandKind kind) { return kind == OperandKind::half ? 2 : 4; }
+
+/// A product C (m x n) of depth k over `batch` matrices; with more than one part, as many f32 matrices that a sweep adds up.
 struct ProductShape {
-  int64_t m, n, k, batch, elementBytes;
+  int64_t m, n, k, batch;
+  OperandKind operands;
   bool symmetric;
+  int64_t parts = 1;
 };
+
+/// Elements of k in each of `parts` parts (the last may have fewer): whole steps of every block.
+int64_t partDepth(int64_t k, int64_t parts);
 
 /// Blocks of one matrix; of a symmetric C those on and below the diagonal.
 int64_t countBlocks(int64_t m, int64_t n, const ProductTile &tile, bool symmetric);
@@ -61,9 +73,14 @@ struct ModelledTime {
 };
 ModelledTime modelProduct(TargetAttr target, const ProductShape &shape, const ProductTile &tile);
 ModelledTime modelSweep(TargetAttr target, double bytes);
+/// The sweep that adds a product's parts and stores one result in the operands' type.
+ModelledTime modelSum(TargetAttr target, const ProductShape &shape);
 
 /// The block with the least modelled time for a product on a chip.
 ProductTile chooseTile(TargetAttr target, const ProductShape &shape);
+/// Into how many parts k is cut, whatever the batch: the number for which the modelled time of one matrix alone times that of each of
+/// a chip full of them is least. One matrix of few blocks gains from parts; writing and reading them costs where the chip is full.
+int64_t chooseParts(TargetAttr target, ProductShape shape);
 
 /// Chunks of one sweep tile for a matrix of `chunks` chunks: few enough tiles that one warp adds their partial sums quickly.
 int64_t chunksPerTile(int64_t chunks);

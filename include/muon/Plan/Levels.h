@@ -2,7 +2,7 @@
 //
 // The whole fusion decision: one pass in SSA order. A value's level is the first stage whose bodies can compute it:
 // the maximum over its operands, plus one across a cut. Cuts are a product (its operands must be in memory first),
-// the use of a reduction's result, and two products that would have to share one body.
+// the use of a reduction's result or of a product in parts, and two products that would have to share one body.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -50,6 +50,9 @@ private:
 
 /// Whether the op computes each element of its result from the same element of its operands.
 bool isElementwise(mlir::Operation *op);
+
+/// Into how many parts a product's k is cut (SplitProducts.cpp): the attribute muon.parts, 1 where there is none.
+int64_t partsOf(mlir::Operation *product);
 
 /// How a reduction combines its elements: add, max or min.
 Reduction reductionOf(mlir::linalg::ReduceOp reduce);

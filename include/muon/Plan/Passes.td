@@ -22,6 +22,25 @@ def GuardGradientPass : Pass<"muon-guard-gradient", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
 }
 
+def SplitProductsPass : Pass<"muon-split-products", "::mlir::ModuleOp"> {
+  let summary = "Cut the k of a GPU's products into parts where too few blocks would run";
+  let description = [{
+    Consumes step functions in Form's closed op list, and the module attribute `muon.target`. Guarantees that every product whose k is
+    computed in parts says in how many: the attribute `muon.parts`. A product that has the attribute keeps it, a step function's
+    `muon.parts` holds for all its products, else the model decides (`gpu::chooseParts`). Processors do not cut: the attribute is dropped.
+    `muon-plan-launches` makes of such a product a kernel that stores one f32 matrix per part, and leaves adding them to a sweep of the
+    next stage, which takes the product's epilogue.
+
+    Before:
+        %r = muon.gram left %x : tensor<256x8192xbf16> -> tensor<256x256xf32>
+    After:
+        %r = muon.gram left %x {muon.parts = 8 : i64} : tensor<256x8192xbf16> -> tensor<256x256xf32>
+
+    Numerics: each element is summed in ascending k within a part, then over the parts in ascending order. The number of parts follows
+    from the matrix's shape, the operand type and the chip, never from the batch.
+  }];
+}
+
 def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
   let summary = "Turn step functions into kernels, stages and launches";
   let description = [{

@@ -25,6 +25,8 @@ struct Buffer {
   mlir::Type dtype;
   /// Partial sums of a reduction: this many f64.
   int64_t partials = 0;
+  /// A product in parts: this many matrices, one after the other. The product's value itself may have another buffer.
+  int64_t parts = 1;
   int64_t bytes = 0, offset = 0, rowStride = 0, columnStride = 0;
   int64_t firstStage = 0, lastStage = 0;
 };
@@ -78,6 +80,8 @@ public:
   /// The buffer a body reads `value` from, -1 if it has none.
   int64_t findReadable(mlir::Value value) const;
   int64_t find(mlir::Value value, Layout layout) const;
+  /// The buffer of the parts of a product's result, -1 if it has none.
+  int64_t findParts(mlir::Value value) const;
   /// Rows and columns of the iteration space: the last two dimensions after the batch, 1 where absent.
   std::pair<int64_t, int64_t> matrixShape(llvm::ArrayRef<int64_t> shape) const;
   Space spaceOf(const Axes &axes, size_t rank) const;
@@ -90,6 +94,7 @@ public:
   int64_t blockDepth(int64_t depth) const;
   /// On a GPU: the block of a product; whether a sweep's tile is whole rows (else a run of chunks) and how many; the rows and
   /// columns a sweep covers, those of the padding among them where it writes a padded matrix.
+  gpu::ProductShape productShape(const Draft &draft) const;
   gpu::ProductTile productTile(const Draft &draft) const;
   bool walksRows(const Draft &draft) const;
   int64_t sweepTile(const Draft &draft) const;
@@ -110,7 +115,7 @@ Axes identityAxes(size_t rank);
 Layout operandLayout(ProductOpInterface product, bool isA, bool symmetric, TargetAttr target);
 /// The layout in which that operand is stored: `turned` reads what is `padded` in memory.
 inline Layout storedLayout(Layout layout) { return layout == Layout::turned ? Layout::padded : layout; }
-/// The type a value of element type `type` has in a packed layout: bf16 is widened where there is no bf16 product.
+/// The type a value of element type `type` has in a packed layout: bf16 is widened where there is no bf16 product, tf32 always.
 mlir::Type packedType(mlir::Type type, TargetAttr target);
 /// Elements a panel's or a tile's depth is padded to.
 int64_t paddedDepth(int64_t depth, mlir::Type dtype);

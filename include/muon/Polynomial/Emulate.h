@@ -38,7 +38,7 @@
 
 namespace muon {
 
-enum class OperandType { f32, bf16, f16 };
+enum class OperandType { f32, bf16, f16, tf32 };
 
 /// How one orthogonalisation is evaluated. `restarts`, ascending, each in 1..T-1: R is rebuilt
 /// from X once that many steps are done ({3} with T = 5 is "3+2"). Empty for the standard form.
@@ -75,11 +75,11 @@ inline constexpr int emulationShortSide = 64, emulationLongSide = 128;
 /// Names of the zoo, in order.
 std::vector<std::string> spectrumNames();
 
-/// Smallest normalised singular value the operand type carries: 1e-3 (f32), 1e-2 (bf16, f16).
+/// Smallest normalised singular value the operand type carries: 1e-3 (f32), 1e-2 (the others).
 double servedFloor(OperandType type);
 
 /// The rounding term: [lower (1 - w), upper (1 + w)], w = c 2^-p sqrt(T), p the significand bits of
-/// the operand type (24, 8, 11), c = 5: the smallest whole number that holds, at both ends and for
+/// the operand type (24; 8; 11 for f16 and tf32), c = 5: the smallest whole number that holds, at both ends and for
 /// all three types, for every published table that is sound up to sigma = 1.003 (test
 /// RoundingTerm).
 Band widenBand(Band band, OperandType type, int steps);

@@ -1,0 +1,62 @@
+//===- SplitProducts.cpp - into how many parts a GPU cuts a product's k ---------------------------===//
+
+#include "muon/Plan/GpuTiles.h"
+#include "muon/Plan/Levels.h"
+#include "muon/Plan/Passes.h"
+
+#include "llvm/Support/MathExtras.h"
+
+namespace muon {
+#define GEN_PASS_DEF_SPLITPRODUCTSPASS
+#include "muon/Plan/Passes.h.inc"
+} // namespace muon
+
+using namespace mlir;
+using namespace muon;
+
+static constexpr llvm::StringLiteral kParts = "muon.parts";
+
+static std::pair<int64_t, int64_t> matrixShape(Value value) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(value.getType()).getShape();
+  return {shape[shape.size() - 2], shape.back()};
+}
+
+/// Of one matrix, whatever the batch.
+static gpu::ProductShape shapeOf(ProductOpInterface product) {
+  auto [m, n] = matrixShape(product->getResult(0));
+  auto [rows, columns] = matrixShape(product.getA());
+  Type type = cast<RankedTensorType>(product.getA().getType()).getElementType();
+  return {m, n, product.aIsTransposed() ? rows : columns, 1, gpu::operandKind(type), product.symmetricResult()};
+}
+
+static LogicalResult splitProducts(func::FuncOp function, TargetAttr target) {
+  auto asked = function->getAttrOfType<IntegerAttr>(kParts);
+  if (asked && asked.getInt() < 1)
+    return function.emitOpError() << "expected muon.parts of at least 1, got " << asked.getInt();
+  function.walk([&](ProductOpInterface product) {
+    gpu::ProductShape shape = shapeOf(product);
+    int64_t parts = 1;
+    if (auto chosen = product->getAttrOfType<IntegerAttr>(kParts))
+      parts = chosen.getInt();
+    else
+      parts = asked ? asked.getInt() : gpu::chooseParts(target, shape);
+    parts = llvm::divideCeil(shape.k, gpu::partDepth(shape.k, std::max<int64_t>(parts, 1))); // none is empty
+    product->removeAttr(kParts);
+    if (parts > 1)
+      product->setAttr(kParts, IntegerAttr::get(IntegerType::get(function.getContext(), 64), parts));
+  });
+  return success();
+}
+
+namespace {
+struct SplitProducts : muon::impl::SplitProductsPassBase<SplitProducts> {
+  void runOnOperation() override {
+    auto target = getOperation()->getAttrOfType<TargetAttr>("muon.target");
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!target || !target.isGpu())
+        function.walk([](ProductOpInterface product) { product->removeAttr(kParts); });
+      else if (failed(splitProducts(function, target)))
+        return signalPassFailure();
+  }
+};
+} // namespace
