@@ -47,6 +47,8 @@ class Cuda:
     """A CUDA device of torch. Its chip has to be a target of the compiler (docs/gpu.md); the compiler says so if not."""
 
     def __init__(self, device):
+        if not torch.cuda.is_available():
+            raise RuntimeError(f"Muon: parameters on {device}, but torch {torch.__version__} finds no CUDA device here")
         self.device = device
 
     def complete(self, request):

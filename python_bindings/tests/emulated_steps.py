@@ -1,13 +1,14 @@
 """Run by test_cuda.py in a process of its own: muonc.torch.Muon on the emulated GPU beside the processor.
 
-The emulator's memory is the processor's, so torch can look at it; what differs from a CUDA tensor is only what
-muonc.device.Cuda asks torch for, which `Emulated` answers. Prints JSON.
+The emulator's memory is the processor's, so torch can look at it. muonc.device.Cuda runs as it is but for `allocate`; what it asks
+torch.cuda for is answered here. Prints JSON.
 """
 
 import contextlib
 import ctypes
 import json
 import os
+import types
 from unittest import mock
 
 import torch
@@ -22,7 +23,8 @@ class Emulated(muonc.device.Cuda):
     driver = ctypes.CDLL(os.environ["MUON_CUDA_DRIVER"])
 
     def complete(self, request):
-        request.update(target="sm_80", embed_bitcode=True)
+        super().complete(request)
+        request["embed_bitcode"] = True
 
     def allocate(self, count, dtype):
         size = count * torch.empty((), dtype=dtype).element_size()
@@ -34,16 +36,32 @@ class Emulated(muonc.device.Cuda):
         memory = (ctypes.c_char * size).from_address(address.value)
         return torch.frombuffer(memory, dtype=dtype)
 
-    def stream(self):
-        return 0
-
-    def current(self):
-        return contextlib.nullcontext()
-
     def wait(self):
         assert self.driver.cuCtxSynchronize() == 0
         self.driver.muonEmulatorReports.restype = ctypes.c_char_p
         return self.driver.muonEmulatorReports().decode()
+
+
+class FakeCuda:
+    """torch.cuda as Cuda uses it; says what was asked."""
+
+    def __init__(self):
+        self.asked = set()
+
+    def is_available(self):
+        return True
+
+    def get_device_capability(self, device):
+        self.asked.add(f"capability of {device}")
+        return 8, 0
+
+    def current_stream(self, device):
+        self.asked.add(f"stream of {device}")
+        return types.SimpleNamespace(cuda_stream=0)
+
+    def device(self, device):
+        self.asked.add(f"context of {device}")
+        return contextlib.nullcontext()
 
 
 def open_context():
@@ -64,6 +82,7 @@ def on_device(device, tensor):
 
 def main():
     open_context()
+    fake = torch.cuda = FakeCuda()
     device = Emulated(torch.device("cuda", 0))
     starts = [0.1 * tensor for tensor in gradients(9)]
     hosts = [torch.nn.Parameter(start.clone()) for start in starts]
@@ -85,7 +104,8 @@ def main():
     skipped = [any(p is q for q in optimizer.skipped()) for p in theirs]
     with torch.no_grad():
         errors = [float((a - b).norm() / (b - start).norm()) for a, b, start in zip(theirs, hosts, starts)]
-    print(json.dumps({"errors": errors, "skipped": skipped, "reports": reports, "target": optimizer.report()["target"]}))
+    print(json.dumps({"errors": errors, "skipped": skipped, "reports": reports, "target": optimizer.report()["target"],
+                      "asked": sorted(fake.asked)}))
 
 
 if __name__ == "__main__":

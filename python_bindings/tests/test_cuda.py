@@ -6,6 +6,8 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import types
+from unittest import mock
 
 import pytest
 import torch
@@ -31,6 +33,7 @@ def test_steps_on_the_emulated_gpu_follow_the_processor(build_directory):
     assert result["reports"] == ""
     assert result["skipped"] == [False, False, True]
     assert max(result["errors"]) <= 1e-4
+    assert result["asked"] == ["capability of cuda:0", "context of cuda:0", "stream of cuda:0"]
 
 
 @needs_ptxas
@@ -42,6 +45,37 @@ def test_without_a_device_the_program_says_so_in_one_line():
         program.compile_program(request)
     assert "\n" not in str(refused.value)
     assert "cuda" in str(refused.value).lower()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_device_cuda_tensors_are_refused_in_one_line():
+    with pytest.raises(RuntimeError, match=r"Muon: parameters on cuda:0, but torch .* finds no CUDA device here") as refused:
+        device.of(torch.device("cuda", 0))
+    assert "\n" not in str(refused.value)
+
+
+class HostCuda(device.Cuda):
+    """Cuda's own memory and calls, with the processor in the device's place."""
+
+    def __init__(self):
+        self.device = torch.device("cpu")
+
+
+def test_a_step_is_queued_on_torchs_stream_in_the_devices_context():
+    calls, stream = [], types.SimpleNamespace(cuda_stream=0x1234)
+    binding = types.SimpleNamespace(run=lambda *arguments: calls.append(("run", *arguments)))
+    program_ = types.SimpleNamespace(workspace_bytes=512, parameters=["a", "b"], bind=lambda *arguments: calls.append(("bind", *arguments)) or binding)
+    context = mock.MagicMock(__enter__=lambda _: calls.append("enter"), __exit__=lambda *_: calls.append("exit") and False)
+    place = HostCuda()
+    with mock.patch.multiple(torch.cuda, device=lambda _: context, current_stream=lambda _: stream):
+        place.bind(program_, ["weights"])
+        place.run(["gradient"], [0.1])
+    workspace, words = place.workspace, place.words
+    assert workspace.dtype == torch.uint8 and workspace.numel() == 512 and not workspace.any()
+    assert calls == ["enter", ("bind", ["weights"], workspace.data_ptr(), words.data_ptr()), "exit",
+                     "enter", ("run", ["gradient"], [0.1], 0x1234), "exit"]
+    words[2] = 2  # a word and a spare one for each parameter
+    assert place.states() == [0, 2]
 
 
 def test_other_devices_are_refused():
