@@ -236,6 +236,8 @@ void Emitter::storeLanes(Type dtype, Value x, Value pointer, Value count) {
   when(less(index(kLanes - 1), count), [&] { storeRaw(memory, pointer, width); }, part);
 }
 
+void Emitter::prefetchToWrite(Value pointer) { make<LLVM::Prefetch>(pointer, /*rw=*/1, /*hint=*/3, /*cache=*/1); }
+
 Value Emitter::stack(int64_t size) {
   OpBuilder::InsertionGuard guard(b);
   auto function = b.getInsertionBlock()->getParentOp();

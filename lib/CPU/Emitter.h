@@ -23,6 +23,7 @@ using mlir::ValueRange;
 using mlir::VectorType;
 
 constexpr int64_t kLanes = 16;
+constexpr int64_t kLineBytes = 64;
 
 /// What emission asks of a processor, looked up once.
 struct Machine {
@@ -106,6 +107,8 @@ public:
   /// 16 adjacent elements; with `count` only the first ones, the rest zero or left alone.
   Value loadLanes(Type dtype, Value pointer, Value count = {});
   void storeLanes(Type dtype, Value value, Value pointer, Value count = {});
+  /// Asks for the cache line at `pointer`, which is going to be written.
+  void prefetchToWrite(Value pointer);
   /// Stack memory of the function, 64-byte aligned.
   Value stack(int64_t bytes);
 

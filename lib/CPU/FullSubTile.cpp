@@ -44,6 +44,23 @@ static bool isPairs(const Operand &operand) {
          operand.attr.getDtype().isBF16();
 }
 
+/// Whether 16 columns of a row are one run of f32 words of a panel.
+static bool isWords(const Operand &operand) {
+  return operand.isPacked() && !isTurned(operand.attr.getLayout()) && operand.attr.getDtype().isF32();
+}
+
+/// Asks for what is written soon: the line of the mirror image that takes column r of the sub-tile, since rows of words go there one a
+/// line, and those right of row r, which the next sub-tile writes.
+void SubTile::prefetchLines(Value r, ArrayRef<Value> mirrors, ArrayRef<Value> places) {
+  for (Value mirror : mirrors)
+    e.prefetchToWrite(e.offset(mirror, e.f32, e.mul(r, e.machine.lanes())));
+  for (auto [output, place] : llvm::zip(outputs, places)) {
+    const Operand &operand = *output.operand;
+    if (place && !isPairs(operand))
+      e.prefetchToWrite(e.bytes(e.offset(place, operand.attr.getDtype(), e.mul(r, rowDistance(e, operand))), e.index(kLineBytes)));
+  }
+}
+
 void SubTile::setInputs(Value r, bool odd, ArrayRef<Value> places) {
   Value inTile = e.add(r, odd);
   for (auto [input, place] : llvm::zip(inputs, places)) {
@@ -99,6 +116,11 @@ void SubTile::emitFull(Value row, Value column, Accumulators accumulators, Value
   for (const Staged &output : outputs)
     to.push_back(placeOf(*output.operand, row, column));
   evenRows.assign(outputs.size(), {});
+  SmallVector<Value> mirrors;
+  if (mirrored)
+    for (const Staged &output : outputs)
+      if (isWords(*output.operand))
+        mirrors.push_back(packedAddress(*output.operand, column, row));
   e.loop(e.index(0), all, 2, [&](Value r) {
     for (bool odd : {false, true}) {
       Value inTile = e.add(r, odd), matrixRow = e.add(row, inTile);
@@ -110,6 +132,8 @@ void SubTile::emitFull(Value row, Value column, Accumulators accumulators, Value
       }
       body.emit(Level::element, matrixRow, column, frame.parameter);
       storeOutputs(r, odd, to);
+      if (accumulators.data)
+        prefetchLines(inTile, mirrors, to);
       reductions.accumulateInStrip(inTile, {});
     }
   });

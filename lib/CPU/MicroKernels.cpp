@@ -20,9 +20,8 @@ using Step = llvm::function_ref<Value(Emitter &, Value a, Value b, Value c)>;
 static constexpr int64_t kUnroll = 4;
 
 /// The accumulators after one word of depth at `a`, `b`.
-static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value a, Value b,
+static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, int64_t vectors, Value a, Value b,
                                    ValueRange accumulators, Step step) {
-  int64_t vectors = e.machine.lanes() / kLanes;
   SmallVector<Value> panel, next;
   for (int64_t v = 0; v < vectors; ++v)
     panel.push_back(e.loadRaw(e.lanes(word), e.offset(b, word, e.index(v * kLanes)), 4));
@@ -34,9 +33,9 @@ static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value 
   return next;
 }
 
-static void defineMicro(Emitter &e, ValueRange args, Type word, int64_t height, Step step) {
+static void defineMicro(Emitter &e, ValueRange args, Type word, int64_t height, int64_t vectors, Step step) {
   Value a = args[0], b = args[1], c = args[2], stride = args[3], depth = args[4], fresh = args[5];
-  int64_t lanes = e.machine.lanes(), vectors = lanes / kLanes;
+  int64_t lanes = e.machine.lanes();
   Type vector = e.lanes(e.f32);
   SmallVector<Value> places;
   for (int64_t r = 0; r < height; ++r)
@@ -56,7 +55,7 @@ static void defineMicro(Emitter &e, ValueRange args, Type word, int64_t height, 
     for (int64_t u = 0; u < count; ++u) {
       Value at = e.mul(e.add(first, u), lanes);
       current =
-          emitWord(e, word, height, e.offset(a, word, at), e.offset(b, word, at), current, step);
+          emitWord(e, word, height, vectors, e.offset(a, word, at), e.offset(b, word, at), current, step);
     }
     return current;
   };
@@ -71,11 +70,10 @@ static void defineMicro(Emitter &e, ValueRange args, Type word, int64_t height, 
 
 static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind,
                       Type word, Step step) {
-  std::string name =
-      ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(e.machine.lanes())).str();
-  routines.call(
-      e, name, {tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh},
-      [&](Emitter &e, ValueRange args) { defineMicro(e, args, word, tile.height, step); });
+  int64_t vectors = tile.width / kLanes;
+  std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
+  routines.call(e, name, {tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh},
+                [&](Emitter &e, ValueRange args) { defineMicro(e, args, word, tile.height, vectors, step); });
 }
 
 void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {

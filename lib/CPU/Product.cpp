@@ -42,6 +42,7 @@ private:
   Value blockRow, blockColumn;      ///< block coordinates
   Value row, column, rows, columns; ///< first element and extent of the block
   Value stride, onDiagonal; ///< of the block buffer; whether the block is square on the diagonal
+  Value mirrored;           ///< of a symmetric product: whether it is not
 };
 } // namespace
 
@@ -78,6 +79,8 @@ void Product::findBlock() {
     blockRow = e.select(wide, inner, outer), blockColumn = e.select(wide, outer, inner);
   }
   onDiagonal = e.equal(blockRow, blockColumn);
+  if (kernel.getSymmetric())
+    mirrored = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
   row = e.mul(blockRow, blockM), column = e.mul(blockColumn, blockN);
   rows = e.min(blockM, e.sub(m, row)), columns = e.min(blockN, e.sub(n, column));
   // Rows of the buffer are an odd number of cache lines apart, so that columns spread over all
@@ -93,8 +96,7 @@ void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, Micr
   Value needed = e.less(tileRow, rows);
   if (kernel.getSymmetric()) {
     Value reaches = e.less(tileColumn, e.add(tileRow, height));
-    Value below = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
-    needed = e.both(needed, e.value<arith::OrIOp>(reaches, below));
+    needed = e.both(needed, e.value<arith::OrIOp>(reaches, mirrored));
   }
   e.when(needed, [&] {
     MicroTile placed = tile;
@@ -103,7 +105,15 @@ void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, Micr
     if (micro == Micro::tiles)
       return callTiles(e, routines, placed, frame.operands[0].rowStride);
     placed.a = e.offset(tile.a, e.f32, e.index(offset));
-    return micro == Micro::fma ? callFma(e, routines, placed) : callDot(e, routines, placed);
+    if (micro == Micro::dot)
+      return callDot(e, routines, placed);
+    if (!kernel.getSymmetric() || placed.width == kLanes || offset + height > kLanes)
+      return callFma(e, routines, placed);
+    // Of a tile on the diagonal half the columns are enough.
+    Value crosses = e.both(onDiagonal, e.equal(panel, rowPanel));
+    MicroTile half = placed;
+    half.width = kLanes;
+    e.when(crosses, [&] { callFma(e, routines, half); }, [&] { callFma(e, routines, placed); });
   });
 }
 
@@ -134,7 +144,7 @@ void Product::emitChunk(Value begin, Value depth) {
   Value firstPanel = e.div(column, lanes), fresh = e.equal(begin, e.index(0));
   e.loop(e.index(0), panels, 1, [&](Value panel) {
     Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
-    MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes};
+    MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, lanes};
     tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
     e.loop(e.index(0), rowPanels, 1,
            [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
@@ -144,9 +154,6 @@ void Product::emitChunk(Value begin, Value depth) {
 void Product::walkSubTiles() {
   SubTile subTile(e, routines, kernel, body, frame, reductions);
   Padding padding = paddingOf(kernel, e.machine);
-  Value mirrored;
-  if (kernel.getSymmetric())
-    mirrored = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
   Value lastRow = e.add(row, rows), lastColumn = e.add(column, columns);
   e.loop(e.index(0), e.roundUp(rows, padding.rows), kLanes, [&](Value i) {
     reductions.beginStrip();

@@ -62,7 +62,7 @@ private:
   };
   void emitTileRows(Value first, Value row, Value column, Accumulators accumulators);
   void storeWords(Value both, Value r, int64_t half, Value tiles, Value pairs);
-  void prefetchOutputs(Value slice, Value row, Value column);
+  void prefetchForSlice(Value slice, Value row, Value column);
   void emitTurnSlice(const Staged &output, Value slice, Value row, Value column);
   Value clamped(Value extent);
   void read(const Staged &input, Value row, Value column, Value validRows, Value validColumns);
@@ -72,6 +72,7 @@ private:
   void emitFull(Value row, Value column, Accumulators accumulators, Value mirrored);
   void emitRagged(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
                   Value mirrored);
+  void prefetchLines(Value r, llvm::ArrayRef<Value> mirrors, llvm::ArrayRef<Value> places);
   void setInputs(Value r, bool odd, llvm::ArrayRef<Value> places);
   void storeOutputs(Value r, bool odd, llvm::ArrayRef<Value> places);
   Value placeOf(const Operand &operand, Value row, Value column);

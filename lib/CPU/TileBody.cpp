@@ -159,19 +159,19 @@ void SubTile::emitTurnSlice(const Staged &output, Value slice, Value row, Value 
   }
 }
 
-static void prefetchToWrite(Emitter &e, Value line) {
-  for (int64_t i = 0; i < 2; ++i)
-    e.make<LLVM::Prefetch>(e.bytes(line, e.index(64 * i)), /*rw=*/1, /*hint=*/3, /*cache=*/1);
-}
-
 /// Asks for the lines that a later slice of rows writes, and for two of those that the transpose will be written to. Tiles and
 /// pairs alike have two lines for two rows.
-void SubTile::prefetchOutputs(Value slice, Value row, Value column) {
+void SubTile::prefetchForSlice(Value slice, Value row, Value column) {
   auto ask = [&](const Operand &output, Value slice, Value row, Value column) {
-    if (!isTiles(output.attr.getLayout()))
-      return prefetchToWrite(e, e.bytes(packedAddress(output, row, column), e.mul(slice, 128)));
-    Value strip = e.mul(e.div(slice, 8), kLanes);
-    prefetchToWrite(e, e.bytes(packedAddress(output, e.add(row, strip), column), e.mul(e.rem(slice, 8), 128)));
+    Value line;
+    if (isTiles(output.attr.getLayout())) {
+      Value strip = e.mul(e.div(slice, 8), kLanes);
+      line = e.bytes(packedAddress(output, e.add(row, strip), column), e.mul(e.rem(slice, 8), 2 * kLineBytes));
+    } else {
+      line = e.bytes(packedAddress(output, row, column), e.mul(slice, 2 * kLineBytes));
+    }
+    e.prefetchToWrite(line);
+    e.prefetchToWrite(e.bytes(line, e.index(kLineBytes)));
   };
   constexpr int64_t kAhead = 4;
   for (const Staged &output : outputs)
@@ -184,7 +184,7 @@ void SubTile::prefetchOutputs(Value slice, Value row, Value column) {
 void SubTile::emitTileSlice(Value slice, Value row, Value column, Accumulators accumulators) {
   e.when(
       e.less(slice, e.index(kRowSlices)), [&] {
-        prefetchOutputs(slice, row, column);
+        prefetchForSlice(slice, row, column);
         emitTileRows(e.mul(slice, 2), row, column, accumulators);
       },
       [&] {
