@@ -247,7 +247,7 @@ void KernelBuilder::setSizes() {
     return;
   }
   int64_t block = plan.blockSize(draft);
-  launch.sizes = {rows, columns, depth, block, block, plan.blockDepth(depth)};
+  launch.sizes = {rows, columns, depth, block, block, plan.blockDepth(draft, depth)};
 }
 
 KernelOp KernelBuilder::build(StringRef name) {

@@ -38,9 +38,19 @@ DenseI64ArrayAttr StepPlan::askedTile() const {
   return step->getAttrOfType<DenseI64ArrayAttr>("muon.tile");
 }
 
-int64_t StepPlan::blockDepth(int64_t depth) const {
+/// Whether the product's operands go to hardware tiles.
+bool StepPlan::usesTiles(const Draft &draft) const {
+  return target.getIsa() == "amx" && !getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA()).isF32();
+}
+
+int64_t StepPlan::blockDepth(const Draft &draft, int64_t depth) const {
   DenseI64ArrayAttr asked = askedTile();
-  return asked && asked[1] ? std::min(asked[1], depth) : depth;
+  if (asked && asked[1])
+    return std::min(asked[1], depth);
+  // Of a deep product the panels outrun the second-level cache. Hardware tiles gain nothing from chunks: their sums have to be
+  // stored and loaded.
+  constexpr int64_t kDeep = 1024, kChunk = 512;
+  return depth > kDeep && !usesTiles(draft) ? kChunk : depth;
 }
 
 int64_t StepPlan::blockSize(const Draft &draft) const {
@@ -50,7 +60,7 @@ int64_t StepPlan::blockSize(const Draft &draft) const {
   auto [rows, columns] = matrixShape(draft.shape);
   int64_t side = std::min(rows, columns);
   // Hardware tiles outrun the second-level cache: a larger block reads each panel less often, where enough blocks remain.
-  if (side >= 2048 && target.getIsa() == "amx" && !getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA()).isF32())
+  if (side >= 2048 && usesTiles(draft))
     return 256;
   return side >= 512 ? 128 : 64;
 }

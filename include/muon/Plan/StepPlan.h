@@ -91,7 +91,8 @@ public:
   mlir::DenseI64ArrayAttr askedTile() const;
   /// On a CPU: the side of a product's block, and how much of k it takes at a time.
   int64_t blockSize(const Draft &draft) const;
-  int64_t blockDepth(int64_t depth) const;
+  int64_t blockDepth(const Draft &draft, int64_t depth) const;
+  bool usesTiles(const Draft &draft) const;
   /// On a GPU: the block of a product; whether a sweep's tile is whole rows (else a run of chunks) and how many; the rows and
   /// columns a sweep covers, those of the padding among them where it writes a padded matrix.
   gpu::ProductShape productShape(const Draft &draft) const;
