@@ -384,6 +384,10 @@ def test_each_kind_of_layer_is_tuned_at_its_own_floor(recordings, muon_tune, tmp
     check_layers_of_the_optimizer(database)
     check_layers_of_muon_opt(database, build_directory, recordings)
     assert "model tiny: h.*.mlp  24x48: floor " in muon_tune("list", "--database", database)
+    exported, copy = tmp_path / "entries.json", tmp_path / "copy.sqlite"
+    muon_tune("export", exported, "--database", database)
+    muon_tune("import", exported, "--database", copy)
+    assert tuning.open_database(str(copy)).layers() == tuning.open_database(str(database)).layers() != []
 
 
 def check_layers_of_the_optimizer(database):

@@ -20,7 +20,7 @@ from variants import BEST, has_own_tables, vary
 VERIFIED_SIDE = 256  # candidates are verified up to this short side; the winner at its own shape
 HARDEST = ("linear", "log 1e-2", "low rank + noise", "near rank one")  # there, on those spectra that decide
 TIMING = 15.0  # seconds for the rounds of timing
-VARIANT_TIMING = 8.0  # and for those of variants of the fastest
+VARIANT_TIMING = 6.0  # and for those of variants of the fastest
 SCATTER = 1.02
 TIMED_AGAIN = 1.25  # after two rounds, what is this much slower than the fastest is not timed again
 WORTH_A_TYPE = 1.3  # an operand type is tried if the preset's program in it is at most this much slower than the fastest
@@ -141,9 +141,10 @@ class Tuning:
             candidate.seconds = min([*values, *([] if math.isnan(candidate.seconds) else [candidate.seconds])])
 
     def time_variants(self, baseline, timed, baselines):
-        """Variants of the fastest, verified and timed beside them."""
+        """Variants of the fastest, as many as two rounds have time for, verified and timed beside it."""
         best = sorted((c for c in timed if not math.isnan(c.seconds)), key=lambda c: c.seconds)
         made = list(vary(self.problem, best, lambda candidate: self.step(candidate, self.problem.shape).tiles()))
+        made = made[: max(1, int(VARIANT_TIMING / 2 / baseline.seconds) - 2)]
         good = [c for c in made if self.verify(c, baselines[c.operands], reduced(self.problem.shape))]
         if good:
             self.measure([baseline, *[c for c in best[:BEST] if c is not baseline], *good], VARIANT_TIMING)
