@@ -144,7 +144,7 @@ class Tuning:
         """Variants of the fastest, as many as two rounds have time for, verified and timed beside it."""
         best = sorted((c for c in timed if not math.isnan(c.seconds)), key=lambda c: c.seconds)
         made = list(vary(self.problem, best, lambda candidate: self.step(candidate, self.problem.shape).tiles()))
-        made = made[: max(1, int(VARIANT_TIMING / 2 / baseline.seconds) - 2)]
+        made = made[: max(0, int(VARIANT_TIMING / 2 / baseline.seconds) - 2)]
         good = [c for c in made if self.verify(c, baselines[c.operands], reduced(self.problem.shape))]
         if good:
             self.measure([baseline, *[c for c in best[:BEST] if c is not baseline], *good], VARIANT_TIMING)
