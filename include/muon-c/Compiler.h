@@ -11,7 +11,7 @@
  *     "nonfinite": "propagate",       or "skip"
  *     "tile": [128, 128, 32, 4, 2, 2], the block of every product. GPU targets: rows, columns, k per step, steps in flight, warps down and
  *                                   across; absent: the one with the least modelled time. CPU targets, as in [128, 512]: its side, a
- *                                   multiple of 32 up to 512, and elements of k at a time, a multiple of 64 or 0 for all; absent: by shape
+ *                                   multiple of 32 up to 512, and elements of k at a time, a multiple of 64 or 0 by depth; absent: by shape
  *     "parts": 4,                     GPU targets: parts the k of every product is cut into; absent: by the model, for the matrix's shape
  *     "embed_bitcode": false,         GPU targets: also keep the kernels' LLVM IR, for the emulator
  *     "tuned": true,                  table, form, restarts and operand type from the tuning database (docs/tuning.md), or

@@ -95,7 +95,7 @@ struct StepOptions {
   std::optional<std::string> form;
   std::optional<std::vector<int64_t>> restarts;
   /// The block of every product instead of the compiler's choice. GPUs: the six numbers of muon.kernel's tile. CPUs: its side, and how
-  /// many elements of k it takes at a time (0: all). Empty: chosen by Plan.
+  /// many elements of k it takes at a time (0: by depth). Empty: chosen by Plan.
   std::vector<int64_t> tile;
 };
 
