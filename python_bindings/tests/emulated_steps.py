@@ -42,26 +42,14 @@ class Emulated(muonc.device.Cuda):
         return self.driver.muonEmulatorReports().decode()
 
 
-class FakeCuda:
-    """torch.cuda as Cuda uses it; says what was asked."""
+def fake_cuda(asked):
+    """What Cuda asks torch.cuda for; `asked` gains what was."""
 
-    def __init__(self):
-        self.asked = set()
+    def answer(name, value):
+        return lambda device: asked.add(f"{name} of {device}") or value
 
-    def is_available(self):
-        return True
-
-    def get_device_capability(self, device):
-        self.asked.add(f"capability of {device}")
-        return 8, 0
-
-    def current_stream(self, device):
-        self.asked.add(f"stream of {device}")
-        return types.SimpleNamespace(cuda_stream=0)
-
-    def device(self, device):
-        self.asked.add(f"context of {device}")
-        return contextlib.nullcontext()
+    return {"get_device_capability": answer("capability", (8, 0)), "device": answer("context", contextlib.nullcontext()),
+            "current_stream": answer("stream", types.SimpleNamespace(cuda_stream=0))}  # fmt: skip
 
 
 def open_context():
@@ -82,8 +70,9 @@ def on_device(device, tensor):
 
 def main():
     open_context()
-    fake = torch.cuda = FakeCuda()
-    device = Emulated(torch.device("cuda", 0))
+    asked = set()
+    with mock.patch.object(torch.cuda, "is_available", lambda: True):
+        device = Emulated(torch.device("cuda", 0))
     starts = [0.1 * tensor for tensor in gradients(9)]
     hosts = [torch.nn.Parameter(start.clone()) for start in starts]
     theirs = [torch.nn.Parameter(on_device(device, start)) for start in starts]
@@ -98,14 +87,14 @@ def main():
                 gradient[0, 0] = float("nan")
             mine.grad, other.grad = on_device(device, gradient), gradient
         host.step()
-        with mock.patch.object(muonc.device, "of", lambda _: device):
+        with mock.patch.object(muonc.device, "of", lambda _: device), mock.patch.multiple(torch.cuda, **fake_cuda(asked)):
             optimizer.step()
         reports += device.wait()
     skipped = [any(p is q for q in optimizer.skipped()) for p in theirs]
     with torch.no_grad():
         errors = [float((a - b).norm() / (b - start).norm()) for a, b, start in zip(theirs, hosts, starts)]
     print(json.dumps({"errors": errors, "skipped": skipped, "reports": reports, "target": optimizer.report()["target"],
-                      "asked": sorted(fake.asked)}))
+                      "asked": sorted(asked)}))
 
 
 if __name__ == "__main__":
