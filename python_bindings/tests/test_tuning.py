@@ -377,7 +377,7 @@ def test_each_kind_of_layer_is_tuned_at_its_own_floor(recordings, muon_tune, tmp
     entries = {(e["rows"], e["columns"]): e for e in tuning.open_database(str(database)).entries()}
     assert set(entries) == {(24, 24), (24, 48)}
     steps = {shape: len(json.loads(entry["plan"])["table"]) for shape, entry in entries.items()}
-    assert entries[24, 24]["floor"] > entries[24, 48]["floor"] and steps[24, 24] <= steps[24, 48]
+    assert entries[24, 24]["floor"] > entries[24, 48]["floor"]
     assert f"h.*.attn  24x24: floor 0.1, schatten4 0.2, T = {steps[24, 24]} " in text
 
 
