@@ -44,7 +44,7 @@ TEST_F(RefusalsTest, Types) {
   EXPECT_EQ(refusal(options), "unknown momentum dtype 'i8'; known: f32, bf16");
   options.momentum = "f32";
   options.operands = "fp8";
-  EXPECT_EQ(refusal(options), "unknown operand dtype 'fp8'; known: f32, bf16, f16");
+  EXPECT_EQ(refusal(options), "unknown operand dtype 'fp8'; known: f32, bf16, f16, tf32");
   options.operands = "bf16";
   options.stochasticRounding = true;
   EXPECT_EQ(refusal(options), "stochastic rounding needs weight dtype bf16, got 'f32'");

@@ -96,7 +96,7 @@ TEST(Request, UnknownValuesNameTheKnownOnes) {
             "unknown preset 'moon'; known: keller, torch, moonlight, polar_express, inverse_root, "
             "exact, rms, normuon, adamuon");
   EXPECT_EQ(refusal(group("", R"("dtype": "f8")")),
-            "unknown dtype 'f8', expected auto, f32, bf16 or f16");
+            "unknown dtype 'f8', expected auto, f32, bf16, f16 or tf32");
   EXPECT_EQ(refusal(group("", R"("form": "best")")),
             "unknown form 'best', expected auto, standard or gram");
   EXPECT_EQ(refusal(group("", R"("name": "a-b")")),
