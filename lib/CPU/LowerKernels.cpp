@@ -40,8 +40,6 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsig
       return refuse("the value differs between columns and is not reduced");
     break;
   case Space::scalar:
-    if (out && reduced && kernel.getSymmetric())
-      return refuse("a symmetric product computes only half of what is reduced");
     if (out && !reduced && body.yieldedLevel(output) != Level::uniform)
       return refuse("the value differs between elements and is not reduced");
     break;

@@ -161,13 +161,13 @@ void Product::walkSubTiles() {
       Value at = e.offset(frame.scratch, e.f32, e.add(e.mul(i, stride), j));
       subTile.emit(e.add(row, i), e.add(column, j), lastRow, lastColumn, {at, stride}, mirrored);
     });
-    reductions.endStrip(e.add(row, i), e.min(e.index(kLanes), e.sub(rows, i)));
+    reductions.endStrip(e.add(row, i), e.min(e.index(kLanes), e.sub(rows, i)), mirrored);
   });
 }
 
 void Product::emit() {
   findBlock();
-  if (micro == Micro::tiles && slicesTiles(kernel, e.machine) && reductions.empty())
+  if (micro == Micro::tiles && slicesTiles(kernel, e.machine))
     return emitTilePipeline(e, routines, kernel, body, frame, {row, column, rows, columns, onDiagonal});
   reductions.begin();
   Value depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));

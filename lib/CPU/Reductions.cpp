@@ -90,6 +90,21 @@ void Reductions::finish() {
   }
 }
 
+/// What the lanes of a symmetric matrix's element stand for: twice in a sum where the transpose is written too.
+Value Reductions::weighed(const Entry &entry, Value lanes, Value mirrored) {
+  if (!mirrored || entry.perRow() || entry.kind() != Reduction::add)
+    return lanes;
+  return e.select(mirrored, combine(e, entry.kind(), lanes, lanes), lanes);
+}
+
+void Reductions::accumulateInTotal(Value mirrored) {
+  for (Entry &entry : entries) {
+    Value total = e.loadRaw(e.lanes(entry.type), entry.total, alignment(entry));
+    Value element = weighed(entry, body.yielded(entry.output), mirrored);
+    e.storeRaw(combine(e, entry.kind(), total, element), entry.total, alignment(entry));
+  }
+}
+
 //===----------------------------------------------------------------------------------------------===//
 // Strips
 //===----------------------------------------------------------------------------------------------===//
@@ -117,13 +132,15 @@ void Reductions::accumulateInStrip(Value rowInStrip, Value mask) {
     e.storeRaw(next, stripLanes(entry, rowInStrip), alignment(entry));
 }
 
-void Reductions::endStrip(Value firstRow, Value rows) {
+void Reductions::endStrip(Value firstRow, Value rows, Value mirrored) {
   if (empty())
     return;
   e.loop(e.index(0), rows, 1, [&](Value r) {
     SmallVector<Value> lanes;
-    for (Entry &entry : entries)
-      lanes.push_back(e.loadRaw(e.lanes(entry.type), stripLanes(entry, r), alignment(entry)));
+    for (Entry &entry : entries) {
+      Value sum = e.loadRaw(e.lanes(entry.type), stripLanes(entry, r), alignment(entry));
+      lanes.push_back(weighed(entry, sum, mirrored));
+    }
     endRow(lanes, e.add(firstRow, r));
   });
 }

@@ -33,7 +33,11 @@ public:
   /// The same with the lanes of 16 rows kept on the stack, for walks by sub-tiles.
   void beginStrip();
   void accumulateInStrip(Value rowInStrip, Value mask);
-  void endStrip(Value firstRow, Value rows);
+  /// Where `mirrored` (if given) holds the strip stands for its transpose too: full sums count it twice.
+  void endStrip(Value firstRow, Value rows, Value mirrored = {});
+
+  /// The same without strips, for slices of a tile: straight into the full results. There are no row results.
+  void accumulateInTotal(Value mirrored);
 
 private:
   struct Entry {
@@ -45,6 +49,7 @@ private:
     bool perRow() const { return operand->attr.getSpace() == Space::row; }
   };
   Value acrossLanes(const Entry &entry, Value lanes);
+  Value weighed(const Entry &entry, Value lanes, Value mirrored);
   Value stripLanes(const Entry &entry, Value rowInStrip);
   unsigned alignment(const Entry &entry) const { return entry.type.getIntOrFloatBitWidth() / 8; }
 

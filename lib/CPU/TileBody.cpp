@@ -11,6 +11,7 @@
 #include "SubTile.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/DenseSet.h"
 
 using namespace mlir;
 using namespace muon;
@@ -25,13 +26,25 @@ static constexpr int64_t kRowSlices = kSide / 2, kTurnSlices = 2;
 bool cpu::slicesTiles(KernelOp kernel, const Machine &machine) {
   if (!machine.amx || machine.lanes() != kSide)
     return false;
+  // Words of one value go to one place of each layout.
+  llvm::SmallDenseSet<std::pair<Value, unsigned>> places;
+  unsigned output = 0;
+  auto yield = cast<YieldOp>(kernel.getBody().front().getTerminator());
+  for (auto operand : kernel.getOperands().getAsRange<OperandAttr>())
+    if (operand.getDirection() == Direction::out) {
+      auto place = std::pair(yield.getOperand(output++), static_cast<unsigned>(operand.getLayout()));
+      if (operand.getLayout() != Layout::plain && !places.insert(place).second)
+        return false;
+    }
   auto bodyOperands = llvm::drop_begin(kernel.getOperands().getAsRange<OperandAttr>(), kernel.numPanels());
   return llvm::all_of(bodyOperands, [&](OperandAttr operand) {
     Layout layout = operand.getLayout();
     if (operand.getDirection() == Direction::in)
       return !isTurned(layout);
+    if (operand.getReduction() != Reduction::none)
+      return operand.getSpace() == Space::scalar;
     if (layout == Layout::plain)
-      return !kernel.getSymmetric() && operand.getReduction() == Reduction::none;
+      return !kernel.getSymmetric();
     return operand.getDtype().isBF16() && !(kernel.getSymmetric() && isTurned(layout));
   });
 }
@@ -106,7 +119,9 @@ Value SubTile::pairWords(const Words &words, Value row, Value strip, Value colum
 
 /// The body over rows `first` and `first` + 1 of the tile.
 void SubTile::emitTileRows(Value first, Value row, Value column, Accumulators accumulators) {
-  Value r = e.rem(first, kLanes), strip = e.sub(first, r), atRow = e.add(row, strip);
+  Value r = e.rem(first, kLanes), strip = e.sub(first, r), atRow = e.add(row, strip), mirrored;
+  if (kernel.getSymmetric() && !reductions.empty())
+    mirrored = e.value<arith::XOrIOp>(e.equal(row, column), e.bits(e.i1, 1));
   for (int64_t half = 0; half < 2; ++half) {
     Value atColumn = e.add(column, half * kLanes);
     SmallVector<Value> from, rows[2];
@@ -119,6 +134,7 @@ void SubTile::emitTileRows(Value first, Value row, Value column, Accumulators ac
       Value at = e.add(e.mul(inTile, accumulators.stride), half * kLanes);
       body.set(body.accumulator(), e.loadLanes(e.f32, e.offset(accumulators.data, e.f32, at)));
       body.emit(Level::element, e.add(row, inTile), atColumn, frame.parameter);
+      reductions.accumulateInTotal(mirrored);
       for (const Words &own : words)
         rows[odd].push_back(body.unrounded(own.position));
       for (const Staged &output : outputs)

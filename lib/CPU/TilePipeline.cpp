@@ -52,7 +52,7 @@ private:
   KernelOp kernel;
   const Frame &frame;
   ProductBlock block;
-  Reductions reductions; ///< none
+  Reductions reductions;
   SubTile subTile;
   Value down, side;
 };
@@ -69,6 +69,7 @@ Value TilePipeline::countTiles() {
 void TilePipeline::emit() {
   side = e.index(kTile), down = e.ceilDiv(block.rows, side);
   subTile.beginTile();
+  reductions.begin();
   Value zero = e.index(0), depth = e.ceilDiv(frame.sizes[abi::kK], e.index(kStep));
   Value asked = e.div(frame.sizes[abi::kChunk], kStep);
   Value size = e.select(e.less(zero, asked), asked, depth), chunks = e.ceilDiv(depth, size);
@@ -80,6 +81,7 @@ void TilePipeline::emit() {
     emitChunk({begin, steps, e.equal(number, zero), e.equal(e.add(begin, steps), depth)}, apart);
   });
   closeTiles(e);
+  reductions.finish();
 }
 
 /// All tiles, column of tiles by column of tiles so that a panel of B stays in the first-level cache, and a turn for the last body.
@@ -138,10 +140,13 @@ Value TilePipeline::completeTile(const Turn &turn) {
 void TilePipeline::emitAtEdge(const Turn &turn, Value row, Value column, Value mirrored) {
   Value lastRow = e.add(block.row, block.rows), lastColumn = e.add(block.column, block.columns);
   e.loop(e.index(0), side, kLanes, [&](Value i) {
+    reductions.beginStrip();
     e.loop(e.index(0), side, kLanes, [&](Value j) {
       Value at = e.offset(turn.sums, e.f32, e.add(e.mul(i, kTile), j));
       subTile.emit(e.add(row, i), e.add(column, j), lastRow, lastColumn, {at, side}, mirrored);
     });
+    Value strip = e.add(row, i);
+    reductions.endStrip(strip, e.min(e.index(kLanes), e.sub(lastRow, strip)), mirrored);
   });
 }
 

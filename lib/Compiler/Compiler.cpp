@@ -156,6 +156,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
       step.operands = target.getIsa() == "fma" ? "f32" : "bf16";
     if ((step.operands == "f16" || step.operands == "tf32") && !target.isGpu())
       return llvm::createStringError("expected a GPU target for operands of " + *step.operands + ", got " + targetName);
+    if (step.earlyStop && target.isGpu())
+      return llvm::createStringError("expected a CPU target for early_stop, got " + targetName);
     if (request.form != "auto" && !step.form)
       step.form = request.form;
     if (request.restarts && !step.restarts)

@@ -54,7 +54,7 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
   json::ObjectMapper map(value, path);
   if (!onlyKnown(value,
                  {"nesterov", "momentum_form", "adjust_lr", "decay", "table", "steps", "eps", "eps_form", "safety", "damping", "clip",
-                  "stochastic_rounding", "norm", "operands", "form", "restarts", "tile"},
+                  "stochastic_rounding", "norm", "operands", "form", "restarts", "tile", "early_stop"},
                  path) ||
       !map)
     return false;
@@ -66,7 +66,7 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
          map.map("decay", step.decay) && map.map("steps", step.steps) && map.map("eps", step.eps) &&
          map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping) &&
          map.map("norm", step.norm) && map.map("operands", step.operands) && map.map("form", step.form) && map.map("restarts", step.restarts) &&
-         map.mapOptional("tile", step.tile);
+         map.mapOptional("tile", step.tile) && map.map("early_stop", step.earlyStop);
 }
 
 /// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}, or with "model" and "layer" in place of a floor.

@@ -35,6 +35,8 @@ static llvm::Expected<std::optional<std::pair<Table, double>>> ownTable(MLIRCont
 static llvm::Error checkFormIsOpen(const Request &request, const StepOptions &step) {
   if (request.form != "auto" || step.form)
     return llvm::createStringError("tuned brings the form: expected form auto, got '" + step.form.value_or(request.form) + "'");
+  if (step.earlyStop)
+    return llvm::createStringError("tuned brings the form, and early_stop needs form gram: expected one of the two");
   if (request.restarts || step.restarts)
     return llvm::createStringError("tuned brings the restarts: expected none in the request");
   return llvm::Error::success();

@@ -24,7 +24,7 @@ static bool isListed(Operation *op) {
   return isElementwiseArithmetic(op) ||
          isa<tensor::SplatOp, tensor::EmptyOp, tensor::ExtractSliceOp, tensor::ExpandShapeOp,
              tensor::CollapseShapeOp, tensor::ConcatOp, linalg::BroadcastOp, linalg::ReduceOp,
-             GramOp, SymmetricMatmulOp, ApplyOp, DiagonalOp, RoundOp, func::ReturnOp>(op);
+             GramOp, SymmetricMatmulOp, ApplyOp, DiagonalOp, RoundOp, ChooseOp, func::ReturnOp>(op);
 }
 
 static LogicalResult checkReduce(linalg::ReduceOp op) {

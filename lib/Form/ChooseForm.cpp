@@ -59,6 +59,8 @@ FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem
     return {FormChoice::gram, {}};
   if (!form && op.getAccuracy() == Accuracy::exact)
     form = Form::standard;
+  if (op.getEarlyStop())
+    form = Form::gram;
   if (form == Form::standard)
     return {};
   if (form != Form::gram)
@@ -86,6 +88,8 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
   entries.append("form", b.getStringAttr(stringifyForm(*op.getForm())));
   entries.append("restarts", op.getRestartsAttr());
   entries.append("steps", b.getI64IntegerAttr(problem.table.steps()));
+  if (op.getEarlyStop())
+    entries.append("early_stop", op.getEarlyStopAttr());
   entries.append("flops", b.getI64IntegerAttr(std::llround(flops)));
   entries.append("lower", b.getF64FloatAttr(band.lower));
   entries.append("upper", b.getF64FloatAttr(band.upper));

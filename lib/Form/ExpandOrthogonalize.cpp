@@ -1,8 +1,12 @@
 //===- ExpandOrthogonalize.cpp - orthogonalize as products and arith ------===//
 
+#include "EarlyStop.h"
+
 #include "muon/Form/Passes.h"
 #include "muon/Form/StepBuilder.h"
 #include "muon/Form/Term.h"
+
+#include "muon/Polynomial/Band.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -26,7 +30,8 @@ using Coefficients = ArrayRef<double>;
 class Expansion {
 public:
   Expansion(OrthogonalizeOp op, ImplicitLocOpBuilder &builder);
-  Term run();
+  /// O and the metrics.
+  SmallVector<Value> run();
 
 private:
   /// X narrowed, its R where the norm has made it already, and what X still lacks: a factor per matrix that the first
@@ -42,11 +47,12 @@ private:
   Start divideByRowSums(Term x);
   Term inverseNorm(Term square);
   Term standard(Start start);
-  Term gramForm(Start start);
+  SmallVector<Value> gramForm(Start start);
   Term formGram(Term x) { return narrowed(gram(x)); }
   Term oddPart(Term r, Coefficients c);
   Term oddPartByCubes(Term r, Coefficients c);
   Term identity();
+  double floorBefore(size_t step);
   bool isRestart(size_t step) {
     return op.getRestarts() && llvm::is_contained(*op.getRestarts(), int64_t(step));
   }
@@ -75,9 +81,11 @@ Expansion::Expansion(OrthogonalizeOp op, ImplicitLocOpBuilder &builder)
   squareType = gramType(type, side, b.getF32Type());
 }
 
-Term Expansion::run() {
+SmallVector<Value> Expansion::run() {
   Start start = normalise();
-  return op.getForm() == Form::standard ? standard(start) : gramForm(start);
+  if (op.getForm() == Form::standard)
+    return {standard(start).value()};
+  return gramForm(start);
 }
 
 /// 1/x, at most 2^126: finite in f32, and 0 (1/0) is 0.
@@ -203,25 +211,45 @@ Term Expansion::identity() {
   return Term(b, DiagonalOp::create(b, squareType, one));
 }
 
+/// What the rows before `step` make of the smallest singular value served.
+double Expansion::floorBefore(size_t step) {
+  Table before{"", {rows.begin(), rows.begin() + ptrdiff_t(step)}};
+  double floor = defaultFloor / safety;
+  return step == 0 ? floor : computeBand(before, floor, 1 / safety).lower;
+}
+
+/// What was narrowed to `a`.
+static Term beforeNarrowing(Term a) {
+  auto truncation = a.value().getDefiningOp<arith::TruncFOp>();
+  return truncation ? Term(a.getBuilder(), truncation.getIn(), a.missing()) : a;
+}
+
 /// The recurrence of Emulate.h, which says why Z takes half of a I.
-Term Expansion::gramForm(Start start) {
+SmallVector<Value> Expansion::gramForm(Start start) {
   Term x = start.x, r = start.r ? *start.r : formGram(x), q = r;
   double apart = 0; // the block's factor is apart I + Q
   auto applyFactor = [&] {
     Term y = apart == 0 ? apply(q, x) : fma(apart, x, apply(q, x));
     return start.factor ? y * *std::exchange(start.factor, std::nullopt) : y;
   };
+  std::optional<EarlyStop> stop;
+  if (op.getEarlyStop())
+    stop.emplace(b, op.getEarlyStop()->convertToDouble(), squareType);
   for (size_t step = 0; step < rows.size(); ++step) {
+    bool fresh = step == 0 || isRestart(step);
     if (isRestart(step)) {
       x = narrowed(applyFactor());
       r = formGram(x);
     }
+    if (stop)
+      stop->consider(beforeNarrowing(r), fresh ? 1 : apart, fresh ? std::nullopt : std::optional(q), x, start.factor,
+                     floorBefore(step));
     double half = rows[step].c[0] / 2;
     Term z = narrowed(fma(half, identity(), oddPart(r, rows[step].c)));
     auto advance = [&](Term y) { return fma(half, y, multiply(z, y)); };
     if (step + 1 < rows.size() && !isRestart(step + 1))
       r = narrowed(advance(narrowed(advance(r))));
-    if (step == 0 || isRestart(step)) {
+    if (fresh) {
       q = z;
       apart = half;
       continue;
@@ -232,7 +260,12 @@ Term Expansion::gramForm(Start start) {
     q = narrowed(next);
     apart = 0;
   }
-  return applyFactor();
+  if (!stop)
+    return {applyFactor().value()};
+  EarlyStop::Choice choice = stop->choose(apart, q, x, start.factor.has_value());
+  q = choice.q, x = choice.x;
+  auto [orthogonality, steps] = stop->metrics();
+  return {(choice.scale * applyFactor()).value(), orthogonality.value(), steps.value()};
 }
 
 struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandOrthogonalizePass> {
@@ -244,7 +277,7 @@ struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandO
       if (Attribute choice = op->getAttr("muon.choice"))
         choices.push_back(choice);
       ImplicitLocOpBuilder builder(op.getLoc(), op);
-      op.replaceAllUsesWith(Expansion(op, builder).run().value());
+      op.replaceAllUsesWith(Expansion(op, builder).run());
       op.erase();
       return WalkResult::advance();
     });

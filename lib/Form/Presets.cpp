@@ -82,8 +82,7 @@ Term PresetStep::residual(Term o) {
 func::FuncOp PresetStep::buildMuon() {
   addScalars();
   auto [x, m1] = momentum();
-  Term o = step.orthogonalize(x, options.spec);
-  SmallVector<std::pair<StringRef, Term>> metrics;
+  auto [o, metrics] = step.orthogonalize(x, options.spec);
   if (options.program == Program::exact)
     metrics.emplace_back("residual", residual(o));
   Term w1 = newWeight(o);
@@ -109,7 +108,7 @@ func::FuncOp PresetStep::buildNormuon() {
   addScalars();
   Term beta2 = step.scalar("beta2");
   auto [x, m1] = momentum();
-  Term o = step.orthogonalize(x, options.spec);
+  auto [o, metrics] = step.orthogonalize(x, options.spec);
   Term q = rowSum(o * o);
   Term mean = q * (1.0 / double(options.weight.getShape().back()));
   Term v1 = fma(1.0 - beta2, mean - v, v);
@@ -120,7 +119,7 @@ func::FuncOp PresetStep::buildNormuon() {
   Term scaled = sumOver(convert(q / (d * d), f64), {last - 1});
   Term restore = sqrt(total / max(scaled, 0x1p-1000));
   Term w1 = newWeight(o / d * toF32(restore));
-  return step.finish(w1, {m1, v1});
+  return step.finish(w1, {m1, v1}, metrics);
 }
 
 Term PresetStep::sign(Term x) {
@@ -139,14 +138,14 @@ func::FuncOp PresetStep::buildAdamuon() {
   Term v = step.state("second_moment", options.momentum);
   addScalars();
   auto [x, m1] = momentum();
-  Term o = step.orthogonalize(sign(x), options.spec);
+  auto [o, metrics] = step.orthogonalize(sign(x), options.spec);
   Term v1 = fma(1.0 - mu, o * o - v, v);
   Term u = o / (sqrt(v1) + 1e-8);
   double size = 0.2 * std::sqrt(double(shape[shape.size() - 2]) * double(shape.back()));
   // At most 2^126: finite in f32, and 0 for a zero matrix.
   Term restore = min(size / sqrt(sum(squares(u))), 0x1p126);
   Term w1 = newWeight(u * toF32(restore));
-  return step.finish(w1, {m1, convert(v1, options.momentum.getElementType())});
+  return step.finish(w1, {m1, convert(v1, options.momentum.getElementType())}, metrics);
 }
 
 func::FuncOp PresetStep::build() {

@@ -93,6 +93,7 @@ private:
   bool resolveTable();
   bool resolveRows(Table &table);
   bool resolveForm();
+  bool resolveEarlyStop();
   bool checkUnused();
 
   MLIRContext *context;
@@ -359,9 +360,23 @@ bool Resolver::resolveForm() {
   return true;
 }
 
+bool Resolver::resolveEarlyStop() {
+  if (!options.earlyStop)
+    return true;
+  if (!(*options.earlyStop > 0 && *options.earlyStop < 1))
+    return fail("expected 0 < early_stop < 1, got " + print(*options.earlyStop));
+  if (step.program == Program::rms)
+    return fail("preset 'rms' takes no early_stop: it has no table");
+  if (step.spec.form == Form::standard)
+    return fail("early_stop needs form gram, got preset '" + options.preset +
+                "' with form 'standard'");
+  step.spec.earlyStop = options.earlyStop;
+  return true;
+}
+
 std::optional<ResolvedStep> Resolver::run() {
   if (findPreset() && checkShape() && resolveTypes() && resolveMomentum() && resolveScale() &&
-      resolveNumbers() && checkUnused() && resolveTable() && resolveForm())
+      resolveNumbers() && checkUnused() && resolveTable() && resolveForm() && resolveEarlyStop())
     return step;
   return std::nullopt;
 }

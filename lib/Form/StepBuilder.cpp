@@ -71,19 +71,28 @@ std::pair<Term, Term> StepBuilder::momentum(Term gradient, Term momentum, Term m
   return {Term(builder, op.getX()), Term(builder, op.getNewMomentum())};
 }
 
-Term StepBuilder::orthogonalize(Term x, const OrthogonalizeSpec &spec) {
+Orthogonalized StepBuilder::orthogonalize(Term x, const OrthogonalizeSpec &spec) {
   MLIRContext *context = builder.getContext();
   auto form = spec.form ? FormAttr::get(context, *spec.form) : FormAttr();
   auto restarts =
       spec.restarts ? builder.getDenseI64ArrayAttr(*spec.restarts) : DenseI64ArrayAttr();
   Type operands = spec.operands ? spec.operands : builder.getF32Type();
+  int64_t rank = x.tensorType().getRank();
+  Type metric =
+      RankedTensorType::get(x.tensorType().getShape().drop_back(2), builder.getF32Type());
+  SmallVector<Type> metrics(spec.earlyStop ? 2 : 0, metric);
   auto op = OrthogonalizeOp::create(
-      builder, x.type(), x.value(), toAttribute(context, spec.table),
+      builder, x.type(), metrics, x.value(), toAttribute(context, spec.table),
       NormAttr::get(context, spec.norm), builder.getF64FloatAttr(spec.eps),
       EpsFormAttr::get(context, spec.epsForm), builder.getF64FloatAttr(spec.safety),
       builder.getF64FloatAttr(spec.damping), AccuracyAttr::get(context, spec.accuracy),
-      TypeAttr::get(operands), form, /*side=*/SideAttr(), restarts);
-  return Term(builder, op.getO());
+      TypeAttr::get(operands), form, /*side=*/SideAttr(), restarts,
+      spec.earlyStop ? builder.getF64FloatAttr(*spec.earlyStop) : FloatAttr());
+  Orthogonalized result{Term(builder, op.getO()), {}};
+  static constexpr StringLiteral names[] = {"orthogonality", "steps"};
+  for (auto [name, value] : llvm::zip(names, op.getMetrics()))
+    result.metrics.emplace_back(name, Term(builder, value, {rank - 2, rank - 1}));
+  return result;
 }
 
 Term StepBuilder::update(Term weight, Term update, Term lr, Term wd, Decay decay, double scale) {

@@ -81,6 +81,21 @@ static LogicalResult verifyTrace(OrthogonalizeOp op, double eps) {
   return success();
 }
 
+/// A metric is one f32 per matrix of X.
+static LogicalResult verifyEarlyStop(OrthogonalizeOp op) {
+  if (std::optional<APFloat> stop = op.getEarlyStop(); stop && !(stop->convertToDouble() > 0 && stop->convertToDouble() < 1))
+    return op.emitOpError() << "expected 0 < early_stop < 1, got " << stop->convertToDouble();
+  if (op.getEarlyStop() && op.getForm() && *op.getForm() != Form::gram)
+    return op.emitOpError() << "early_stop needs form gram, got " << stringifyForm(*op.getForm());
+  size_t expected = op.getEarlyStop() ? 2 : 0;
+  if (op.getMetrics().size() != expected)
+    return op.emitOpError() << "expected " << expected << " metrics, got " << op.getMetrics().size();
+  for (Value metric : op.getMetrics())
+    if (typeOf(metric).getShape() != typeOf(op.getX()).getShape().drop_back(2))
+      return op.emitOpError() << "expected metrics of one number per matrix of " << op.getX().getType() << ", got " << metric.getType();
+  return success();
+}
+
 LogicalResult OrthogonalizeOp::verify() {
   if (failed(verifyMatrix(*this, getX())) || failed(verifySameShape(*this, getO(), "the result", getX(), "x"))) // C3
     return failure();
@@ -97,6 +112,8 @@ LogicalResult OrthogonalizeOp::verify() {
   if (damped && getForm() && (*getForm() != Form::gram || (getRestarts() && !getRestarts()->empty()))) // C2
     return emitOpError("damping needs form gram and no restarts");
   if (getRestarts() && failed(verifyRestarts(*this))) // C4
+    return failure();
+  if (failed(verifyEarlyStop(*this))) // C8
     return failure();
   std::string domain = checkDomain(toTable(getTable()), 1.0 / safety); // C1
   if (!domain.empty())
@@ -147,6 +164,22 @@ LogicalResult TakeRowsOp::verify() {
   if (typeOf(getY()).getShape() != ArrayRef<int64_t>(expected)) // C2
     return emitOpError() << "expected y of type " << RankedTensorType::get(expected, typeOf(getX()).getElementType()) << ", got "
                          << getY().getType();
+  return success();
+}
+
+bool ChooseOp::isNumber() { return typeOf(getO()).getRank() == typeOf(getConditions().front()).getRank(); }
+
+LogicalResult ChooseOp::verify() {
+  if (getConditions().empty() || getCandidates().size() != getConditions().size() + 1) // C1
+    return emitOpError() << "expected a condition or more and one candidate more than conditions, got " << getConditions().size() << " and "
+                         << getCandidates().size();
+  for (Value candidate : getCandidates())
+    if (candidate.getType() != getO().getType()) // C2
+      return emitOpError() << "expected candidates of type " << getO().getType() << ", got " << candidate.getType();
+  ArrayRef<int64_t> shape = typeOf(getO()).getShape();
+  for (Value condition : getConditions())
+    if (ArrayRef<int64_t> own = typeOf(condition).getShape(); own != shape.take_front(own.size()) || condition.getType() != getConditions()[0].getType()) // C3
+      return emitOpError() << "expected conditions of one i1 per matrix of " << getO().getType() << ", got " << condition.getType();
   return success();
 }
 

@@ -123,8 +123,8 @@ void KernelBuilder::addInputs() {
     Value argument = body->addArgument(argumentType, loc());
     emitted[keyOf(leaf.value, leaf.axes)] = argument;
   }
-  if (plan.isGuarded(draft)) { // read by the runtime; the body does not use it
-    const Buffer &word = plan.buffers[plan.predicate];
+  if (draft.predicate) { // read by the runtime; the body does not use it
+    const Buffer &word = plan.buffers[plan.find(draft.predicate, Layout::plain)];
     launch.predicate = launch.places.size();
     launch.places.push_back(placeOfBuffer(word, Space::scalar));
     addOperand(Direction::in, Space::scalar, Layout::plain, word.dtype, Reduction::none);

@@ -69,11 +69,57 @@ LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
       return reduce.emitOpError() << "reduces batch dimension " << dimension << "; matrices of a batch are independent";
   if (rank == static_cast<int64_t>(batch) + 2 && dimensions.size() == 1 && dimensions[0] != rank - 1)
     return reduce.emitOpError("reduces columns; only whole matrices and rows can be reduced yet");
-  // A product's epilogue does not reduce: its result goes to memory and a sweep of the next stage reduces it.
-  result.stage = source.stage + (source.product ? 2 : 1);
+  // An epilogue reduces a symmetric matrix as a whole; else the product's result goes to memory and a sweep of the next stage reduces it.
+  bool inEpilogue = source.product && cast<ProductOpInterface>(source.product).symmetricResult() && dimensions.size() == 2 && !target.isGpu();
+  result.stage = source.stage + (source.product && !inEpilogue ? 2 : 1);
   result.symmetric = dimensions.size() == 2;
   levels[reduce.getResult(0)] = result;
   return success();
+}
+
+Value Levels::predicateFor(Choices::Demand demand, int64_t stage) const {
+  for (int64_t i = demand.from; i-- > 0;) {
+    auto word = levels.find(choices[demand.list].settled[i]);
+    if (word != levels.end() && word->second.stage < stage)
+      return word->first;
+  }
+  return guard && of(guard).stage < stage ? guard : nullptr;
+}
+
+/// The stage in which a product's operand goes to memory.
+int64_t Levels::writtenIn(Value operand) const { return of(operand).stage - (operand.getDefiningOp<ChooseOp>() ? 1 : 0); }
+
+Level Levels::visitProduct(ProductOpInterface product) const {
+  Level result;
+  bool inParts = partsOf(product) > 1; // the sweep that adds them comes a stage later
+  result.stage = std::max(writtenIn(product.getA()), writtenIn(product.getB())) + (inParts ? 2 : 1);
+  result.product = inParts ? nullptr : product.getOperation();
+  result.symmetric = product.symmetricResult();
+  Choices::Demand demand = choices.demandOf(product->getResult(0));
+  if (demand.from)
+    if (auto word = levels.find(choices[demand.list].settled[demand.from - 1]); word != levels.end())
+      result.stage = std::max(result.stage, word->second.stage + 1);
+  return result;
+}
+
+Level Levels::ofCandidate(ChooseOp choose, int64_t i) const {
+  Level level = of(choose.getCandidates()[i]);
+  const Choices::List &list = choices.listOf(choose);
+  if (i == static_cast<int64_t>(list.conditions.size()))
+    return level;
+  level.stage = std::max(level.stage + (level.product ? 1 : 0), of(list.elsewhere[i]).stage + 1);
+  level.product = nullptr;
+  return level;
+}
+
+Level Levels::visitChoose(ChooseOp choose) const {
+  Level result;
+  result.symmetric = true;
+  for (auto [i, candidate] : llvm::enumerate(choose.getCandidates())) {
+    result.stage = std::max(result.stage, ofCandidate(choose, i).stage + 1);
+    result.symmetric &= of(candidate).symmetric;
+  }
+  return result;
 }
 
 LogicalResult Levels::visit(Operation *op) {
@@ -87,12 +133,13 @@ LogicalResult Levels::visit(Operation *op) {
     return success();
   }
   if (auto product = dyn_cast<ProductOpInterface>(op)) {
-    Level result;
-    bool inParts = partsOf(op) > 1; // the sweep that adds them comes a stage later
-    result.stage = std::max(of(product.getA()).stage, of(product.getB()).stage) + (inParts ? 2 : 1);
-    result.product = inParts ? nullptr : op;
-    result.symmetric = product.symmetricResult();
-    levels[op->getResult(0)] = result;
+    levels[op->getResult(0)] = visitProduct(product);
+    return success();
+  }
+  if (auto choose = dyn_cast<ChooseOp>(op)) {
+    if (target.isGpu())
+      return choose.emitOpError() << "needs a CPU target: launches of a GPU are not skipped by matrix, got " << target.getCpu();
+    levels[choose.getO()] = visitChoose(choose);
     return success();
   }
   if (auto reduce = dyn_cast<linalg::ReduceOp>(op))
@@ -111,25 +158,31 @@ LogicalResult Levels::visit(Operation *op) {
   return op->emitOpError("cannot be planned: expected an op of Form's closed list");
 }
 
-FailureOr<Levels> Levels::compute(func::FuncOp function) {
-  Levels result;
-  if (function.isExternal())
-    return function.emitOpError("expected a step function with a body");
-  function.walk([&](Operation *op) {
-    if (op->hasAttr("muon.predicate"))
-      result.guard = op->getResult(0);
-  });
+void Levels::placeArguments(func::FuncOp function) {
   // A guard takes two stages: a sum over the gradient, then the word. Nothing else may start before it is known.
   constexpr int64_t kGuardStages = 2;
   for (BlockArgument argument : function.getArguments()) {
     bool scalar = !isTensor(argument);
-    result.levels[argument] = Level{scalar || !result.guard ? 0 : kGuardStages, nullptr, scalar, scalar};
+    levels[argument] = Level{scalar || !guard ? 0 : kGuardStages, nullptr, scalar, scalar};
     StringAttr role = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
     if (role && role.getValue() == "weight") {
       int64_t rank = cast<RankedTensorType>(argument.getType()).getRank();
-      result.batch = rank > 2 ? rank - 2 : 0;
+      batch = rank > 2 ? rank - 2 : 0;
     }
   }
+}
+
+FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target) {
+  Levels result;
+  if (function.isExternal())
+    return function.emitOpError("expected a step function with a body");
+  result.target = target;
+  function.walk([&](Operation *op) {
+    if (op->hasAttr("muon.predicate"))
+      result.guard = op->getResult(0);
+  });
+  result.choices = Choices::expand(function, result.guard);
+  result.placeArguments(function);
   for (Operation &op : function.front().without_terminator())
     if (failed(result.visit(&op)))
       return failure();

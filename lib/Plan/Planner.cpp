@@ -28,15 +28,20 @@ private:
   void collectProducts();
   void collectReductions();
   LogicalResult collectResults();
-  void collectPredicate();
+  void collectPredicates();
+  void storeWord(Value word);
   void countPartials();
   void addResult(Value value, int64_t argument, unsigned result);
   bool resolveHazards();
   void setLifetimes();
 
-  Draft &draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape);
   void storeParts(ProductOpInterface product);
+  /// The draft of that predicate; without one, that of the word which says where `value` (a product's, for all of its epilogue) is not needed.
+  Draft &draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate);
+  Draft &draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape);
   int64_t store(Value value, Layout layout);
+  void writeCandidates(ChooseOp choose, int64_t buffer);
+  void requireCandidates(ChooseOp choose);
   void storeForReading(Value value);
   /// Stores what a body of this stage and product needs from earlier stages to compute `value`.
   void require(Value value, int64_t stage, Operation *product);
@@ -50,16 +55,54 @@ private:
 };
 } // namespace
 
-Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape) {
+Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate) {
   for (Draft &draft : plan.drafts)
-    if (draft.stage == stage && draft.product == product && ArrayRef<int64_t>(draft.shape) == shape)
+    if (draft.stage == stage && draft.product == product && ArrayRef<int64_t>(draft.shape) == shape && draft.predicate == predicate)
       return draft;
   Draft draft;
   draft.stage = stage;
   draft.product = product;
+  draft.predicate = predicate;
   draft.shape.assign(shape.begin(), shape.end());
   plan.drafts.push_back(std::move(draft));
   return plan.drafts.back();
+}
+
+Draft &Planner::draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape) {
+  const Levels &levels = plan.levels;
+  Choices::Demand demand = levels.allChoices().demandOf(product ? product->getResult(0) : value);
+  return draftFor(stage, product, shape, levels.predicateFor(demand, stage));
+}
+
+/// Not where the candidate is the last one too, which is there unless an earlier condition held.
+static bool isWritten(ChooseOp choose, size_t i) {
+  return i + 1 == choose.getCandidates().size() || choose.getCandidates()[i] != choose.otherwise();
+}
+
+/// Each candidate is written by a launch of its own, which runs where it is the one.
+void Planner::writeCandidates(ChooseOp choose, int64_t buffer) {
+  const Choices::List &list = plan.levels.allChoices().listOf(choose);
+  ArrayRef<int64_t> shape = tensorType(choose.getO()).getShape();
+  for (auto [i, candidate] : llvm::enumerate(choose.getCandidates())) {
+    if (!isWritten(choose, i))
+      continue;
+    bool last = i == list.conditions.size();
+    Level level = plan.levels.ofCandidate(choose, i);
+    Output output;
+    output.value = candidate;
+    output.buffer = buffer;
+    Draft &draft = last ? draftFor(level.stage, level.product, candidate, shape) : draftFor(level.stage, nullptr, shape, list.elsewhere[i]);
+    draft.outputs.push_back(output);
+    plan.buffers[buffer].firstStage = std::min(plan.buffers[buffer].firstStage, level.stage);
+  }
+}
+
+void Planner::requireCandidates(ChooseOp choose) {
+  for (auto [i, candidate] : llvm::enumerate(choose.getCandidates())) {
+    Level level = plan.levels.ofCandidate(choose, i);
+    if (isWritten(choose, i))
+      require(candidate, level.stage, level.product);
+  }
 }
 
 int64_t Planner::store(Value value, Layout layout) {
@@ -80,7 +123,10 @@ int64_t Planner::store(Value value, Layout layout) {
   Output output;
   output.value = value;
   output.buffer = plan.buffers.size() - 1;
-  draftFor(level.stage, level.product, type.getShape()).outputs.push_back(output);
+  if (auto choose = value.getDefiningOp<ChooseOp>())
+    writeCandidates(choose, output.buffer);
+  else
+    draftFor(level.stage, level.product, value, type.getShape()).outputs.push_back(output);
   return output.buffer;
 }
 
@@ -99,7 +145,7 @@ void Planner::storeParts(ProductOpInterface product) {
   output.value = value;
   output.reduction = Reduction::add;
   output.buffer = plan.buffers.size() - 1;
-  draftFor(buffer.firstStage, product, tensorType(value).getShape()).outputs.push_back(output);
+  draftFor(buffer.firstStage, product, value, tensorType(value).getShape()).outputs.push_back(output);
 }
 
 void Planner::storeForReading(Value value) {
@@ -118,7 +164,7 @@ bool Planner::mustStore(Value value) const {
     return true;
   llvm::SmallPtrSet<void *, 4> matrices;
   for (Value operand : op->getOperands())
-    if (isMatrix(operand) && !plan.levels.of(operand).uniform && !operand.getDefiningOp<linalg::BroadcastOp>())
+    if (isMatrix(operand) && !plan.levels.of(operand).uniform && !isa_and_present<linalg::BroadcastOp, DiagonalOp>(operand.getDefiningOp()))
       matrices.insert(operand.getAsOpaquePointer());
   return matrices.size() > 1;
 }
@@ -127,6 +173,10 @@ void Planner::require(Value value, int64_t stage, Operation *product) {
   Operation *op = value.getDefiningOp();
   if (!op || op == product || plan.levels.of(value).uniform || isa<linalg::ReduceOp>(op))
     return;
+  if (auto choose = dyn_cast<ChooseOp>(op)) { // always in memory
+    storeForReading(value);
+    return requireCandidates(choose);
+  }
   const Level &level = plan.levels.of(value);
   bool earlier = level.stage < stage || (level.product && level.product != product);
   if (!earlier && isa<ProductOpInterface>(op)) // its parts are in memory
@@ -149,15 +199,20 @@ void Planner::collectProducts() {
       storeParts(product);
   });
   for (Value operand : operands) // after all are known, so that bodies read what is stored anyway
-    require(operand, plan.levels.of(operand).stage, plan.levels.of(operand).product);
+    if (auto choose = operand.getDefiningOp<ChooseOp>())
+      requireCandidates(choose);
+    else
+      require(operand, plan.levels.of(operand).stage, plan.levels.of(operand).product);
 }
 
 void Planner::collectReductions() {
   plan.function.walk([&](linalg::ReduceOp reduce) {
     Value source = reduce.getInputs()[0], result = reduce.getResult(0);
     int64_t stage = plan.levels.of(result).stage - 1;
+    // A product's own stage: its epilogue reduces.
+    Operation *product = plan.levels.of(source).stage == stage ? plan.levels.of(source).product : nullptr;
     ArrayRef<int64_t> shape = tensorType(source).getShape();
-    Draft &draft = draftFor(stage, nullptr, shape);
+    Draft &draft = draftFor(stage, product, result, shape);
     bool full = tensorType(result).getRank() == static_cast<int64_t>(plan.levels.batchRank());
     Buffer buffer;
     buffer.value = result;
@@ -172,7 +227,7 @@ void Planner::collectReductions() {
     output.space = full ? Space::scalar : Space::row;
     output.buffer = plan.buffers.size() - 1;
     draft.outputs.push_back(output);
-    require(source, stage, nullptr);
+    require(source, stage, product);
   });
 }
 
@@ -195,27 +250,33 @@ void Planner::addResult(Value value, int64_t argument, unsigned result) {
   Output output;
   output.value = value;
   output.argument = argument;
-  draftFor(stage, product, tensorType(value).getShape()).outputs.push_back(output);
+  draftFor(stage, product, value, tensorType(value).getShape()).outputs.push_back(output);
   require(value, stage, product);
 }
 
-void Planner::collectPredicate() {
-  Value word = plan.levels.predicate();
-  if (!word)
-    return;
+void Planner::storeWord(Value word) {
   Buffer buffer;
   buffer.value = word;
   buffer.dtype = tensorType(word).getElementType();
   buffer.firstStage = plan.levels.of(word).stage;
-  buffer.lastStage = std::numeric_limits<int64_t>::max(); // every launch reads it
+  buffer.lastStage = std::numeric_limits<int64_t>::max(); // any later launch may read it
   layOut(buffer, 1, 1, plan.target);
-  plan.predicate = plan.buffers.size();
   plan.buffers.push_back(buffer);
   Output output;
   output.value = word;
   output.space = Space::scalar;
-  output.buffer = plan.predicate;
-  draftFor(buffer.firstStage, nullptr, tensorType(word).getShape()).outputs.push_back(output);
+  output.buffer = plan.buffers.size() - 1;
+  draftFor(buffer.firstStage, nullptr, tensorType(word).getShape(), /*predicate=*/Value()).outputs.push_back(output);
+}
+
+void Planner::collectPredicates() {
+  if (Value guard = plan.levels.predicate())
+    storeWord(guard);
+  for (const Choices::List &list : plan.levels.allChoices())
+    for (auto [settled, elsewhere] : llvm::zip(list.settled, list.elsewhere)) {
+      storeWord(settled);
+      storeWord(elsewhere);
+    }
 }
 
 LogicalResult Planner::collectResults() {
@@ -281,7 +342,7 @@ LogicalResult Planner::collect() {
   plan.buffers.clear();
   collectProducts();
   collectReductions();
-  collectPredicate();
+  collectPredicates();
   if (failed(collectResults()))
     return failure();
   countPartials();
@@ -305,7 +366,7 @@ LogicalResult Planner::run() {
 }
 
 FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target) {
-  FailureOr<Levels> levels = Levels::compute(function);
+  FailureOr<Levels> levels = Levels::compute(function, target);
   if (failed(levels))
     return failure();
   StepPlan plan(std::move(*levels));

@@ -50,9 +50,11 @@ def options_of(group, is_vector):
         # One row for every step, as torch means it: a table and its number of steps are one thing.
         options["table"] = [[float(value) for value in group["ns_coefficients"]]]
         options["steps"] = group["ns_steps"]
+    if group["early_stop"] is not None:
+        options["early_stop"] = float(group["early_stop"])
     options.update(group["options"] or {})
     if is_vector:
-        of_matrices = ("table", "steps", "eps", "eps_form", "safety", "damping")
+        of_matrices = ("table", "steps", "eps", "eps_form", "safety", "damping", "early_stop")
         options = {key: value for key, value in options.items() if key not in of_matrices}
     return options
 

@@ -28,6 +28,8 @@ def check_group(group):
         raise ValueError("Coefficients must be a tuple of exactly 3 values")
     if not isinstance(group["tuned"], (bool, dict)):
         raise ValueError(f"tuned should be True, False or a dict but is: {group['tuned']}")
+    if group["early_stop"] is not None and not 0.0 < group["early_stop"] < 1.0:
+        raise ValueError(f"early_stop should be between 0 and 1 but is: {group['early_stop']}")
     for name in ("options", "tuned"):
         try:
             json.dumps(group[name])

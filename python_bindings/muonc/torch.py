@@ -14,7 +14,7 @@ from . import program as programs
 from . import requests, tensors
 
 # Settings of a param group that a program is compiled for; lr, weight_decay and momentum come with every step.
-_COMPILED = ("nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn", "preset", "options", "tuned")
+_COMPILED = ("nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn", "preset", "options", "tuned", "early_stop")
 # Scalars of a program and the param group entries that fill them.
 _SCALARS = {"lr": "lr", "wd": "weight_decay", "mu": "momentum"}
 
@@ -40,6 +40,10 @@ class Muon(torch.optim.Optimizer):
             least as good as this preset, or a dict with floor, band, database. With "model" in place of a floor every
             parameter, given as model.named_parameters(), has the one that muon-tune --gradients recorded for its name.
             Where there is no entry the preset stays as it is; report()["program"]["groups"][i]["tuned"] says which entry was used or that none was.
+        early_stop: between 0 and 1, None: off. A matrix whose iterate is a multiple of an orthogonal one but for this
+            much, ‖I - R/μ‖_F <= early_stop for its Gram matrix R and some μ, skips what is left of the table: its
+            singular values end within √(1 -+ early_stop). CPU only; chooses form gram. `metrics` says what each
+            matrix reached; docs/numerics.md says what it is worth.
         dtype: operand type of the matrix products: auto (the fastest here within the preset's band), f32, bf16.
         form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt.
         nonfinite: propagate, or skip: a parameter with a non-finite gradient is left untouched (see `skipped`).
@@ -48,7 +52,7 @@ class Muon(torch.optim.Optimizer):
         workers: threads of a step; None: as many as torch uses, but no more than the processors allowed to us.
         seed: of stochastic rounding (options={"stochastic_rounding": True}).
 
-    preset, options and tuned may be given per param group, the others hold for the whole optimizer. Compilation happens
+    preset, options, tuned and early_stop may be given per param group, the others hold for the whole optimizer. Compilation happens
     at the first step, in this process, once per set of shapes and settings; programs are kept on disk.
 
     Raises:
@@ -72,6 +76,7 @@ class Muon(torch.optim.Optimizer):
         preset="torch",
         options=None,
         tuned=False,
+        early_stop=None,
         dtype="auto",
         form="auto",
         restarts=None,
@@ -110,6 +115,7 @@ class Muon(torch.optim.Optimizer):
             "preset": preset,
             "options": options,
             "tuned": tuned,
+            "early_stop": early_stop,
         }
         tensors.check_group(defaults)
         super().__init__(params, defaults)
@@ -166,6 +172,8 @@ class Muon(torch.optim.Optimizer):
         """Per parameter of the last step, in the order of the param groups: a dict of what its preset measures.
 
         exact: "residual", for every matrix how far its singular values are from 0 or 1.
+        early_stop: "steps", for every matrix how many rows of the table it took, and "orthogonality", ‖I - R/μ‖_F of the
+        last Gram matrix that was formed: the result's own where the matrix stopped, else the one before the last row.
         """
         slots = {} if self._plan is None else {slot.parameter: slot.metrics for slot in self._plan.slots}
         return [slots.get(p, {}) for group in self.param_groups for p in group["params"]]

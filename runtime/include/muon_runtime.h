@@ -13,7 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-#define MUON_ABI_VERSION 2u
+#define MUON_ABI_VERSION 3u
 #define MUON_MAX_RANK 8u
 typedef enum muon_status {
   MUON_OK = 0,
@@ -95,7 +95,8 @@ typedef struct muon_launch {
   int64_t sizes[8];            /* meaning by kernel kind: see lib/CPU/LaunchAbi.h */
   uint64_t item_offset;        /* bytes from the binding's items to the first muon_item of this launch */
   uint64_t item_bytes;         /* sizeof(muon_item) + num_operands * sizeof(muon_view) */
-  int32_t predicate;           /* operand index of an i32 word per matrix: non-zero skips the matrix; -1: none */
+  int32_t predicate;           /* operand index of an i32 word per matrix: 0 runs it, 1 skips it as non-finite (state 2), 2 skips
+                                * it because it has what this launch computes already (CPU); -1: none */
   uint32_t block_threads, shared_bytes, reserved; /* GPU: threads and dynamic shared memory of a block */
 } muon_launch;
 

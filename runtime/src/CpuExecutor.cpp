@@ -71,7 +71,7 @@ private:
     }
   }
 
-  /// Whether the launch's predicate word stops it for this matrix, which is then reported.
+  /// Whether the launch's predicate word stops it for this matrix; 1 is reported.
   bool isPredicatedOff(const muon_launch &launch, uint32_t matrix) {
     if (launch.predicate < 0)
       return false;
@@ -80,7 +80,8 @@ private:
     if (!word || !*word)
       return false;
     // Several workers may report the same parameter.
-    __atomic_store_n(&binding.status[item->parameter].state, 2u, __ATOMIC_RELAXED);
+    if (*word == 1)
+      __atomic_store_n(&binding.status[item->parameter].state, 2u, __ATOMIC_RELAXED);
     return true;
   }
 

@@ -105,3 +105,14 @@ std::string test::productText(TargetAttr target, Way way) {
           "\n}\n";
   return text;
 }
+
+std::string test::productSumText(TargetAttr target, Way way) {
+  std::string packed = word(packsBf16(target, way.bf16)), layout = usesTiles(target, way.bf16) ? "row_tiles" : "rows";
+  std::string text = "muon.kernel @product product " + std::string(way.symmetric ? "symmetric " : "") + "of " + word(way.bf16) +
+                     " operands [#muon.operand<in, element, " + layout + ", " + packed + ", none>, #muon.operand<in, element, columns, " + packed +
+                     ", none>, #muon.operand<out, element, columns, " + packed +
+                     ", none>, #muon.operand<out, scalar, plain, f64, add>, #muon.operand<out, scalar, plain, f64, max>]"
+                     " scalars [] [] coefficients 0 {\n^bb0(%x: f32):\n";
+  text += packed == "f32" ? "%n = arith.addf %x, %x : f32\n" : "%n = arith.truncf %x : f32 to bf16\n";
+  return text + "%w = arith.extf %x : f32 to f64\n%s = arith.mulf %w, %w : f64\nmuon.yield %n, %s, %s : " + packed + ", f64, f64\n}\n";
+}

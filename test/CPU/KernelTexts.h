@@ -22,6 +22,8 @@ bool usesTiles(TargetAttr target, bool bf16);
 
 /// @product: y = c acc + d + e in every layout.
 std::string productText(TargetAttr target, Way way);
+/// @product: a matrix in columns, and of the squares of the accumulators their sum and the largest.
+std::string productSumText(TargetAttr target, Way way);
 /// @blend: y = c x + lr d + row + column, stored plain; its sum of squares, largest value and row
 /// sums.
 std::string blendText();

@@ -147,6 +147,42 @@ TEST_P(ProductOn, ChunksKeepBits) {
   EXPECT_EQ(whole.memory[0].get().values, cut.memory[0].get().values);
 }
 
+/// Every element counts once: those above the diagonal, which no block computes, too.
+TEST_P(ProductOn, SumsInItsEpilogue) {
+  Way way = GetParam();
+  TargetAttr target = runnable(way.target);
+  Program program(productSumText(target, way), target);
+  bool tiles = usesTiles(target, way.bf16);
+  Dtype packed = packsBf16(target, way.bf16) ? Dtype::bf16 : Dtype::f32;
+  for (auto [m, n, k, block] : {std::tuple{100, 70, 45, 32}, {64, 96, 32, 32}, {5, 3, 9, 32}}) {
+    n = way.symmetric ? m : n;
+    Matrix a = random(m, k, way.bf16, 1), b = way.symmetric ? transpose(a) : random(k, n, way.bf16, 2);
+    Memory left(tiles ? Layout::row_tiles : Layout::rows, packed, m, k, target.getLanes());
+    Memory right(Layout::columns, packed, k, n, target.getLanes());
+    Memory out(Layout::columns, packed, m, n, target.getLanes());
+    left.set(a), right.set(b);
+    int64_t blocks = productTiles(m, n, block, block, way.symmetric);
+    Memory squares(Layout::plain, Dtype::f64, 1, blocks, 16), largest(Layout::plain, Dtype::f64, 1, blocks, 16);
+    Launch launch;
+    launch.sizes = {m, n, k, block, block, 0};
+    launch.tiles = blocks;
+    launch.views = {left.view(), right.view(), out.view(), squares.view(), largest.view()};
+    launch.run(program.function("product"));
+    double sum = 0, most = 0, expectedSum = 0, expectedMost = 0;
+    for (int64_t i = 0; i < blocks; ++i)
+      sum += squares.get().values[i], most = std::max(most, largest.get().values[i]);
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        double exact = 0;
+        for (int64_t l = 0; l < k; ++l)
+          exact += a.at(i, l) * b.at(l, j);
+        expectedSum += exact * exact, expectedMost = std::max(expectedMost, exact * exact);
+      }
+    EXPECT_NEAR(sum / expectedSum, 1, 1e-6) << m;
+    EXPECT_NEAR(most / expectedMost, 1, 1e-5) << m;
+  }
+}
+
 /// One schedule, native and legalised: the same bits, for tiles and for pairs.
 TEST(Product, LegalisedEqualsNative) {
   for (const char *name : {"sapphirerapids", "znver4"}) {

@@ -68,17 +68,6 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 // -----
 
 module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
-  // expected-error@+1 {{a symmetric product computes only half of what is reduced}}
-  muon.kernel @negative_symmetric_sum product symmetric of f32 operands [#muon.operand<in, element, columns, f32, none>, #muon.operand<in, element, columns, f32, none>, #muon.operand<out, scalar, plain, f32, add>]
-      scalars [] [] coefficients 0 {
-  ^bb0(%x: f32):
-    muon.yield %x : f32
-  }
-}
-
-// -----
-
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
   // expected-error@+1 {{the value differs between elements and is not reduced}}
   muon.kernel @negative_scalar_value sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, scalar, plain, f32, none>]
       scalars [] [] coefficients 0 {

@@ -74,6 +74,7 @@ std::function<double(Operands)> elementFunction(Operation *op) {
       .Case([](arith::SubFOp) { return F([](Operands v) { return v[0] - v[1]; }); })
       .Case([](arith::MulFOp) { return F([](Operands v) { return v[0] * v[1]; }); })
       .Case([](arith::DivFOp) { return F([](Operands v) { return v[0] / v[1]; }); })
+      .Case([](arith::AndIOp) { return F([](Operands v) { return double(v[0] && v[1]); }); })
       .Case([](arith::NegFOp) { return F([](Operands v) { return -v[0]; }); })
       .Case([](arith::MinimumFOp) {
         return F([](Operands v) { return propagatingMin(v[0], v[1]); });
@@ -137,6 +138,7 @@ private:
   Array broadcast(linalg::BroadcastOp op);
   Array constant(arith::ConstantOp op);
   Array diagonal(DiagonalOp op);
+  Array choose(ChooseOp op);
   LogicalResult elementwise(Operation *op);
 
   Rounding rounding;
@@ -225,6 +227,18 @@ Array Interpreter::diagonal(DiagonalOp op) {
   return result;
 }
 
+Array Interpreter::choose(ChooseOp op) {
+  Array result = get(op.otherwise());
+  size_t matrices = get(op.getConditions()[0]).size(), elements = result.size() / matrices;
+  for (size_t matrix = 0; matrix < matrices; ++matrix)
+    for (size_t i = op.getConditions().size(); i-- > 0;) {
+      const Array &candidate = get(op.getCandidates()[i]);
+      for (size_t k = matrix * elements; get(op.getConditions()[i])[matrix] && k < (matrix + 1) * elements; ++k)
+        result[k] = candidate[k];
+    }
+  return result;
+}
+
 LogicalResult Interpreter::elementwise(Operation *op) {
   auto function = elementFunction(op);
   if (!function)
@@ -260,6 +274,7 @@ LogicalResult Interpreter::run(Operation *op) {
       .Case([&](arith::ConstantOp constant) {
         return set(constant, this->constant(constant)), success();
       })
+      .Case([&](ChooseOp choose) { return set(choose, this->choose(choose)), success(); })
       .Case([&](DiagonalOp diagonal) { return set(diagonal, this->diagonal(diagonal)), success(); })
       .Case(
           [&](tensor::EmptyOp empty) { return set(empty, Array(shapeOf(empty), NAN)), success(); })

@@ -144,7 +144,7 @@ TEST_F(StepBuilderTest, NormsOfTheFirstGramMatrix) {
           spec.norm = norm;
           spec.form = form;
           spec.safety = safety;
-          auto formula = [&](StepBuilder &step, Term w) { return step.orthogonalize(w, spec); };
+          auto formula = [&](StepBuilder &step, Term w) { return step.orthogonalize(w, spec).o; };
           func::FuncOp function = lower(buildFormula(addModule(), tensorType(shape), formula));
           for (double scale : {1.0, 1e-30, 1e30}) {
             Array w = randomArray(shape, 5, scale);
@@ -170,7 +170,7 @@ TEST_F(StepBuilderTest, NormFromTheTrace) {
         spec.form = form;
         spec.safety = form == Form::gram ? 1.25 : 1;
         spec.restarts = form == Form::gram ? restarts : std::vector<int64_t>();
-        auto formula = [&](StepBuilder &step, Term w) { return step.orthogonalize(w, spec); };
+        auto formula = [&](StepBuilder &step, Term w) { return step.orthogonalize(w, spec).o; };
         func::FuncOp function = lower(buildFormula(addModule(), tensorType(shape), formula));
         for (double scale : {1.0, 1e-6, 1e-15, 1e-30, 1e15}) {
           Array w = randomArray(shape, 5, scale);

@@ -72,3 +72,13 @@ func.func @ten_steps(%x: tensor<64x512xf32>) {
   %1 = muon.orthogonalize %x table<"deepseek_v4", 10> operands f32 form gram : tensor<64x512xf32> -> tensor<64x512xf32>
   return
 }
+
+// An early stop reads R, so it is the gram form, square too.
+// CHECK-LABEL: @stopping
+// CHECK: form gram side left restarts [2, 3] early_stop 3.000000e-01
+// CHECK-SAME: early_stop = 3.000000e-01 : f64
+func.func @stopping(%x: tensor<256x256xf32>) -> tensor<256x256xf32> {
+  %o, %orthogonality, %steps = muon.orthogonalize %x table<"keller", 5> operands bf16 early_stop 0.3
+      : tensor<256x256xf32> -> tensor<256x256xf32>, tensor<f32>, tensor<f32>
+  return %o : tensor<256x256xf32>
+}

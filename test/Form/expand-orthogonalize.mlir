@@ -129,3 +129,30 @@ func.func @choices(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
   %1 = muon.orthogonalize %x table<"cubic", 1> operands f32 norm none form gram side left {muon.choice = {form = "gram"}} : tensor<4x8xf32> -> tensor<4x8xf32>
   return %0, %1 : tensor<4x8xf32>, tensor<4x8xf32>
 }
+
+// Before its one row: ‖I - R/μ‖_F = √(k - (tr R)²/Σ R²), 1/μ = tr R/Σ R². Where it is small the factor is I instead of Z (here without the part
+// of it that is kept apart), and the result is divided by √μ.
+// CHECK-LABEL: @stopping(
+// CHECK-DAG: %[[SIDE:.*]] = arith.constant dense<4.000000e+00> : tensor<f64>
+// CHECK-DAG: %[[BOUND:.*]] = arith.constant dense<3.000000e-01> : tensor<f64>
+// CHECK-DAG: %[[FLOOR:.*]] = arith.constant dense<1.000000e+06> : tensor<f64>
+// CHECK: %[[R:.*]] = muon.gram left
+// CHECK: %[[SQUARES:.*]] = linalg.reduce
+// CHECK: %[[TRACE:.*]] = linalg.reduce
+// CHECK: %[[SIZE:.*]] = math.absf %[[TRACE]] : tensor<f64>
+// CHECK: %[[SIGNED:.*]] = arith.mulf %[[TRACE]], %[[SIZE]] : tensor<f64>
+// CHECK: %[[PART:.*]] = arith.divf %[[SIGNED]], %[[SQUARES]] : tensor<f64>
+// CHECK: %[[MISSING:.*]] = arith.subf %[[SIDE]], %[[PART]] : tensor<f64>
+// CHECK: %[[DEVIATION:.*]] = math.sqrt
+// CHECK: %[[INVERSE:.*]] = arith.divf %[[TRACE]], %[[SQUARES]] : tensor<f64>
+// CHECK: %[[NEAR:.*]] = arith.cmpf ole, %[[DEVIATION]], %[[BOUND]] : tensor<f64>
+// CHECK: %[[SERVED:.*]] = arith.cmpf ole, %[[INVERSE]], %[[FLOOR]] : tensor<f64>
+// CHECK: %[[STOP:.*]] = arith.andi %[[NEAR]], %[[SERVED]] : tensor<i1>
+// CHECK: muon.choose %[[STOP]] of %{{.*}}, %{{.*}} : tensor<i1> of tensor<4x4xf32>
+// CHECK: muon.apply left
+// CHECK: return
+func.func @stopping(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<f32>, tensor<f32>) {
+  %o, %orthogonality, %steps = muon.orthogonalize %x table<"cubic", 1> operands f32 form gram side left early_stop 0.3
+      : tensor<4x8xf32> -> tensor<4x8xf32>, tensor<f32>, tensor<f32>
+  return %o, %orthogonality, %steps : tensor<4x8xf32>, tensor<f32>, tensor<f32>
+}

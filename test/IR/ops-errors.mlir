@@ -36,6 +36,69 @@ func.func @negative_orthogonalize_divergence(%x: tensor<4x8xf32>) -> tensor<4x8x
 
 // -----
 
+// C8
+func.func @negative_orthogonalize_early_stop(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{expected 0 < early_stop < 1, got 1.0}}
+  %o, %d, %s = muon.orthogonalize %x table<"cubic", 5> operands f32 early_stop 1.0 : tensor<4x8xf32> -> tensor<4x8xf32>, tensor<f32>, tensor<f32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C8
+func.func @negative_orthogonalize_early_stop_of_standard(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{early_stop needs form gram, got standard}}
+  %o, %d, %s = muon.orthogonalize %x table<"cubic", 5> operands f32 form standard early_stop 0.3 : tensor<4x8xf32> -> tensor<4x8xf32>, tensor<f32>, tensor<f32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C8
+func.func @negative_orthogonalize_early_stop_without_metrics(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{expected 2 metrics, got 0}}
+  %o = muon.orthogonalize %x table<"cubic", 5> operands f32 early_stop 0.3 : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C8
+func.func @negative_orthogonalize_metrics(%x: tensor<3x4x8xf32>) -> tensor<3x4x8xf32> {
+  // expected-error@+1 {{expected metrics of one number per matrix of 'tensor<3x4x8xf32>', got 'tensor<f32>'}}
+  %o, %d, %s = muon.orthogonalize %x table<"cubic", 5> operands f32 early_stop 0.3 : tensor<3x4x8xf32> -> tensor<3x4x8xf32>, tensor<f32>, tensor<f32>
+  return %o : tensor<3x4x8xf32>
+}
+
+// -----
+
+// C1
+func.func @negative_choose_candidates(%c: tensor<i1>, %x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{expected a condition or more and one candidate more than conditions, got 1 and 1}}
+  %o = muon.choose %c of %x : tensor<i1> of tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C2
+func.func @negative_choose_type(%c: tensor<i1>, %x: tensor<4x8xf32>, %y: tensor<4x8xbf16>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{expected candidates of type 'tensor<4x8xf32>', got 'tensor<4x8xbf16>'}}
+  %o = muon.choose %c of %y, %x : tensor<i1> of tensor<4x8xbf16>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C3
+func.func @negative_choose_condition(%c: tensor<8xi1>, %x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{expected conditions of one i1 per matrix of 'tensor<4x8xf32>', got 'tensor<8xi1>'}}
+  %o = muon.choose %c of %x, %x : tensor<8xi1> of tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
 // C2
 func.func @negative_orthogonalize_damping_without_trace(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   // expected-error@+1 {{damping > 0 needs norm trace, got norm frobenius and damping 1.000000e-06}}

@@ -30,6 +30,21 @@ func.func @orthogonalize_damped(%x: tensor<64x32xf32>) -> tensor<64x32xf32> {
   return %o : tensor<64x32xf32>
 }
 
+// CHECK-LABEL: func.func @orthogonalize_stopping
+func.func @orthogonalize_stopping(%x: tensor<12x64x3072xf32>) -> (tensor<12x64x3072xf32>, tensor<12xf32>, tensor<12xf32>) {
+  // CHECK: form gram early_stop 3.000000e-01 : tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>, tensor<12xf32>, tensor<12xf32>
+  %o, %orthogonality, %steps = muon.orthogonalize %x table<"keller", 5> operands bf16 form gram early_stop 0.3
+       : tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>, tensor<12xf32>, tensor<12xf32>
+  return %o, %orthogonality, %steps : tensor<12x64x3072xf32>, tensor<12xf32>, tensor<12xf32>
+}
+
+// CHECK-LABEL: func.func @choose
+func.func @choose(%near: tensor<12xi1>, %x: tensor<12x64x3072xf32>, %o: tensor<12x64x3072xf32>) -> tensor<12x64x3072xf32> {
+  // CHECK: muon.choose %{{.*}} of %{{.*}}, %{{.*}} : tensor<12xi1> of tensor<12x64x3072xf32>, tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>
+  %early = muon.choose %near of %x, %o : tensor<12xi1> of tensor<12x64x3072xf32>, tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>
+  return %early : tensor<12x64x3072xf32>
+}
+
 // CHECK-LABEL: func.func @momentum
 func.func @momentum(%g: tensor<768x3072xbf16>, %m: tensor<768x3072xf32>, %mu: f64) -> tensor<768x3072xf32> {
   // CHECK: muon.momentum ema %{{.*}}, %{{.*}}, %{{.*}} nesterov : tensor<768x3072xbf16>, tensor<768x3072xf32> -> tensor<768x3072xf32>, tensor<768x3072xf32>

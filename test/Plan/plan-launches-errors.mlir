@@ -48,3 +48,16 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
     return %w1 : tensor<2x8x4xf32>
   }
 }
+
+// -----
+
+module attributes {muon.target = #muon.target<cpu = "sm_80", features = "", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>} {
+  func.func @negative_choice_on_a_gpu(%w: tensor<8x4xf32> {muon.arg = "weight"}, %g: tensor<8x4xf32> {muon.arg = "gradient"}) -> tensor<8x4xf32> {
+    %zero = arith.constant dense<0.0> : tensor<f32>
+    %s = linalg.reduce { arith.addf } ins(%g : tensor<8x4xf32>) outs(%zero : tensor<f32>) dimensions = [0, 1]
+    %c = arith.cmpf ole, %s, %zero : tensor<f32>
+    // expected-error@+1 {{needs a CPU target: launches of a GPU are not skipped by matrix, got sm_80}}
+    %o = muon.choose %c of %w, %g : tensor<i1> of tensor<8x4xf32>, tensor<8x4xf32> -> tensor<8x4xf32>
+    return %o : tensor<8x4xf32>
+  }
+}

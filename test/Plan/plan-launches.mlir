@@ -84,3 +84,42 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
     muon.use @large parameters ["b", "c"] set "default"
   }
 }
+
+// -----
+
+// A choice: the condition's sum is taken by the product that makes R, the words in a stage of their own, and then either the copy of R runs or the
+// product that only the other candidate needs; both write what the last product reads.
+// CHECK-LABEL: func.func @early
+// CHECK: muon.kernel @product_1 product symmetric {{.*}}#muon.operand<out, scalar, plain, f64, add>]
+// CHECK: muon.kernel @sweep_2 sweep operands [#muon.operand<in, scalar, plain, f64, add>, #muon.operand<out, scalar, plain, i32, none>, #muon.operand<out, scalar, plain, i32, none>]
+// CHECK: %[[SMALL:.*]] = arith.cmpf ole
+// CHECK: %[[SETTLED:.*]] = arith.select %[[SMALL]], %c2_i32
+// CHECK: %[[ELSEWHERE:.*]] = arith.select %[[SMALL]], %c0_i32
+// CHECK: muon.yield %[[SETTLED]], %[[ELSEWHERE]] : i32, i32
+// CHECK: muon.stage {
+// CHECK-NEXT: muon.launch @sweep_0
+// CHECK: muon.stage {
+// CHECK-NEXT: muon.launch @product_1
+// CHECK: muon.stage {
+// CHECK-NEXT: muon.launch @sweep_2 for @early tiles 1 sizes [1, 1, 32]
+// CHECK: muon.stage {
+// CHECK-NEXT: muon.launch @sweep_3 for @early {{.*}} offset = [[FROM:[0-9]+]], {{.*}} offset = {{[0-9]+}}, {{.*}} offset = [[CHOSEN:[0-9]+]], {{.*}} predicate 1
+// CHECK-NEXT: muon.launch @product_4 for @early {{.*}} offset = [[CHOSEN]], {{.*}} predicate 2
+// CHECK: muon.stage {
+// CHECK-NEXT: muon.launch @product_5 for @early {{.*}} offset = [[CHOSEN]], {{.*}}] coefficients []{{$}}
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  func.func @early(%w: tensor<64x128xf32> {muon.arg = "weight"}, %g: tensor<64x128xf32> {muon.arg = "gradient"}) -> tensor<64x128xf32> {
+    %zero = arith.constant dense<0.0> : tensor<f64>
+    %bound = arith.constant dense<0.5> : tensor<f64>
+    %r = muon.gram left %g : tensor<64x128xf32> -> tensor<64x64xf32>
+    %wide = arith.extf %r : tensor<64x64xf32> to tensor<64x64xf64>
+    %squares = arith.mulf %wide, %wide : tensor<64x64xf64>
+    %s = linalg.reduce { arith.addf } ins(%squares : tensor<64x64xf64>) outs(%zero : tensor<f64>) dimensions = [0, 1]
+    %small = arith.cmpf ole, %s, %bound : tensor<f64>
+    %rr = muon.symmetric_matmul %r, %r : tensor<64x64xf32>, tensor<64x64xf32> -> tensor<64x64xf32>
+    %p = muon.choose %small of %r, %rr : tensor<i1> of tensor<64x64xf32>, tensor<64x64xf32> -> tensor<64x64xf32>
+    %u = muon.apply left %p, %g : tensor<64x64xf32>, tensor<64x128xf32> -> tensor<64x128xf32>
+    %w1 = arith.subf %w, %u : tensor<64x128xf32>
+    return %w1 : tensor<64x128xf32>
+  }
+}

@@ -57,6 +57,7 @@ std::string optionsOf(const Group &group) {
   options.addNumber("safety", group.safety);
   options.addNumber("damping", group.damping);
   options.addNumber("clip", group.clip);
+  options.addNumber("early_stop", group.earlyStop);
   if (group.stochasticRounding)
     options.addFlag("stochastic_rounding", true);
   return options.object();

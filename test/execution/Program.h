@@ -23,6 +23,7 @@ struct Group {
   std::optional<std::string> epsForm = {};
   std::optional<double> safety = {}, damping = {}, clip = {};
   bool stochasticRounding = false;
+  std::optional<double> earlyStop = {};
 };
 
 struct Request {

@@ -12,4 +12,4 @@
 
 #include "Layout.def"
 
-int header_errors_in_c(void) { return MUON_ABI_VERSION == 2u ? 0 : 1; }
+int header_errors_in_c(void) { return MUON_ABI_VERSION == 3u ? 0 : 1; }

@@ -21,12 +21,12 @@ static muon_handle *handle;
 static const muon_program *nothing(uint32_t) { return nullptr; }
 
 TEST(Load, RefusesAnotherAbi) {
-  EXPECT_REFUSED(MUON_ERROR_ABI, muon_load(nothing, nullptr, &handle), "ABI version 2");
+  EXPECT_REFUSED(MUON_ERROR_ABI, muon_load(nothing, nullptr, &handle), "ABI version 3");
   EXPECT_EQ(handle, nullptr);
   StepProgram program({{{4, 4}}});
   program.addVariant(Layout::Slab);
-  program.program.abi_version = 3;
-  EXPECT_REFUSED(MUON_ERROR_ABI, program.load(&handle), "has ABI version 3; this runtime has 2");
+  program.program.abi_version = 4;
+  EXPECT_REFUSED(MUON_ERROR_ABI, program.load(&handle), "has ABI version 4; this runtime has 3");
 }
 
 TEST(Load, RefusesNull) {
@@ -55,7 +55,7 @@ TEST(Load, LibraryRefusals) {
                  "has no program 'ascend'");
   EXPECT_REFUSED(MUON_ERROR_ABI,
                  muon_load_library(MUON_TEST_PROGRAM, "from_the_future", nullptr, &handle),
-                 "has ABI version 3");
+                 "has ABI version 4");
 }
 
 TEST(Load, TakesTheMostPreferredVariantThatRuns) {

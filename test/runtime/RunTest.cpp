@@ -189,6 +189,25 @@ TEST_F(Run, PredicateSkipsAndReports) {
   handle = nullptr;
 }
 
+TEST_F(Run, PredicateOfWhatIsDoneSkipsInSilence) {
+  for (Layout layout : {Layout::Slab, Layout::Shared}) {
+    start({{{4, 6}, 8}}, 2, layout);
+    memory->element(5 * 4 + GRADIENT, 13) = DONE;
+    std::vector<std::vector<float>> before = snapshot(), expected = before;
+    bind();
+    ASSERT_EQ(run(), MUON_OK);
+    referenceStep(*program, expected, memory->scalars, kMixes);
+    for (size_t t = 0; t < expected.size(); ++t)
+      EXPECT_EQ(memory->values(t), t / 4 == 5 ? before[t] : expected[t]) << t;
+    for (size_t p = 0; p < 8; ++p)
+      EXPECT_EQ(memory->status[p].state, 0u) << p;
+    muon_release(binding);
+    binding = nullptr;
+    muon_unload(handle);
+  }
+  handle = nullptr;
+}
+
 TEST_F(Run, UnboundMetricIsNotWritten) {
   start({{{4, 6}, 2}});
   memory->tensors[METRIC].data = nullptr;

@@ -30,19 +30,20 @@ static float *at(const muon_view *view, int64_t row, int64_t column) {
   return (float *)view->data + row * view->row_stride + column * view->column_stride;
 }
 
-/* operands: gradient, flag (written) */
+/* operands: gradient, flag (written): 1 for a gradient that is not finite, 2 for one that holds DONE */
 void probe_tile(const muon_launch *launch, const muon_binding *binding, void *workspace,
                 void *scratch, uint32_t index) {
   tile_t t = locate(launch, binding, scratch, index);
-  int32_t bad = 0;
+  int32_t bad = 0, done = 0;
   if (t.first_row)
     return;
   for (int64_t i = 0; i < t.rows; ++i)
     for (int64_t j = 0; j < t.columns; ++j) {
       float g = *at(&t.views[0], i, j);
       bad |= g - g != 0.0f;
+      done |= g == DONE;
     }
-  *(int32_t *)t.views[1].data = bad;
+  *(int32_t *)t.views[1].data = bad ? 1 : 2 * done;
   (void)workspace;
 }
 

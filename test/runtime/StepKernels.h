@@ -16,6 +16,9 @@
 extern "C" {
 #endif
 
+/* A gradient's element that says the step has nothing to do for its matrix. */
+#define DONE 1024.0f
+
 void probe_tile(const muon_launch *, const muon_binding *, void *, void *, uint32_t);
 void absorb_tile(const muon_launch *, const muon_binding *, void *, void *, uint32_t);
 void mix_tile(const muon_launch *, const muon_binding *, void *, void *, uint32_t);

@@ -36,6 +36,7 @@ def arguments():
     parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
     parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out")
     parser.add_argument("--compile-time", action="store_true", help="cold, warm and disk-cache compile times instead")
+    parser.add_argument("--early-stop", type=float, default=0, metavar="BOUND", help="with and without an early stop instead")
     parser.add_argument("--peak", action="store_true", help="peaks and the efficiency of the GEMM stages instead")
     return parser.parse_args()
 
@@ -126,17 +127,17 @@ def time_step(step, at_least=0.03):
             return spent / count
 
 
-def measure(steps, rounds):
+def measure(steps, rounds, leave_alone=True):
     """Seconds of every competitor in every round, in rotating order.
 
-    After two rounds a peer twice as slow as the fastest one is left alone: it cannot win the row.
+    With leave_alone, after two rounds a peer twice as slow as the fastest one is left alone: it cannot win the row.
     """
     names, times = list(steps), {name: [] for name in steps}
     for index in range(rounds):
         shift = index % len(names)
         for name in names[shift:] + names[:shift]:
             times[name].append(time_step(steps[name]))
-        if index == 1:
+        if index == 1 and leave_alone:
             best = {name: min(times[name]) for name in names if name != "ours"}
             names = [name for name in names if best.get(name, 0.0) <= 2 * min(best.values(), default=0.0)]
     return times
@@ -273,6 +274,10 @@ def main():
         return peak(options)
     if options.compile_time:
         return compile_times(options)
+    if options.early_stop:
+        import early_stop
+
+        return early_stop.run(options, measure, machine)
     return run_rows(options)
 
 

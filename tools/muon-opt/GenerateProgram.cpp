@@ -28,6 +28,7 @@ struct Options {
   cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs)"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"), cl::cat(category)};
+  cl::opt<double> earlyStop{"early-stop", cl::desc("between 0 and 1: a matrix skips the rows of the table that are left once its Gram matrix is this close to the identity (CPUs; chooses form gram)"), cl::cat(category)};
   cl::opt<std::string> nonfinite{"nonfinite", cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix"), cl::init("propagate"), cl::cat(category)};
   cl::opt<std::string> stepOptions{"options", cl::desc("further options of the step function as JSON (include/muon-c/Compiler.h), as in '{\"table\": [[1.5, -0.5], [1.5, -0.5]]}'"), cl::cat(category)};
   cl::opt<bool> tuned{"tuned", cl::desc("table, form, restarts and operand type from the tuning database (muon-tune)"), cl::cat(category)};
@@ -179,6 +180,8 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
     group.step.weight = options.weight;
     group.step.gradient = options.gradient;
     group.step.momentum = options.momentum;
+    if (options.earlyStop.getNumOccurrences())
+      group.step.earlyStop = options.earlyStop;
     if (options.stepOptions.getNumOccurrences())
       if (llvm::Error error = readStepOptions(options.stepOptions, group.step))
         return error;

@@ -13,7 +13,7 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     `muon-expand-orthogonalize` collects on the function.
 
     - side: the one whose Gram matrix is smaller; left for a square matrix.
-    - damping: gram without restarts, whatever the shape. accuracy exact: standard.
+    - damping: gram without restarts, whatever the shape. accuracy exact: standard. early_stop: gram, with restarts as below.
     - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound
       (`searchRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form). Cost: flops of the products plus
       `flops-per-byte` times the bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
@@ -90,6 +90,9 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
     and the first block's X by its root; aol: after the Frobenius norm X is scaled by d_i = 1/√Σ_j |R_ij| on
     its short side and R by d_i d_j.
 
+    early_stop δ: before row t, from R before it is narrowed, d_t = √(k - (tr R)²/Σ R²), 1/μ = tr R/Σ R² and the condition d_t ≤ δ, √μ ≥ what rows 0 to t-1 make of
+    1e-3 (f64, k the rows of R). The last factor, its X and the scale 1/√μ (1 without a stop) are `muon.choose`n by the conditions, and so are the metrics d and t.
+
     Numerics: s is summed in f64 from values before narrowing, n is formed in f64, at most 2^126, and truncated once, so that
     every f32 input is normalised without overflow and a zero matrix gives zero. A norm below 2^-126 (subnormal) is
     treated as 2^-126: the output is finite and smaller than its band. A norm above 2^126 makes n subnormal, with fewer digits.
@@ -104,7 +107,7 @@ def CheckFormPass : Pass<"muon-check-form", "::mlir::func::FuncOp"> {
     Consumes any function and changes nothing. Guarantees that it holds the closed op list only, else one diagnostic at the
     first op outside it: elementwise `arith` and `math` on static tensors and on scalars; `arith.constant`; `tensor.splat`, `empty`,
     `extract_slice`, `expand_shape`, `collapse_shape`, `concat`; `linalg.broadcast`; `linalg.reduce` with addf, maximumf or minimumf;
-    `muon.gram`, `symmetric_matmul`, `apply`, `diagonal`, `round`; `func.return`.
+    `muon.gram`, `symmetric_matmul`, `apply`, `diagonal`, `round`, `choose`; `func.return`.
 
     Before and after: the same function.
 

@@ -97,6 +97,10 @@ struct StepOptions {
   /// The block of every product instead of the compiler's choice. GPUs: the six numbers of muon.kernel's tile. CPUs: its side, and how
   /// many elements of k it takes at a time (0: by depth). Empty: chosen by Plan.
   std::vector<int64_t> tile;
+  /// Between 0 and 1: a matrix this close to orthogonal skips the rows that are left
+  /// (muon.orthogonalize, early_stop). Needs form gram, and chooses it. Metrics "orthogonality" and
+  /// "steps", per matrix. Not exact, not rms.
+  std::optional<double> earlyStop;
 };
 
 /// Adds the step function `name` to `module`. Arguments: weight, gradient, states ("momentum", then

@@ -6,7 +6,7 @@
 //   Term w = step.weight(type), g = step.gradient(type), m = step.state("momentum", type);
 //   Term lr = step.scalar("lr"), wd = step.scalar("wd"), mu = step.scalar("mu");
 //   auto [x, m1] = step.momentum(g, m, mu, MomentumForm::ema, /*nesterov=*/true);
-//   Term o = step.orthogonalize(x, spec);
+//   Term o = step.orthogonalize(x, spec).o;
 //   func::FuncOp f = step.finish(step.update(w, o, lr, wd, Decay::decoupled, scale), {m1});
 //
 //===----------------------------------------------------------------------===//
@@ -36,6 +36,13 @@ struct OrthogonalizeSpec {
   mlir::Type operands;                          ///< null: f32
   std::optional<Form> form;                     ///< absent: chosen by muon-choose-form
   std::optional<std::vector<int64_t>> restarts; ///< absent: chosen
+  std::optional<double> earlyStop;              ///< absent: every row for every matrix
+};
+
+/// O, and with an early stop what muon.orthogonalize says of each matrix, by name.
+struct Orthogonalized {
+  Term o;
+  std::vector<std::pair<llvm::StringRef, Term>> metrics;
 };
 
 class StepBuilder {
@@ -59,7 +66,7 @@ public:
   /// {X, M'}.
   std::pair<Term, Term> momentum(Term gradient, Term momentum, Term mu, MomentumForm form,
                                  bool nesterov);
-  Term orthogonalize(Term x, const OrthogonalizeSpec &spec);
+  Orthogonalized orthogonalize(Term x, const OrthogonalizeSpec &spec);
   Term update(Term weight, Term update, Term lr, Term wd, Decay decay, double scale);
   /// Stochastic rounding to bf16.
   Term round(Term x, Term step, Term seed);

@@ -34,10 +34,16 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     `operands` is the type the product operands are narrowed to; products accumulate in f32.
     `form`, `side` and `restarts` are chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r.
 
+    `early_stop` δ: a matrix whose Gram matrix R_t before row t has ‖I - R_t/μ‖_F ≤ δ, μ = ‖R_t‖_F²/tr R_t, skips row t and all later ones, and
+    O is its iterate divided by √μ: every singular value of O lies in [√(1-δ), √(1+δ)] (with damping: within these factors of the damped
+    inverse root's). A matrix with √μ below what rows 0 to t-1 make of 1e-3 does not stop: its table would leave it below its band too. Two more results say, per matrix,
+    ‖I - R_t/μ‖_F of the last R_t that was formed and how many rows were taken; a matrix that took all T rows has the first from before row T.
+
     Constraints: (C1) the table keeps its sign and stays below 2 on the reachable interval (0, 1/safety];
     (C2) damping > 0 needs norm trace, form gram and no restarts; (C3) rank ≥ 2;
     (C4) restarts are increasing, between 1 and T-1, and need form gram; (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0;
-    (C6) operands is f32, bf16, f16 or tf32; (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range.
+    (C6) operands is f32, bf16, f16 or tf32; (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range;
+    (C8) 0 < early_stop < 1, and it needs form gram and the two metrics, one f32 per matrix each.
 
     ```mlir
     %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02 accuracy exact
@@ -52,11 +58,13 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     DefaultValuedAttr<F64Attr, "0.0">:$damping,
     DefaultValuedAttr<Muon_AccuracyAttr, "::muon::Accuracy::table">:$accuracy,
     TypeAttr:$operands,
-    OptionalAttr<Muon_FormAttr>:$form, OptionalAttr<Muon_SideAttr>:$side, OptionalAttr<DenseI64ArrayAttr>:$restarts);
-  let results = (outs Muon_F32Tensor:$o);
+    OptionalAttr<Muon_FormAttr>:$form, OptionalAttr<Muon_SideAttr>:$side, OptionalAttr<DenseI64ArrayAttr>:$restarts,
+    OptionalAttr<F64Attr>:$early_stop);
+  let results = (outs Muon_F32Tensor:$o, Variadic<Muon_F32Tensor>:$metrics);
   let assemblyFormat = [{
     $x `table` `` $table `operands` $operands oilist(`norm` `` $norm | `eps` $eps | `eps_form` `` $eps_form | `safety` $safety | `damping` $damping
-    | `accuracy` `` $accuracy) (`form` `` $form^)? (`side` `` $side^)? (`restarts` $restarts^)? attr-dict `:` type($x) `->` type($o)
+    | `accuracy` `` $accuracy) (`form` `` $form^)? (`side` `` $side^)? (`restarts` $restarts^)?
+    (`early_stop` $early_stop^)? attr-dict `:` type($x) `->` type($o) (`,` type($metrics)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -268,6 +276,37 @@ def Muon_ApplyOp : Muon_ProductOp<"apply"> {
   let results = (outs Muon_F32Tensor:$y);
   let assemblyFormat = "`` $side $p `,` $x attr-dict `:` type($p) `,` type($x) `->` type($y)";
   let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Choice
+//===----------------------------------------------------------------------------------------------===//
+
+def Muon_ChooseOp : Muon_Op<"choose", [Pure, AttrSizedOperandSegments]> {
+  let summary = "per matrix, the candidate of the first condition that holds";
+  let description = [{
+        o = candidate i for the smallest i whose condition holds, the last candidate where none does.
+
+    What only candidates and conditions behind i need is not computed for a matrix whose condition i holds: Plan makes the conditions predicates
+    of the launches in between. So a loop that stops early is written as its rows one after the other and a choice among what they leave.
+
+    Constraints: (C1) one condition or more, and one candidate more than conditions; (C2) every candidate has the result's type; (C3) a condition is
+    one i1 per matrix: its shape is what the result's begins with.
+
+    ```mlir
+    %early = muon.choose %near of %x, %o : tensor<12xi1> of tensor<12x64x3072xf32>, tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<StaticShapeTensorOf<[I1]>>:$conditions, Variadic<StaticShapeTensorOf<[F64, F32, BF16, F16]>>:$candidates);
+  let results = (outs StaticShapeTensorOf<[F64, F32, BF16, F16]>:$o);
+  let assemblyFormat = "$conditions `of` $candidates attr-dict `:` type($conditions) `of` type($candidates) `->` type($o)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The last candidate.
+    mlir::Value otherwise() { return getCandidates().back(); }
+    /// Whether there is one number per matrix to choose.
+    bool isNumber();
+  }];
 }
 
 include "muon/IR/MuonPlanOps.td"

@@ -13,7 +13,8 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     operands A and B (C_ij = Σ_k A_ik B_kj); they are not body arguments. Body arguments, in order: every other `in`
     operand (its dtype; a reduced scalar as f64); the f32 accumulator (products only); the scalars named in `scalars`
     (f64, or i64 where `integer_scalars` is true); the coefficients (f32 or f64). The body ends in `muon.yield` with one value per
-    `out` operand, in order; a reduced output (space scalar or row) yields what is to be combined.
+    `out` operand, in order; a reduced output (space scalar or row) yields what is to be combined. A symmetric product adds up a scalar
+    over both halves: what a block below the diagonal yields counts twice.
 
     Layouts (w = the word: an f32, or two bf16 adjacent along the depth; L = target lanes; element (i, j)):
     - plain:        strides of the place
@@ -152,6 +153,7 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
   let description = [{
     sizes of a sweep: rows, columns, rows per tile, then on a GPU the number of parts of each operand in parts. sizes of a product: m, n, k,
     block rows, block columns, k chunk; on a GPU m, n, k and the k of each part where there are several, whose tiles follow each other.
+    `predicate` is the number of an operand, an i32 per matrix: where it is not zero the matrix is left out (muon_launch in muon_runtime.h).
     A product's tile is one block of C (block rows and columns of the kernel's `tile` on a GPU); a symmetric product's tiles are the blocks on and below the diagonal.
 
     Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients, or what it was lowered to;

@@ -2,7 +2,8 @@
 //
 // The whole fusion decision: one pass in SSA order. A value's level is the first stage whose bodies can compute it:
 // the maximum over its operands, plus one across a cut. Cuts are a product (its operands must be in memory first),
-// the use of a reduction's result or of a product in parts, and two products that would have to share one body.
+// the use of a reduction's result or of a product in parts, and two products that would have to share one body. A product that a choice
+// can make needless waits for the word that says so.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -12,6 +13,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "muon/IR/Muon.h"
+#include "muon/Plan/Choices.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace muon {
@@ -29,20 +31,31 @@ struct Level {
 
 class Levels {
 public:
-  /// Fails with a diagnostic on an op outside Form's closed list, or one that Plan cannot place.
-  static mlir::FailureOr<Levels> compute(mlir::func::FuncOp function);
+  /// Fails with a diagnostic on an op outside Form's closed list, or one that Plan cannot place. Expands the function's choices.
+  static mlir::FailureOr<Levels> compute(mlir::func::FuncOp function, TargetAttr target);
 
   const Level &of(mlir::Value value) const { return levels.find(value)->second; }
+  /// Where candidate i of a choice is written; the choice's own level is the one after the last of them.
+  Level ofCandidate(ChooseOp choose, int64_t i) const;
   /// Dimensions before the last two of the weight: one matrix each.
   unsigned batchRank() const { return batch; }
   /// The i32 per matrix that skips it, null if gradients are not guarded.
   mlir::Value predicate() const { return guard; }
+  /// The word of the stages before `stage` that says where a value so needed is not; null where there is none yet.
+  mlir::Value predicateFor(Choices::Demand demand, int64_t stage) const;
+  const Choices &allChoices() const { return choices; }
 
 private:
+  void placeArguments(mlir::func::FuncOp function);
   mlir::LogicalResult visit(mlir::Operation *op);
   Level combine(mlir::Operation *op) const;
+  Level visitProduct(ProductOpInterface product) const;
+  Level visitChoose(ChooseOp choose) const;
   mlir::LogicalResult visitReduce(mlir::linalg::ReduceOp reduce);
+  int64_t writtenIn(mlir::Value operand) const;
 
+  TargetAttr target;
+  Choices choices;
   llvm::DenseMap<mlir::Value, Level> levels;
   unsigned batch = 0;
   mlir::Value guard;

@@ -53,6 +53,9 @@ def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
     space and product. Launches of a stage share a kernel wherever body, operand types and layouts agree; constants are
     coefficients of the launch. The number of stages does not depend on the number of parameters.
 
+    Candidates of a `muon.choose` are written to one place, each by a launch that the choice's words let run where it is the one; the same words stop the
+    launches of what only later candidates need (Choices.h). Products wait for the word that can stop them. CPU targets only.
+
     Before:
         %r = muon.gram left %xh : tensor<768x3072xbf16> -> tensor<768x768xf32>
         %rh = arith.truncf %r : tensor<768x768xf32> to tensor<768x768xbf16>
@@ -61,7 +64,7 @@ def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
         muon.stage { muon.launch @product_2 for @step tiles 21 sizes [768, 768, 3072, 128, 128, 3072] ... }
 
     Numerics: bit-exact with respect to the step function, except that a full reduction is the sum of one partial per tile,
-    taken in tile order; tiles follow the matrix's shape only.
+    taken in tile order (a symmetric product's: in its blocks' order, in the epilogue, on CPUs); tiles follow the matrix's shape only.
   }];
   let dependentDialects = ["::muon::MuonDialect", "::mlir::arith::ArithDialect"];
   let statistics = [

@@ -45,6 +45,7 @@ struct Draft {
   int64_t stage = 0;
   mlir::Operation *product = nullptr;
   llvm::SmallVector<int64_t, 4> shape; ///< iteration space, batch included
+  mlir::Value predicate;               ///< the word that stops its launch, null if there is none
   llvm::SmallVector<Output, 4> outputs;
 };
 
@@ -73,7 +74,6 @@ public:
   llvm::SmallVector<Draft, 8> drafts; ///< in stage order
   llvm::SmallVector<Buffer, 16> buffers;
   int64_t bytesPerMatrix = 0;
-  int64_t predicate = -1; ///< buffer of the word that skips a matrix, -1 if there is none
   int64_t matrices = 1;   ///< how many run this function; a GPU's blocks may follow it
 
   Leaves collectLeaves(const Draft &draft) const;
@@ -100,8 +100,6 @@ public:
   bool walksRows(const Draft &draft) const;
   int64_t sweepTile(const Draft &draft) const;
   std::pair<int64_t, int64_t> sweepExtent(const Draft &draft) const;
-  /// Whether the draft's launch is skipped where the predicate says so: all that come after it is computed.
-  bool isGuarded(const Draft &draft) const { return predicate >= 0 && draft.stage > buffers[predicate].firstStage; }
   /// Position among the function's tensor arguments, as the program's description counts them.
   int64_t tensorArgument(int64_t argument) const;
 
