@@ -111,7 +111,7 @@ def facts(cubin):
     row = {"kernel": side["kernel"], "arch": arch, "tile": "x".join(map(str, side.get("tile", []))) or "-", "registers": side["registers"],
            "stack": side["stack"] + side["spill_bytes"], "shared": side["dynamic_shared"], "static": side["static_shared"],
            "blocks": min(by_registers, by_shared, warps // block_warps), "advisories": len(side["advisories"])}  # fmt: skip
-    loop = main_loop(*disassemble(cubin)) if side["kind"] == "product" else []
+    loop = main_loop(*disassemble(cubin)) if side["kind"] != "sweep" else []
     for kind in [kind for kind, _ in KINDS] + ["alu"]:
         row[kind] = sum(i.kind() == kind for i in loop)
     row["T"], row["I"], row["L"] = row["mma"] * cycles, len(loop), sum(i.stall for i in loop)
@@ -127,9 +127,10 @@ def below_bars(row):
     """What is not as it should be: issue and shared memory leave the tensor cores room, nothing spills."""
     if row["stack"] or row["static"] or row["advisories"] or row["local"]:
         yield f"stack {row['stack']}, static shared {row['static']}, advisories {row['advisories']}, local accesses {row['local']}"
+    if row["tile"] == "-":  # a sweep, or a chain: few of its warps share a sub-core
+        return
     if not row["mma"]:
-        if row["tile"] != "-":
-            yield "no loop with HMMA"
+        yield "no loop with HMMA"
         return
     bar = 0.96 if min(map(int, row["tile"].split("x")[:2])) >= 96 else 0.66  # smaller blocks read too much shared memory for sm_80
     if row["bound"] < bar:

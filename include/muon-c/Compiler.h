@@ -13,6 +13,8 @@
  *                                   across; absent: the one with the least modelled time. CPU targets, as in [128, 512]: its side, a
  *                                   multiple of 32 up to 512, and elements of k at a time, a multiple of 64 or 0 by depth; absent: by shape
  *     "parts": 4,                     GPU targets: parts the k of every product is cut into; absent: by the model, for the matrix's shape
+ *     "chain": "auto",                GPU targets: chains of products of small symmetric matrices (the gram form's, up to 256): block
+ *                                   (one block per matrix, where its memory holds them), launches, or auto: what is modelled faster
  *     "embed_bitcode": false,         GPU targets: also keep the kernels' LLVM IR, for the emulator
  *     "tuned": true,                  table, form, restarts and operand type from the tuning database (docs/tuning.md), or
  *                                   { "floor": 0.01, "band": [0.7, 1.3], "database": "file" }; with "model": "gpt" and "layer": "h.0.attn.w" the floor is the one

@@ -108,6 +108,8 @@ static llvm::Error checkRequest(const Request &request) {
     return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32, bf16, f16 or tf32");
   if (request.form != "auto" && request.form != "standard" && request.form != "gram")
     return llvm::createStringError("unknown form '" + request.form + "', expected auto, standard or gram");
+  if (request.chain != "auto" && request.chain != "block" && request.chain != "launches")
+    return llvm::createStringError("unknown chain '" + request.chain + "', expected auto, block or launches");
   if (request.nonfinite != "propagate" && request.nonfinite != "skip")
     return llvm::createStringError("unknown nonfinite '" + request.nonfinite + "', expected propagate or skip");
   StringRef name = request.name;
@@ -170,6 +172,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
       (*function)->setAttr("muon.tile", builder.getDenseI64ArrayAttr(tile));
     if (request.parts)
       (*function)->setAttr("muon.parts", builder.getI64IntegerAttr(request.parts));
+    if (request.chain != "auto")
+      (*function)->setAttr("muon.chain", builder.getStringAttr(request.chain));
     if (!group.tunedBy.empty())
       (*function)->setAttr("muon.tuned", builder.getStringAttr(group.tunedBy));
     SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());

@@ -147,7 +147,8 @@ json::Object KernelDescription::describe() {
                                                       json::Object{{"kind", "uint32_t"}, {"bytes", 4}}}},
                            {"buffers", std::move(buffers)},
                            {"launches", json::Array{std::move(launched)}}};
-  if (std::optional<ArrayRef<int64_t>> tile = kernel.getTile()) {
+  if (kernel.getKind() == KernelKind::product) {
+    std::optional<ArrayRef<int64_t>> tile = kernel.getTile();
     description["tile"] = json::Array{(*tile)[0], (*tile)[1], (*tile)[2]};
     description["stages"] = (*tile)[3];
   }

@@ -89,8 +89,12 @@ static json::Array describeGroups(ModuleOp planned) {
   return groups;
 }
 
+static int64_t numProducts(KernelOp kernel) { return llvm::range_size(kernel.getBody().front().getOps<ContractOp>()); }
+
 /// How a product is computed, in words: nothing falls back without being said.
 static StringRef pathOf(KernelOp kernel, TargetAttr target) {
+  if (kernel.getKind() == KernelKind::chain)
+    return "16-bit operands in one block's shared memory, on tensor cores (mma.sync), f32 accumulation";
   bool narrow = !kernel.getOperandType()->isF32();
   if (target.isGpu() && isa<FloatTF32Type>(*kernel.getOperandType()))
     return "operands rounded to tf32 on tensor cores (mma.sync), f32 accumulation";
@@ -108,6 +112,8 @@ static int64_t flopsOf(LaunchOp launch, KernelOp kernel) {
   if (kernel.getKind() == KernelKind::sweep)
     return 0;
   ArrayRef<int64_t> sizes = launch.getSizes();
+  if (kernel.getKind() == KernelKind::chain)
+    return numProducts(kernel) * sizes[0] * sizes[0] * sizes[0];
   return (kernel.getSymmetric() ? 1 : 2) * sizes[0] * sizes[1] * sizes[2];
 }
 
@@ -151,6 +157,11 @@ static muon::gpu::ProductShape shapeOf(ModuleOp planned, LaunchOp launch, Kernel
 static muon::gpu::ModelledTime modelOf(ModuleOp planned, LaunchOp launch, KernelOp kernel, TargetAttr target) {
   if (kernel.getKind() == KernelKind::sweep)
     return muon::gpu::modelSweep(target, double(bytesOf(launch, kernel)) * matricesOf(planned, launch.getFunction()));
+  if (kernel.getKind() == KernelKind::chain) {
+    int64_t side = launch.getSizes()[0], matrices = matricesOf(planned, launch.getFunction());
+    int64_t buffers = blockOf(kernel).sharedBytes / muon::gpu::chainMatrixBytes(kernel.getTile()->front());
+    return muon::gpu::modelChain(target, {side, numProducts(kernel), buffers, matrices}, double(bytesOf(launch, kernel)) * matrices);
+  }
   return muon::gpu::modelProduct(target, shapeOf(planned, launch, kernel), muon::gpu::ProductTile::of(*kernel.getTile()));
 }
 
@@ -203,10 +214,12 @@ static json::Array describeKernels(ModuleOp planned, TargetAttr target) {
   json::Array kernels;
   for (auto kernel : planned.getOps<KernelOp>()) {
     json::Object description{{"name", kernel.getSymName()}, {"kind", stringifyKernelKind(kernel.getKind())}};
-    if (kernel.getKind() == KernelKind::product) {
+    if (kernel.getKind() != KernelKind::sweep)
       description["path"] = pathOf(kernel, target);
+    if (kernel.getKind() == KernelKind::product)
       description["symmetric"] = kernel.getSymmetric();
-    }
+    if (kernel.getKind() == KernelKind::chain)
+      description["products"] = numProducts(kernel);
     kernels.push_back(std::move(description));
   }
   return kernels;
@@ -265,10 +278,12 @@ std::string muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
   program["resources"] = std::move(kernels);
   VariantOp variant = *planned.getOps<VariantOp>().begin();
   double total = 0;
+  int64_t stages = llvm::range_size(variant.getBody().getOps<StageOp>());
   variant.walk([&](LaunchOp launch) {
     total += modelOf(planned, launch, planned.lookupSymbol<KernelOp>(launch.getKernel()), variant.getTarget()).microseconds();
   });
   program["modelled_us_per_step"] = rounded(total);
+  program["stages_per_step"] = stages;
   program["modelled"] = "by formula for the chip named; nothing was measured";
   program["chip"] = variant.getTarget().getChip().getName();
   std::string text;

@@ -110,11 +110,11 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
   std::string targets = "cpu";
-  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "embed_bitcode", "tile", "parts", "tuned", "groups"}, path) || !map ||
+  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "embed_bitcode", "tile", "parts", "chain", "tuned", "groups"}, path) || !map ||
       !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
       !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) ||
       !map.mapOptional("nonfinite", request.nonfinite) || !map.mapOptional("embed_bitcode", request.embedBitcode) ||
-      !map.mapOptional("tile", request.tile) || !map.mapOptional("parts", request.parts) ||
+      !map.mapOptional("tile", request.tile) || !map.mapOptional("parts", request.parts) || !map.mapOptional("chain", request.chain) ||
       !map.map("groups", request.groups))
     return false;
   if (const json::Value *tuned = value.getAsObject()->get("tuned"); tuned && !readTuned(*tuned, request.tuned, path.field("tuned")))

@@ -27,6 +27,9 @@ public:
   void set(Value argument, Value emitted) { mapping.map(argument, emitted); }
   /// Clones the ops of one level. `row` and `column` are the element's (i32), `parameter` the value of muon.parameter.
   void emit(Level level, Value row, Value column, Value parameter);
+  /// Clones one op of the body.
+  void emit(mlir::Operation &op, Value row, Value column, Value parameter);
+  Value lookup(Value value) { return mapping.lookup(value); }
   /// What is yielded for the i-th output, once its level is emitted.
   Value yielded(unsigned i) { return mapping.lookup(yield().getOperand(i)); }
   Level yieldedLevel(unsigned i) { return level(yield().getOperand(i)); }

@@ -73,6 +73,10 @@ Value Emitter::sharedMemory() { return make<LLVM::AddressOfOp>(shared, kSharedMe
 
 void Emitter::barrier() { make<NVVM::BarrierOp>(); }
 
+Value Emitter::firstLane(Value value) {
+  return make<NVVM::ShflOp>(i32, index(-1), value, index(0), index(kWarp - 1), NVVM::ShflKind::idx, UnitAttr());
+}
+
 Value Emitter::shuffle(Value value, int64_t distance) {
   auto exchange = [&](Value word) -> Value {
     return make<NVVM::ShflOp>(word.getType(), index(-1), word, index(distance), index(kWarp - 1), NVVM::ShflKind::bfly, UnitAttr());

@@ -79,6 +79,8 @@ public:
 
   // Threads.
   void barrier();
+  /// An i32 that all lanes of a warp have, from the first of them; nothing is known of it at compile time.
+  Value firstLane(Value value);
   /// The value of the lane whose number differs in `distance`; f32, f64, i32.
   Value shuffle(Value value, int64_t distance);
 

@@ -10,6 +10,16 @@ static constexpr int64_t kAccess = 16;   // bytes of one copy, and of one row of
 static constexpr int64_t kRowBytes = 64; // of a tile along k
 static constexpr int64_t kGroup = 16;    // lines one ldmatrix.x4 covers
 
+SmallVector<Value> muon::gpu::loadMatrices(Emitter &e, Value address, NVVM::MMALayout layout) {
+  auto result = LLVM::LLVMStructType::getLiteral(e.b.getContext(), SmallVector<Type>(4, e.i32));
+  auto shape = NVVM::LdStMatrixShapeAttr::get(e.b.getContext(), 8, 8);
+  Value loaded = e.make<NVVM::LdMatrixOp>(result, address, 4, layout, shape, NVVM::LdStMatrixEltType::B16);
+  SmallVector<Value> registers;
+  for (int64_t i = 0; i < 4; ++i)
+    registers.push_back(e.make<LLVM::ExtractValueOp>(loaded, i));
+  return registers;
+}
+
 FragmentSource::FragmentSource(Emitter &e, const Operand &operand, bool alongK, int64_t lines, int64_t depth, Value first, Value limit,
                                Value warpLine, int64_t tileOffset, int64_t threads, Value thread, bool isA)
     : e(e), operand(operand), alongK(alongK), isA(isA), lines(lines), depth(depth), elementBytes(operand.bytes()), tileOffset(tileOffset) {
@@ -110,13 +120,5 @@ SmallVector<Value> FragmentSource::load(Value stage, int64_t group, int64_t k) {
     return loadWords(stage, group, k);
   Value at = alongK ? e.bytes(e.bytes(stage, laneOffsets[k]), group * kGroup * kRowBytes)
                     : e.bytes(e.bytes(stage, laneOffsets[group]), k * 16 * lines * elementBytes);
-  SmallVector<Type> words(4, e.i32);
-  auto result = LLVM::LLVMStructType::getLiteral(e.b.getContext(), words);
-  auto layout = alongK ? NVVM::MMALayout::row : NVVM::MMALayout::col;
-  auto shape = NVVM::LdStMatrixShapeAttr::get(e.b.getContext(), 8, 8);
-  Value loaded = e.make<NVVM::LdMatrixOp>(result, at, 4, layout, shape, NVVM::LdStMatrixEltType::B16);
-  SmallVector<Value> registers;
-  for (int64_t i = 0; i < 4; ++i)
-    registers.push_back(e.make<LLVM::ExtractValueOp>(loaded, i));
-  return registers;
+  return loadMatrices(e, at, alongK ? NVVM::MMALayout::row : NVVM::MMALayout::col);
 }

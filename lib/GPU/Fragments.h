@@ -16,6 +16,10 @@
 
 namespace muon::gpu {
 
+/// Four 8 x 8 matrices of 16-bit elements from shared memory, a register (i32) each: row l % 8 of matrix l / 8 lies at lane l's
+/// address. By columns (col), each lane has what it would have of the transposed matrix.
+SmallVector<Value> loadMatrices(Emitter &e, Value address, mlir::NVVM::MMALayout layout);
+
 /// The rows of C that one operand provides (its columns, for B) and how they come.
 class FragmentSource {
 public:

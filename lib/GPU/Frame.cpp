@@ -66,15 +66,16 @@ Value FrameEmitter::hasWork(Value gradient) {
   Value isNull = e.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq, gradient, none);
   Value missing = e.both(hasSlot, isNull);
   e.when(missing, [&] { storeStatus(abi::kNoGradient); });
+  // Without a gradient nobody has computed the word.
   Value predicate = e.field(launch, abi::kPredicate, e.i32);
   Value stopped = e.choose(
-      e.i1, e.less(predicate, e.index(0)), [&] { return SmallVector<Value>{e.integer(e.i1, 0)}; },
+      e.i1, e.either(missing, e.less(predicate, e.index(0))), [&] { return SmallVector<Value>{e.integer(e.i1, 0)}; },
       [&] {
         Value view = e.bytes(item, e.add(e.mul(predicate, abi::kViewBytes), abi::kViews));
         Value word = e.load(e.i32, e.field(view, abi::kData, e.global), 4);
         return SmallVector<Value>{e.negate(e.equal(word, 0))};
       })[0];
-  e.when(e.both(stopped, e.negate(missing)), [&] { storeStatus(abi::kPredicated); });
+  e.when(stopped, [&] { storeStatus(abi::kPredicated); });
   return e.negate(e.either(missing, stopped));
 }
 

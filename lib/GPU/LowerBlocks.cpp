@@ -73,12 +73,16 @@ LogicalResult muon::gpu::checkOperands(KernelOp kernel, Body &body, TargetAttr t
       return failure();
     output += kernel.operandAt(i).getDirection() == Direction::out;
   }
+  if (kernel.getKind() == KernelKind::chain)
+    return checkChain(kernel, target);
   return kernel.getKind() == KernelKind::product ? checkProduct(kernel, target) : success();
 }
 
 KernelBlock muon::blockOf(KernelOp kernel) {
   if (kernel.getKind() == KernelKind::sweep)
     return {kSweepThreads, sweepSharedBytes(kernel)};
+  if (kernel.getKind() == KernelKind::chain)
+    return {static_cast<unsigned>(chainThreads(kernel.getTile()->front())), chainSharedBytes(kernel)};
   ProductTile tile = ProductTile::of(*kernel.getTile());
   unsigned bytes = kernel.operandAt(0).getDtype().getIntOrFloatBitWidth() / 8;
   return {static_cast<unsigned>(tile.threads()), static_cast<unsigned>(tile.sharedBytes(bytes))};
@@ -113,6 +117,8 @@ static LogicalResult lowerKernel(KernelOp kernel, TargetAttr target) {
   emitFrame(e, kernel, body, function, [&](const Frame &frame) {
     if (kernel.getKind() == KernelKind::sweep)
       emitSweep(e, kernel, body, frame);
+    else if (kernel.getKind() == KernelKind::chain)
+      emitChain(e, kernel, body, frame);
     else
       emitProduct(e, kernel, body, frame);
   });

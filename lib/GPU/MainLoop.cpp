@@ -18,7 +18,6 @@ public:
 private:
   void startStep(Value stage, Value stepA, Value stepB);
   void multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums);
-  void multiplyTile(NVVM::MMATypes type, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum);
   void split(ArrayRef<Value> words, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low);
   void wait(int64_t groups);
 
@@ -32,6 +31,24 @@ private:
   FragmentSource a, b;
 };
 } // namespace
+
+void muon::gpu::multiplyTile(Emitter &e, Type dtype, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum) {
+  auto type = dtype.isF32() ? NVVM::MMATypes::tf32 : dtype.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
+  auto registers = [&](ArrayRef<Value> words) { // mma.sync takes f16 as pairs, the others as words
+    SmallVector<Value> taken(words);
+    for (Value &word : taken)
+      if (type == NVVM::MMATypes::f16)
+        word = e.make<LLVM::BitcastOp>(VectorType::get({2}, e.f16), word);
+    return taken;
+  };
+  auto result = LLVM::LLVMStructType::getLiteral(e.b.getContext(), SmallVector<Type>(4, e.f32));
+  int64_t depth = type == NVVM::MMATypes::tf32 ? 8 : 16;
+  Value product = e.make<NVVM::MmaOp>(result, registers(left), registers(right), ValueRange(ArrayRef<Value>(sum)), ArrayRef<int64_t>{16, 8, depth},
+                                      std::nullopt, std::nullopt, std::array<NVVM::MMATypes, 2>{type, type},
+                                      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
+  for (auto [i, value] : llvm::enumerate(sum))
+    value = e.make<LLVM::ExtractValueOp>(product, i);
+}
 
 MainLoop::MainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place)
     : e(e), frame(frame), place(place), tile(tile), dtype(kernel.operandAt(0).getDtype()),
@@ -53,24 +70,6 @@ void MainLoop::wait(int64_t groups) {
   e.barrier();
 }
 
-/// 16 x 8 of C and 32 bytes of k: one mma.sync.
-void MainLoop::multiplyTile(NVVM::MMATypes type, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum) {
-  auto registers = [&](ArrayRef<Value> words) { // mma.sync takes f16 as pairs, the others as words
-    SmallVector<Value> taken(words);
-    for (Value &word : taken)
-      if (type == NVVM::MMATypes::f16)
-        word = e.make<LLVM::BitcastOp>(VectorType::get({2}, e.f16), word);
-    return taken;
-  };
-  auto result = LLVM::LLVMStructType::getLiteral(e.b.getContext(), SmallVector<Type>(4, e.f32));
-  int64_t depth = type == NVVM::MMATypes::tf32 ? 8 : 16;
-  Value product = e.make<NVVM::MmaOp>(result, registers(left), registers(right), ValueRange(ArrayRef<Value>(sum)), ArrayRef<int64_t>{16, 8, depth},
-                                      std::nullopt, std::nullopt, std::array<NVVM::MMATypes, 2>{type, type},
-                                      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
-  for (auto [i, value] : llvm::enumerate(sum))
-    value = e.make<LLVM::ExtractValueOp>(product, i);
-}
-
 /// An f32 as two tf32: its upper 11 bits, and 11 of what they leave. Both are exact but for the last bits of the second.
 void MainLoop::split(ArrayRef<Value> words, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low) {
   Value kept = e.index(static_cast<int32_t>(0xffffe000));
@@ -83,7 +82,6 @@ void MainLoop::split(ArrayRef<Value> words, SmallVectorImpl<Value> &high, SmallV
 }
 
 void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums) {
-  auto type = dtype.isF32() ? NVVM::MMATypes::tf32 : dtype.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
   SmallVector<SmallVector<Value>> rows(rowTiles), columns(columnTiles / 2), lowRows(rowTiles), lowColumns(columnTiles / 2);
   auto load = [&](FragmentSource &source, int64_t i, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low) {
     SmallVector<Value> words = source.load(stage, i, k);
@@ -101,10 +99,10 @@ void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums
     for (int64_t j = 0; j < columnTiles; ++j) {
       auto sum = MutableArrayRef<Value>(sums).slice((i * columnTiles + j) * 4, 4);
       if (thrice) { // the small terms first; what both leave out is below f32's own rounding
-        multiplyTile(type, lowRows[i], half(columns[j / 2], j), sum);
-        multiplyTile(type, rows[i], half(lowColumns[j / 2], j), sum);
+        multiplyTile(e, dtype, lowRows[i], half(columns[j / 2], j), sum);
+        multiplyTile(e, dtype, rows[i], half(lowColumns[j / 2], j), sum);
       }
-      multiplyTile(type, rows[i], half(columns[j / 2], j), sum);
+      multiplyTile(e, dtype, rows[i], half(columns[j / 2], j), sum);
     }
 }
 

@@ -22,6 +22,9 @@ struct AccumulatorTile {
   Value at(int64_t row, int64_t column, int64_t i) const { return values[(row * columnTiles + column) * 4 + i]; }
 };
 
+/// 16 x 8 of C and 32 bytes of k: one mma.sync. `left` are A's four registers (i32), `right` B's two, `sum` the four of C.
+void multiplyTile(Emitter &e, Type dtype, ArrayRef<Value> left, ArrayRef<Value> right, llvm::MutableArrayRef<Value> sum);
+
 /// Emits the multistage loop: `stages` - 1 steps of k are on their way from global memory while one is multiplied. When it is
 /// done no copy is on its way and all threads have passed a barrier: shared memory is free.
 AccumulatorTile emitMainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place);

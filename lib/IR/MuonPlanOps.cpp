@@ -53,7 +53,21 @@ static LogicalResult verifyYield(KernelOp kernel) { // C1
   return success();
 }
 
+static LogicalResult verifyChain(KernelOp kernel) { // C8
+  auto products = llvm::to_vector(kernel.getBody().front().getOps<ContractOp>());
+  if (kernel.getKind() != KernelKind::chain)
+    return products.empty() ? success() : products.front().emitOpError("expected a kernel of kind chain around it");
+  if (!kernel.getOperandType() || products.empty())
+    return kernel.emitOpError("a chain needs an operand type and at least one muon.contract");
+  for (ContractOp product : products)
+    if (product.getA().getType() != *kernel.getOperandType())
+      return product.emitOpError() << "expected operands of type " << *kernel.getOperandType() << ", got " << product.getA().getType();
+  return success();
+}
+
 static LogicalResult verifyPanels(KernelOp kernel) { // C2
+  if (kernel.getKind() == KernelKind::chain)
+    return success();
   if (kernel.getKind() == KernelKind::sweep)
     return kernel.getOperandType() ? kernel.emitOpError("a sweep has no operand type") : success();
   if (!kernel.getOperandType() || kernel.getOperands().size() < 2)
@@ -65,7 +79,12 @@ static LogicalResult verifyPanels(KernelOp kernel) { // C2
 }
 
 static LogicalResult verifyGpu(KernelOp kernel) {
-  if (std::optional<ArrayRef<int64_t>> tile = kernel.getTile()) { // C5
+  constexpr int64_t kPadding = 32;
+  std::optional<ArrayRef<int64_t>> tile = kernel.getTile();
+  if (tile && kernel.getKind() == KernelKind::chain) { // C5
+    if (tile->size() != 1 || tile->front() < kPadding || tile->front() % kPadding)
+      return kernel.emitOpError() << "expected a chain's tile to be one positive multiple of " << kPadding << ", got [" << *tile << "]";
+  } else if (tile) {
     constexpr size_t kNumbers = 6;
     if (kernel.getKind() != KernelKind::product || tile->size() != kNumbers || llvm::any_of(*tile, [](int64_t n) { return n < 1; }))
       return kernel.emitOpError() << "expected a tile of six positive numbers on a product, got [" << *tile << "]";
@@ -97,12 +116,12 @@ LogicalResult KernelOp::verify() {
   if (getIntegerScalars().size() != getScalars().size())
     return emitOpError() << "expected " << getScalars().size() << " scalar kinds, got " << getIntegerScalars().size();
   if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)) || failed(verifyGpu(*this)) ||
-      failed(verifyParts(*this)))
+      failed(verifyParts(*this)) || failed(verifyChain(*this)))
     return failure();
   if (getSymmetric() && getKind() != KernelKind::product) // C3
     return emitOpError("symmetric needs a product");
   for (Operation &op : getBody().front()) // C4
-    if (!isa<YieldOp, IndexOp, ParameterOp, arith::ConstantOp>(op) && !op.hasTrait<OpTrait::Scalarizable>() &&
+    if (!isa<YieldOp, IndexOp, ParameterOp, ContractOp, arith::ConstantOp>(op) && !op.hasTrait<OpTrait::Scalarizable>() &&
         !isa<math::FPowIOp>(op))
       return op.emitOpError("is not elementwise: a kernel body holds scalar arith and math only");
   return success();

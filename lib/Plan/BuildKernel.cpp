@@ -16,7 +16,8 @@ namespace {
 class KernelBuilder {
 public:
   KernelBuilder(OpBuilder &builder, const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch)
-      : builder(builder), plan(plan), draft(draft), regionOffset(regionOffset), launch(launch), leaves(plan.collectLeaves(draft)) {}
+      : builder(builder), plan(plan), draft(draft), regionOffset(regionOffset), launch(launch), leaves(plan.collectLeaves(draft)),
+        chain(plan.chainOf(draft)) {}
 
   KernelOp build(StringRef name);
 
@@ -43,6 +44,7 @@ private:
   int64_t regionOffset;
   LaunchData &launch;
   Leaves leaves;
+  ArrayRef<Operation *> chain;
   Block *body = nullptr;
   SmallVector<Attribute> operands, scalarNames;
   SmallVector<bool> integerScalars;
@@ -85,7 +87,7 @@ Attribute KernelBuilder::placeOfArgument(int64_t argument, const Axes &axes) {
 
 void KernelBuilder::addPanels() {
   auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
-  if (!product)
+  if (!product || !chain.empty())
     return;
   for (bool isA : {true, false}) {
     Value value = isA ? product.getA() : product.getB();
@@ -130,7 +132,7 @@ void KernelBuilder::addInputs() {
     addOperand(Direction::in, Space::scalar, Layout::plain, word.dtype, Reduction::none);
     body->addArgument(word.dtype, loc());
   }
-  if (draft.product)
+  if (draft.product && chain.empty())
     emitted[keyOf(draft.product->getResult(0), identityAxes(draft.shape.size()))] = body->addArgument(builder.getF32Type(), loc());
 }
 
@@ -173,6 +175,8 @@ Value KernelBuilder::coefficient(arith::ConstantOp constant) {
 Value KernelBuilder::emitOp(Operation *op, const Axes &axes) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return coefficient(constant);
+  if (llvm::is_contained(chain, op))
+    return ContractOp::create(builder, loc(), builder.getF32Type(), emit(op->getOperand(0), axes), emit(op->getOperand(1), axes));
   if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op))
     return emit(broadcast.getInput(), axesBelow(broadcast, axes));
   if (auto splat = dyn_cast<tensor::SplatOp>(op))
@@ -205,6 +209,8 @@ Value KernelBuilder::emit(Value value, const Axes &axes) {
 }
 
 void KernelBuilder::addOutputs() {
+  for (Operation *product : chain) // in the order of the function, which keeps few matrices alive
+    emit(product->getResult(0), identityAxes(draft.shape.size()));
   for (const Output &output : draft.outputs) {
     Axes axes = identityAxes(draft.shape.size());
     Value value = emit(output.value, axes);
@@ -228,6 +234,10 @@ void KernelBuilder::addOutputs() {
 void KernelBuilder::setSizes() {
   auto [rows, columns] = plan.matrixShape(draft.shape);
   launch.tiles = plan.numTiles(draft);
+  if (!chain.empty()) {
+    launch.sizes = {rows, columns};
+    return;
+  }
   if (!draft.product && plan.target.isGpu()) {
     launch.sizes = {rows, columns, plan.sweepTile(draft)};
     llvm::append_range(launch.sizes, parts);
@@ -253,8 +263,8 @@ void KernelBuilder::setSizes() {
 KernelOp KernelBuilder::build(StringRef name) {
   OpBuilder::InsertionGuard guard(builder);
   auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
-  auto kernel = KernelOp::create(builder, loc(), name, product ? KernelKind::product : KernelKind::sweep,
-                                 product && product.symmetricResult(), TypeAttr(), builder.getArrayAttr({}), builder.getArrayAttr({}),
+  KernelKind kind = !chain.empty() ? KernelKind::chain : product ? KernelKind::product : KernelKind::sweep;
+  auto kernel = KernelOp::create(builder, loc(), name, kind, kind == KernelKind::product && product.symmetricResult(), TypeAttr(), builder.getArrayAttr({}), builder.getArrayAttr({}),
                                  ArrayRef<bool>(), 0, DenseI64ArrayAttr(), DenseI64ArrayAttr()); // the lists are known when the body is
   body = builder.createBlock(&kernel.getBody());
   addPanels();
@@ -271,7 +281,9 @@ KernelOp KernelBuilder::build(StringRef name) {
   kernel.setIntegerScalars(integerScalars);
   kernel.setNumCoefficients(body->getNumArguments() - fixed);
   if (plan.target.isGpu()) {
-    if (product)
+    if (!chain.empty())
+      kernel.setTile(ArrayRef<int64_t>(gpu::chainSide(launch.sizes.front())));
+    else if (product)
       kernel.setTile(plan.productTile(draft).numbers());
     if (!gradients.empty())
       kernel.setGradients(gradients);

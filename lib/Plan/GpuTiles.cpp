@@ -97,6 +97,30 @@ ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, con
   return time;
 }
 
+ModelledTime gpu::modelChain(TargetAttr target, const ChainShape &shape, double bytes) {
+  ChipAttr chip = target.getChip();
+  Calibration calibration = calibrationOf(target);
+  constexpr double kFmaPerMma = 2048, kSubCores = 4, kLoadBytes = 512, kSharedBytesPerCycle = 128;
+  constexpr double kIssuedPerTile = 9, kIssuedPerElement = 10, kBarriers = 300, kLeastPerStep = 120;
+  double side = chainSide(shape.side), tiles = side / kChainTile, warps = chainThreads(side) / 32, perSubCore = std::ceil(warps / kSubCores);
+  // Per product: a warp's tiles + 1 are two mma each in every step of 16 of k, with as many operands to load and two more.
+  double tensor = perSubCore * (tiles + 1) * 2 * tiles * kFmaPerMma / (rateOf(target, OperandKind::half) / kSubCores);
+  double steps = perSubCore * tiles * (kIssuedPerTile * (tiles + 1) + 20), elements = perSubCore * (tiles + 1) * 8 * kIssuedPerElement;
+  double shared = warps * (tiles + 3) * tiles * kLoadBytes / kSharedBytesPerCycle;
+  double busy = std::max({tensor, steps + elements, shared});
+  double alone = std::max({tensor, steps, shared, tiles * kLeastPerStep}) + elements + kBarriers;
+  int64_t bytesOfBlock = shape.buffers * chainMatrixBytes(chainSide(shape.side)) + kReserved;
+  double resident = std::max<int64_t>(1, std::min<int64_t>({chip.getShared() / bytesOfBlock, int64_t(chip.getWarps() / warps), chip.getBlocks()}));
+  double rounds = std::ceil(double(shape.batch) / chip.getMultiprocessors()), together = std::min(rounds, resident);
+  ModelledTime time;
+  time.tensor = shape.products * std::max(rounds * busy, std::ceil(rounds / together) * alone) / chip.getClock() / calibration.efficiency;
+  time.memory = bytes / chip.getMemoryRate() / 1e3;
+  time.launch = calibration.launch;
+  double macs = double(shape.side) * shape.side * shape.side / 2 * shape.products * shape.batch;
+  time.roofline = std::max(macs / (double(chip.getMultiprocessors()) * chip.getFma() * chip.getClock()), time.memory);
+  return time;
+}
+
 ModelledTime gpu::modelSweep(TargetAttr target, double bytes) {
   ModelledTime time;
   time.memory = time.roofline = bytes / target.getChip().getMemoryRate() / 1e3;

@@ -14,13 +14,15 @@ namespace {
 /// Walks the elementwise operations above a draft's outputs down to what is in memory.
 class LeafCollector {
 public:
-  LeafCollector(const StepPlan &plan, const Draft &draft) : plan(plan), draft(draft) {}
+  LeafCollector(const StepPlan &plan, const Draft &draft) : plan(plan), draft(draft), chain(plan.chainOf(draft)) {}
 
   void visit(Value value, const Axes &axes) {
     if (!seen.insert({value.getAsOpaquePointer(), {axes.begin(), axes.end()}}).second)
       return;
     if (auto argument = dyn_cast<BlockArgument>(value))
       return visitArgument(argument, axes);
+    if (llvm::is_contained(chain, value.getDefiningOp()))
+      return visitOperands(value.getDefiningOp(), axes);
     if (value.getDefiningOp() == draft.product) {
       leaves.accumulator = true;
       return;
@@ -55,6 +57,7 @@ private:
 
   const StepPlan &plan;
   const Draft &draft;
+  ArrayRef<Operation *> chain;
   std::set<std::pair<void *, std::vector<int64_t>>> seen;
 };
 } // namespace

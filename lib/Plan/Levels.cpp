@@ -77,6 +77,11 @@ LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
   return success();
 }
 
+ArrayRef<Operation *> Levels::chainOf(Operation *product) const {
+  auto found = chainNumber.find(product);
+  return found == chainNumber.end() ? ArrayRef<Operation *>() : ArrayRef<Operation *>(chains[found->second].products);
+}
+
 Value Levels::predicateFor(Choices::Demand demand, int64_t stage) const {
   for (int64_t i = demand.from; i-- > 0;) {
     auto word = levels.find(choices[demand.list].settled[i]);
@@ -89,16 +94,24 @@ Value Levels::predicateFor(Choices::Demand demand, int64_t stage) const {
 /// The stage in which a product's operand goes to memory.
 int64_t Levels::writtenIn(Value operand) const { return of(operand).stage - (operand.getDefiningOp<ChooseOp>() ? 1 : 0); }
 
-Level Levels::visitProduct(ProductOpInterface product) const {
+Level Levels::visitProduct(ProductOpInterface product) {
   Level result;
   bool inParts = partsOf(product) > 1; // the sweep that adds them comes a stage later
-  result.stage = std::max(writtenIn(product.getA()), writtenIn(product.getB())) + (inParts ? 2 : 1);
-  result.product = inParts ? nullptr : product.getOperation();
+  auto found = chainNumber.find(product);
+  Chain *chain = found == chainNumber.end() || inParts ? nullptr : &chains[found->second];
+  result.product = inParts ? nullptr : chain ? chain->representative() : product.getOperation();
   result.symmetric = product.symmetricResult();
+  for (Value operand : {product.getA(), product.getB()}) {
+    const Level &level = of(operand);
+    bool inside = chain && level.product == result.product && level.stage == chain->stage;
+    result.stage = std::max(result.stage, inside ? level.stage : writtenIn(operand) + (inParts ? 2 : 1));
+  }
   Choices::Demand demand = choices.demandOf(product->getResult(0));
   if (demand.from)
     if (auto word = levels.find(choices[demand.list].settled[demand.from - 1]); word != levels.end())
       result.stage = std::max(result.stage, word->second.stage + 1);
+  if (chain)
+    chain->stage = result.stage = std::max(chain->stage, result.stage);
   return result;
 }
 
@@ -158,6 +171,16 @@ LogicalResult Levels::visit(Operation *op) {
   return op->emitOpError("cannot be planned: expected an op of Form's closed list");
 }
 
+/// One pass in SSA order. `settled` is whether every chain's stage was right from its first product on.
+LogicalResult Levels::computeOnce(func::FuncOp function, bool &settled) {
+  SmallVector<int64_t> before = llvm::map_to_vector(chains, [](const Chain &chain) { return chain.stage; });
+  for (Operation &op : function.front().without_terminator())
+    if (failed(visit(&op)))
+      return failure();
+  settled = llvm::equal(before, llvm::map_range(chains, [](const Chain &chain) { return chain.stage; }));
+  return success();
+}
+
 void Levels::placeArguments(func::FuncOp function) {
   // A guard takes two stages: a sum over the gradient, then the word. Nothing else may start before it is known.
   constexpr int64_t kGuardStages = 2;
@@ -172,7 +195,7 @@ void Levels::placeArguments(func::FuncOp function) {
   }
 }
 
-FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target) {
+FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target, ArrayRef<Chain> chains) {
   Levels result;
   if (function.isExternal())
     return function.emitOpError("expected a step function with a body");
@@ -183,8 +206,23 @@ FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target) {
   });
   result.choices = Choices::expand(function, result.guard);
   result.placeArguments(function);
-  for (Operation &op : function.front().without_terminator())
-    if (failed(result.visit(&op)))
+  result.chains.assign(chains.begin(), chains.end());
+  for (auto [number, chain] : llvm::enumerate(result.chains))
+    for (Operation *product : chain.products)
+      result.chainNumber[product] = number;
+  // Each pass raises a chain's stage to behind what it reads. One that never settles needs itself: no stage is that late.
+  int64_t latest = std::distance(function.front().begin(), function.front().end()) + 2;
+  for (bool settled = false; !settled;) {
+    if (failed(result.computeOnce(function, settled)))
       return failure();
+    auto late = llvm::find_if(result.chains, [&](const Chain &chain) { return chain.stage > latest; });
+    if (late == result.chains.end())
+      continue;
+    SmallVector<Chain> others(result.chains);
+    others.erase(others.begin() + (late - result.chains.begin()));
+    for (Chain &chain : others)
+      chain.stage = 0;
+    return compute(function, target, others);
+  }
   return result;
 }

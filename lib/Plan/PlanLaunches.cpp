@@ -34,8 +34,11 @@ struct PlanLaunches : muon::impl::PlanLaunchesPassBase<PlanLaunches> {
 };
 } // namespace
 
-/// A tile that was asked for (GPU: C5 of muon.kernel; its room checks the rest).
-static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
+/// What was asked for: a tile (GPU: C5 of muon.kernel; its room checks the rest), a way to compute chains.
+static LogicalResult checkAttributes(func::FuncOp function, TargetAttr target) {
+  auto chain = function->getAttrOfType<StringAttr>("muon.chain");
+  if (chain && !llvm::is_contained({"auto", "block", "launches"}, chain.getValue()))
+    return function.emitOpError() << "expected muon.chain to be auto, block or launches, got " << chain;
   auto asked = function->getAttrOfType<DenseI64ArrayAttr>("muon.tile");
   constexpr int64_t kNumbers = 6, kGrain = 32, kMostSide = 512;
   if (!asked)
@@ -64,13 +67,12 @@ FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     if (hasProgram && !parameters.count(function.getName()))
       continue;
-    if (failed(checkTile(function, target)))
-      return failure();
-    FailureOr<StepPlan> plan = StepPlan::create(function, target);
-    if (failed(plan))
+    if (failed(checkAttributes(function, target)))
       return failure();
     int64_t count = (hasProgram ? parameters[function.getName()] : 1) * matricesPerParameter(function);
-    plan->matrices = count;
+    FailureOr<StepPlan> plan = StepPlan::create(function, target, count);
+    if (failed(plan))
+      return failure();
     int64_t bytes = plan->bytesPerMatrix * count;
     groups.push_back({std::move(*plan), workspace});
     workspace += bytes;

@@ -52,6 +52,7 @@ private:
 
   StepPlan &plan;
   llvm::DenseMap<unsigned, int64_t> delays; ///< results that are written later than they could be
+  llvm::DenseSet<std::pair<Value, Operation *>> required; ///< what bodies of chains have asked for
 };
 } // namespace
 
@@ -171,7 +172,10 @@ bool Planner::mustStore(Value value) const {
 
 void Planner::require(Value value, int64_t stage, Operation *product) {
   Operation *op = value.getDefiningOp();
-  if (!op || op == product || plan.levels.of(value).uniform || isa<linalg::ReduceOp>(op))
+  bool chained = product && !plan.levels.chainOf(product).empty();
+  if (!op || (op == product && !chained) || plan.levels.of(value).uniform || isa<linalg::ReduceOp>(op))
+    return;
+  if (chained && !required.insert({value, product}).second) // many ways lead through a chain
     return;
   if (auto choose = dyn_cast<ChooseOp>(op)) { // always in memory
     storeForReading(value);
@@ -192,6 +196,8 @@ void Planner::collectProducts() {
   plan.function.walk([&](ProductOpInterface product) {
     for (bool isA : {true, false}) {
       Value operand = isA ? product.getA() : product.getB();
+      if (!plan.levels.chainOf(product).empty() && plan.levels.of(operand).product == plan.levels.of(product->getResult(0)).product)
+        continue; // within a chain nothing is stored
       store(operand, storedLayout(operandLayout(product, isA, plan.levels.of(operand).symmetric, plan.target)));
       operands.push_back(operand);
     }
@@ -329,7 +335,7 @@ void Planner::setLifetimes() {
       if (leaf.buffer >= 0)
         plan.buffers[leaf.buffer].lastStage = std::max(plan.buffers[leaf.buffer].lastStage, draft.stage);
     auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
-    if (!product)
+    if (!product || !plan.chainOf(draft).empty()) // what a chain reads are leaves
       continue;
     for (Buffer &buffer : plan.buffers)
       if (buffer.value == product.getA() || buffer.value == product.getB())
@@ -340,6 +346,7 @@ void Planner::setLifetimes() {
 LogicalResult Planner::collect() {
   plan.drafts.clear();
   plan.buffers.clear();
+  required.clear();
   collectProducts();
   collectReductions();
   collectPredicates();
@@ -365,13 +372,14 @@ LogicalResult Planner::run() {
   return plan.function.emitOpError("its results depend on each other's old values in a way that cannot be ordered");
 }
 
-FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target) {
-  FailureOr<Levels> levels = Levels::compute(function, target);
+FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target, int64_t matrices, ArrayRef<Chain> chains) {
+  FailureOr<Levels> levels = Levels::compute(function, target, chains);
   if (failed(levels))
     return failure();
   StepPlan plan(std::move(*levels));
   plan.function = function;
   plan.target = target;
+  plan.matrices = matrices;
   if (failed(Planner(plan).run()))
     return failure();
   return plan;

@@ -104,6 +104,8 @@ int64_t StepPlan::numTiles(const Draft &draft) const {
     auto [rows, columns] = sweepExtent(draft);
     return llvm::divideCeil(walksRows(draft) ? rows : rows * llvm::divideCeil(columns, gpu::kChunk), sweepTile(draft));
   }
+  if (!chainOf(draft).empty())
+    return 1;
   if (target.isGpu()) {
     gpu::ProductShape shape = productShape(draft);
     return gpu::countBlocks(rows, columns, productTile(draft), shape.symmetric) * shape.parts;

@@ -151,3 +151,81 @@ module attributes {muon.target = #sm_80} {
     muon.yield %sum : f32
   }
 }
+
+// -----
+
+#a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+#sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
+module attributes {muon.target = #sm_80} {
+  // expected-error@+1 {{expected operands of bf16 or f16, got}}
+  muon.kernel @negative_chain_f32 chain of f32 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<out, element, padded, f32, none>] scalars [] [] coefficients 0 tile [64] {
+  ^bb0(%r: f32):
+    %s = muon.contract %r, %r : f32
+    muon.yield %s : f32
+  }
+}
+
+// -----
+
+#a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+#sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
+module attributes {muon.target = #sm_80} {
+  // expected-error@+1 {{expected a tile of at most 256}}
+  muon.kernel @negative_chain_tile chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, bf16, none>] scalars [] [] coefficients 0 tile [288] {
+  ^bb0(%r: bf16):
+    %s = muon.contract %r, %r : bf16
+    %z = arith.truncf %s : f32 to bf16
+    muon.yield %z : bf16
+  }
+}
+
+// -----
+
+#a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+#sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
+module attributes {muon.target = #sm_80} {
+  // expected-error@+1 {{one block cannot compute this chain: it reads something else than its operands}}
+  muon.kernel @negative_chain_plain chain of bf16 operands [#muon.operand<in, element, plain, bf16, none>, #muon.operand<out, element, padded, bf16, none>] scalars [] [] coefficients 0 tile [64] {
+  ^bb0(%r: bf16):
+    %s = muon.contract %r, %r : bf16
+    %z = arith.truncf %s : f32 to bf16
+    muon.yield %z : bf16
+  }
+}
+
+// -----
+
+#a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+#sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
+module attributes {muon.target = #sm_80} {
+  // expected-error@+1 {{one block cannot compute this chain: a matrix of it is not behind any of its products}}
+  muon.kernel @negative_chain_before chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, bf16, none>] scalars [] [] coefficients 0 tile [64] {
+  ^bb0(%r: bf16):
+    %e = arith.extf %r : bf16 to f32
+    %d = arith.addf %e, %e : f32
+    %b = arith.truncf %d : f32 to bf16
+    %s = muon.contract %b, %r : bf16
+    %z = arith.truncf %s : f32 to bf16
+    muon.yield %z : bf16
+  }
+}
+
+// -----
+
+#a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+#sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
+module attributes {muon.target = #sm_80} {
+  // expected-error@+1 {{expected at most 166912 bytes of shared memory on A100, got 208896}}
+  muon.kernel @negative_chain_memory chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, bf16, none>] scalars [] [] coefficients 0 tile [256] {
+  ^bb0(%r: bf16):
+    %s = muon.contract %r, %r : bf16
+    %z = arith.truncf %s : f32 to bf16
+    %t = muon.contract %z, %r : bf16
+    %y = arith.truncf %t : f32 to bf16
+    %u = muon.contract %y, %z : bf16
+    %e = arith.extf %r : bf16 to f32
+    %v = arith.addf %u, %e : f32
+    %q = arith.truncf %v : f32 to bf16
+    muon.yield %q : bf16
+  }
+}

@@ -149,6 +149,19 @@ muon.kernel @decay_sweep sweep operands [#muon.operand<in, element, plain, f32, 
   muon.yield %w1, %square : f32, f64
 }
 
+// CHECK: muon.kernel @squares chain of bf16 operands [{{.*}}] scalars [] [] coefficients 1 tile [64]
+// CHECK: muon.contract %{{.*}}, %{{.*}} : bf16
+muon.kernel @squares chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, bf16, none>]
+    scalars [] [] coefficients 1 tile [64] {
+^bb0(%r: bf16, %c: f32):
+  %square = muon.contract %r, %r : bf16
+  %scaled = arith.mulf %square, %c : f32
+  %z = arith.truncf %scaled : f32 to bf16
+  %fourth = muon.contract %z, %z : bf16
+  %q = arith.truncf %fourth : f32 to bf16
+  muon.yield %q : bf16
+}
+
 // CHECK: muon.kernel @square product symmetric of bf16 operands
 muon.kernel @square product symmetric of bf16 operands [#muon.operand<in, element, rows, bf16, none>, #muon.operand<in, element, columns, bf16, none>, #muon.operand<out, element, plain, f32, none>]
     scalars [] [] coefficients 0 {

@@ -233,3 +233,46 @@ muon.variant @negative_launch_no_function <cpu = "x86-64-v3", features = "", tri
     muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients [1.0]
   }
 }
+
+// -----
+
+// C5
+// expected-error@+1 {{expected a chain's tile to be one positive multiple of 32, got [48]}}
+muon.kernel @negative_chain_tile chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, f32, none>]
+    scalars [] [] coefficients 0 tile [48] {
+^bb0(%r: bf16):
+  %s = muon.contract %r, %r : bf16
+  muon.yield %s : f32
+}
+
+// -----
+
+// C7
+// expected-error@+1 {{a chain needs an operand type and at least one muon.contract}}
+muon.kernel @negative_chain_empty chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, bf16, none>]
+    scalars [] [] coefficients 0 tile [64] {
+^bb0(%r: bf16):
+  muon.yield %r : bf16
+}
+
+// -----
+
+// C7
+muon.kernel @negative_chain_type chain of bf16 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<out, element, padded, f32, none>]
+    scalars [] [] coefficients 0 tile [64] {
+^bb0(%r: f32):
+  // expected-error@+1 {{expected operands of type 'bf16', got 'f32'}}
+  %s = muon.contract %r, %r : f32
+  muon.yield %s : f32
+}
+
+// -----
+
+// C7
+muon.kernel @negative_contract_in_sweep sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%r: f32):
+  // expected-error@+1 {{expected a kernel of kind chain around it}}
+  %s = muon.contract %r, %r : f32
+  muon.yield %s : f32
+}

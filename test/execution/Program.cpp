@@ -98,6 +98,8 @@ std::string toJson(const Request &request) {
     fields.addText("nonfinite", request.nonfinite);
   if (request.parts)
     fields.add("parts", std::to_string(request.parts));
+  if (request.chain != "auto")
+    fields.addText("chain", request.chain);
   if (isGpu(request.target)) // what the emulator runs
     fields.add("embed_bitcode", "true");
   fields.add("groups", "[" + groups + "]");

@@ -34,6 +34,8 @@ struct Request {
   std::string nonfinite = "propagate";
   /// GPU targets: of every product's k; 0: the model's choice.
   int parts = 0;
+  /// On GPUs: auto, block or launches.
+  std::string chain = "auto";
 };
 
 std::string toJson(const Request &request);

@@ -44,6 +44,7 @@ struct Options {
   cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"), cl::cat(category)};
   cl::list<int64_t> tile{"tile", cl::CommaSeparated, cl::desc("every product's block. GPU target: rows, columns, k per step, steps in flight, warps down and across; CPU target: side, elements of k at a time (0: by depth)"), cl::cat(category)};
   cl::opt<int64_t> parts{"parts", cl::desc("GPU target: parts the k of every product is cut into (default: by the model, for the matrix's shape)"), cl::init(0), cl::cat(category)};
+  cl::opt<std::string> chain{"chain", cl::desc("GPU target: chains of products of small symmetric matrices in one block per matrix, in launches, or auto: what is modelled faster"), cl::init("auto"), cl::cat(category)};
   cl::opt<bool> embedBitcode{"embed-bitcode", cl::desc("GPU targets: also keep the kernels' LLVM IR in objects and libraries, for the emulator"), cl::cat(category)};
   cl::opt<std::string> dumpKernels{"dump-kernels", cl::desc("GPU target: write bitcode, PTX, cubin and launch facts of every kernel into this directory"), cl::cat(category)};
   cl::opt<bool> report{"report", cl::desc("also print the report"), cl::cat(category)};
@@ -158,6 +159,7 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   request.form = options.form;
   request.nonfinite = options.nonfinite;
   request.embedBitcode = options.embedBitcode;
+  request.chain = options.chain;
   request.tile.assign(options.tile.begin(), options.tile.end());
   request.parts = options.parts;
   if (options.restarts.getNumOccurrences())

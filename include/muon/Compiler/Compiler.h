@@ -55,6 +55,9 @@ struct Request {
   std::vector<int64_t> tile;
   /// GPU targets: parts every product's k is cut into instead of the modelled choice; 0: the model's.
   int64_t parts = 0;
+  /// GPU targets: how chains of products of small symmetric matrices are computed: block (one block per matrix, wherever its memory
+  /// holds them), launches (one per product), or auto: what is modelled faster. The result is the same to the bit.
+  std::string chain = "auto";
   /// GPU targets: objects and libraries also hold the LLVM IR of the kernels, for the emulator.
   bool embedBitcode = false;
   /// For every group that has none of its own.

@@ -38,7 +38,10 @@ def MuonLowerBlocks : Pass<"muon-lower-blocks", "::mlir::ModuleOp"> {
             %x = llvm.load ... : vector<4xf32>
             ...
 
-    Numerics: products add 16 (f32: 8) of k at a time in ascending order into f32, so the block's shape changes no bit; how the tensor
+    A chain's block keeps its matrices in shared memory, as tiles on and below the diagonal, and computes one product after another with
+    all of its accumulators in registers; only what the kernel's operands name is read from and written to memory.
+
+    Numerics: products, those of chains too, add 16 (f32: 8) of k at a time in ascending order into f32, so the block's shape changes no bit; how the tensor
     core orders those is its own. f32 operands are split into two tf32 (22 bits), the low-order terms are added first; tf32 operands are rounded to nearest, ties
     away from zero, where they are stored. The halves of a symmetric result are equal to the bit: the upper is computed from the lower's
     accumulators. Reductions add the elements of a thread in order, then 32 lanes, then warps, each in a fixed tree that

@@ -41,8 +41,8 @@ def Muon_Accuracy : Muon_Enum<"Accuracy", "table: what the table maps to; exact:
   I32EnumCase<"table", 0>, I32EnumCase<"exact", 1>]>;
 def Muon_AccuracyAttr : Muon_EnumAttr<Muon_Accuracy, "accuracy">;
 
-def Muon_KernelKind : Muon_Enum<"KernelKind", "sweep: rows x columns of one matrix; product: one block of a matrix product", [
-  I32EnumCase<"sweep", 0>, I32EnumCase<"product", 1>]>;
+def Muon_KernelKind : Muon_Enum<"KernelKind", "sweep: rows x columns of one matrix; product: one block of a matrix product; chain: products of small symmetric matrices, one after another", [
+  I32EnumCase<"sweep", 0>, I32EnumCase<"product", 1>, I32EnumCase<"chain", 2>]>;
 def Muon_KernelKindAttr : Muon_EnumAttr<Muon_KernelKind, "kernel_kind">;
 
 def Muon_Direction : Muon_Enum<"Direction", "whether a kernel reads or writes the operand", [

@@ -26,6 +26,10 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     - turned:       what a product reads from the padded transpose: element (i, j) at place row_stride * j + i
     Padding of panels and tiles along the depth is zero, and so is all of a padded matrix's.
 
+    A chain computes products of symmetric k x k matrices that commute, one after another, in one thread block of a GPU. Its body is a
+    scalar program like any other, in which `muon.contract` stands for the products: the elements it takes are those of matrices that
+    the block keeps in its own memory. Its `tile` is one number, the side those matrices are padded to.
+
     `tile` is how a GPU computes a product: block rows, block columns and depth of one step, steps in flight (stages), then warps
     down and across the block. A product whose k is cut into parts has one result, an element operand with reduction `add`: one f32 matrix
     for each part, one after the other, which a sweep reads as one element operand with reduction `add`: their sum in ascending order.
@@ -35,8 +39,9 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
     (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no `operand_type`;
     (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body;
-    (C5) `tile` only on products, six positive numbers; (C6) `gradients` are plain element inputs; (C7) an element operand with a
-    reduction is plain f32 with reduction `add`: the one output of a product, or an input of a sweep.
+    (C5) `tile` only on products, six positive numbers, and on chains, one positive multiple of 32; (C6) `gradients` are plain element
+    inputs; (C7) an element operand with a reduction is plain f32 with reduction `add`: the one output of a product, or an input of a
+    sweep; (C8) a chain has an `operand_type` and at least one `muon.contract`, whose operands have it; no other kernel has one.
 
     ```mlir
     muon.kernel @decay_sweep sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>, #muon.operand<out, scalar, plain, f64, add>]
@@ -103,6 +108,32 @@ def Muon_ParameterOp : Muon_Op<"parameter", [Pure, HasParent<"KernelOp">]> {
   let assemblyFormat = "attr-dict";
 }
 
+def Muon_ContractOp : Muon_Op<"contract", [Pure, SameTypeOperands, HasParent<"KernelOp">]> {
+  let summary = "the element of a product of two symmetric matrices that commute";
+  let description = [{
+    S_ij = Σ_k A_ik B_kj, where `a` and `b` are the elements (i, j) of A and B. Accumulated in f32 in ascending k; S is symmetric. Every
+    element of A and B must be known before one of S is: a backend computes the body in as many rounds as it has products.
+
+    Constraints: (C1) only in a kernel of kind chain (C8 of `muon.kernel`).
+
+    ```mlir
+    muon.kernel @squares chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, bf16, none>]
+        scalars [] [] coefficients 1 tile [64] {
+    ^bb0(%r: bf16, %c: f32):
+      %square = muon.contract %r, %r : bf16
+      %scaled = arith.mulf %square, %c : f32
+      %z = arith.truncf %scaled : f32 to bf16
+      %fourth = muon.contract %z, %z : bf16
+      %q = arith.truncf %fourth : f32 to bf16
+      muon.yield %q : bf16
+    }
+    ```
+  }];
+  let arguments = (ins AnyFloat:$a, AnyFloat:$b);
+  let results = (outs F32:$s);
+  let assemblyFormat = "$a `,` $b attr-dict `:` type($a)";
+}
+
 def Muon_VariantOp : Muon_Op<"variant", [Symbol, NoTerminator, SingleBlock, NoRegionArguments]> {
   let summary = "the program for one target: a static launch list";
   let description = [{
@@ -153,6 +184,7 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
   let description = [{
     sizes of a sweep: rows, columns, rows per tile, then on a GPU the number of parts of each operand in parts. sizes of a product: m, n, k,
     block rows, block columns, k chunk; on a GPU m, n, k and the k of each part where there are several, whose tiles follow each other.
+    sizes of a chain: k, k.
     `predicate` is the number of an operand, an i32 per matrix: where it is not zero the matrix is left out (muon_launch in muon_runtime.h).
     A product's tile is one block of C (block rows and columns of the kernel's `tile` on a GPU); a symmetric product's tiles are the blocks on and below the diagonal.
 

@@ -3,7 +3,7 @@
 // Numbers only, shared by Plan (which counts tiles) and GPU (which emits them). The rules:
 //   - A sweep works in chunks of 8 adjacent elements of a row: 16 bytes of a 16-bit type, 32 of f32.
 //   - What changes the order of a sum (chunks per tile, rows per tile) follows from the matrix's shape alone.
-//   - A product's block may be chosen freely: every element is summed in ascending k, 16 at a time, whatever the block.
+//   - A product's block may be chosen freely: every element is summed in ascending k, 16 at a time, whatever the block. So in a chain.
 //   - Into how many parts k is cut follows from the matrix's shape and the chip; parts are added in ascending order of k.
 //
 //===----------------------------------------------------------------------------------------------===//
@@ -75,6 +75,22 @@ ModelledTime modelProduct(TargetAttr target, const ProductShape &shape, const Pr
 ModelledTime modelSweep(TargetAttr target, double bytes);
 /// The sweep that adds a product's parts and stores one result in the operands' type.
 ModelledTime modelSum(TargetAttr target, const ProductShape &shape);
+
+/// A chain of `products` products of symmetric matrices, one block for each of `batch` matrices; the block keeps `buffers` of them.
+struct ChainShape {
+  int64_t side, products, buffers, batch;
+};
+/// Matrices are kept as 16-bit elements, tiles of 16 x 16 on and below the diagonal, sides padded to 32.
+constexpr int64_t kChainTile = 16;
+/// The largest side: every thread then holds 136 accumulators.
+constexpr int64_t kMostChainSide = 256;
+inline int64_t chainSide(int64_t k) { return (k + kPadding - 1) / kPadding * kPadding; }
+/// Warp w computes the rows of tiles w and last - w: all warps as many.
+inline int64_t chainThreads(int64_t side) { return side / kChainTile / 2 * 32; }
+inline int64_t chainMatrixBytes(int64_t side) { return side / kChainTile * (side / kChainTile + 1) / 2 * kChainTile * kChainTile * 2; }
+/// By the same model: one block's tensor cores, issue and shared memory, or where few matrices leave most of the chip idle, the time one
+/// block needs alone. `bytes` is what all matrices read and write.
+ModelledTime modelChain(TargetAttr target, const ChainShape &shape, double bytes);
 
 /// The block with the least modelled time for a product on a chip.
 ProductTile chooseTile(TargetAttr target, const ProductShape &shape);

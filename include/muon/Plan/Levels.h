@@ -2,8 +2,8 @@
 //
 // The whole fusion decision: one pass in SSA order. A value's level is the first stage whose bodies can compute it:
 // the maximum over its operands, plus one across a cut. Cuts are a product (its operands must be in memory first),
-// the use of a reduction's result or of a product in parts, and two products that would have to share one body. A product that a choice
-// can make needless waits for the word that says so.
+// the use of a reduction's result or of a product in parts, and two products that would have to share one body. Products of a chain do
+// share one. A product that a choice can make needless waits for the word that says so.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "muon/IR/Muon.h"
+#include "muon/Plan/Chains.h"
 #include "muon/Plan/Choices.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -21,7 +22,7 @@ namespace muon {
 /// Where one value can be computed.
 struct Level {
   int64_t stage = 0;
-  /// The product whose epilogue computes it, if it does not come from memory alone.
+  /// The product whose epilogue computes it, if it does not come from memory alone; a chain's last for all of it.
   mlir::Operation *product = nullptr;
   /// The same for every element: splats, constants and scalars of the program.
   bool uniform = false;
@@ -31,8 +32,12 @@ struct Level {
 
 class Levels {
 public:
-  /// Fails with a diagnostic on an op outside Form's closed list, or one that Plan cannot place. Expands the function's choices.
-  static mlir::FailureOr<Levels> compute(mlir::func::FuncOp function, TargetAttr target);
+  /// Fails with a diagnostic on an op outside Form's closed list, or one that Plan cannot place. Expands the function's choices. The
+  /// products of each of `chains` share a body; a chain that needs something computed behind it is left out.
+  static mlir::FailureOr<Levels> compute(mlir::func::FuncOp function, TargetAttr target, llvm::ArrayRef<Chain> chains = {});
+
+  /// The products that share a body with this one, or none if it is not in a chain.
+  llvm::ArrayRef<mlir::Operation *> chainOf(mlir::Operation *product) const;
 
   const Level &of(mlir::Value value) const { return levels.find(value)->second; }
   /// Where candidate i of a choice is written; the choice's own level is the one after the last of them.
@@ -47,9 +52,10 @@ public:
 
 private:
   void placeArguments(mlir::func::FuncOp function);
+  mlir::LogicalResult computeOnce(mlir::func::FuncOp function, bool &settled);
   mlir::LogicalResult visit(mlir::Operation *op);
+  Level visitProduct(ProductOpInterface product);
   Level combine(mlir::Operation *op) const;
-  Level visitProduct(ProductOpInterface product) const;
   Level visitChoose(ChooseOp choose) const;
   mlir::LogicalResult visitReduce(mlir::linalg::ReduceOp reduce);
   int64_t writtenIn(mlir::Value operand) const;
@@ -57,6 +63,8 @@ private:
   TargetAttr target;
   Choices choices;
   llvm::DenseMap<mlir::Value, Level> levels;
+  llvm::SmallVector<Chain> chains;
+  llvm::DenseMap<mlir::Operation *, size_t> chainNumber;
   unsigned batch = 0;
   mlir::Value guard;
 };

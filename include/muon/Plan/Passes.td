@@ -56,6 +56,10 @@ def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
     Candidates of a `muon.choose` are written to one place, each by a launch that the choice's words let run where it is the one; the same words stop the
     launches of what only later candidates need (Choices.h). Products wait for the word that can stop them. CPU targets only.
 
+    On a GPU, products of small symmetric matrices that feed each other become one kernel of kind chain, one block per matrix, where
+    the matrices it keeps fit into a block's shared memory and the model says that it is faster (or `muon.chain` on the function asks
+    for `block` or `launches`). The function's attribute `muon.chains` says for every chain what was chosen, from which figures and why.
+
     Before:
         %r = muon.gram left %xh : tensor<768x3072xbf16> -> tensor<768x768xf32>
         %rh = arith.truncf %r : tensor<768x768xf32> to tensor<768x768xbf16>

@@ -43,7 +43,7 @@ struct Output {
 /// One kernel-to-be.
 struct Draft {
   int64_t stage = 0;
-  mlir::Operation *product = nullptr;
+  mlir::Operation *product = nullptr; ///< of a chain the last
   llvm::SmallVector<int64_t, 4> shape; ///< iteration space, batch included
   mlir::Value predicate;               ///< the word that stops its launch, null if there is none
   llvm::SmallVector<Output, 4> outputs;
@@ -66,7 +66,11 @@ struct Leaves {
 
 class StepPlan {
 public:
-  static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target);
+  /// For `matrices` matrices that run this function. Chains of products are computed in one block each where that is possible, pays by
+  /// the model and is not ruled out by the function's attribute `muon.chain`; its attribute `muon.chains` then says what was chosen.
+  static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices = 1);
+  /// The same with the products of each of these chains in one block.
+  static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices, llvm::ArrayRef<Chain> chains);
 
   mlir::func::FuncOp function;
   TargetAttr target;
@@ -77,6 +81,8 @@ public:
   int64_t matrices = 1;   ///< how many run this function; a GPU's blocks may follow it
 
   Leaves collectLeaves(const Draft &draft) const;
+  /// The products that the draft computes one after another; none if it is not a chain.
+  llvm::ArrayRef<mlir::Operation *> chainOf(const Draft &draft) const { return levels.chainOf(draft.product); }
   /// The buffer a body reads `value` from, -1 if it has none.
   int64_t findReadable(mlir::Value value) const;
   int64_t find(mlir::Value value, Layout layout) const;

@@ -1,0 +1,139 @@
+//===- ChooseChains.cpp - which chains of products are computed in one block ----------------------===//
+//
+// A chain is planned in one block first; its kernel then says how many matrices that block keeps, and the model whether it pays.
+//
+//===----------------------------------------------------------------------------------------------===//
+
+#include "muon/Plan/BuildKernel.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace muon;
+
+namespace {
+/// What is known of one chain, and what was chosen.
+struct Choice {
+  Chain chain;
+  int64_t side = 0, matrices = 0, shared = 0;
+  double block = 0, launches = 0; ///< modelled microseconds
+  std::string why;                ///< of launches
+};
+} // namespace
+
+/// Why the products' shape and type rule out one block.
+static std::string checkProducts(const Choice &choice) {
+  auto type = cast<RankedTensorType>(choice.chain.products.front()->getOperand(0).getType());
+  if (type.getElementTypeBitWidth() != 16)
+    return "one block keeps matrices of 16 bits";
+  if (choice.side > gpu::kMostChainSide)
+    return "one block computes sides up to " + std::to_string(gpu::kMostChainSide);
+  return "";
+}
+
+/// The kernel of the chain in a plan, in a block of its own.
+static KernelOp buildAlone(OpBuilder &builder, const StepPlan &plan, const Chain &chain) {
+  for (const Draft &draft : plan.drafts) {
+    LaunchData launch;
+    if (draft.product == chain.representative())
+      return buildKernel(builder, "chain", plan, draft, 0, launch);
+  }
+  return nullptr;
+}
+
+static double launchesTime(TargetAttr target, const Choice &choice, int64_t matrices) {
+  Type type = getElementTypeOrSelf(choice.chain.products.front()->getOperand(0).getType());
+  gpu::ProductShape shape{choice.side, choice.side, choice.side, matrices, gpu::operandKind(type), true};
+  return gpu::modelProduct(target, shape, gpu::chooseTile(target, shape)).microseconds() * choice.chain.products.size();
+}
+
+/// Fills in what a plan with the chain in one block says of it.
+static void examine(Choice &choice, const StepPlan &plan, StringRef asked) {
+  if (plan.levels.chainOf(choice.chain.representative()).empty()) {
+    choice.why = "it needs what is computed behind it";
+    return;
+  }
+  Block scratch;
+  OpBuilder builder(plan.target.getContext());
+  builder.setInsertionPointToStart(&scratch);
+  KernelOp kernel = buildAlone(builder, plan, choice.chain);
+  if (!kernel) {
+    choice.why = "nothing of it is used";
+    return;
+  }
+  std::optional<ChainLayout> layout = ChainLayout::of(kernel, choice.why);
+  if (!layout)
+    return;
+  ChipAttr chip = plan.target.getChip();
+  choice.matrices = layout->buffers;
+  choice.shared = layout->buffers * gpu::chainMatrixBytes(gpu::chainSide(choice.side));
+  if (choice.shared > chip.getBlockShared()) {
+    choice.why = std::to_string(choice.matrices) + " matrices take " + std::to_string(choice.shared) +
+                 " bytes of shared memory, a block has " + std::to_string(chip.getBlockShared());
+    return;
+  }
+  double bytes = 2.0 * choice.side * choice.side * kernel.getOperands().size() * plan.matrices;
+  gpu::ChainShape shape{choice.side, static_cast<int64_t>(choice.chain.products.size()), choice.matrices, plan.matrices};
+  choice.block = gpu::modelChain(plan.target, shape, bytes).microseconds();
+  if (asked != "block" && choice.launches < choice.block)
+    choice.why = "launches are modelled faster";
+}
+
+/// The function's attribute `muon.chains`, for the report.
+static ArrayAttr describe(ArrayRef<Choice> choices, Builder builder) {
+  SmallVector<Attribute> described;
+  auto time = [&](double microseconds) { return builder.getF64FloatAttr(std::round(microseconds * 1000) / 1000); };
+  for (const Choice &choice : choices) {
+    NamedAttrList fields;
+    fields.append("products", builder.getI64IntegerAttr(choice.chain.products.size()));
+    fields.append("side", builder.getI64IntegerAttr(choice.side));
+    fields.append("taken", builder.getStringAttr(choice.why.empty() ? "block" : "launches"));
+    fields.append("modelled_launches_us", time(choice.launches));
+    if (choice.matrices) {
+      fields.append("matrices", builder.getI64IntegerAttr(choice.matrices));
+      fields.append("shared_bytes", builder.getI64IntegerAttr(choice.shared));
+    }
+    if (choice.block > 0)
+      fields.append("modelled_block_us", time(choice.block));
+    if (!choice.why.empty())
+      fields.append("why", builder.getStringAttr(choice.why));
+    described.push_back(fields.getDictionary(builder.getContext()));
+  }
+  return builder.getArrayAttr(described);
+}
+
+FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target, int64_t matrices) {
+  SmallVector<Choice> choices;
+  if (!target.isGpu() || function.isExternal())
+    return create(function, target, matrices, ArrayRef<Chain>());
+  auto attribute = function->getAttrOfType<StringAttr>("muon.chain");
+  StringRef asked = attribute ? attribute.getValue() : "auto";
+  for (Chain &chain : findChains(function)) {
+    Choice choice;
+    choice.side = cast<RankedTensorType>(chain.products.front()->getResult(0).getType()).getShape().back();
+    choice.chain = chain;
+    choice.launches = launchesTime(target, choice, matrices);
+    choice.why = asked == "launches" ? "asked for" : checkProducts(choice);
+    choices.push_back(std::move(choice));
+  }
+  for (;;) { // again without those that one block cannot or should not compute
+    SmallVector<Chain> chains;
+    for (const Choice &choice : choices)
+      if (choice.why.empty())
+        chains.push_back(choice.chain);
+    FailureOr<StepPlan> plan = create(function, target, matrices, chains);
+    if (failed(plan))
+      return failure();
+    size_t before = chains.size(), after = 0;
+    for (Choice &choice : choices)
+      if (choice.why.empty()) {
+        examine(choice, *plan, asked);
+        after += choice.why.empty();
+      }
+    if (after != before)
+      continue;
+    if (!choices.empty())
+      function->setAttr("muon.chains", describe(choices, Builder(function.getContext())));
+    return plan;
+  }
+}
