@@ -252,9 +252,10 @@ void ChainBlock::emit() {
       load(number);
   e.make<NVVM::CpAsyncCommitGroupOp>();
   e.make<NVVM::CpAsyncWaitGroupOp>(0);
-  e.barrier();
-  write(-1);
   for (auto [number, phase] : llvm::enumerate(layout.phases)) {
+    if (phase.waits)
+      e.barrier();
+    write(static_cast<int64_t>(number) - 1);
     SmallVector<Value> sums = multiply(phase);
     if (phase.replaces)
       e.barrier();
@@ -263,9 +264,9 @@ void ChainBlock::emit() {
       clearPadding(matrix(result));
     for (int64_t result : phase.results)
       mirrorDiagonal(matrix(result));
-    e.barrier();
-    write(number);
   }
+  e.barrier();
+  write(layout.phases.size() - 1);
 }
 
 //===----------------------------------------------------------------------------------------------===//

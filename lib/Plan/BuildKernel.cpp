@@ -264,7 +264,8 @@ KernelOp KernelBuilder::build(StringRef name) {
   OpBuilder::InsertionGuard guard(builder);
   auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
   KernelKind kind = !chain.empty() ? KernelKind::chain : product ? KernelKind::product : KernelKind::sweep;
-  auto kernel = KernelOp::create(builder, loc(), name, kind, kind == KernelKind::product && product.symmetricResult(), TypeAttr(), builder.getArrayAttr({}), builder.getArrayAttr({}),
+  auto kernel = KernelOp::create(builder, loc(), name, kind, kind == KernelKind::product && product.symmetricResult(), TypeAttr(),
+                                 builder.getArrayAttr({}), builder.getArrayAttr({}),
                                  ArrayRef<bool>(), 0, DenseI64ArrayAttr(), DenseI64ArrayAttr()); // the lists are known when the body is
   body = builder.createBlock(&kernel.getBody());
   addPanels();

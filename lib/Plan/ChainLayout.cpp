@@ -4,6 +4,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallSet.h"
 
 using namespace mlir;
 using namespace muon;
@@ -23,6 +24,7 @@ private:
   void slice(ChainPhase &phase, int64_t number);
   void findUses();
   void assignBuffers();
+  void findBarriers();
   int64_t matrixOf(Value element);
   int64_t known(Value element) const {
     auto found = numbers.find(element);
@@ -149,28 +151,45 @@ void LayoutBuilder::assignBuffers() {
     ChainMatrix &matrix = layout.matrices[number];
     auto *free = llvm::find_if(occupant, [&](int64_t other) { return layout.matrices[other].lastUse <= time; });
     matrix.buffer = free - occupant.begin();
-    int64_t before = free == occupant.end() ? -1 : *free;
-    if (before < 0)
+    if (free == occupant.end())
       occupant.push_back(number);
     else
       *free = number;
-    return before;
   };
   for (auto [i, matrix] : llvm::enumerate(layout.matrices))
     if (matrix.read >= 0)
       place(i, /*before all uses*/ -2);
   for (auto [number, phase] : llvm::enumerate(layout.phases)) {
     int64_t time = 2 * number;
-    for (int64_t result : phase.results) {
-      int64_t before = place(result, time + 1);
-      if (before < 0)
-        continue;
-      // Other threads read what this product multiplies, and what is written to memory meanwhile.
-      const ChainMatrix &old = layout.matrices[before];
-      phase.replaces |= before == phase.a || before == phase.b || (!old.written.empty() && old.lastUse == time);
-    }
+    for (int64_t result : phase.results)
+      place(result, time + 1);
   }
   layout.buffers = occupant.size();
+}
+
+/// A product, and writing to memory, reads what all threads have stored; an epilogue only what its own thread has.
+void LayoutBuilder::findBarriers() {
+  llvm::SmallSet<int64_t, 4> stored, read; // buffers, since the last barrier
+  auto barrier = [&] {
+    stored.clear();
+    read.clear();
+    return true;
+  };
+  for (const ChainMatrix &matrix : layout.matrices)
+    if (matrix.read >= 0)
+      stored.insert(matrix.buffer);
+  for (auto [number, phase] : llvm::enumerate(layout.phases)) {
+    SmallVector<int64_t> reads{layout.matrices[phase.a].buffer, layout.matrices[phase.b].buffer};
+    for (const ChainMatrix &matrix : layout.matrices)
+      if (!matrix.written.empty() && matrix.phase + 1 == static_cast<int64_t>(number))
+        reads.push_back(matrix.buffer);
+    phase.waits = llvm::any_of(reads, [&](int64_t buffer) { return stored.contains(buffer); }) && barrier();
+    read.insert_range(reads);
+    auto isRead = [&](int64_t result) { return read.contains(layout.matrices[result].buffer); };
+    phase.replaces = llvm::any_of(phase.results, isRead) && barrier();
+    for (int64_t result : phase.results)
+      stored.insert(layout.matrices[result].buffer);
+  }
 }
 
 std::string LayoutBuilder::build() {
@@ -182,6 +201,7 @@ std::string LayoutBuilder::build() {
     slice(phase, number);
   findUses();
   assignBuffers();
+  findBarriers();
   return "";
 }
 

@@ -133,3 +133,15 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
     muon.yield %s : f32
   }
 }
+
+// -----
+
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  muon.kernel @negative_chain chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, f32, none>]
+      scalars [] [] coefficients 0 tile [32] {
+  ^bb0(%r: bf16):
+    // expected-error@+1 {{has no instruction sequence in CPU kernels}}
+    %s = muon.contract %r, %r : bf16
+    muon.yield %s : f32
+  }
+}

@@ -33,7 +33,7 @@ def main():
         if "races" in report:
             found += 1
         else:
-            print("not found without:", text[dropped].strip())
+            print("not found without barrier", barriers.index(dropped), report.strip()[:300])
     print(f"{found} of {len(barriers)} mutants found")
 
 

@@ -247,7 +247,7 @@ muon.kernel @negative_chain_tile chain of bf16 operands [#muon.operand<in, eleme
 
 // -----
 
-// C7
+// C8
 // expected-error@+1 {{a chain needs an operand type and at least one muon.contract}}
 muon.kernel @negative_chain_empty chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, bf16, none>]
     scalars [] [] coefficients 0 tile [64] {
@@ -257,7 +257,7 @@ muon.kernel @negative_chain_empty chain of bf16 operands [#muon.operand<in, elem
 
 // -----
 
-// C7
+// C8
 muon.kernel @negative_chain_type chain of bf16 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<out, element, padded, f32, none>]
     scalars [] [] coefficients 0 tile [64] {
 ^bb0(%r: f32):
@@ -268,7 +268,7 @@ muon.kernel @negative_chain_type chain of bf16 operands [#muon.operand<in, eleme
 
 // -----
 
-// C7
+// C8
 muon.kernel @negative_contract_in_sweep sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
     scalars [] [] coefficients 0 {
 ^bb0(%r: f32):

@@ -7,7 +7,7 @@
 
 // Z = R R + R, Q = Z R + Z: two matrices in one block's memory, for Q takes the place of one of them.
 // CHECK-LABEL: func.func @two
-// CHECK-SAME: muon.chains = [{matrices = 2 : i64, modelled_block_us = {{.*}}, modelled_launches_us = {{.*}}, products = 2 : i64, shared_bytes = 12288 : i64, side = 40 : i64, taken = "block"}]
+// CHECK-SAME: muon.chains = [{matrices = 2 : i64, modelled_block_us = {{.*}}, modelled_launches_us = {{.*}}, products = 2 : i64, shared_bytes = 10240 : i64, side = 40 : i64, taken = "block"}]
 // CHECK: muon.kernel @chain_[[N:[0-9]+]] chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, bf16, none>]
 // CHECK-SAME: coefficients 0 tile [64]
 // CHECK-NEXT: ^bb0(%[[R:.*]]: bf16):

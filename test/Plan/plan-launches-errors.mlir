@@ -61,3 +61,12 @@ module attributes {muon.target = #muon.target<cpu = "sm_80", features = "", trip
     return %o : tensor<8x4xf32>
   }
 }
+
+// -----
+
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  // expected-error@+1 {{expected muon.chain to be auto, block or launches, got "chip"}}
+  func.func @negative_chain(%w: tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32> attributes {muon.chain = "chip"} {
+    return %w : tensor<8x4xf32>
+  }
+}

@@ -41,6 +41,7 @@ struct ChainPhase {
   llvm::SmallVector<int64_t, 4> reads;     ///< matrices whose elements the epilogue needs
   llvm::SmallVector<int64_t, 2> results;   ///< matrices it computes
   llvm::SmallVector<mlir::Operation *> ops; ///< of the body, in order
+  bool waits = false;                      ///< what it multiplies was stored since the last barrier
   bool replaces = false;                   ///< a result takes the place of what other threads may still be reading
 };
 
