@@ -72,7 +72,7 @@ TEST(Request, GroupsAreNeeded) {
 TEST(Request, UnknownFieldsNameTheKnownOnes) {
   EXPECT_EQ(refusal(group("", R"("targets": "cpu")")),
             "unknown field at request.targets, expected name, target, dtype, form, restarts, "
-            "nonfinite, embed_bitcode, tile, parts, tuned, groups");
+            "nonfinite, embed_bitcode, tile, parts, chain, tuned, groups");
   EXPECT_EQ(refusal(group(R"("lr": 1)")),
             "unknown field at request.groups[0].lr, expected shape, parameters, set, preset, "
             "dtypes, options, tuned, tuned_by");
