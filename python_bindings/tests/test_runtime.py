@@ -124,7 +124,7 @@ def test_run_refuses_other_gradients_than_bound(program):
     [
         ("no-such-file.so", "descend_program", "no-such-file.so"),
         (None, "no_such_program", "no_such_program"),
-        (None, "from_the_future", "ABI version 3"),
+        (None, "from_the_future", "ABI version 4"),
     ],
 )
 def test_load_refuses_in_one_line(library, path, symbol, message):
