@@ -19,8 +19,8 @@ from variants import BEST, has_own_tables, vary
 
 VERIFIED_SIDE = 256  # candidates are verified up to this short side; the winner at its own shape
 HARDEST = ("linear", "log 1e-2", "low rank + noise", "near rank one")  # there, on those spectra that decide
-TIMING = 15.0  # seconds for the rounds of timing
-VARIANT_TIMING = 6.0  # and for those of variants of the fastest
+TIMING = 9.0  # seconds for the rounds of timing
+VARIANT_TIMING = 4.0  # and for those of variants of the fastest
 SCATTER = 1.02
 TIMED_AGAIN = 1.25  # after two rounds, what is this much slower than the fastest is not timed again
 WORTH_A_TYPE = 1.3  # an operand type is tried if the preset's program in it is at most this much slower than the fastest
