@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 using namespace muon;
@@ -229,14 +230,35 @@ static TuningEntry readEntry(Statement &row) {
   return entry;
 }
 
-/// The first row, if there is one.
-static std::optional<TuningEntry> readOne(Statement &statement, const std::string &path, std::string &error) {
+/// Runs the statement, with `read` for every row until it answers false. Whether nothing went wrong: else `error` says what.
+static bool run(Statement &statement, const std::string &path, std::string &error, const std::function<bool()> &read) {
   error.clear();
-  if (statement.step())
-    return readEntry(statement);
+  while (statement.step())
+    if (!read())
+      break;
   if (statement.failed())
     error = "tuning database '" + path + "': " + statement.why();
-  return std::nullopt;
+  return error.empty();
+}
+
+/// The first row, if there is one.
+template <typename Row>
+static std::optional<Row> readOne(Statement &statement, Row (*readRow)(Statement &), const std::string &path, std::string &error) {
+  std::optional<Row> first;
+  run(statement, path, error, [&] { return first = readRow(statement), false; });
+  return first;
+}
+
+template <typename Row>
+static std::vector<Row> readAll(Statement &statement, Row (*readRow)(Statement &), const std::string &path, std::string &error) {
+  std::vector<Row> all;
+  run(statement, path, error, [&] { return all.push_back(readRow(statement)), true; });
+  return all;
+}
+
+/// A statement that answers no rows.
+static bool runWithoutRows(Statement &statement, const std::string &path, std::string &error) {
+  return run(statement, path, error, [] { return true; });
 }
 
 std::optional<TuningEntry> TuningDatabase::find(const TuningKey &key, std::string &error) {
@@ -244,7 +266,7 @@ std::optional<TuningEntry> TuningDatabase::find(const TuningKey &key, std::strin
                     " FROM entries WHERE device = ? AND dtype = ? AND rows = ? AND columns = ? AND request = ? AND compiler = ?";
   Statement statement(handle, sql.c_str());
   statement << key.device << key.dtype << key.rows << key.columns << key.request() << key.compiler;
-  return readOne(statement, path, error);
+  return readOne(statement, readEntry, path, error);
 }
 
 std::optional<TuningEntry> TuningDatabase::findAsked(const TuningKey &key, const std::string &asked, std::string &error) {
@@ -252,32 +274,22 @@ std::optional<TuningEntry> TuningDatabase::findAsked(const TuningKey &key, const
                     " FROM entries WHERE asked = ? AND device = ? AND dtype = ? AND rows = ? AND columns = ? AND compiler = ?";
   Statement statement(handle, sql.c_str());
   statement << asked << key.device << key.dtype << key.rows << key.columns << key.compiler;
-  return readOne(statement, path, error);
+  return readOne(statement, readEntry, path, error);
 }
 
 bool TuningDatabase::record(const TuningEntry &entry, std::string &error) {
-  error.clear();
   std::string sql = std::string("INSERT OR REPLACE INTO entries (") + kColumns + ", request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   Statement statement(handle, sql.c_str());
   const TuningKey &key = entry.key;
   statement << key.device << key.dtype << key.rows << key.columns << key.floor << key.band.lower << key.band.upper << key.compiler;
   statement << entry.asked << entry.plan << entry.facts << entry.text << entry.made << entry.seconds << int64_t(entry.modelled) << key.schatten4 << key.request();
-  statement.step();
-  if (statement.failed())
-    error = "tuning database '" + path + "': " + statement.why();
-  return error.empty();
+  return runWithoutRows(statement, path, error);
 }
 
 std::vector<TuningEntry> TuningDatabase::entries(std::string &error) {
-  error.clear();
   std::string sql = std::string("SELECT ") + kColumns + " FROM entries ORDER BY device, dtype, rows, columns, request, compiler";
   Statement statement(handle, sql.c_str());
-  std::vector<TuningEntry> all;
-  while (statement.step())
-    all.push_back(readEntry(statement));
-  if (statement.failed())
-    error = "tuning database '" + path + "': " + statement.why();
-  return all;
+  return readAll(statement, readEntry, path, error);
 }
 
 static TuningLayer readLayer(Statement &row) {
@@ -286,35 +298,20 @@ static TuningLayer readLayer(Statement &row) {
 
 std::optional<TuningLayer> TuningDatabase::findLayer(const std::string &model, const std::string &name, int64_t rows, int64_t columns,
                                                      std::string &error) {
-  error.clear();
   Statement statement(handle, "SELECT * FROM layers WHERE model = ? AND layer = ? AND rows = ? AND columns = ?");
   statement << model << layerKind(name) << rows << columns;
-  if (statement.step())
-    return readLayer(statement);
-  if (statement.failed())
-    error = "tuning database '" + path + "': " + statement.why();
-  return std::nullopt;
+  return readOne(statement, readLayer, path, error);
 }
 
 bool TuningDatabase::recordLayer(const TuningLayer &layer, std::string &error) {
-  error.clear();
   Statement statement(handle, "INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   statement << layer.model << layer.layer << layer.rows << layer.columns << layer.floor << layer.schatten4 << layer.quantile << layer.made;
-  statement.step();
-  if (statement.failed())
-    error = "tuning database '" + path + "': " + statement.why();
-  return error.empty();
+  return runWithoutRows(statement, path, error);
 }
 
 std::vector<TuningLayer> TuningDatabase::layers(std::string &error) {
-  error.clear();
   Statement statement(handle, "SELECT * FROM layers ORDER BY model, layer, rows, columns");
-  std::vector<TuningLayer> all;
-  while (statement.step())
-    all.push_back(readLayer(statement));
-  if (statement.failed())
-    error = "tuning database '" + path + "': " + statement.why();
-  return all;
+  return readAll(statement, readLayer, path, error);
 }
 
 /// A variable that is set and not empty.

@@ -21,6 +21,16 @@ std::string whyNoGpuPrograms() {
   return "no ptxas: expected it on PATH, in CUDA_HOME/bin or named by MUON_PTXAS";
 }
 
+std::string whyNotOn(const std::string &chip) {
+  if (std::string why = whyNoGpuPrograms(); !why.empty())
+    return why;
+  static const std::string first = chip;
+  if (chip == first)
+    return "";
+  return "the emulator is one chip per process, " + first +
+         " in this one; ctest gives each test its own";
+}
+
 Device::Device(const std::string &chip, uint64_t seed) {
   setenv("MUON_CUDA_DRIVER", MUON_TEST_EMULATOR, 1);
   setenv("MUON_EMULATE_CHIP", chip.c_str(), 1);

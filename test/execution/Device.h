@@ -15,6 +15,8 @@ inline bool isGpu(const std::string &target) { return target.rfind("sm_", 0) == 
 
 /// "" if programs for GPUs can be made here, else why not: their objects hold what ptxas assembles.
 std::string whyNoGpuPrograms();
+/// The same of programs for `chip`: the emulator is one chip per process, that of the first call.
+std::string whyNotOn(const std::string &chip);
 
 /// Host buffers and their copies on the device that the emulator pretends to be. All checks are on;
 /// what they find fails the test.

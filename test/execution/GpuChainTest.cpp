@@ -48,12 +48,8 @@ const Request kGroups{.groups = {{.shape = {64, 160}},
 
 struct Chain : ::testing::TestWithParam<std::string> {
   void SetUp() override {
-    if (std::string why = whyNoGpuPrograms(); !why.empty())
+    if (std::string why = whyNotOn(GetParam()); !why.empty())
       GTEST_SKIP() << why;
-    static const std::string first = GetParam();
-    if (GetParam() != first)
-      GTEST_SKIP() << "the emulator is one chip per process, " << first
-                   << " in this one; ctest gives each test its own";
   }
   Request request(const std::string &chain) const {
     Request request = kGroups;

@@ -19,12 +19,8 @@ constexpr double kBound = 8e-2;
 
 struct Chip : ::testing::TestWithParam<std::string> {
   void SetUp() override {
-    if (std::string why = whyNoGpuPrograms(); !why.empty())
+    if (std::string why = whyNotOn(GetParam()); !why.empty())
       GTEST_SKIP() << why;
-    static const std::string first = GetParam();
-    if (GetParam() != first)
-      GTEST_SKIP() << "the emulator is one chip per process, " << first
-                   << " in this one; ctest gives each test its own";
   }
 
   void expectAgreement(std::vector<Group> groups, const std::string &form = "auto",

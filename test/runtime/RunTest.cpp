@@ -39,6 +39,8 @@ protected:
       all.push_back(memory->values(t));
     return all;
   }
+  void stepWithoutOne(Layout layout, float gradient, uint32_t state);
+  void stop();
   /// Binds, runs two steps and compares every tensor with the reference.
   void compareTwoSteps() {
     std::vector<std::vector<float>> expected = snapshot();
@@ -166,46 +168,42 @@ TEST_F(Run, AllGradientsNull) {
   EXPECT_EQ(snapshot(), before);
 }
 
+/// One step of eight parameters, of which the gradient of number 5 stops its own: that one stays as it was and reports `state`.
+void Run::stepWithoutOne(Layout layout, float gradient, uint32_t state) {
+  start({{{4, 6}, 8}}, 2, layout);
+  memory->element(5 * 4 + GRADIENT, 13) = gradient;
+  std::vector<std::vector<float>> before = snapshot(), expected = before;
+  bind();
+  ASSERT_EQ(run(), MUON_OK);
+  referenceStep(*program, expected, memory->scalars, kMixes);
+  for (size_t t = 0; t < expected.size(); ++t)
+    EXPECT_EQ(memory->values(t), t / 4 == 5 ? before[t] : expected[t]) << t;
+  for (size_t p = 0; p < 8; ++p)
+    EXPECT_EQ(memory->status[p].state, p == 5 ? state : 0u) << p;
+}
+
+void Run::stop() {
+  muon_release(binding);
+  binding = nullptr;
+  muon_unload(handle);
+  handle = nullptr;
+}
+
 TEST_F(Run, PredicateSkipsAndReports) {
   for (Layout layout : {Layout::Slab, Layout::Shared}) {
-    start({{{4, 6}, 8}}, 2, layout);
-    memory->element(5 * 4 + GRADIENT, 13) = INFINITY;
-    std::vector<std::vector<float>> before = snapshot(), expected = before;
-    bind();
-    ASSERT_EQ(run(), MUON_OK);
-    referenceStep(*program, expected, memory->scalars, kMixes);
-    for (size_t t = 0; t < expected.size(); ++t)
-      EXPECT_EQ(memory->values(t), t / 4 == 5 ? before[t] : expected[t]) << t;
-    for (size_t p = 0; p < 8; ++p)
-      EXPECT_EQ(memory->status[p].state, p == 5 ? 2u : 0u) << p;
-
+    stepWithoutOne(layout, INFINITY, 2);
     memory->element(5 * 4 + GRADIENT, 13) = 1.0f;
     ASSERT_EQ(run(), MUON_OK);
     EXPECT_EQ(memory->status[5].state, 0u);
-    muon_release(binding);
-    binding = nullptr;
-    muon_unload(handle);
+    stop();
   }
-  handle = nullptr;
 }
 
 TEST_F(Run, PredicateOfWhatIsDoneSkipsInSilence) {
   for (Layout layout : {Layout::Slab, Layout::Shared}) {
-    start({{{4, 6}, 8}}, 2, layout);
-    memory->element(5 * 4 + GRADIENT, 13) = DONE;
-    std::vector<std::vector<float>> before = snapshot(), expected = before;
-    bind();
-    ASSERT_EQ(run(), MUON_OK);
-    referenceStep(*program, expected, memory->scalars, kMixes);
-    for (size_t t = 0; t < expected.size(); ++t)
-      EXPECT_EQ(memory->values(t), t / 4 == 5 ? before[t] : expected[t]) << t;
-    for (size_t p = 0; p < 8; ++p)
-      EXPECT_EQ(memory->status[p].state, 0u) << p;
-    muon_release(binding);
-    binding = nullptr;
-    muon_unload(handle);
+    stepWithoutOne(layout, DONE, 0);
+    stop();
   }
-  handle = nullptr;
 }
 
 TEST_F(Run, UnboundMetricIsNotWritten) {
