@@ -44,6 +44,18 @@ private:
   bool first = true;
 };
 
+std::string toJson(const std::vector<std::vector<double>> &rows) {
+  std::ostringstream text;
+  text.precision(17);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    text << (i ? ", [" : "[[");
+    for (size_t j = 0; j < rows[i].size(); ++j)
+      text << (j ? ", " : "") << rows[i][j];
+    text << "]";
+  }
+  return text.str() + "]";
+}
+
 std::string optionsOf(const Group &group) {
   Fields options;
   options.addFlag("nesterov", group.nesterov);
@@ -51,6 +63,8 @@ std::string optionsOf(const Group &group) {
   options.addText("adjust_lr", group.adjustLr);
   options.addText("decay", group.decay);
   options.addText("table", group.table);
+  if (!group.rows.empty())
+    options.add("table", toJson(group.rows));
   options.addNumber("steps", group.steps);
   options.addNumber("eps", group.eps);
   options.addText("eps_form", group.epsForm);

@@ -18,6 +18,8 @@ struct Group {
   std::string weight = "f32", gradient = "f32", momentum = "f32";
   std::optional<bool> nesterov = {};
   std::optional<std::string> momentumForm = {}, adjustLr = {}, decay = {}, table = {};
+  /// Of a table of one's own, instead of its name.
+  std::vector<std::vector<double>> rows = {};
   std::optional<int> steps = {};
   std::optional<double> eps = {};
   std::optional<std::string> epsForm = {};

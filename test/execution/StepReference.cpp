@@ -64,6 +64,10 @@ void StepReference::readPreset(const Group &group) {
   clip = group.clip.value_or(0);
   if (preset == "exact" || preset == "rms")
     return;
+  for (const std::vector<double> &row : group.rows)
+    table.rows.push_back({row});
+  if (!group.rows.empty())
+    return;
   std::optional<int> steps = group.steps;
   if (!steps && !group.table)
     steps = root ? 6 : 5;
