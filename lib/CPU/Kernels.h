@@ -33,12 +33,13 @@ void callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value stri
 /// Register state the tile micro kernel needs, around all its calls in a tile function.
 
 // AMX, one instruction sequence each, between `openTiles` and `closeTiles`: a 32 x 32 product in four accumulator tiles, which are
-// set to zero or loaded from C, whose rows are `stride` floats apart; a step is 32 elements of depth, `strip` the elements from one
-// strip of 16 rows of A to the next.
+// set to zero or loaded from C, whose rows are `stride` floats apart; a step is 32 elements of depth: operands loaded (`strip`: the
+// elements from one strip of 16 rows of A to the next), then a product for each accumulator: 2i + j of rows 16i and columns 16j.
 void openTiles(Emitter &e);
 void zeroTiles(Emitter &e);
 void loadTiles(Emitter &e, Value c, Value stride);
-void multiplyTiles(Emitter &e, Value a, Value strip, Value b, Value step);
+void loadOperandTiles(Emitter &e, Value a, Value strip, Value b, Value step);
+void multiplyTiles(Emitter &e, int64_t accumulator);
 void storeTiles(Emitter &e, Value c, Value stride);
 void closeTiles(Emitter &e);
 

@@ -46,15 +46,16 @@ void cpu::closeTiles(Emitter &e) {
     tileOp(e, "tilerelease", {});
 }
 
-/// Asks for a tile of A, which comes from the second-level cache, a step ahead: that hides its latency where another thread
-/// shares the core, and costs little where none does.
+/// Asks for a tile of A, which comes from the second-level cache, a step ahead: that hides its
+/// latency where another thread shares the core, and costs little where none does.
 static void prefetch(Emitter &e, Value tile) {
   for (int64_t line = 0; line < kTileBytes; line += 64)
     e.make<LLVM::Prefetch>(e.bytes(tile, e.index(line)), /*rw=*/0, /*hint=*/3, /*cache=*/1);
 }
 
 /// Accumulator tiles 2i + j and where they are in C, rows `stride` floats apart.
-static void forEachAccumulator(Emitter &e, Value c, Value stride, llvm::function_ref<void(int64_t, Value)> action) {
+static void forEachAccumulator(Emitter &e, Value c, Value stride,
+                               llvm::function_ref<void(int64_t, Value)> action) {
   for (int64_t i = 0; i < 2; ++i)
     for (int64_t j = 0; j < 2; ++j)
       action(2 * i + j, e.offset(c, e.f32, e.add(e.mul(stride, 16 * i), 16 * j)));
@@ -67,15 +68,17 @@ void cpu::zeroTiles(Emitter &e) {
 
 void cpu::loadTiles(Emitter &e, Value c, Value stride) {
   Value bytes = e.mul(stride, 4);
-  forEachAccumulator(e, c, stride, [&](int64_t t, Value at) { tileOp(e, "tileloadd64", {t}, {at, bytes}); });
+  forEachAccumulator(e, c, stride,
+                     [&](int64_t t, Value at) { tileOp(e, "tileloadd64", {t}, {at, bytes}); });
 }
 
 void cpu::storeTiles(Emitter &e, Value c, Value stride) {
   Value bytes = e.mul(stride, 4);
-  forEachAccumulator(e, c, stride, [&](int64_t t, Value at) { tileOp(e, "tilestored64", {t}, {at, bytes}); });
+  forEachAccumulator(e, c, stride,
+                     [&](int64_t t, Value at) { tileOp(e, "tilestored64", {t}, {at, bytes}); });
 }
 
-void cpu::multiplyTiles(Emitter &e, Value a, Value strip, Value b, Value step) {
+void cpu::loadOperandTiles(Emitter &e, Value a, Value strip, Value b, Value step) {
   Value bStride = e.index(4 * e.machine.lanes()), aStride = e.index(64);
   Value a0 = e.bytes(a, e.mul(step, kTileBytes)), a1 = e.bytes(a0, e.mul(strip, 2));
   Value b0 = e.bytes(b, e.mul(e.mul(step, 16), bStride)), b1 = e.bytes(b0, e.index(64));
@@ -86,14 +89,21 @@ void cpu::multiplyTiles(Emitter &e, Value a, Value strip, Value b, Value step) {
   tileOp(e, "tileloadd64", {5}, {a1, aStride});
   prefetch(e, e.bytes(a0, e.index(kTileBytes)));
   prefetch(e, e.bytes(a1, e.index(kTileBytes)));
-  for (int64_t t = 0; t < 4; ++t)
-    tileOp(e, "tdpbf16ps", {t, 4 + t / 2, 6 + t % 2});
+}
+
+void cpu::multiplyTiles(Emitter &e, int64_t accumulator) {
+  tileOp(e, "tdpbf16ps", {accumulator, 4 + accumulator / 2, 6 + accumulator % 2});
 }
 
 static void defineNative(Emitter &e, ValueRange args) {
-  Value a = args[0], b = args[1], c = args[2], stride = args[3], depth = args[4], fresh = args[5], strip = args[6];
+  Value a = args[0], b = args[1], c = args[2], stride = args[3], depth = args[4], fresh = args[5],
+        strip = args[6];
   e.when(fresh, [&] { zeroTiles(e); }, [&] { loadTiles(e, c, stride); });
-  e.loop(e.index(0), depth, 1, [&](Value step) { multiplyTiles(e, a, strip, b, step); });
+  e.loop(e.index(0), depth, 1, [&](Value step) {
+    loadOperandTiles(e, a, strip, b, step);
+    for (int64_t t = 0; t < 4; ++t)
+      multiplyTiles(e, t);
+  });
   storeTiles(e, c, stride);
 }
 

@@ -1,12 +1,15 @@
 //===- TilePipeline.cpp - products and bodies of AMX tiles side by side
 //-----------------------------===//
 //
-// A product leaves the matrix unit for memory and comes back as vectors, so that its body can run while the next tile is
-// multiplied: the two use different units. One loop over the tiles of a block emits both. Every step of depth multiplies, and does its
-// share of the slices of the tile before; the last tile's slices have a turn of their own. Above the diagonal of a symmetric product
-// nothing is computed; a tile on it is completed in place, one below it is written transposed too.
+// A product leaves the matrix unit for memory and comes back as vectors, so that its body can run
+// while the next tile is multiplied: the two use different units. One loop over the tiles of a
+// block emits both. Between the products of a step stands a share of the slices of the tile before,
+// so short that the processor always sees the next product behind it; the last tile's slices have a
+// turn of their own. Above the diagonal of a symmetric product nothing is computed; a tile on it is
+// completed in place, one below it is written transposed too.
 //
-// Numerics: the order of a sum is that of the steps, however they are cut into chunks, since an accumulator is f32 in memory too.
+// Numerics: the order of a sum is that of the steps, however they are cut into chunks, since an
+// accumulator is f32 in memory too.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -18,8 +21,8 @@ using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
 
-/// Side of an AMX register tile, and the elements of depth of a step.
-static constexpr int64_t kTile = 32, kStep = 32;
+/// Side of an AMX register tile, the elements of depth of a step, and its products.
+static constexpr int64_t kTile = 32, kStep = 32, kProducts = 4;
 
 namespace {
 class TilePipeline {
@@ -43,6 +46,9 @@ private:
   void emitChunk(const Chunk &chunk, Value apart);
   void emitTurn(const Chunk &chunk, const Turn &turn);
   Value completeTile(const Turn &turn);
+  void emitProduct(int64_t product, Value onDiagonal);
+  void emitSlices(const Turn &turn, Value begin, Value end);
+  void completeDiagonal(Value row, Value column, Value sums);
   void emitAtEdge(const Turn &turn, Value row, Value column, Value mirrored);
   Value rowOf(Value i) { return e.add(block.row, e.mul(i, kTile)); }
   Value columnOf(Value j) { return e.add(block.column, e.mul(j, kTile)); }
@@ -73,7 +79,8 @@ void TilePipeline::emit() {
   Value zero = e.index(0), depth = e.ceilDiv(frame.sizes[abi::kK], e.index(kStep));
   Value asked = e.div(frame.sizes[abi::kChunk], kStep);
   Value size = e.select(e.less(zero, asked), asked, depth), chunks = e.ceilDiv(depth, size);
-  // Sums of several chunks stay where they are; of one, every tile's have the same place, which stays in the first-level cache.
+  // Sums of several chunks stay where they are; of one, every tile's have the same place, which
+  // stays in the first-level cache.
   Value apart = e.select(e.less(e.index(1), chunks), e.index(kTile * kTile), zero);
   openTiles(e);
   e.loop(zero, chunks, 1, [&](Value number) {
@@ -84,7 +91,8 @@ void TilePipeline::emit() {
   reductions.finish();
 }
 
-/// All tiles, column of tiles by column of tiles so that a panel of B stays in the first-level cache, and a turn for the last body.
+/// All tiles, column of tiles by column of tiles so that a panel of B stays in the first-level
+/// cache, and a turn for the last body.
 void TilePipeline::emitChunk(const Chunk &chunk, Value apart) {
   Value zero = e.index(0), tiles = countTiles();
   Value turns = e.select(chunk.last, e.add(tiles, 1), tiles);
@@ -93,8 +101,9 @@ void TilePipeline::emitChunk(const Chunk &chunk, Value apart) {
     Turn turn{e.less(number, tiles), carried[0], carried[1], e.offset(frame.scratch, e.f32, e.mul(number, apart)),
               carried[2], carried[3], carried[4], e.offset(frame.scratch, e.f32, carried[5])};
     emitTurn(chunk, turn);
-    Value slices = e.choose(e.i64, e.both(turn.real, chunk.last), [&] { return SmallVector<Value>{completeTile(turn)}; },
-                            [&] { return SmallVector<Value>{zero}; })[0];
+    Value slices = e.choose(
+        e.i64, e.both(turn.real, chunk.last), [&] { return SmallVector<Value>{completeTile(turn)}; },
+        [&] { return SmallVector<Value>{zero}; })[0];
     Value nextI = e.add(turn.i, 1), isLast = e.equal(nextI, down), nextJ = e.select(isLast, e.add(turn.j, 1), turn.j);
     Value top = kernel.getSymmetric() ? e.select(block.onDiagonal, nextJ, zero) : zero;
     return SmallVector<Value>{e.select(isLast, top, nextI), nextJ, slices, rowOf(turn.i), columnOf(turn.j), e.mul(number, apart)};
@@ -107,32 +116,66 @@ void TilePipeline::emitTurn(const Chunk &chunk, const Turn &turn) {
   Value atA = e.add(e.mul(strip, a.rowStride), e.mul(chunk.begin, 16 * kStep));
   Value atB = e.add(e.mul(panel, b.rowStride), e.mul(chunk.begin, kStep / 2 * kTile));
   Value fromA = e.offset(a.data, a.attr.getDtype(), atA), fromB = e.offset(b.data, e.f32, atB);
-  e.when(turn.real, [&] { e.when(chunk.first, [&] { zeroTiles(e); }, [&] { loadTiles(e, turn.sums, side); }); });
-  // Slices due after a step, in units of 2^-16, rounded up.
+  Value onDiagonal = kernel.getSymmetric() ? e.equal(rowOf(turn.i), columnOf(turn.j)) : Value();
+  // Slices due after a product, in units of 2^-16, rounded up.
   constexpr int64_t kOne = 1 << 16;
-  Value share = e.ceilDiv(e.mul(turn.slices, kOne), chunk.steps);
-  e.loop(e.index(0), chunk.steps, 1, e.index(0), [&](Value step, ValueRange done) {
-    e.when(turn.real, [&] { multiplyTiles(e, fromA, a.rowStride, fromB, step); });
-    Value due = e.min(turn.slices, e.div(e.mul(e.add(step, 1), share), kOne));
-    e.loop(done[0], due, 1, [&](Value slice) {
-      subTile.emitTileSlice(slice, turn.rowBefore, turn.columnBefore, {turn.sumsBefore, side});
-    });
-    return SmallVector<Value>{due};
-  });
-  e.when(turn.real, [&] { storeTiles(e, turn.sums, side); });
+  Value share = e.ceilDiv(e.mul(turn.slices, kOne), e.mul(chunk.steps, kProducts));
+  auto emitStep = [&](Value step, ValueRange carried) {
+    Value done = carried[0];
+    loadOperandTiles(e, fromA, a.rowStride, fromB, step);
+    for (int64_t product = 0; product < kProducts; ++product) {
+      emitProduct(product, onDiagonal);
+      Value due = e.min(turn.slices, e.div(e.mul(e.add(e.mul(step, kProducts), product + 1), share), kOne));
+      emitSlices(turn, done, due);
+      done = due;
+    }
+    return SmallVector<Value>{done};
+  };
+  e.when(
+      turn.real,
+      [&] {
+        e.when(chunk.first, [&] { zeroTiles(e); }, [&] { loadTiles(e, turn.sums, side); });
+        e.loop(e.index(0), chunk.steps, 1, e.index(0), emitStep);
+        storeTiles(e, turn.sums, side);
+      },
+      [&] { emitSlices(turn, e.index(0), turn.slices); });
 }
 
-/// The tile's sums are complete. Answers how many slices it leaves to the next turn: none where it reaches over the matrix's edge.
+/// What lies above the diagonal is not computed.
+void TilePipeline::emitProduct(int64_t product, Value onDiagonal) {
+  if (!onDiagonal || product != 1)
+    return multiplyTiles(e, product);
+  e.when(onDiagonal, [] {}, [&] { multiplyTiles(e, product); });
+}
+
+/// Slices of the tile before; the first completes a tile on the diagonal.
+void TilePipeline::emitSlices(const Turn &turn, Value begin, Value end) {
+  e.loop(begin, end, 1, [&](Value slice) {
+    e.when(e.equal(slice, e.index(0)), [&] { completeDiagonal(turn.rowBefore, turn.columnBefore, turn.sumsBefore); });
+    subTile.emitTileSlice(slice, turn.rowBefore, turn.columnBefore, {turn.sumsBefore, side});
+  });
+}
+
+/// Copies what lies below the diagonal of a symmetric product above it.
+void TilePipeline::completeDiagonal(Value row, Value column, Value sums) {
+  if (kernel.getSymmetric())
+    e.when(e.equal(row, column), [&] { routines.symmetrise(e, sums, side, side); });
+}
+
+/// The tile's sums are complete. Answers how many slices it leaves to the next turn: none where it
+/// reaches over the matrix's edge.
 Value TilePipeline::completeTile(const Turn &turn) {
   Value row = rowOf(turn.i), column = columnOf(turn.j), mirrored;
-  if (kernel.getSymmetric()) {
-    Value onDiagonal = e.equal(row, column);
-    e.when(onDiagonal, [&] { routines.symmetrise(e, turn.sums, side, side); });
-    mirrored = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
-  }
+  if (kernel.getSymmetric())
+    mirrored = e.value<arith::XOrIOp>(e.equal(row, column), e.bits(e.i1, 1));
   Value lastRow = e.add(block.row, block.rows), lastColumn = e.add(block.column, block.columns);
   Value fits = subTile.fitsTile(row, column, lastRow, lastColumn);
-  e.when(fits, [] {}, [&] { emitAtEdge(turn, row, column, mirrored); });
+  e.when(
+      fits, [] {},
+      [&] {
+        completeDiagonal(row, column, turn.sums);
+        emitAtEdge(turn, row, column, mirrored);
+      });
   return e.select(fits, subTile.tileSlices(mirrored), e.index(0));
 }
 
