@@ -91,16 +91,22 @@ static json::Array describeGroups(ModuleOp planned) {
 
 static int64_t numProducts(KernelOp kernel) { return llvm::range_size(kernel.getBody().front().getOps<ContractOp>()); }
 
-/// How a product is computed, in words: nothing falls back without being said.
-static StringRef pathOf(KernelOp kernel, TargetAttr target) {
-  if (kernel.getKind() == KernelKind::chain)
-    return "16-bit operands in one block's shared memory, on tensor cores (mma.sync), f32 accumulation";
-  bool narrow = !kernel.getOperandType()->isF32();
-  if (target.isGpu() && isa<FloatTF32Type>(*kernel.getOperandType()))
+/// How a GPU multiplies operands of that type.
+static StringRef tensorCorePath(Type operands) {
+  if (operands.isF32())
+    return "f32 operands as two tf32 each, three products on tensor cores (mma.sync), f32 accumulation";
+  if (isa<FloatTF32Type>(operands))
     return "operands rounded to tf32 on tensor cores (mma.sync), f32 accumulation";
+  return "16-bit operands on tensor cores (mma.sync), f32 accumulation";
+}
+
+/// How a product is computed, in words: nothing falls back without being said.
+static std::string pathOf(KernelOp kernel, TargetAttr target) {
+  if (kernel.getKind() == KernelKind::chain)
+    return (tensorCorePath(*kernel.getOperandType()) + ", in one block's shared memory").str();
   if (target.isGpu())
-    return narrow ? "16-bit operands on tensor cores (mma.sync), f32 accumulation" : "f32 operands as two tf32 each, three products on tensor cores (mma.sync), f32 accumulation";
-  if (!narrow)
+    return tensorCorePath(*kernel.getOperandType()).str();
+  if (kernel.getOperandType()->isF32())
     return "f32 multiply-adds";
   if (kernel.operandAt(0).getDtype().isF32())
     return "bf16 operands widened to f32 when packed, f32 multiply-adds: this processor does not multiply bf16";
@@ -159,8 +165,10 @@ static muon::gpu::ModelledTime modelOf(ModuleOp planned, LaunchOp launch, Kernel
     return muon::gpu::modelSweep(target, double(bytesOf(launch, kernel)) * matricesOf(planned, launch.getFunction()));
   if (kernel.getKind() == KernelKind::chain) {
     int64_t side = launch.getSizes()[0], matrices = matricesOf(planned, launch.getFunction());
-    int64_t buffers = blockOf(kernel).sharedBytes / muon::gpu::chainMatrixBytes(kernel.getTile()->front());
-    return muon::gpu::modelChain(target, {side, numProducts(kernel), buffers, matrices}, double(bytesOf(launch, kernel)) * matrices);
+    muon::gpu::OperandKind operands = muon::gpu::operandKind(*kernel.getOperandType());
+    int64_t buffers = blockOf(kernel).sharedBytes / muon::gpu::chainMatrixBytes(kernel.getTile()->front(), operands);
+    muon::gpu::ChainShape shape{side, numProducts(kernel), buffers, matrices, operands};
+    return muon::gpu::modelChain(target, shape, double(bytesOf(launch, kernel)) * matrices);
   }
   return muon::gpu::modelProduct(target, shapeOf(planned, launch, kernel), muon::gpu::ProductTile::of(*kernel.getTile()));
 }

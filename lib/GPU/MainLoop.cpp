@@ -18,7 +18,6 @@ public:
 private:
   void startStep(Value stage, Value stepA, Value stepB);
   void multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums);
-  void split(ArrayRef<Value> words, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low);
   void wait(int64_t groups);
 
   Emitter &e;
@@ -26,14 +25,29 @@ private:
   const BlockPlace &place;
   ProductTile tile;
   Type dtype;
-  bool thrice; ///< f32 operands: as two tf32 each, in three products
+  OperandKind kind;
   int64_t stageBytes, rowTiles, columnTiles;
   FragmentSource a, b;
 };
 } // namespace
 
-void muon::gpu::multiplyTile(Emitter &e, Type dtype, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum) {
-  auto type = dtype.isF32() ? NVVM::MMATypes::tf32 : dtype.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
+Registers muon::gpu::operandRegisters(Emitter &e, SmallVector<Value> words, OperandKind kind) {
+  Registers registers{std::move(words), {}};
+  if (kind != OperandKind::f32)
+    return registers;
+  Value kept = e.index(static_cast<int32_t>(0xffffe000));
+  for (Value &word : registers.whole) {
+    Value upper = e.make<arith::AndIOp>(word, kept);
+    Value rest = e.make<arith::SubFOp>(Value(e.make<arith::BitcastOp>(e.f32, word)), Value(e.make<arith::BitcastOp>(e.f32, upper)));
+    registers.rest.push_back(e.make<arith::AndIOp>(Value(e.make<arith::BitcastOp>(e.i32, rest)), kept));
+    word = upper;
+  }
+  return registers;
+}
+
+/// One mma.sync.
+static void multiply(Emitter &e, Type element, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum) {
+  auto type = element.isF32() ? NVVM::MMATypes::tf32 : element.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
   auto registers = [&](ArrayRef<Value> words) { // mma.sync takes f16 as pairs, the others as words
     SmallVector<Value> taken(words);
     for (Value &word : taken)
@@ -50,9 +64,19 @@ void muon::gpu::multiplyTile(Emitter &e, Type dtype, ArrayRef<Value> left, Array
     value = e.make<LLVM::ExtractValueOp>(product, i);
 }
 
+void muon::gpu::multiplyTile(Emitter &e, Type element, const Registers &left, const Registers &right, int64_t half,
+                             MutableArrayRef<Value> sum) {
+  auto ofHalf = [&](ArrayRef<Value> pair) { return pair.slice(2 * half, 2); };
+  if (!left.rest.empty()) {
+    multiply(e, element, left.rest, ofHalf(right.whole), sum);
+    multiply(e, element, left.whole, ofHalf(right.rest), sum);
+  }
+  multiply(e, element, left.whole, ofHalf(right.whole), sum);
+}
+
 MainLoop::MainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place)
     : e(e), frame(frame), place(place), tile(tile), dtype(kernel.operandAt(0).getDtype()),
-      thrice(kernel.getOperandType()->isF32()), stageBytes(tile.stageBytes(frame.operands[0].bytes())),
+      kind(operandKind(*kernel.getOperandType())), stageBytes(tile.stageBytes(frame.operands[0].bytes())),
       rowTiles(tile.rows / tile.warpsDown / 16), columnTiles(tile.columns / tile.warpsAcross / 8),
       a(e, frame.operands[0], frame.operands[0].attr.getLayout() == Layout::padded, tile.rows, tile.depth, place.row,
         e.roundUp(frame.sizes[abi::kM], kPadding), place.warpRow, 0, tile.threads(), frame.thread, /*isA=*/true),
@@ -70,40 +94,15 @@ void MainLoop::wait(int64_t groups) {
   e.barrier();
 }
 
-/// An f32 as two tf32: its upper 11 bits, and 11 of what they leave. Both are exact but for the last bits of the second.
-void MainLoop::split(ArrayRef<Value> words, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low) {
-  Value kept = e.index(static_cast<int32_t>(0xffffe000));
-  for (Value word : words) {
-    Value upper = e.make<arith::AndIOp>(word, kept);
-    Value rest = e.make<arith::SubFOp>(Value(e.make<arith::BitcastOp>(e.f32, word)), Value(e.make<arith::BitcastOp>(e.f32, upper)));
-    high.push_back(upper);
-    low.push_back(e.make<arith::AndIOp>(Value(e.make<arith::BitcastOp>(e.i32, rest)), kept));
-  }
-}
-
 void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums) {
-  SmallVector<SmallVector<Value>> rows(rowTiles), columns(columnTiles / 2), lowRows(rowTiles), lowColumns(columnTiles / 2);
-  auto load = [&](FragmentSource &source, int64_t i, SmallVectorImpl<Value> &high, SmallVectorImpl<Value> &low) {
-    SmallVector<Value> words = source.load(stage, i, k);
-    if (thrice)
-      split(words, high, low);
-    else
-      high.assign(words);
-  };
+  SmallVector<Registers> rows, columns;
   for (int64_t i = 0; i < rowTiles; ++i)
-    load(a, i, rows[i], lowRows[i]);
+    rows.push_back(operandRegisters(e, a.load(stage, i, k), kind));
   for (int64_t j = 0; j < columnTiles / 2; ++j)
-    load(b, j, columns[j], lowColumns[j]);
-  auto half = [](ArrayRef<Value> pair, int64_t j) { return pair.slice(j % 2 * 2, 2); };
+    columns.push_back(operandRegisters(e, b.load(stage, j, k), kind));
   for (int64_t i = 0; i < rowTiles; ++i)
-    for (int64_t j = 0; j < columnTiles; ++j) {
-      auto sum = MutableArrayRef<Value>(sums).slice((i * columnTiles + j) * 4, 4);
-      if (thrice) { // the small terms first; what both leave out is below f32's own rounding
-        multiplyTile(e, dtype, lowRows[i], half(columns[j / 2], j), sum);
-        multiplyTile(e, dtype, rows[i], half(lowColumns[j / 2], j), sum);
-      }
-      multiplyTile(e, dtype, rows[i], half(columns[j / 2], j), sum);
-    }
+    for (int64_t j = 0; j < columnTiles; ++j)
+      multiplyTile(e, dtype, rows[i], columns[j / 2], j % 2, MutableArrayRef<Value>(sums).slice((i * columnTiles + j) * 4, 4));
 }
 
 AccumulatorTile MainLoop::emit() {

@@ -22,8 +22,16 @@ struct AccumulatorTile {
   Value at(int64_t row, int64_t column, int64_t i) const { return values[(row * columnTiles + column) * 4 + i]; }
 };
 
-/// 16 x 8 of C and 32 bytes of k: one mma.sync. `left` are A's four registers (i32), `right` B's two, `sum` the four of C.
-void multiplyTile(Emitter &e, Type dtype, ArrayRef<Value> left, ArrayRef<Value> right, llvm::MutableArrayRef<Value> sum);
+/// Registers (i32) of an operand's fragment. An f32 is two tf32: its upper 11 bits, `whole`, and 11 of what they leave, `rest`. Both are
+/// exact but for the last bits of the second.
+struct Registers {
+  SmallVector<Value> whole, rest; ///< no rest but of f32
+};
+Registers operandRegisters(Emitter &e, SmallVector<Value> words, OperandKind kind);
+
+/// 16 x 8 of C and 32 bytes of k: one mma.sync, of f32 three, the small terms first; what they leave out is below f32's own rounding.
+/// `left` are A's four registers, `right` those of two fragments of B, of which the `half`-th is taken, `sum` the four of C.
+void multiplyTile(Emitter &e, Type element, const Registers &left, const Registers &right, int64_t half, llvm::MutableArrayRef<Value> sum);
 
 /// Emits the multistage loop: `stages` - 1 steps of k are on their way from global memory while one is multiplied. When it is
 /// done no copy is on its way and all threads have passed a barrier: shared memory is free.

@@ -204,6 +204,8 @@ Value KernelBuilder::emit(Value value, const Axes &axes) {
   if (found != emitted.end())
     return found->second;
   Value result = emitOp(value.getDefiningOp(), axes);
+  if (!chain.empty() && isa<FloatTF32Type>(result.getType())) // as a block keeps it, so that there is one value for it
+    result = convert(result, builder.getF32Type());
   emitted[keyOf(value, axes)] = result;
   return result;
 }
@@ -227,7 +229,9 @@ void KernelBuilder::addOutputs() {
       launch.places.push_back(placeOfArgument(output.argument, axes));
     }
     addOperand(Direction::out, output.space, layout, dtype, output.reduction);
-    yields.push_back(convert(convert(value, elementType(output.value)), dtype));
+    if (chain.empty())
+      value = convert(value, elementType(output.value));
+    yields.push_back(convert(value, dtype));
   }
 }
 

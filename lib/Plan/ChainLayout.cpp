@@ -9,6 +9,11 @@
 using namespace mlir;
 using namespace muon;
 
+Type muon::chainElement(KernelOp kernel) {
+  Type type = *kernel.getOperandType();
+  return isa<FloatTF32Type>(type) ? Float32Type::get(type.getContext()) : type;
+}
+
 namespace {
 class LayoutBuilder {
 public:
@@ -49,7 +54,7 @@ int64_t LayoutBuilder::matrixOf(Value element) {
 
 /// What is read, multiplied or written is a matrix; everything else is computed again where it is needed.
 std::string LayoutBuilder::findMatrices() {
-  Type dtype = *kernel.getOperandType();
+  Type dtype = chainElement(kernel);
   unsigned argument = 0, output = 0;
   auto yield = cast<YieldOp>(body.back());
   for (auto [i, operand] : llvm::enumerate(kernel.getOperands().getAsRange<OperandAttr>())) {

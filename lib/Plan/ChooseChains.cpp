@@ -21,14 +21,8 @@ struct Choice {
 };
 } // namespace
 
-/// Why the products' shape and type rule out one block.
-static std::string checkProducts(const Choice &choice) {
-  auto type = cast<RankedTensorType>(choice.chain.products.front()->getOperand(0).getType());
-  if (type.getElementTypeBitWidth() != 16)
-    return "one block keeps matrices of 16 bits";
-  if (choice.side > gpu::kMostChainSide)
-    return "one block computes sides up to " + std::to_string(gpu::kMostChainSide);
-  return "";
+static gpu::OperandKind operandsOf(const Chain &chain) {
+  return gpu::operandKind(getElementTypeOrSelf(chain.products.front()->getOperand(0).getType()));
 }
 
 /// The kernel of the chain in a plan, in a block of its own.
@@ -42,8 +36,7 @@ static KernelOp buildAlone(OpBuilder &builder, const StepPlan &plan, const Chain
 }
 
 static double launchesTime(TargetAttr target, const Choice &choice, int64_t matrices) {
-  Type type = getElementTypeOrSelf(choice.chain.products.front()->getOperand(0).getType());
-  gpu::ProductShape shape{choice.side, choice.side, choice.side, matrices, gpu::operandKind(type), true};
+  gpu::ProductShape shape{choice.side, choice.side, choice.side, matrices, operandsOf(choice.chain), true};
   return gpu::modelProduct(target, shape, gpu::chooseTile(target, shape)).microseconds() * choice.chain.products.size();
 }
 
@@ -66,14 +59,15 @@ static void examine(Choice &choice, const StepPlan &plan, StringRef asked) {
     return;
   ChipAttr chip = plan.target.getChip();
   choice.matrices = layout->buffers;
-  choice.shared = layout->buffers * gpu::chainMatrixBytes(gpu::chainSide(choice.side));
+  gpu::OperandKind operands = operandsOf(choice.chain);
+  choice.shared = layout->buffers * gpu::chainMatrixBytes(gpu::chainSide(choice.side), operands);
   if (choice.shared > chip.getBlockShared()) {
     choice.why = std::to_string(choice.matrices) + " matrices take " + std::to_string(choice.shared) +
                  " bytes of shared memory, a block has " + std::to_string(chip.getBlockShared());
     return;
   }
-  double bytes = 2.0 * choice.side * choice.side * kernel.getOperands().size() * plan.matrices;
-  gpu::ChainShape shape{choice.side, static_cast<int64_t>(choice.chain.products.size()), choice.matrices, plan.matrices};
+  double bytes = double(gpu::bytesOf(operands)) * choice.side * choice.side * kernel.getOperands().size() * plan.matrices;
+  gpu::ChainShape shape{choice.side, static_cast<int64_t>(choice.chain.products.size()), choice.matrices, plan.matrices, operands};
   choice.block = gpu::modelChain(plan.target, shape, bytes).microseconds();
   if (asked != "block" && choice.launches < choice.block)
     choice.why = "launches are modelled faster";
@@ -113,7 +107,10 @@ FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target, i
     choice.side = cast<RankedTensorType>(chain.products.front()->getResult(0).getType()).getShape().back();
     choice.chain = chain;
     choice.launches = launchesTime(target, choice, matrices);
-    choice.why = asked == "launches" ? "asked for" : checkProducts(choice);
+    if (asked == "launches")
+      choice.why = "asked for";
+    else if (choice.side > gpu::kMostChainSide)
+      choice.why = "one block computes sides up to " + std::to_string(gpu::kMostChainSide);
     choices.push_back(std::move(choice));
   }
   for (;;) { // again without those that one block cannot or should not compute

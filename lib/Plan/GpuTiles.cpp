@@ -101,15 +101,17 @@ ModelledTime gpu::modelChain(TargetAttr target, const ChainShape &shape, double 
   ChipAttr chip = target.getChip();
   Calibration calibration = calibrationOf(target);
   constexpr double kFmaPerMma = 2048, kSubCores = 4, kLoadBytes = 512, kSharedBytesPerCycle = 128;
-  constexpr double kIssuedPerTile = 9, kIssuedPerElement = 10, kBarriers = 300, kLeastPerStep = 120;
+  constexpr double kIssuedPerElement = 10, kBarriers = 300, kLeastPerStep = 120;
+  double words = bytesOf(shape.operands) / 2, issuedPerTile = shape.operands == OperandKind::half ? 9 : shape.operands == OperandKind::tf32 ? 36 : 68;
   double side = chainSide(shape.side), tiles = side / kChainTile, warps = chainThreads(side) / 32, perSubCore = std::ceil(warps / kSubCores);
-  // Per product: a warp's tiles + 1 are two mma each in every step of 16 of k, with as many operands to load and two more.
-  double tensor = perSubCore * (tiles + 1) * 2 * tiles * kFmaPerMma / (rateOf(target, OperandKind::half) / kSubCores);
-  double steps = perSubCore * tiles * (kIssuedPerTile * (tiles + 1) + 20), elements = perSubCore * (tiles + 1) * 8 * kIssuedPerElement;
-  double shared = warps * (tiles + 3) * tiles * kLoadBytes / kSharedBytesPerCycle;
+  // Per product: a warp's tiles + 1 are two mma each in every 16 of k (of words twice as many, of f32 three times that), with as many
+  // operands to load and two more.
+  double tensor = perSubCore * (tiles + 1) * 2 * tiles * kFmaPerMma / (rateOf(target, shape.operands) / kSubCores);
+  double steps = perSubCore * tiles * (issuedPerTile * (tiles + 1) + 20), elements = perSubCore * (tiles + 1) * 8 * kIssuedPerElement;
+  double shared = warps * (tiles + 3) * tiles * kLoadBytes * words / kSharedBytesPerCycle;
   double busy = std::max({tensor, steps + elements, shared});
-  double alone = std::max({tensor, steps, shared, tiles * kLeastPerStep}) + elements + kBarriers;
-  int64_t bytesOfBlock = shape.buffers * chainMatrixBytes(chainSide(shape.side)) + kReserved;
+  double alone = std::max({tensor, steps, shared, tiles * words * kLeastPerStep}) + elements + kBarriers;
+  int64_t bytesOfBlock = shape.buffers * chainMatrixBytes(chainSide(shape.side), shape.operands) + kReserved;
   double resident = std::max<int64_t>(1, std::min<int64_t>({chip.getShared() / bytesOfBlock, int64_t(chip.getWarps() / warps), chip.getBlocks()}));
   double rounds = std::ceil(double(shape.batch) / chip.getMultiprocessors()), together = std::min(rounds, resident);
   ModelledTime time;
@@ -117,7 +119,7 @@ ModelledTime gpu::modelChain(TargetAttr target, const ChainShape &shape, double 
   time.memory = bytes / chip.getMemoryRate() / 1e3;
   time.launch = calibration.launch;
   double macs = double(shape.side) * shape.side * shape.side / 2 * shape.products * shape.batch;
-  time.roofline = std::max(macs / (double(chip.getMultiprocessors()) * chip.getFma() * chip.getClock()), time.memory);
+  time.roofline = std::max(macs * costOf(shape.operands) / (double(chip.getMultiprocessors()) * chip.getFma() * chip.getClock()), time.memory);
   return time;
 }
 

@@ -157,10 +157,11 @@ module attributes {muon.target = #sm_80} {
 #a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
 #sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
 module attributes {muon.target = #sm_80} {
-  // expected-error@+1 {{expected operands of bf16 or f16, got}}
-  muon.kernel @negative_chain_f32 chain of f32 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<out, element, padded, f32, none>] scalars [] [] coefficients 0 tile [64] {
+  // expected-error@+1 {{expected operands of f32, tf32, bf16 or f16, got 'f64'}}
+  muon.kernel @negative_chain_f64 chain of f64 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<out, element, padded, f32, none>] scalars [] [] coefficients 0 tile [64] {
   ^bb0(%r: f32):
-    %s = muon.contract %r, %r : f32
+    %w = arith.extf %r : f32 to f64
+    %s = muon.contract %w, %w : f64
     muon.yield %s : f32
   }
 }

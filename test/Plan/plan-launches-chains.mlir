@@ -68,17 +68,54 @@ module attributes {muon.target = #sm_80} {
 #a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
 #sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
 
-// f32 operands are not kept in one block.
-// CHECK-LABEL: func.func @negative_f32
-// CHECK-SAME: taken = "launches", why = "one block keeps matrices of 16 bits"
-// CHECK-NOT: muon.kernel {{.*}} chain
+// f32 operands: a matrix takes twice the bytes, and a product is itself what the next multiplies.
+// CHECK-LABEL: func.func @words
+// CHECK-SAME: products = 2 : i64, shared_bytes = 20480 : i64, side = 40 : i64, taken = "block"
+// CHECK: muon.kernel {{.*}} chain of f32 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<out, element, padded, f32, none>]
+// CHECK-NEXT: ^bb0(%[[R:.*]]: f32):
+// CHECK-NEXT: %[[S:.*]] = muon.contract %[[R]], %[[R]] : f32
+// CHECK-NEXT: %[[T:.*]] = muon.contract %[[S]], %[[R]] : f32
+// CHECK-NEXT: muon.yield %[[T]] : f32
 // CHECK: muon.variant
 module attributes {muon.target = #sm_80} {
-  func.func @negative_f32(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.chain = "block"} {
+  func.func @words(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.chain = "block"} {
     %r = muon.gram left %g : tensor<40x96xf32> -> tensor<40x40xf32>
     %s = muon.symmetric_matmul %r, %r : tensor<40x40xf32>, tensor<40x40xf32> -> tensor<40x40xf32>
     %t = muon.symmetric_matmul %s, %r : tensor<40x40xf32>, tensor<40x40xf32> -> tensor<40x40xf32>
     %o = muon.apply left %t, %g : tensor<40x40xf32>, tensor<40x96xf32> -> tensor<40x96xf32>
+    %w1 = arith.subf %w, %o : tensor<40x96xf32>
+    return %w1 : tensor<40x96xf32>
+  }
+}
+
+// -----
+
+#a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
+#sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
+
+// tf32 operands are kept as f32 words, rounded once: Z = R R + R is rounded where it is stored, not where it is multiplied.
+// CHECK-LABEL: func.func @rounded_words
+// CHECK-SAME: taken = "block"
+// CHECK: muon.kernel {{.*}} chain of tf32 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<out, element, padded, f32, none>]
+// CHECK: %[[SUM:.*]] = arith.addf
+// CHECK-NEXT: %[[N:.*]] = arith.truncf %[[SUM]] : f32 to tf32
+// CHECK-NEXT: %[[Z:.*]] = arith.extf %[[N]] : tf32 to f32
+// CHECK: %[[T:.*]] = muon.contract %[[Z]], %{{.*}} : f32
+// CHECK: muon.variant
+module attributes {muon.target = #sm_80} {
+  func.func @rounded_words(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.chain = "block"} {
+    %x = arith.truncf %g : tensor<40x96xf32> to tensor<40x96xtf32>
+    %r = muon.gram left %x : tensor<40x96xtf32> -> tensor<40x40xf32>
+    %rh = arith.truncf %r : tensor<40x40xf32> to tensor<40x40xtf32>
+    %re = arith.extf %rh : tensor<40x40xtf32> to tensor<40x40xf32>
+    %s = muon.symmetric_matmul %rh, %rh : tensor<40x40xtf32>, tensor<40x40xtf32> -> tensor<40x40xf32>
+    %z = arith.addf %s, %re : tensor<40x40xf32>
+    %zh = arith.truncf %z : tensor<40x40xf32> to tensor<40x40xtf32>
+    %ze = arith.extf %zh : tensor<40x40xtf32> to tensor<40x40xf32>
+    %t = muon.symmetric_matmul %zh, %rh : tensor<40x40xtf32>, tensor<40x40xtf32> -> tensor<40x40xf32>
+    %q = arith.addf %t, %ze : tensor<40x40xf32>
+    %qh = arith.truncf %q : tensor<40x40xf32> to tensor<40x40xtf32>
+    %o = muon.apply left %qh, %x : tensor<40x40xtf32>, tensor<40x96xtf32> -> tensor<40x96xf32>
     %w1 = arith.subf %w, %o : tensor<40x96xf32>
     return %w1 : tensor<40x96xf32>
   }

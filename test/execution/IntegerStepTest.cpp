@@ -253,6 +253,7 @@ TEST_P(IntegerStep, EqualsTheReferenceToTheBit) {
   Steps processor(host), gpu(device);
   ASSERT_EQ(gpu.inputs.size(), gpu.trainer.parameters());
   expectNothingRounded(c, gpu);
+  EXPECT_EQ(gpu.trainer.launches("chain") > 0, c.way == "chain");
   processor.step();
   processor.expectReference();
   for (uint64_t schedule : {0, 1, 2}) {

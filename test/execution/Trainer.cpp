@@ -209,6 +209,14 @@ void Trainer::run(const Scalars &scalars, const std::vector<size_t> &absent) {
       EXPECT_TRUE(tensor.surroundingsIntact()) << tensor.name();
 }
 
+int64_t Trainer::launches(const std::string &kind) const {
+  int64_t count = 0;
+  for (uint32_t stage = 0; stage < variant()->num_stages; ++stage)
+    for (uint32_t i = 0; i < variant()->stages[stage].num_launches; ++i)
+      count += std::string(variant()->stages[stage].launches[i].kernel).rfind(kind + "_", 0) == 0;
+  return count;
+}
+
 std::vector<uint64_t> Trainer::bits() const {
   std::vector<uint64_t> result;
   for (const std::vector<Tensor> &own : tensors)

@@ -88,6 +88,8 @@ public:
   /// The bits of everything the program writes.
   std::vector<uint64_t> bits() const;
   const muon_variant *variant() const { return muon_variant_in_use(handle); }
+  /// How many launches have a kernel of that kind.
+  int64_t launches(const std::string &kind) const;
 
 private:
   void bind();

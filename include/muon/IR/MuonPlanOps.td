@@ -41,7 +41,7 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body;
     (C5) `tile` only on products, six positive numbers, and on chains, one positive multiple of 32; (C6) `gradients` are plain element
     inputs; (C7) an element operand with a reduction is plain f32 with reduction `add`: the one output of a product, or an input of a
-    sweep; (C8) a chain has an `operand_type` and at least one `muon.contract`, whose operands have it; no other kernel has one.
+    sweep; (C8) a chain has an `operand_type` and at least one `muon.contract`, whose operands have it (for tf32 they are f32); no other kernel has one.
 
     ```mlir
     muon.kernel @decay_sweep sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>, #muon.operand<out, scalar, plain, f64, add>]

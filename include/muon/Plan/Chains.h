@@ -21,6 +21,9 @@ struct Chain {
   mlir::Operation *representative() const { return products.back(); }
 };
 
+/// What a kernel of kind chain keeps its matrices as: its operand type, or f32 words for tf32.
+mlir::Type chainElement(KernelOp kernel);
+
 /// The chains of at least two products of a step function.
 llvm::SmallVector<Chain> findChains(mlir::func::FuncOp function);
 

@@ -79,15 +79,18 @@ ModelledTime modelSum(TargetAttr target, const ProductShape &shape);
 /// A chain of `products` products of symmetric matrices, one block for each of `batch` matrices; the block keeps `buffers` of them.
 struct ChainShape {
   int64_t side, products, buffers, batch;
+  OperandKind operands;
 };
-/// Matrices are kept as 16-bit elements, tiles of 16 x 16 on and below the diagonal, sides padded to 32.
+/// Of a matrix the tiles of 16 x 16 on and below the diagonal are kept, sides padded to 32.
 constexpr int64_t kChainTile = 16;
 /// The largest side: every thread then holds 136 accumulators.
 constexpr int64_t kMostChainSide = 256;
 inline int64_t chainSide(int64_t k) { return (k + kPadding - 1) / kPadding * kPadding; }
 /// Warp w computes the rows of tiles w and last - w: all warps as many.
 inline int64_t chainThreads(int64_t side) { return side / kChainTile / 2 * 32; }
-inline int64_t chainMatrixBytes(int64_t side) { return side / kChainTile * (side / kChainTile + 1) / 2 * kChainTile * kChainTile * 2; }
+inline int64_t chainMatrixBytes(int64_t side, OperandKind kind) {
+  return side / kChainTile * (side / kChainTile + 1) / 2 * kChainTile * kChainTile * bytesOf(kind);
+}
 /// By the same model: one block's tensor cores, issue and shared memory, or where few matrices leave most of the chip idle, the time one
 /// block needs alone. `bytes` is what all matrices read and write.
 ModelledTime modelChain(TargetAttr target, const ChainShape &shape, double bytes);
