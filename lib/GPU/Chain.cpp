@@ -98,8 +98,7 @@ void ChainBlock::multiplyStep(const ChainPhase &phase, Value k, int64_t step, Sm
     };
     if (slot > tiles / 2 && slot < tiles)
       take(left.whole, ofHigh.whole), take(left.rest, ofHigh.rest);
-    for (int64_t half = 0; half < 2; ++half)
-      multiplyTile(e, triangle.element, left, right, half, MutableArrayRef<Value>(sums).slice((2 * slot + half) * 4, 4));
+    multiplyTile(e, triangle.element, left, right, MutableArrayRef<Value>(sums).slice(slot * 8, 8));
   }
 }
 

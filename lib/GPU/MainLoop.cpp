@@ -64,14 +64,16 @@ static void multiply(Emitter &e, Type element, ArrayRef<Value> left, ArrayRef<Va
     value = e.make<LLVM::ExtractValueOp>(product, i);
 }
 
-void muon::gpu::multiplyTile(Emitter &e, Type element, const Registers &left, const Registers &right, int64_t half,
-                             MutableArrayRef<Value> sum) {
-  auto ofHalf = [&](ArrayRef<Value> pair) { return pair.slice(2 * half, 2); };
+void muon::gpu::multiplyTile(Emitter &e, Type element, const Registers &left, const Registers &right, MutableArrayRef<Value> sums) {
+  auto both = [&](ArrayRef<Value> a, ArrayRef<Value> b) {
+    multiply(e, element, a, b.take_front(2), sums.take_front(4));
+    multiply(e, element, a, b.drop_front(2), sums.drop_front(4));
+  };
   if (!left.rest.empty()) {
-    multiply(e, element, left.rest, ofHalf(right.whole), sum);
-    multiply(e, element, left.whole, ofHalf(right.rest), sum);
+    both(left.rest, right.whole);
+    both(left.whole, right.rest);
   }
-  multiply(e, element, left.whole, ofHalf(right.whole), sum);
+  both(left.whole, right.whole);
 }
 
 MainLoop::MainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place)
@@ -101,8 +103,8 @@ void MainLoop::multiplyStep(Value stage, int64_t k, SmallVectorImpl<Value> &sums
   for (int64_t j = 0; j < columnTiles / 2; ++j)
     columns.push_back(operandRegisters(e, b.load(stage, j, k), kind));
   for (int64_t i = 0; i < rowTiles; ++i)
-    for (int64_t j = 0; j < columnTiles; ++j)
-      multiplyTile(e, dtype, rows[i], columns[j / 2], j % 2, MutableArrayRef<Value>(sums).slice((i * columnTiles + j) * 4, 4));
+    for (int64_t j = 0; j < columnTiles; j += 2)
+      multiplyTile(e, dtype, rows[i], columns[j / 2], MutableArrayRef<Value>(sums).slice((i * columnTiles + j) * 4, 8));
 }
 
 AccumulatorTile MainLoop::emit() {

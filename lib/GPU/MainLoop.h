@@ -29,9 +29,9 @@ struct Registers {
 };
 Registers operandRegisters(Emitter &e, SmallVector<Value> words, OperandKind kind);
 
-/// 16 x 8 of C and 32 bytes of k: one mma.sync, of f32 three, the small terms first; what they leave out is below f32's own rounding.
-/// `left` are A's four registers, `right` those of two fragments of B, of which the `half`-th is taken, `sum` the four of C.
-void multiplyTile(Emitter &e, Type element, const Registers &left, const Registers &right, int64_t half, llvm::MutableArrayRef<Value> sum);
+/// 16 x 16 of C and 32 bytes of k: two mma.sync side by side, of f32 six, the small terms first; what they leave out is below f32's own
+/// rounding. `left` are A's four registers, `right` those of two fragments of B, `sums` the four of C for each.
+void multiplyTile(Emitter &e, Type element, const Registers &left, const Registers &right, llvm::MutableArrayRef<Value> sums);
 
 /// Emits the multistage loop: `stages` - 1 steps of k are on their way from global memory while one is multiplied. When it is
 /// done no copy is on its way and all threads have passed a barrier: shared memory is free.

@@ -10,13 +10,18 @@ using namespace muon::gpu;
 
 Triangle::Triangle(Emitter &e, Type element, Value lane)
     : element(element), elementBytes(element.getIntOrFloatBitWidth() / 8), e(e), lane(lane) {
-  Value inCore = e.rem(lane, 8), core = e.div(lane, 8), low = e.rem(core, 2), high = e.div(core, 2);
-  auto rowOf = [&](Value down, Value across) { // of a quarter tile's cores
-    Value row = elementBytes == 4 ? e.exclusiveOr(inCore, e.mul(across, 4)) : inCore;
-    return e.add(e.mul(e.add(e.mul(across, 2), down), kCoreBytes), e.mul(row, kRowBytes));
-  };
-  straight = rowOf(low, high), crossed = rowOf(high, low);
-  turned = place(e.rem(lane, 4), e.div(lane, 4));
+  if (elementBytes == 4) {
+    Value line = e.div(lane, 4), k = e.rem(lane, 4);
+    for (int64_t half = 0; half < 2; ++half) {
+      straightWords.push_back(place(line, e.add(k, 4 * half)));
+      turnedWords.push_back(place(e.add(k, 4 * half), line));
+    }
+    return;
+  }
+  Value inCore = e.rem(lane, 8), core = e.div(lane, 8);
+  straight = e.mul(lane, kRowBytes);
+  Value exchanged = e.add(e.mul(e.rem(core, 2), 2), e.div(core, 2));
+  crossed = e.add(e.mul(exchanged, kCoreBytes), e.mul(inCore, kRowBytes));
 }
 
 Value Triangle::offsetOf(Position tile) {
@@ -48,29 +53,31 @@ void Triangle::copyTile(const Operand &from, Value matrix, Position at) {
   }
 }
 
-/// Lane 4 g + t holds line g (and g + 8) at k = t (and t + 4); in memory a line is a column.
-SmallVector<Value> Triangle::turnedWords(Value tile, int64_t step, bool isB) {
-  constexpr int64_t kHalf = 4;
-  Value later = e.exclusiveOr(turned, kHalf * kRowBytes); // k = t + 4
+/// Lane 4 g + t holds line g (and g + 8) at k = t (and t + 4). One way for both sides of the diagonal: a branch would keep the loads of the
+/// next fragment from being under way.
+SmallVector<Value> Triangle::words(Value matrix, Value line, Value k, int64_t step, bool isB) {
+  Value above = e.less(line, k), at = tile(matrix, {e.select(above, k, line), e.select(above, line, k)});
   SmallVector<Value> registers;
   for (int64_t i = 0; i < 4; ++i) {
     int64_t eight = isB ? i / 2 : i % 2, half = isB ? i % 2 : i / 2;
-    registers.push_back(e.load(e.i32, e.bytes(e.bytes(tile, half ? later : turned), halfOffset(step, eight)), elementBytes));
+    Value inCore = e.select(above, turnedWords[half], straightWords[half]);
+    Value core = e.index(halfOffset(step, eight));
+    if (step != eight)
+      core = e.select(above, core, e.index(halfOffset(eight, step)));
+    registers.push_back(e.load(e.i32, e.bytes(e.bytes(at, inCore), core), elementBytes));
   }
   return registers;
 }
 
 SmallVector<Value> Triangle::fragment(Value matrix, Value line, Value k, int64_t step, bool isB) {
+  if (elementBytes == 4)
+    return words(matrix, line, k, step, isB);
   auto from = [&](Position at, Value inTile, NVVM::MMALayout layout) {
-    return loadMatrices(e, e.bytes(e.bytes(matrix, e.add(offsetOf(at), inTile)), halfOffset(0, step)), layout);
+    return loadMatrices(e, e.bytes(matrix, e.add(offsetOf(at), inTile)), layout);
   };
-  auto above = [&] {
-    if (elementBytes == 4)
-      return turnedWords(tile(matrix, {k, line}), step, isB);
-    return from({k, line}, isB ? straight : crossed, NVVM::MMALayout::col);
-  };
-  return e.choose(SmallVector<Type>(4, e.i32), e.less(line, k), above,
-                  [&] { return from({line, k}, isB ? crossed : straight, NVVM::MMALayout::row); });
+  return e.choose(
+      SmallVector<Type>(4, e.i32), e.less(line, k), [&] { return from({k, line}, isB ? straight : crossed, NVVM::MMALayout::col); },
+      [&] { return from({line, k}, isB ? crossed : straight, NVVM::MMALayout::row); });
 }
 
 /// A word is two elements of 16 bits, or one.

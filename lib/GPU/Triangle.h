@@ -4,7 +4,7 @@
 // cores, 8 rows of 16 bytes each: 8 x 8 elements of 16 bits or 8 x 4 words. Two cores below each other follow each other, then those to
 // their right. A core of words in an odd place of its row has its rows 4..7 before 0..3. So no access collides in banks: not a
 // copy of 16 bytes by each lane, not ldmatrix, not a pair of adjacent elements as an accumulator fragment lies in the lanes, and not single
-// words of a tile read turned, which ldmatrix cannot do.
+// words, of a tile as it is or turned: ldmatrix cannot turn words.
 //
 //===----------------------------------------------------------------------------------------------===//
 #ifndef MUON_GPU_TRIANGLE_H
@@ -53,12 +53,12 @@ public:
 private:
   static constexpr int64_t kCoreBytes = 128, kRowBytes = 16;
   Value place(Value row, Value column);
-  SmallVector<Value> turnedWords(Value tile, int64_t step, bool isB);
+  SmallVector<Value> words(Value matrix, Value line, Value k, int64_t step, bool isB);
 
   Emitter &e;
   Value lane;
-  Value straight, crossed; ///< this lane's row for ldmatrix: cores in their order; the second and third exchanged
-  Value turned;            ///< this lane's word of a tile read turned
+  Value straight, crossed; ///< of 16 bits, this lane's row for ldmatrix: cores in their order; the second and third exchanged
+  SmallVector<Value> straightWords, turnedWords; ///< of words, this lane's of a tile as it is and turned, for k and k + 4
 };
 
 } // namespace muon::gpu

@@ -97,20 +97,35 @@ ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, con
   return time;
 }
 
+namespace {
+/// Of 16 of k in a chain: instructions for each of a warp's tiles, and what a warp without neighbours waits for, cycles for each and in all.
+struct ChainCosts {
+  double issued, tile, step;
+};
+} // namespace
+
+/// As tools/block_facts.py counts kernels of sides 128 to 224; words have their loads and f32 also its parts between the products.
+static ChainCosts chainCosts(OperandKind kind) {
+  if (kind == OperandKind::half)
+    return {9, 0, 120};
+  return kind == OperandKind::tf32 ? ChainCosts{36, 70, 0} : ChainCosts{66, 125, 0};
+}
+
 ModelledTime gpu::modelChain(TargetAttr target, const ChainShape &shape, double bytes) {
   ChipAttr chip = target.getChip();
   Calibration calibration = calibrationOf(target);
   constexpr double kFmaPerMma = 2048, kSubCores = 4, kLoadBytes = 512, kSharedBytesPerCycle = 128;
-  constexpr double kIssuedPerElement = 10, kBarriers = 300, kLeastPerStep = 120;
-  double words = bytesOf(shape.operands) / 2, issuedPerTile = shape.operands == OperandKind::half ? 9 : shape.operands == OperandKind::tf32 ? 36 : 68;
+  constexpr double kIssuedPerElement = 10, kBarriers = 300;
+  ChainCosts costs = chainCosts(shape.operands);
+  double words = bytesOf(shape.operands) / 2;
   double side = chainSide(shape.side), tiles = side / kChainTile, warps = chainThreads(side) / 32, perSubCore = std::ceil(warps / kSubCores);
   // Per product: a warp's tiles + 1 are two mma each in every 16 of k (of words twice as many, of f32 three times that), with as many
   // operands to load and two more.
   double tensor = perSubCore * (tiles + 1) * 2 * tiles * kFmaPerMma / (rateOf(target, shape.operands) / kSubCores);
-  double steps = perSubCore * tiles * (issuedPerTile * (tiles + 1) + 20), elements = perSubCore * (tiles + 1) * 8 * kIssuedPerElement;
+  double steps = perSubCore * tiles * (costs.issued * (tiles + 1) + 20), elements = perSubCore * (tiles + 1) * 8 * kIssuedPerElement;
   double shared = warps * (tiles + 3) * tiles * kLoadBytes * words / kSharedBytesPerCycle;
   double busy = std::max({tensor, steps + elements, shared});
-  double alone = std::max({tensor, steps, shared, tiles * words * kLeastPerStep}) + elements + kBarriers;
+  double alone = std::max({tensor, steps, shared, tiles * (costs.step + costs.tile * (tiles + 1))}) + elements + kBarriers;
   int64_t bytesOfBlock = shape.buffers * chainMatrixBytes(chainSide(shape.side), shape.operands) + kReserved;
   double resident = std::max<int64_t>(1, std::min<int64_t>({chip.getShared() / bytesOfBlock, int64_t(chip.getWarps() / warps), chip.getBlocks()}));
   double rounds = std::ceil(double(shape.batch) / chip.getMultiprocessors()), together = std::min(rounds, resident);
