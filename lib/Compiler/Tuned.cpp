@@ -108,7 +108,10 @@ static llvm::Error takeEntry(const TuningEntry &entry, const std::string &path, 
   if (!outside.empty())
     return refuse(outside);
   answer.plan = *cantFail(json::parse(entry.plan)).getAsObject();
-  answer.said = "entry for " + entry.key.describe() + ": " + describePlan(plan) + "; " +
+  std::string operands = plan.operands.value_or(entry.key.dtype);
+  bool asAsked = entry.key.dtype == "auto" || operands == entry.key.dtype;
+  answer.said = "entry for " + entry.key.describe() + ": " + describePlan(plan) +
+                (asAsked ? "; " : " because no program with " + entry.key.dtype + " operands was verified; ") +
                 llvm::formatv("{0:f3} ms ", entry.seconds * 1e3).str() + (entry.modelled ? "modelled" : "measured") + ", " + entry.made;
   return llvm::Error::success();
 }

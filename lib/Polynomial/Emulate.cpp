@@ -45,7 +45,7 @@ Band singularBand(const FloatMatrix &o, int served) {
 }
 
 Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, const Table &table,
-                        const FormChoice &choice, OperandType type) {
+                        const FormChoice &choice, OperandType type, double floor) {
   std::vector<double> input = zoo.assemble(spectrum.singular), mapped;
   FloatMatrix x(zoo.shortSide, zoo.longSide);
   for (int i = 0; i < zoo.shortSide; ++i)
@@ -55,7 +55,7 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
   int served = 0;
   double expected = 0, difference = 0;
   for (double sigma : spectrum.singular) {
-    served += sigma >= servedFloor(type);
+    served += sigma >= floor;
     mapped.push_back(evaluate(table, sigma));
     expected += mapped.back() * mapped.back();
   }
@@ -72,14 +72,14 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
 }
 
 using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>,
-                       OperandType, int, int>;
+                       OperandType, int, int, double>;
 
 Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
-            int longSide) {
+            int longSide, double floor) {
   std::vector<std::vector<double>> rows;
   for (const Row &row : table.rows)
     rows.push_back(row.c);
-  return {rows, choice.form, choice.restarts, type, shortSide, longSide};
+  return {rows, choice.form, choice.restarts, type, shortSide, longSide, floor};
 }
 
 } // namespace
@@ -94,11 +94,13 @@ std::vector<std::string> spectrumNames() {
 double servedFloor(OperandType type) { return type == OperandType::f32 ? 1e-3 : 1e-2; }
 
 EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type,
-                             int shortSide, int longSide, const EmulationLimits &limits) {
+                             int shortSide, int longSide, const EmulationLimits &limits,
+                             std::optional<double> floor) {
   const SpectrumZoo &zoo = spectrumZoo(shortSide, longSide);
   EmulationError result{-1, {}, {infinity, -infinity}, {}};
   for (const ZooSpectrum &spectrum : zoo.spectra) {
-    Outcome outcome = emulateSpectrum(zoo, spectrum, table, choice, type);
+    Outcome outcome = emulateSpectrum(zoo, spectrum, table, choice, type,
+                                      floor.value_or(servedFloor(type)));
     result.errors.push_back(outcome.error);
     result.singular.lower = std::min(result.singular.lower, outcome.singular.lower);
     result.singular.upper = std::max(result.singular.upper, outcome.singular.upper);
@@ -114,16 +116,16 @@ EmulationError emulateWithin(const Table &table, const FormChoice &choice, Opera
 }
 
 EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide,
-                       int longSide) {
+                       int longSide, std::optional<double> floor) {
   static std::mutex mutex;
   static std::map<Key, EmulationError> known;
-  Key key = makeKey(table, choice, type, shortSide, longSide);
+  Key key = makeKey(table, choice, type, shortSide, longSide, floor.value_or(servedFloor(type)));
   {
     std::lock_guard lock(mutex);
     if (auto found = known.find(key); found != known.end())
       return found->second;
   }
-  EmulationError result = emulateWithin(table, choice, type, shortSide, longSide, {});
+  EmulationError result = emulateWithin(table, choice, type, shortSide, longSide, {}, floor);
   std::lock_guard lock(mutex);
   return known.emplace(std::move(key), std::move(result)).first->second;
 }

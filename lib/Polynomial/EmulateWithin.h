@@ -23,7 +23,8 @@ struct EmulationLimits {
 /// As `emulate`, but stops after the first spectrum that misses a limit: most restart sets fail on
 /// the first few. Not cached.
 EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type,
-                             int shortSide, int longSide, const EmulationLimits &limits);
+                             int shortSide, int longSide, const EmulationLimits &limits,
+                             std::optional<double> floor = std::nullopt);
 
 } // namespace muon
 

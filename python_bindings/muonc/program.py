@@ -24,6 +24,7 @@ DTYPE_NAMES = ("f32", "bf16", "f16", "f64", "i32", "i64")
 
 _loaded = weakref.WeakValueDictionary()
 _lock = threading.Lock()
+_being_made = weakref.WeakValueDictionary()  # request: a lock
 
 
 def _compiler():
@@ -144,7 +145,7 @@ def compile_program(request, workers=0, at_most=0):
     """
     start = time.perf_counter()
     text = _canonical(resolve_tuned(request))
-    with _lock:
+    with _lock_of(text):
         known = _loaded.get((text, workers, at_most))
         if known is not None:
             return known
@@ -160,6 +161,12 @@ def compile_program(request, workers=0, at_most=0):
         program = Program(handle, origin, time.perf_counter() - start)
         _loaded[(text, workers, at_most)] = program
         return program
+
+
+def _lock_of(text):
+    """One lock per request: threads that ask for different ones compile at the same time."""
+    with _lock:
+        return _being_made.setdefault(text, threading.Lock())
 
 
 def resolve_tuned(request):

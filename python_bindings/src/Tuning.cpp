@@ -99,14 +99,14 @@ static NamedRows minimax(double floor, const std::vector<int> &degrees, double s
 
 static nb::dict emulated(const Rows &rows, const std::string &form,
                          const std::vector<int> &restarts, const std::string &operands,
-                         int shortSide, int longSide) {
+                         int shortSide, int longSide, std::optional<double> floor) {
   Table table = makeTable(rows);
   FormChoice choice = formChoice(form, restarts);
   OperandType type = operandType(operands);
   EmulationError error;
   {
     nb::gil_scoped_release release;
-    error = emulate(table, choice, type, shortSide, longSide);
+    error = emulate(table, choice, type, shortSide, longSide, floor);
   }
   nb::dict figures;
   figures["error"] = error.worst;
@@ -305,7 +305,8 @@ NB_MODULE(_tuning, m) {
       },
       "lower"_a, "upper"_a, "operands"_a, "steps"_a);
   m.def("emulate", &emulated, "rows"_a, "form"_a, "restarts"_a, "operands"_a, "short_side"_a = 64,
-        "long_side"_a = 128);
+        "long_side"_a = 128, "floor"_a = nb::none(),
+        "floor: smallest singular value that \"lower\" counts; by default served_floor(operands).");
   m.def("search_restarts", &restartsOf, "rows"_a, "operands"_a, "bound"_a);
   m.def(
       "count_products",

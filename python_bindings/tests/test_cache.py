@@ -1,5 +1,6 @@
 """The program cache: what is kept, how fast it comes back, and what happens to damage and to races."""
 
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -157,3 +158,12 @@ def test_getting_a_loaded_program_is_immediate(fresh_cache):
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.005
     assert os.environ["MUON_CACHE_DIR"] == str(fresh_cache)
+
+
+def test_threads_share_one_program_and_compile_several_at_once(fresh_cache):
+    """Every request compiled once, whoever asks, and as many results as requests."""
+    requests = [{**REQUEST, "groups": [{"shape": [24, 40 + 8 * (i % 3)], "parameters": ["w"], "preset": "torch"}]} for i in range(9)]
+    with concurrent.futures.ThreadPoolExecutor(9) as threads:
+        programs = list(threads.map(muonc.compile_program, requests))
+    assert all(programs[i] is programs[i % 3] for i in range(9)) and len(entries(fresh_cache)) == 3
+    assert [p.description["groups"][0]["arguments"][0]["sizes"] for p in programs[:3]] == [(24, 40), (24, 48), (24, 56)]

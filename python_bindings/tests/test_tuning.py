@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import subprocess
 import sys
@@ -209,6 +210,66 @@ def test_a_tighter_band_may_cost_more_than_the_preset(muon_tune, tmp_path):
     rows = json.loads(entry["plan"])["table"]
     assert tuning.check_band(rows, 0.995, 1.005, 1e-3) == ""
     assert tuning.count_products(rows, "standard", [], 40, 96) > tuning.count_products(KELLER, "gram", [], 40, 96)
+
+
+def test_bf16_serves_a_floor_below_its_own_where_a_table_can(muon_tune, tmp_path):
+    """The floor of f32 and a band tighter than Keller's there, which its own program leaves."""
+    database = tmp_path / "tuning.sqlite"
+    text = muon_tune("--shape", "192x768", "--dtype", "bf16", "--floor", "1e-3", "--band", "0.7:1.3", "--candidates", 3, "--rounds", 1,
+                     "--database", database)
+    entry = only_entry(database)
+    plan, facts = json.loads(entry["plan"]), json.loads(entry["facts"])
+    assert plan["operands"] == "bf16" and tuning.check_band(plan["table"], 0.7, 1.3, 1e-3) == ""
+    low, high = tuning.widen_band(0.7, 1.3, "bf16", len(plan["table"]))
+    (winner,) = [c for c in facts["candidates"] if c["rows"] == plan["table"] and c["seconds"] == entry["seconds"]]
+    assert low <= winner["measured"][0] <= winner["measured"][1] <= high and winner["miss"] <= 1
+    (own,) = [c for c in facts["candidates"] if c["name"] == "preset keller"]
+    assert own["verdict"] == f"measured below {tuning.widen_band(0.7, 1.3, 'bf16', 5)[0]:.3f}" and own["miss"] > 1
+    assert "Errors of halves may be 1.44 times the preset's" in text
+
+
+def test_where_bf16_reaches_nothing_f32_joins_and_everyone_says_so(muon_tune, tmp_path, build_directory):
+    database = tmp_path / "tuning.sqlite"
+    text = muon_tune("--shape", "48x96", "--dtype", "bf16", "--floor", "1e-3", "--band", "0.9:1.1", "--candidates", 1, "--rounds", 1,
+                     "--database", database)
+    assert "No program with bf16 operands is verified, so those with f32 operands joined, with an error of at most 0.0002. Nearest " in text
+    entry = only_entry(database)
+    plan = json.loads(entry["plan"])
+    assert entry["dtype"] == "bf16" and plan["operands"] == "f32"
+    assert all(c["verdict"] != "verified" for c in json.loads(entry["facts"])["candidates"] if c["operands"] == "bf16")
+    said = "operands f32 because no program with bf16 operands was verified; "
+    command = [build_directory / "bin" / "muon-opt", "--shape", "48x96", "--dtype", "bf16", "--tuned", "--floor", "1e-3", "--band",
+               "0.9:1.1", "--database", database, "--emit", "report", "-o", "-"]
+    assert said in json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["groups"][0]["tuned"]
+    weight = torch.nn.Parameter(torch.zeros(SHAPE))
+    weight.grad = torch.randn(SHAPE)
+    optimizer = muonc.torch.Muon([weight], dtype="bf16", tuned={"floor": 1e-3, "band": [0.9, 1.1], "database": str(database)})
+    optimizer.step()
+    assert said in optimizer.report()["program"]["groups"][0]["tuned"]
+
+
+def test_where_nothing_is_verified_the_nearest_is_named(muon_tune, tmp_path):
+    database = tmp_path / "tuning.sqlite"
+    line = muon_tune("--shape", "48x96", "--dtype", "f32", "--floor", "1e-2", "--band", "0.6:1.3", "--error", "1e-9", "--candidates", 1,
+                     "--rounds", 1, "--table", json.dumps(KELLER), "--database", database, fails=True)
+    assert line.startswith("muon-tune: no candidate for 48x96 is verified; nothing was recorded. "
+                           "Nearest came custom, standard, f32: error above 1e-09 (")
+    assert re.search(r"\). In its reach is --band 0.68:1.2[01] with --error ", line) and line.endswith("; a higher --floor asks less.")
+    assert tuning.open_database(str(database)).entries() == []
+
+
+def test_the_limit_on_errors_grows_with_the_slope_that_the_band_asks():
+    import candidates
+
+    def lift(floor, band):
+        return candidates.Problem((8, 8), floor, band, "keller", KELLER).lift
+
+    slope = np.prod([row[0] for row in KELLER])
+    assert lift(1e-3, (0.7, 1.3)) == pytest.approx(700 / slope)
+    assert lift(1e-2, (0.7, 1.3)) == lift(1e-3, tuning.compute_band(KELLER, 1e-3)) == 1
+    problem = candidates.Problem((8, 8), 1e-3, (0.7, 1.3), "keller", KELLER)
+    assert candidates.allowed(problem, "f32", 1e-5) == 2e-5
+    assert candidates.allowed(problem, "bf16", 0.1) == pytest.approx(0.105 * 700 / slope)
 
 
 def test_norms_are_candidates_and_aol_is_refused_by_verification(muon_tune, tmp_path):

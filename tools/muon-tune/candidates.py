@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import math
 import os
 
@@ -17,9 +18,15 @@ LEAST_LIMITS = 2  # the tightest limits that leave a table in the band, per list
 # Lists whose minimax table misses the error by more than this factor are not tried.
 HOPELESS = 12.0
 SEARCHED = 96
+EMULATED = (64, 128)  # the matrices of an emulation
 PER_CANDIDATE = 2  # tables that pass the emulation, per candidate that will be compiled
 CHUNK = 16
 EQUAL_ERROR = 1.05  # errors of one recurrence on matrices of two sizes differ by about this much
+# As many of the cheapest per one that is compiled are emulated once more, on larger matrices; what misses there by more than
+# LARGER_ROOM is compiled last.
+LARGER = (128, 256)
+LARGER_ROOM = 1.1
+EMULATED_AGAIN = 3
 
 
 @dataclasses.dataclass
@@ -40,6 +47,8 @@ class Candidate:
     measured: tuple = (math.nan, math.nan)
     seconds: float = math.nan
     verdict: str = ""
+    doubtful: bool = False  # emulation on larger matrices misses what is asked
+    miss: float = math.nan  # what is asked by what was measured, the worst of error and both ends of the band: above 1, not verified
 
     @property
     def degrees(self):
@@ -89,6 +98,7 @@ class Problem:
     own_rows: list  # the preset's table
     norm: str = "frobenius"
     floors: dict = dataclasses.field(default_factory=dict)  # norm: where a table with it has to begin
+    f32_bar: float = F32_BAR  # the error f32 operands may have whatever the preset's is
 
     def under(self, norm):
         """The same request as tables with this norm see it."""
@@ -98,24 +108,38 @@ class Problem:
     def sides(self):
         return float(min(self.shape)), float(max(self.shape))
 
+    @property
+    def lift(self):
+        """How much more a table in the band has to amplify the rounding of X than the preset's does: by its slope at zero, and what
+        takes the floor to the band's lower end has a slope of lower / floor somewhere below it. 1 for the preset's own band.
+        """
+        return max(1.0, self.band[0] / (self.floor * math.prod(row[0] for row in self.own_rows)))
+
 
 def count(problem, rows, form, restarts):
     return tuning.count_products(rows, form, restarts, *problem.sides)
 
 
-def error_limit(problem, baseline, asked=None):
+def allowed(problem, operands, error):
+    """The error a candidate may have where the preset's program has this one."""
+    own = EQUAL_ERROR * error
+    return max(own, problem.f32_bar) if operands == "f32" else own * problem.lift
+
+
+def error_limit(problem, baseline, asked=None, size=EMULATED):
     """What a candidate's emulated error may be: asked for, or not above the preset's, in the standard form or its own."""
     if asked is not None:
         return asked
-    plain = tuning.emulate(problem.own_rows, "standard", [], baseline.operands)["error"]
-    own = EQUAL_ERROR * max(plain, baseline.emulated)
-    return max(own, F32_BAR) if baseline.operands == "f32" else own
+    forms = (("standard", []), (baseline.form, baseline.restarts))
+    return allowed(problem, baseline.operands,
+                   max(tuning.emulate(problem.own_rows, *form, baseline.operands, *size)["error"] for form in forms))
 
 
-def generated(problem, flops):
+@functools.cache
+def generated(floor, band, sides, flops):
     """(name, rows) of minimax tables in the band that cost no more than `flops`."""
-    for safety, cushion in VARIANTS:
-        yield from tuning.search_tables(problem.floor, *problem.band, *problem.sides, flops, safety, cushion, SEARCHED)
+    return [table for safety, cushion in VARIANTS
+            for table in tuning.search_tables(floor, *band, *sides, flops, safety, cushion, SEARCHED)]
 
 
 def limited(problem, lists):
@@ -149,7 +173,7 @@ def proposals(problem, operands, flops, limit, most):
 
     Emulated in the standard form until there are enough for `most` candidates.
     """
-    tables = sorted(generated(problem, flops), key=lambda table: cheaper_form(problem, table[1]))
+    tables = sorted(generated(problem.floor, problem.band, problem.sides, flops), key=lambda table: cheaper_form(problem, table[1]))
     kept, lists, enough = [], {}, LISTS_PER_CANDIDATE * most
     with pool() as workers:
         for start in range(0, len(tables), CHUNK):
@@ -204,11 +228,31 @@ def propose(problem, operands, tables, limit, bar):
         return [candidate for found in workers.map(examine, tables) for candidate in found]
 
 
-def rank(candidates, most):
-    """The cheapest by the model, one per list of degrees, form and operand type: the one of the smallest emulated error."""
+def rank(candidates):
+    """The cheapest by the model first, the doubtful ones last, one per list of degrees, form and operand type: the one of the smallest
+    emulated error.
+    """
     best = {}
     for candidate in candidates:
         key = tuple(candidate.degrees), candidate.words(), candidate.operands, candidate.norm
         if key not in best or candidate.emulated < best[key].emulated:
             best[key] = candidate
-    return sorted(best.values(), key=lambda c: (c.flops, c.emulated))[:most]
+    return sorted(best.values(), key=lambda c: (c.doubtful, c.flops, c.emulated))
+
+
+def examine(problem, baseline, candidates, asked=None):
+    """Marks candidates of one operand type that miss on larger matrices what is asked: they are compiled last.
+
+    Rounding there is less beside the floor than on the small matrices of propose, but a table may lose a singular value on the ones that
+    it keeps on the others.
+    """
+    limit = LARGER_ROOM * error_limit(problem, baseline, asked, LARGER)
+
+    def misses(candidate):
+        found = tuning.emulate(candidate.rows, candidate.form, candidate.restarts, candidate.operands, *LARGER, problem.floor)
+        low, high = tuning.widen_band(*problem.band, candidate.operands, len(candidate.rows))
+        return found["error"] > limit or found["lower"] < low / LARGER_ROOM or found["upper"] > high * LARGER_ROOM
+
+    with pool() as workers:
+        for candidate, missed in zip(candidates, workers.map(misses, candidates)):
+            candidate.doubtful = missed

@@ -64,14 +64,16 @@ def tune(options, problem, by_hand, refused):
             tables = proposing.proposals(problem.under(norm), operands, flops, limit, options.candidates)
             found += proposing.propose(problem.under(norm), operands, tables, limit, lambda: None)
         found += proposing.propose(problem, operands, by_hand, limit, lambda: None)
+        plain = proposing.rank([c for c in found if c.operands == operands and c.norm == "frobenius"])
+        proposing.examine(problem, baseline, plain[: proposing.EMULATED_AGAIN * options.candidates], options.error)
     for candidate in [*baselines, *found]:
         candidate.seconds = seconds(problem, candidate, figures)
-        candidate.verdict = "modelled"
+        candidate.verdict = "emulated outside at {}x{}".format(*proposing.LARGER) if candidate.doubtful else "modelled"
     baseline = min(baselines, key=lambda c: c.seconds)
-    everyone = sorted([*baselines, *proposing.rank(found, options.candidates)], key=lambda c: (c.seconds, c.emulated))
-    winner = next((c for c in everyone if not tuning.check_band(c.rows, *problem.band, c.floor) and c.norm != "aol"), None)
-    if winner is not None and not math.isfinite(winner.emulated):
-        winner = None
+    everyone = sorted([*baselines, *proposing.rank(found)[: options.candidates]], key=lambda c: (c.seconds, c.emulated))
+    sound = [c for c in everyone if c.verdict == "modelled" and c.norm != "aol" and math.isfinite(c.emulated)]
+    winner = next((c for c in sound if not tuning.check_band(c.rows, *problem.band, c.floor)), None)
     text = describe(problem, everyone, winner, baseline, refused, options)
     return {"problem": problem, "winner": winner, "baseline": baseline, "candidates": everyone, "modelled": True,
+            "nearest": "No table in the band keeps the limit in emulation.",
             "text": text + "\nTimes are the model's; bands and errors are of the table and of emulation."}

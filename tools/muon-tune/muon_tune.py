@@ -130,7 +130,7 @@ def tune_shape(options, database, shape, floor, band, recording=None):
     if outcome["winner"] is None and recording:
         return None
     if outcome["winner"] is None:
-        fail(f"no candidate for {shape[0]}x{shape[1]} is verified; nothing was recorded")
+        fail(f"no candidate for {shape[0]}x{shape[1]} is verified; nothing was recorded. {outcome['nearest']}")
     entry = entry_of(options, shape, outcome, asked, schatten4)
     database.record(entry)
     print(f"Recorded in {options.database}.", flush=True)

@@ -17,6 +17,29 @@ def about(norm, problem):
     return f"begins at {floor:.3g} for every matrix; O is that of D G" if norm == "aol" else ""
 
 
+def lifted(problem, options):
+    """A line where a band of one's own changes the limit on the error."""
+    if problem.lift == 1.0 or options.error is not None or options.dtype == "f32":
+        return []
+    return [f"Errors of halves may be {problem.lift:.2f} times the preset's: the band takes the floor to its lower end with a slope of "
+            f"{problem.band[0] / problem.floor:.0f}, {problem.lift:.2f} times the slope of {problem.preset}'s table, and the rounding of X "
+            "grows with it."]
+
+
+def about_nearest(candidates):
+    """The candidate that missed least of what is asked, and what it reaches."""
+    missed = [c for c in candidates if math.isfinite(c.miss) and c.verdict != "verified" and not c.name.startswith("preset")]
+    if not missed:
+        return "None was near."
+    c = min(missed, key=lambda c: c.miss)
+    low, high = min(c.predicted[0], c.measured[0]), max(c.predicted[1], c.measured[1])
+    said = f"Nearest came {c.name}, {c.words()}, {c.operands}: {c.verdict}."
+    if low <= 0 or high >= 2:  # no band at all
+        return f"{said} A higher --floor asks less."
+    band = f"{math.floor(low * 100) / 100:.2f}:{math.ceil(high * 100) / 100:.2f}"
+    return f"{said} In its reach is --band {band} with --error {1.05 * c.error:.2g}; a higher --floor asks less."
+
+
 def describe(problem, everyone, winner, baseline, notes, options):
     """The printed table, and notes below it."""
     lines = [f"{problem.shape[0]}x{problem.shape[1]}, dtype {options.dtype}, floor {problem.floor:g}, "

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 
 NORM = 1024.0  # of the matrices: a preset's eps of 1e-7 beside a norm of 1 would shift every singular value by two f32 ulps
-F32_BAR = 2e-5  # the error f32 products may have in the standard form (docs/numerics.md)
+F32_BAR, F32_GRAM_BAR = 2e-5, 2e-4  # the errors f32 products may have in the standard form and in the gram form (docs/numerics.md)
 
 
 def zoo(count, generator):
@@ -109,11 +109,12 @@ class Judge:
             spectra[f"recorded {index + 1}"] = normalised(resampled(values, min(shape)))
         self.inputs = {name: (values, self.basis.assemble(NORM * values)) for name, values in spectra.items()}
 
-    def judge(self, orthogonalize, rows, norm="frobenius", floor=None):
+    def judge(self, orthogonalize, rows, norm="frobenius", floor=None, most=np.inf):
         """{"error", "spectrum", "lower", "upper"} of a function from a matrix to its orthogonalised float32 matrix.
 
         error: largest |O - p(X)|_F / |p(X)|_F over the spectra, p(X) in float64 of X with norm 1. lower: smallest u_i^T O v_i over the
-        singular values that are not below the floor, under schatten4 `floor` times that norm; upper: largest singular value of O.
+        singular values that are not below the floor, under schatten4 `floor` times that norm; upper: largest singular value of O. The
+        spectra end with the first whose error is above `most`.
 
         aol scales rows, so O belongs to another matrix and there is no p(X): error is then the part of O that is off the directions
         u_i v_i^T, which would be 0 for any function of X's singular values.
@@ -134,4 +135,6 @@ class Judge:
             error = float(np.linalg.norm(projected.astype(np.float64)) / np.linalg.norm(expected))
             if error > worst["error"]:
                 worst.update(error=error, spectrum=name)
+            if error > most:
+                break
         return worst

@@ -8,11 +8,11 @@ import time
 
 import candidates as proposing
 import models
-from candidates import EQUAL_ERROR, Candidate, Problem
+from candidates import EMULATED_AGAIN, Candidate, Problem
 from muonc import _tuning as tuning
 from muonc import program as programs
-from outcome import describe
-from spectra import F32_BAR, Judge
+from outcome import about_nearest, describe, lifted
+from spectra import F32_GRAM_BAR, Judge
 from stepping import Step, request_of
 from tqdm import tqdm
 from variants import BEST, has_own_tables, vary
@@ -22,6 +22,9 @@ HARDEST = ("linear", "log 1e-2", "low rank + noise", "near rank one")  # there, 
 TIMING = 9.0  # seconds for the rounds of timing
 VARIANT_TIMING = 4.0  # and for those of variants of the fastest
 SCATTER = 1.02
+HALVES = ("bf16", "f16")
+ENOUGH = 3  # verified candidates; while there are fewer, more are compiled, up to as many times --candidates
+BATCHES = 3
 TIMED_AGAIN = 1.25  # after two rounds, what is this much slower than the fastest is not timed again
 WORTH_A_TYPE = 1.3  # an operand type is tried if the preset's program in it is at most this much slower than the fastest
 
@@ -57,6 +60,7 @@ class Tuning:
         self.options, self.problem, self.recorded = options, problem, recorded
         self.bar = tqdm(total=None, disable=not sys.stderr.isatty(), unit="step", leave=False)
         self.judges, self.limits, self.steps = {}, {}, {}
+        self.compilers = proposing.pool()
 
     def judge(self, shape):
         if shape not in self.judges:
@@ -64,17 +68,24 @@ class Tuning:
             self.judges[shape] = Judge(shape, self.problem.floor, self.recorded, names)
         return self.judges[shape]
 
-    def step(self, candidate, shape):
-        key = json.dumps(candidate.plan()), shape
-        if key not in self.steps:
-            self.steps[key] = Step(shape, self.problem.preset, candidate.plan(), candidate.operands, self.options.workers)
-            self.bar.update()
-        return self.steps[key]
+    def prepare(self, contenders, shape):
+        """Compiles them beside each other and beside what comes next."""
+        for candidate in contenders:
+            key = json.dumps(candidate.plan()), shape
+            if key not in self.steps:
+                self.steps[key] = self.compilers.submit(Step, shape, self.problem.preset, candidate.plan(), candidate.operands,
+                                                        self.options.workers)
+                self.steps[key].add_done_callback(lambda _: self.bar.update())
 
-    def measure_band(self, candidate, shape):
-        """Runs the compiled program over the zoo."""
+    def step(self, candidate, shape):
+        self.prepare([candidate], shape)
+        return self.steps[json.dumps(candidate.plan()), shape].result()
+
+    def measure_band(self, candidate, shape, most=math.inf):
+        """Runs the compiled program over the zoo, or until an error is above `most`."""
         self.bar.set_description(f"verifying {candidate.name}")
-        found = self.judge(shape).judge(self.step(candidate, shape).orthogonalize, candidate.rows, candidate.norm, candidate.floor)
+        found = self.judge(shape).judge(self.step(candidate, shape).orthogonalize, candidate.rows, candidate.norm, candidate.floor,
+                                        most)
         candidate.error, candidate.spectrum = found["error"], found["spectrum"]
         candidate.measured = (found["lower"], found["upper"])
         self.bar.update()
@@ -97,9 +108,7 @@ class Tuning:
         if key not in self.limits:
             own = dataclasses.replace(baseline)
             self.measure_band(own, shape)
-            error = EQUAL_ERROR * own.error
-            if baseline.operands == "f32":
-                error = max(error, F32_BAR)
+            error = proposing.allowed(self.problem, baseline.operands, own.error)
             self.limits[key] = (self.options.error or error, 1.005 * own.measured[1])  # power iteration is not exact
         return self.limits[key]
 
@@ -107,22 +116,42 @@ class Tuning:
         """"verified", or why not."""
         error, largest = self.limit(baseline, shape)
         low, high = tuning.widen_band(*self.problem.band, candidate.operands, len(candidate.rows))
+        high = max(high, largest)
+        candidate.miss = max(candidate.error / error, low / max(candidate.measured[0], 1e-9), candidate.measured[1] / high)
         if not candidate.error <= error:
             why = "; aol takes the polar factor of D G, not of G" if candidate.norm == "aol" else ""
             return f"error above {error:.2g} ({candidate.spectrum}){why}"
         if candidate.measured[0] < low:
             return f"measured below {low:.3f}"
-        if candidate.measured[1] > max(high, largest):
-            return f"measured above {max(high, largest):.3f}"
+        if candidate.measured[1] > high:
+            return f"measured above {high:.3f}"
         return "verified"
 
     def verify(self, candidate, baseline, shape):
-        self.measure_band(candidate, shape)
+        self.measure_band(candidate, shape, self.limit(baseline, shape)[0] if shape != reduced(shape) else math.inf)
         candidate.verdict = self.verdict(candidate, baseline, shape)
         return candidate.verdict == "verified"
 
+    def verify_enough(self, batches, baselines):
+        """(those compiled, those of them that are verified): batch after batch until enough are."""
+        tried, passed, shape = [], [], reduced(self.problem.shape)
+        for batch in batches:
+            self.prepare(batch, shape)
+            tried += batch
+            for candidate in batch:
+                if self.verify(candidate, baselines[candidate.operands], shape):
+                    passed.append(candidate)
+                    if len(passed) <= self.affordable(baselines.values()):
+                        self.prepare([candidate], self.problem.shape)
+            if len(passed) >= min(ENOUGH, self.options.candidates):
+                break
+        return tried, passed
+
     def measure(self, contenders, limit=TIMING):
         """Interleaved rounds in rotating order; the best of each: what else runs on the machine only adds."""
+        self.prepare(contenders, self.problem.shape)
+        for candidate in contenders:
+            self.step(candidate, self.problem.shape)  # nothing compiles while something is timed
         times = [[] for _ in contenders]
         alive = list(range(len(contenders)))
         start = time.perf_counter()
@@ -141,11 +170,15 @@ class Tuning:
             candidate.seconds = min([*values, *([] if math.isnan(candidate.seconds) else [candidate.seconds])])
 
     def time_variants(self, baseline, timed, baselines):
-        """Variants of the fastest, as many as two rounds have time for, verified and timed beside it."""
+        """Variants of the fastest, as many as two rounds have time for, verified and timed beside it.
+
+        A block changes no bit of the result, so it is verified only where it wins, at its own shape.
+        """
         best = sorted((c for c in timed if not math.isnan(c.seconds)), key=lambda c: c.seconds)
         made = list(vary(self.problem, best, lambda candidate: self.step(candidate, self.problem.shape).tiles()))
         made = made[: max(0, int(VARIANT_TIMING / 2 / baseline.seconds) - 2)]
-        good = [c for c in made if self.verify(c, baselines[c.operands], reduced(self.problem.shape))]
+        self.prepare(made, self.problem.shape)
+        good = [c for c in made if c.verdict == "verified" or self.verify(c, baselines[c.operands], reduced(self.problem.shape))]
         if good:
             self.measure([baseline, *[c for c in best[:BEST] if c is not baseline], *good], VARIANT_TIMING)
         return made
@@ -154,19 +187,20 @@ class Tuning:
         """The fastest that is verified at its own shape too, and a line about that."""
         shape = self.problem.shape
         for candidate in sorted((c for c in contenders if not math.isnan(c.seconds)), key=weighed):
-            if reduced(shape) == shape:
+            if reduced(shape) == shape and not candidate.tile:
                 return candidate, f"Verified at {shape[0]}x{shape[1]}."
             if self.verify(candidate, baseline[candidate.operands], shape):
                 error, _ = self.limit(baseline[candidate.operands], shape)
+                if reduced(shape) == shape:
+                    return candidate, f"Verified at {shape[0]}x{shape[1]}."
                 small = "x".join(str(side) for side in reduced(shape))
                 return candidate, (f"Verified at {small}; the winner at {shape[0]}x{shape[1]} too: error {candidate.error:.2g}, at most "
                                    f"{error:.2g}, band {candidate.measured[0]:.3f}..{candidate.measured[1]:.3f}.")
         return None, ""
 
-    def affordable(self, contenders, baseline):
-        """As many of the cheapest as two rounds have time for."""
-        most = max(3, int(TIMING / 2 / baseline.seconds))
-        return sorted(contenders, key=lambda c: c.flops)[:most]
+    def affordable(self, baselines):
+        """How many candidates two rounds of timing have time for."""
+        return max(3, int(TIMING / 2 / min(made.seconds for made in baselines)))
 
 
 def weighed(candidate):
@@ -175,9 +209,8 @@ def weighed(candidate):
     return candidate.seconds * (1 if plain else SCATTER)
 
 
-def operand_types(options, work):
+def operand_types(work, types):
     """The preset's programs by operand type, those that are worth trying."""
-    types = ("f32", "bf16") if options.dtype == "auto" else (options.dtype,)
     baselines = {operands: work.baseline(operands) for operands in types}
     least = min(made.seconds for made in baselines.values())
     return {operands: made for operands, made in baselines.items() if made.seconds <= WORTH_A_TYPE * least}
@@ -192,44 +225,76 @@ def refuse_by_band(problem, tables):
     return good, refused
 
 
-def gather(options, problem, work, baselines, by_hand):
-    """The candidates worth compiling, over all operand types and norms that need tables of their own."""
-    found = []
+def gather(work, baselines, by_hand):
+    """Candidates in the batches they are compiled in, the cheapest first, of all operand types and norms that need tables of their own."""
+    options, problem, most = work.options, work.problem, work.options.candidates
+    found = {norm: [] for norm in problem.floors}
+    named = []
     for operands, baseline in baselines.items():
         limit = proposing.error_limit(problem, baseline, options.error)
         work.bar.set_description(f"emulating tables in {operands}")
         flops = baseline.flops if options.band is None else math.inf  # a band of one's own may cost more than the preset's
-        for norm in problem.floors:
+        for norm in found:
             if norm == "frobenius" or has_own_tables(problem, norm):
-                tables = proposing.proposals(problem.under(norm), operands, flops, limit, options.candidates)
-                found += proposing.propose(problem.under(norm), operands, tables, limit, work.bar.update)
-        found += [c for c in proposing.propose(problem, operands, by_hand, math.inf, work.bar.update) if c.form == "standard"]
-    named = {name for name, _ in by_hand}
-    ranked = [c for norm in problem.floors
-              for c in proposing.rank([c for c in found if c.name not in named and c.norm == norm], options.candidates)]
-    return ranked + [c for c in found if c.name in named]
+                tables = proposing.proposals(problem.under(norm), operands, flops, limit, most)
+                found[norm] += proposing.propose(problem.under(norm), operands, tables, limit, work.bar.update)
+        cheapest = proposing.rank([c for c in found["frobenius"] if c.operands == operands]) if "frobenius" in found else []
+        proposing.examine(problem, baseline, cheapest[: EMULATED_AGAIN * most], options.error)
+        named += [c for c in proposing.propose(problem, operands, by_hand, math.inf, work.bar.update) if c.form == "standard"]
+    ranked = [proposing.rank(of_norm) for of_norm in found.values()]
+    batches = [[c for of_norm in ranked for c in of_norm[i * most : (i + 1) * most]] for i in range(BATCHES)]
+    return [batches[0] + named, *batches[1:]]
+
+
+@dataclasses.dataclass
+class Search:
+    """What became of one search over some operand types."""
+
+    baseline: Candidate
+    everyone: list
+    winner: Candidate = None
+    where: str = ""
+
+
+def search(work, types, by_hand):
+    """The fastest verified candidate with operands of these types."""
+    problem = work.problem
+    baselines = operand_types(work, types)
+    tried, passed = work.verify_enough(gather(work, baselines, by_hand), baselines)
+    for made in baselines.values():
+        work.verify(made, made, reduced(problem.shape))
+    own = [made for made in baselines.values() if not tuning.check_band(made.rows, *problem.band, problem.floor)]
+    baseline = min(baselines.values(), key=lambda made: made.seconds)
+    cheapest = sorted(passed, key=lambda c: c.flops)[: work.affordable([baseline])]
+    work.measure([baseline, *[made for made in own if made is not baseline], *cheapest])
+    passed += [made for made in own if made.verdict == "verified"]
+    variants = work.time_variants(baseline, passed, baselines)
+    winner, where = work.choose(passed + [c for c in variants if c.verdict == "verified"], baselines)
+    return Search(baseline, [*baselines.values(), *tried, *variants], winner, where)
 
 
 def tune(options, shape, like, floor, band, by_hand, norms, recording=None):
-    """{"problem", "winner", "baseline", "candidates", "text", "modelled"}. recording: of the layers that are tuned for (recorded.py)."""
+    """{"problem", "winner", "baseline", "candidates", "text", "modelled", "nearest"}.
+
+    recording: of the layers that are tuned for (recorded.py).
+    """
     problem = understand(options, shape, like, floor, band, norms, recording.schatten4 if recording else 0.0)
     good, refused = refuse_by_band(problem, by_hand)
     if not models.runs_here(options.target):
         return models.tune(options, problem, good, refused)
     work = Tuning(options, problem, recording.spectra if recording else ())
-    baselines = operand_types(options, work)
-    verified_at = reduced(shape)
-    contenders = [c for c in gather(options, problem, work, baselines, good)]
-    own = [made for made in baselines.values() if not tuning.check_band(made.rows, *problem.band, floor)]
-    passed = [c for c in contenders if work.verify(c, baselines[c.operands], verified_at)]
-    for made in baselines.values():
-        work.verify(made, made, verified_at)
-    baseline = min(baselines.values(), key=lambda made: made.seconds)
-    work.measure([baseline, *[made for made in own if made is not baseline], *work.affordable(passed, baseline)])
-    passed += [made for made in own if made.verdict == "verified"]
-    variants = work.time_variants(baseline, passed, baselines)
-    winner, where = work.choose(passed + [c for c in variants if c.verdict == "verified"], baselines)
+    found = search(work, ("f32", "bf16") if options.dtype == "auto" else (options.dtype,), good)
+    notes = [*refused, *lifted(problem, options)]
+    if found.winner is None and options.dtype in HALVES:
+        # Operands are part of the answer: what the asked type cannot carry, f32 may, and rounding a thousandth as much it need not
+        # round as little as the preset does in f32.
+        notes.append(f"No program with {options.dtype} operands is verified, so those with f32 operands joined, with an error of at most "
+                     f"{options.error or F32_GRAM_BAR:g}. {about_nearest(found.everyone)}")
+        work.problem = dataclasses.replace(problem, f32_bar=F32_GRAM_BAR)
+        wider = search(work, ("f32",), good)
+        found = Search(found.baseline, found.everyone + wider.everyone, wider.winner, wider.where)
     work.bar.close()
-    everyone = sorted([*baselines.values(), *contenders, *variants], key=lambda c: (math.isnan(c.seconds), c.seconds, c.flops))
-    return {"problem": problem, "winner": winner, "baseline": baseline, "candidates": everyone, "modelled": False,
-            "text": describe(problem, everyone, winner, baseline, [*refused, where], options)}
+    everyone = sorted(found.everyone, key=lambda c: (math.isnan(c.seconds), c.seconds, c.flops))
+    return {"problem": problem, "winner": found.winner, "baseline": found.baseline, "candidates": everyone, "modelled": False,
+            "nearest": about_nearest(everyone),
+            "text": describe(problem, everyone, found.winner, found.baseline, [*notes, found.where], options)}

@@ -16,7 +16,8 @@ def has_own_tables(problem, norm):
 
 def fresh(candidate, **changes):
     """The candidate with something changed and nothing measured."""
-    return dataclasses.replace(candidate, error=math.nan, spectrum="", measured=(math.nan, math.nan), seconds=math.nan, verdict="", **changes)
+    return dataclasses.replace(candidate, error=math.nan, spectrum="", measured=(math.nan, math.nan), seconds=math.nan, verdict="", miss=math.nan,
+                               **changes)
 
 
 def vary(problem, best, chosen):
@@ -28,4 +29,4 @@ def vary(problem, best, chosen):
                 yield fresh(candidate, norm=norm, floor=problem.floors[norm])
         for tile in TILES:
             if tile[0] <= min(problem.shape) and tile[1] < max(problem.shape) and {tile} != chosen(candidate):
-                yield fresh(candidate, tile=tile)
+                yield dataclasses.replace(candidate, tile=tile, seconds=math.nan)  # a block changes no bit of what was verified

@@ -58,8 +58,8 @@ struct EmulationError {
   /// The spectrum that gave it.
   std::string spectrum;
   /// Extreme singular values of O over the zoo. `lower` counts, per spectrum, only as many (the
-  /// largest) singular values as the input has above servedFloor(type): smaller ones are not
-  /// promised.
+  /// largest) singular values as the input has above the floor that was emulated for: smaller ones
+  /// are not promised.
   Band singular;
   /// The error on every spectrum, in the order of `spectrumNames()`.
   std::vector<double> errors;
@@ -67,8 +67,9 @@ struct EmulationError {
 
 /// Emulates `table` on shortSide x longSide matrices, 1 <= shortSide <= longSide. Results are kept
 /// per process; thread safe. Default size of the compiler: emulationShortSide x emulationLongSide.
+/// floor: smallest normalised singular value served, in (0, 1); by default servedFloor(type).
 EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide,
-                       int longSide);
+                       int longSide, std::optional<double> floor = std::nullopt);
 
 inline constexpr int emulationShortSide = 64, emulationLongSide = 128;
 
