@@ -383,6 +383,15 @@ def test_a_plot_is_written(tuned, muon_tune, tmp_path):
     assert "expected --output FILE.svg or FILE.png" in muon_tune("plot", "--shape", "9x9", "--output", "x.gif", fails=True)
 
 
+def test_the_plot_has_one_curve_per_table():
+    import plotting
+
+    made = [{"rows": rows, "norm": norm, "form": form} for rows, norm, form in
+            (([[1.5, -0.5]], "frobenius", "standard"), ([[1.5, -0.5]], "frobenius", "gram"), ([[1.5, -0.5]], "trace", "gram"),
+             ([[2.0, -1.0]], "frobenius", "gram"))]
+    assert plotting.one_per_table(made) == [made[0], made[2], made[3]]
+
+
 def test_the_front_is_what_nothing_betters():
     import plotting
 

@@ -39,6 +39,14 @@ def pareto(points):
     return front
 
 
+def one_per_table(candidates):
+    """The first of each table and norm: forms and blocks have one curve."""
+    first = {}
+    for candidate in candidates:
+        first.setdefault((json.dumps(candidate["rows"]), candidate["norm"]), candidate)
+    return list(first.values())
+
+
 def draw_curves(axes, entry, candidates):
     import numpy as np
     from spectra import evaluate
@@ -94,7 +102,7 @@ def run(words):
     presets = [c for c in timed if c["name"].startswith("preset")]
     others = [c for c in timed if c["verdict"] in ("verified", "modelled") and c not in presets]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5))
-    draw_curves(left, entry, others[:CURVES] + presets[:1])
+    draw_curves(left, entry, one_per_table(others)[:CURVES] + presets[:1])
     draw_front(right, entry, timed)
     figure.tight_layout()
     figure.savefig(options.output, dpi=120)
