@@ -62,7 +62,7 @@ FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem
   if (op.getEarlyStop())
     form = Form::gram;
   if (form == Form::standard)
-    return {};
+    return {FormChoice::standard, {}, op.getAccuracy() == Accuracy::exact};
   if (form != Form::gram)
     return chooseForm(problem, weights);
   if (op.getRestarts())

@@ -6,7 +6,7 @@
 #include "muon/Form/StepBuilder.h"
 #include "muon/Form/Term.h"
 
-#include "muon/Polynomial/Band.h"
+#include "muon/Polynomial/Emulate.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -51,8 +51,9 @@ private:
   Term formGram(Term x) { return narrowed(gram(x)); }
   Term oddPart(Term r, Coefficients c);
   Term oddPartByCubes(Term r, Coefficients c);
-  Term identity();
-  double floorBefore(size_t step);
+  std::pair<double, Term> centredPart(Term r, const Row &row, double ceiling);
+  Term identity(double scale = 1);
+  Band bandBefore(size_t step);
   bool isRestart(size_t step) {
     return op.getRestarts() && llvm::is_contained(*op.getRestarts(), int64_t(step));
   }
@@ -194,11 +195,25 @@ Term Expansion::oddPartByCubes(Term r, Coefficients c) {
   return fma(c[3], cube, fma(c[2], square, c[1] * r)) + outer;
 }
 
+/// The same of degree 7 and 9 in Chebyshev polynomials of R, for σ up to `ceiling`; and what is left for X itself.
+std::pair<double, Term> Expansion::centredPart(Term r, const Row &row, double ceiling) {
+  std::vector<double> g = chebyshevCoefficients(row, ceiling);
+  g.resize(5);
+  Term first = narrowed(fma(2 / (ceiling * ceiling), r, identity(-1)));
+  Term second = narrowed(fma(2, multiply(first, first), identity(-1)));
+  Term inner = narrowed(fma(2 * g[4], second, 2 * g[3] * first));
+  return {g[0] - g[4], fma(g[2], second, (g[1] - g[3]) * first) + multiply(second, inner)};
+}
+
 Term Expansion::standard(Start start) {
   Term x = start.x;
+  bool exact = op.getAccuracy() == Accuracy::exact;
   for (size_t step = 0; step < rows.size(); ++step) {
-    Term p = narrowed(oddPart(step == 0 && start.r ? *start.r : formGram(x), rows[step].c));
-    Term next = fma(rows[step].c[0], x, apply(p, x));
+    const Row &row = rows[step];
+    Term r = step == 0 && start.r ? *start.r : formGram(x);
+    auto [own, p] = exact && isCentred(row) ? centredPart(r, row, bandBefore(step).upper)
+                                            : std::pair(row.c[0], oddPart(r, row.c));
+    Term next = fma(own, x, apply(narrowed(p), x));
     if (step == 0 && start.factor)
       next = next * *start.factor;
     x = step + 1 < rows.size() ? narrowed(next) : next;
@@ -206,16 +221,16 @@ Term Expansion::standard(Start start) {
   return x;
 }
 
-Term Expansion::identity() {
-  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1.0));
-  return Term(b, DiagonalOp::create(b, squareType, one));
+Term Expansion::identity(double scale) {
+  Value value = arith::ConstantOp::create(b, b.getF32FloatAttr(float(scale)));
+  return Term(b, DiagonalOp::create(b, squareType, value));
 }
 
-/// What the rows before `step` make of the smallest singular value served.
-double Expansion::floorBefore(size_t step) {
+/// What the rows before `step` make of the singular values served.
+Band Expansion::bandBefore(size_t step) {
   Table before{"", {rows.begin(), rows.begin() + ptrdiff_t(step)}};
   double floor = defaultFloor / safety;
-  return step == 0 ? floor : computeBand(before, floor, 1 / safety).lower;
+  return step == 0 ? Band{floor, 1 / safety} : computeBand(before, floor, 1 / safety);
 }
 
 /// What was narrowed to `a`.
@@ -243,7 +258,7 @@ SmallVector<Value> Expansion::gramForm(Start start) {
     }
     if (stop)
       stop->consider(beforeNarrowing(r), fresh ? 1 : apart, fresh ? std::nullopt : std::optional(q), x, start.factor,
-                     floorBefore(step));
+                     bandBefore(step).lower);
     double half = rows[step].c[0] / 2;
     Term z = narrowed(fma(half, identity(), oddPart(r, rows[step].c)));
     auto advance = [&](Term y) { return fma(half, y, multiply(z, y)); };

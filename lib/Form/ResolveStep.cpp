@@ -2,7 +2,7 @@
 
 #include "ResolveStep.h"
 
-#include "muon/Polynomial/Band.h"
+#include "muon/Polynomial/Emulate.h"
 #include "muon/Polynomial/Minimax.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -10,7 +10,9 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InterleavedRange.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace muon;
@@ -279,22 +281,40 @@ bool isExact(const Table &table, double floor) {
   return band.lower >= 1 - 0x1p-24 && band.upper <= 1 + 0x1p-24;
 }
 
-/// Minimax quintics from the floor, then the limit, in the fewest rows that are exact. All but the
-/// last minimax row have the safety factor of Polar Express: without, a singular value that
-/// rounding lifts over the end of one row's interval is lifted further by every later one, and
-/// diverges. And they have its cushion: plain minimax rows send some healthy singular values down
-/// to the image of the floor, where rounding drowns their directions, and the result is orthogonal
-/// to 1e-7 but 1e-3 from the polar factor. With it that is 1e-6, at the same number of rows.
-Table makeExactTable(double floor) {
-  constexpr int most = 20;
+/// Rows that take what is near 1 to 1, the Taylor polynomials of the sign there, by how much they cost.
+const std::vector<std::vector<Row>> &polishes() {
+  static const Row cubic{{1.5, -0.5}}, quintic{{1.875, -1.25, 0.375}},
+      nonic{{315 / 128., -420 / 128., 378 / 128., -180 / 128., 35 / 128.}};
+  static const std::vector<std::vector<Row>> all{{},               {cubic},        {quintic},        {nonic},
+                                                 {cubic, cubic},   {quintic, cubic}, {nonic, cubic}, {quintic, quintic},
+                                                 {nonic, quintic}, {nonic, nonic}};
+  return all;
+}
+
+/// Minimax rows from below the floor, up to three of degree 5 and then of degree 9, then rows for what is near 1: the
+/// cheapest that is exact. Degree 9 lifts small values most per product. All but the last minimax row have the safety factor
+/// of Polar Express: without, a singular value that rounding lifts over the end of one row's interval is lifted further by
+/// every later one, and diverges. And they have its cushion: plain minimax rows send some healthy singular values down to the
+/// image of the floor, where rounding drowns their directions, and the result is orthogonal to 1e-7 but 1e-3 from the polar
+/// factor. With it, and rows of degree 9 in Chebyshev polynomials (chebyshevCoefficients), that is 1e-6.
+Table makeExactTable(double floor, double shortSide, double longSide) {
+  // Square matrices of random numbers have singular values at the floor: what lies a little below is still served.
+  constexpr double below = 1.3;
   Table best;
-  for (int quintics = 1; quintics < most; ++quintics) {
+  double least = std::numeric_limits<double>::infinity();
+  for (int quintics = 0; quintics <= 3; ++quintics) {
     std::vector<int> degrees(quintics, 5);
-    Table table = generateMinimax(floor, degrees, {.safety = 1.01, .cushion = 0.1});
-    while (table.steps() < most && !isExact(table, floor))
-      table.rows.push_back(Row{{1.875, -1.25, 0.375}});
-    if (isExact(table, floor) && (best.rows.empty() || table.steps() < best.steps()))
-      best = table;
+    for (int nonics = 1; nonics <= 10; ++nonics) {
+      degrees.push_back(9);
+      Table table = generateMinimax(floor / below, degrees, {.safety = 1.01, .cushion = 0.03});
+      for (const std::vector<Row> &polish : polishes()) {
+        Table whole = table;
+        whole.rows.insert(whole.rows.end(), polish.begin(), polish.end());
+        double flops = countProducts(whole, {}, shortSide, longSide);
+        if (flops < least && isExact(whole, floor / below))
+          best = whole, least = flops;
+      }
+    }
   }
   return best;
 }
@@ -306,8 +326,8 @@ bool Resolver::resolveTable() {
   if (options.table && !options.rows.empty())
     return fail("expected a table's name or its rows, got both");
   if (step.program == Program::exact) {
-    double longSide = std::max(options.shape.end()[-2], options.shape.end()[-1]);
-    table = makeExactTable(std::min(longSide * 0x1p-24, 0.5));
+    auto [shortSide, longSide] = std::minmax(options.shape.end()[-2], options.shape.end()[-1]);
+    table = makeExactTable(std::min(double(longSide) * 0x1p-24, 0.5), double(shortSide), double(longSide));
     step.spec.accuracy = Accuracy::exact;
     step.spec.form = Form::standard;
   } else if (!options.rows.empty()) {

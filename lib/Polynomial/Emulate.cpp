@@ -71,7 +71,7 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
   return {std::sqrt(difference / expected), singularBand(o, std::max(served, 1))};
 }
 
-using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>,
+using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>, bool,
                        OperandType, int, int, double>;
 
 Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
@@ -79,7 +79,7 @@ Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int 
   std::vector<std::vector<double>> rows;
   for (const Row &row : table.rows)
     rows.push_back(row.c);
-  return {rows, choice.form, choice.restarts, type, shortSide, longSide, floor};
+  return {rows, choice.form, choice.restarts, choice.centred, type, shortSide, longSide, floor};
 }
 
 } // namespace

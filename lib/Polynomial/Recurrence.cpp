@@ -11,7 +11,7 @@ class Recurrence {
 public:
   Recurrence(const Table &table, OperandType type) : table(table), type(type) {}
 
-  FloatMatrix standard(FloatMatrix x) const;
+  FloatMatrix standard(FloatMatrix x, bool centred) const;
   FloatMatrix gram(FloatMatrix x, const std::vector<int> &restarts) const;
 
 private:
@@ -24,6 +24,7 @@ private:
   }
   FloatMatrix oddPart(const FloatMatrix &r, const std::vector<double> &c) const;
   FloatMatrix oddPartByCubes(const FloatMatrix &r, const std::vector<double> &c) const;
+  FloatMatrix centredPart(FloatMatrix r, const std::vector<double> &g, double ceiling) const;
   FloatMatrix factor(const FloatMatrix &r, const std::vector<double> &c) const;
 
   const Table &table;
@@ -67,11 +68,39 @@ FloatMatrix Recurrence::oddPartByCubes(const FloatMatrix &r, const std::vector<d
   return p;
 }
 
-FloatMatrix Recurrence::standard(FloatMatrix x) const {
+/// g holds 4 or 5 coefficients.
+FloatMatrix Recurrence::centredPart(FloatMatrix r, const std::vector<double> &g, double ceiling) const {
+  FloatMatrix first(r.rows, r.columns), second(r.rows, r.columns), inner(r.rows, r.columns);
+  addTerms(first, {{2 / (ceiling * ceiling), &r}});
+  addIdentity(first, -1);
+  narrow(first, type);
+  FloatMatrix square = multiplySymmetric(first, first);
+  addTerms(second, {{2, &square}});
+  addIdentity(second, -1);
+  narrow(second, type);
+  double last = g.size() > 4 ? g[4] : 0;
+  addTerms(inner, {{2 * last, &second}, {2 * g[3], &first}});
+  narrow(inner, type);
+  FloatMatrix p = multiplySymmetric(second, inner);
+  addTerms(p, {{g[2], &second}, {g[1] - g[3], &first}});
+  return p;
+}
+
+FloatMatrix Recurrence::standard(FloatMatrix x, bool centred) const {
   for (size_t step = 0; step < table.rows.size(); ++step) {
-    const std::vector<double> &c = table.rows[step].c;
-    FloatMatrix next = multiply(narrowed(oddPart(formGram(x), c)), x);
-    addTerms(next, {{c[0], &x}});
+    const Row &row = table.rows[step];
+    double own = row.c[0];
+    FloatMatrix p = formGram(x);
+    if (centred && isCentred(row)) {
+      double ceiling = computeBand({"", {table.rows.begin(), table.rows.begin() + ptrdiff_t(step)}}, 0, 1).upper;
+      std::vector<double> g = chebyshevCoefficients(row, ceiling);
+      own = g[0] - (g.size() > 4 ? g[4] : 0);
+      p = centredPart(std::move(p), g, ceiling);
+    } else {
+      p = oddPart(p, row.c);
+    }
+    FloatMatrix next = multiply(narrowed(std::move(p)), x);
+    addTerms(next, {{own, &x}});
     x = step + 1 < table.rows.size() ? narrowed(std::move(next)) : std::move(next);
   }
   return x;
@@ -127,11 +156,28 @@ FloatMatrix Recurrence::gram(FloatMatrix x, const std::vector<int> &restarts) co
 
 } // namespace
 
+std::vector<double> chebyshevCoefficients(const Row &row, double ceiling) {
+  size_t n = row.c.size();
+  std::vector<double> g(n);
+  double half = ceiling * ceiling / 2;
+  for (size_t i = n; i-- > 0;) { // Horner: g <- half (1 + T1) g + c, with T1 T_k = (T_(k+1) + T_|k-1|)/2
+    std::vector<double> next(n);
+    for (size_t k = 0; k + 1 < n; ++k) {
+      next[k] += half * g[k];
+      next[k + 1] += half * g[k] / 2;
+      next[k == 0 ? 1 : k - 1] += half * g[k] / 2;
+    }
+    next[0] += row.c[i];
+    g = next;
+  }
+  return g;
+}
+
 FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type,
                           FloatMatrix x) {
   narrow(x, type);
   Recurrence recurrence(table, type);
-  return choice.form == FormChoice::standard ? recurrence.standard(std::move(x))
+  return choice.form == FormChoice::standard ? recurrence.standard(std::move(x), choice.centred)
                                              : recurrence.gram(std::move(x), choice.restarts);
 }
 

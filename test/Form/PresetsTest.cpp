@@ -225,7 +225,7 @@ TEST_F(PresetsTest, ExactIsThePolarFactor) {
 
 /// The table of `exact` sends [floor, 1] to 1, in steps that grow slowly with the floor.
 TEST_F(PresetsTest, ExactTables) {
-  const std::pair<int64_t, int> steps[] = {{8, 13}, {128, 11}, {768, 10}, {3072, 9}, {11008, 8}};
+  const std::pair<int64_t, int> steps[] = {{8, 9}, {128, 8}, {768, 7}, {3072, 6}, {11008, 6}};
   for (auto [size, expected] : steps) {
     StepOptions options;
     options.preset = "exact";

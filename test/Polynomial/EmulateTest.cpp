@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 using namespace muon;
 
@@ -39,6 +40,29 @@ double worstOfSix(const EmulationError &outcome) {
 void expectWithinFactor(double value, double reference, double factor) {
   EXPECT_GT(value, reference / factor);
   EXPECT_LT(value, reference * factor);
+}
+
+TEST(Emulate, ChebyshevCoefficientsAreTheRow) {
+  for (const Row &row : {Row{{12.5, -86.2, 251, -300, 123}}, Row{{2, -1.5}}, Row{{6.23, -10.8, 7.86, -2.34}}})
+    for (double ceiling : {1.0, 1.97}) {
+      std::vector<double> g = chebyshevCoefficients(row, ceiling);
+      for (double x : {0.01, 0.5, 0.93, 1.9}) {
+        double s = 2 * x * x / (ceiling * ceiling) - 1, last = 1, now = s, sum = g[0];
+        for (size_t i = 1; i < g.size(); ++i) {
+          sum += g[i] * now;
+          last = std::exchange(now, 2 * s * now - last);
+        }
+        EXPECT_NEAR(x * sum, row.evaluate(x), 1e-9 * (1 + std::abs(row.evaluate(x))));
+      }
+    }
+}
+
+/// What rounds in rows of degree 9 are powers that cancel.
+TEST(Emulate, CentredRowsOfDegreeNineAreCloser) {
+  Table table = generateMinimax(1e-5, {5, 9, 9, 9, 9, 9, 9}, {.safety = 1.01, .cushion = 0.05});
+  double powers = run(table, standard, OperandType::f32).errors.back();
+  double centred = run(table, FormChoice{FormChoice::standard, {}, true}, OperandType::f32).errors.back();
+  EXPECT_LT(3 * centred, powers);
 }
 
 TEST(Emulate, ReportsItsWorstSpectrum) {

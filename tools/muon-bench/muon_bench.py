@@ -37,6 +37,7 @@ def arguments():
     parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out")
     parser.add_argument("--compile-time", action="store_true", help="cold, warm and disk-cache compile times instead")
     parser.add_argument("--early-stop", type=float, default=0, metavar="BOUND", help="with and without an early stop instead")
+    parser.add_argument("--exact", action="store_true", help="the preset exact beside the singular value decomposition instead")
     parser.add_argument("--peak", action="store_true", help="peaks and the efficiency of the GEMM stages instead")
     return parser.parse_args()
 
@@ -278,6 +279,10 @@ def main():
         import early_stop
 
         return early_stop.run(options, measure, machine)
+    if options.exact:
+        import exact
+
+        return exact.run(options, measure, machine)
     return run_rows(options)
 
 

@@ -77,6 +77,8 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
           degree 7, 9    c1 R + c2 R2 + R2 (c3 R + c4 R2)
           degree 11, 13  c1 R + c2 R2 + c3 R3 + R3 (c4 R + c5 R2 + c6 R3)
         standard:  R = gram X,  X = fma(a, X, P X)
+          `accuracy exact`, degree 7, 9, u the largest σ that the rows before leave, c as Σ g_i T_i(2σ²/u² - 1):
+                   T1 = 2/u² R - I, T2 = 2 T1 T1 - I, P = g2 T2 + (g1-g3) T1 + T2 (2 g3 T1 + 2 g4 T2), a = g0-g4
         gram:      R = gram X once per block; per step Z = narrow(a/2 I + P(R))
                    Q = a/2 Q + Z Q                     (first step of a block: Q = a/2 I + Z, kept apart)
                    S = a/2 R + Z R,  R = a/2 S + Z S   (not after a block's last step)

@@ -24,10 +24,10 @@
 //     U = X (XᵀX + damping I)^(-1/2), damping 1e-6, k the short side: the coupled Newton iteration
 //     on the trace-normalised Gram matrix, gram form. Fixed steps: singular values far below
 //     √damping or far below ‖X‖ are not converged, by definition.
-//   exact          minimax quintics  ‖X‖                      f32       ema nesterov  √max(1, r/c)
+//   exact          minimax 5, 9      ‖X‖                      f32       ema nesterov  √max(1, r/c)
 //   decoupled
 //     the polar factor to working precision: as many steps as the floor max(r, c)·2^-24 (relative
-//     to ‖X‖) needs, the last one the Padé limit; standard form. Singular values below the floor
+//     to ‖X‖) needs, the last ones the Padé limit; standard form. Singular values below the floor
 //     come out between 0 and 1. Metric "residual" = ‖OOᵀO - O‖_F/‖O‖_F, per matrix: how far the
 //     singular values of O are from 0 or 1.
 //   rms            no table          √(mean(X²) + eps²)       -         ema nesterov  1 decoupled

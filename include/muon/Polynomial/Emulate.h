@@ -14,6 +14,10 @@
 //          degree 7, 9  c1 R + c2 R2 + R2 (c3 R + c4 R2)
 //          degree 11,13 c1 R + c2 R2 + c3 R3 + R3 (c4 R + c5 R2 + c6 R3)
 //   standard:  R = X X^T,  X <- a X + P X           (the last X stays f32)
+//   centred:   the standard form, degrees 7 and 9 with u the largest sigma the rows before leave, T1 = 2/u^2 R - I:
+//              T2 = 2 T1 T1 - I,  P = g2 T2 + (g1 - g3) T1 + T2 (2 g3 T1 + 2 g4 T2),  a = g0 - g4
+//              Powers of an R that reaches 4 have coefficients whose terms reach 150 and cancel: that rounding, not the degree,
+//              is what makes tables of degree 9 five times less accurate than quintics in f32.
 //   gram:      R = X X^T once, then per step, Z = a/2 I + P(R) narrowed, and
 //              Q <- a/2 Q + Z Q              (first step of a block: Q = a/2 I + Z, kept apart)
 //              S = a/2 R + Z R,  R <- a/2 S + Z S        (not after the last step of a block)
@@ -46,6 +50,8 @@ struct FormChoice {
   enum Form { standard, gram };
   Form form = standard;
   std::vector<int> restarts;
+  /// Standard form only: rows of degree 7 and 9 are evaluated in Chebyshev polynomials of R (chebyshevCoefficients).
+  bool centred = false;
 
   bool operator==(const FormChoice &) const = default;
 };
@@ -111,6 +117,12 @@ double conditionMetric(const Table &table, const std::vector<int> &restarts);
 ///  gram, per block: 3 alpha + sum e + (s - 1) + 2 (s - 1), s its steps;
 ///  e = products for P(R): 0 (degree 3), 1 (5), 2 (7, 9), 3 (11, 13).
 double countProducts(const Table &table, FormChoice choice, double shortSide, double longSide);
+
+/// The row as x sum_i g[i] T_i(2 x^2/ceiling^2 - 1): on [0, ceiling] no term is larger than its g.
+std::vector<double> chebyshevCoefficients(const Row &row, double ceiling);
+
+/// The degrees that the centred standard form writes in them.
+inline bool isCentred(const Row &row) { return row.degree() == 7 || row.degree() == 9; }
 
 /// e above: symmetric products that P(R) of a row of this degree takes.
 int evaluationProducts(int degree);
