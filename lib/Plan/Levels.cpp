@@ -68,7 +68,7 @@ LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
     if (dimension < static_cast<int64_t>(batch))
       return reduce.emitOpError() << "reduces batch dimension " << dimension << "; matrices of a batch are independent";
   if (rank == static_cast<int64_t>(batch) + 2 && dimensions.size() == 1 && dimensions[0] != rank - 1)
-    return reduce.emitOpError("reduces columns; only whole matrices and rows can be reduced yet");
+    return reduce.emitOpError("reduces columns, which cannot be planned yet: expected a reduction of rows or of whole matrices");
   // An epilogue reduces a symmetric matrix as a whole; else the product's result goes to memory and a sweep of the next stage reduces it.
   bool inEpilogue = source.product && cast<ProductOpInterface>(source.product).symmetricResult() && dimensions.size() == 2 && !target.isGpu();
   result.stage = source.stage + (source.product && !inEpilogue ? 2 : 1);
@@ -168,6 +168,8 @@ LogicalResult Levels::visit(Operation *op) {
     levels[op->getResult(0)] = combine(op);
     return success();
   }
+  if (isa<tensor::TensorDialect>(op->getDialect()))
+    return op->emitOpError("is a view, and views cannot be planned yet: expected whole tensors, split where the step function is written");
   return op->emitOpError("cannot be planned: expected an op of Form's closed list");
 }
 

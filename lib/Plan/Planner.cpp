@@ -11,6 +11,7 @@
 #include "llvm/ADT/SmallPtrSet.h"
 
 #include <limits>
+#include <map>
 
 using namespace mlir;
 using namespace muon;
@@ -353,7 +354,13 @@ LogicalResult Planner::collect() {
   if (failed(collectResults()))
     return failure();
   countPartials();
-  llvm::stable_sort(plan.drafts, [](const Draft &a, const Draft &b) { return a.stage < b.stage; });
+  // Equal keys keep their order; stable_sort would too, with a function of the standard library that is deprecated.
+  std::multimap<int64_t, Draft> byStage;
+  for (Draft &draft : plan.drafts)
+    byStage.emplace(draft.stage, std::move(draft));
+  plan.drafts.clear();
+  for (auto &[stage, draft] : byStage)
+    plan.drafts.push_back(std::move(draft));
   return success();
 }
 

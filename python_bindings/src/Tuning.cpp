@@ -17,6 +17,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <memory>
+#include <type_traits>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -132,56 +133,55 @@ static void raise(const std::string &error) {
   throw nb::python_error();
 }
 
+/// The fields of each record under their names in Python, once for both ways: `visit` gets a name and the field.
+template <typename Key, typename Visit> static void visitPlace(Key &key, Visit visit) {
+  visit("device", key.device), visit("dtype", key.dtype), visit("rows", key.rows), visit("columns", key.columns);
+  visit("compiler", key.compiler);
+}
+template <typename Key, typename Visit> static void visitBand(Key &key, Visit visit) {
+  visit("floor", key.floor), visit("lower", key.band.lower), visit("upper", key.band.upper);
+}
+template <typename Entry, typename Visit> static void visitAnswer(Entry &entry, Visit visit) {
+  visit("asked", entry.asked), visit("plan", entry.plan), visit("facts", entry.facts), visit("text", entry.text);
+  visit("made", entry.made), visit("seconds", entry.seconds), visit("modelled", entry.modelled);
+}
+template <typename Layer, typename Visit> static void visitLayer(Layer &layer, Visit visit) {
+  visit("model", layer.model), visit("layer", layer.layer), visit("rows", layer.rows), visit("columns", layer.columns);
+  visit("floor", layer.floor), visit("schatten4", layer.schatten4), visit("quantile", layer.quantile), visit("made", layer.made);
+}
+
+static auto readFrom(const nb::dict &from) {
+  return [&from](const char *name, auto &field) { field = nb::cast<std::remove_reference_t<decltype(field)>>(from[name]); };
+}
+
+static auto writeTo(nb::dict &to) {
+  return [&to](const char *name, const auto &field) { to[name] = field; };
+}
+
+/// A key that is only looked up may lack its band and its norm.
 static TuningKey keyOf(const nb::dict &from) {
-  auto text = [&](const char *name) { return nb::cast<std::string>(from[name]); };
-  auto real = [&](const char *name) { return nb::cast<double>(from[name]); };
   TuningKey key;
-  key.device = text("device");
-  key.dtype = text("dtype");
-  key.rows = nb::cast<int64_t>(from["rows"]);
-  key.columns = nb::cast<int64_t>(from["columns"]);
-  key.compiler = text("compiler");
-  if (from.contains("floor")) {
-    key.floor = real("floor");
-    key.band = {real("lower"), real("upper")};
-  }
+  visitPlace(key, readFrom(from));
+  if (from.contains("floor"))
+    visitBand(key, readFrom(from));
   if (from.contains("schatten4"))
-    key.schatten4 = real("schatten4");
+    key.schatten4 = nb::cast<double>(from["schatten4"]);
   return key;
 }
 
 static TuningEntry entryOf(const nb::dict &from) {
-  auto text = [&](const char *name) { return nb::cast<std::string>(from[name]); };
   TuningEntry entry;
   entry.key = keyOf(from);
-  entry.asked = text("asked");
-  entry.plan = text("plan");
-  entry.facts = text("facts");
-  entry.text = text("text");
-  entry.made = text("made");
-  entry.seconds = nb::cast<double>(from["seconds"]);
-  entry.modelled = nb::cast<bool>(from["modelled"]);
+  visitAnswer(entry, readFrom(from));
   return entry;
 }
 
 static nb::dict describeEntry(const TuningEntry &entry) {
   nb::dict to;
-  to["device"] = entry.key.device;
-  to["dtype"] = entry.key.dtype;
-  to["rows"] = entry.key.rows;
-  to["columns"] = entry.key.columns;
-  to["floor"] = entry.key.floor;
-  to["lower"] = entry.key.band.lower;
-  to["upper"] = entry.key.band.upper;
+  visitPlace(entry.key, writeTo(to));
+  visitBand(entry.key, writeTo(to));
   to["schatten4"] = entry.key.schatten4;
-  to["compiler"] = entry.key.compiler;
-  to["asked"] = entry.asked;
-  to["plan"] = entry.plan;
-  to["facts"] = entry.facts;
-  to["text"] = entry.text;
-  to["made"] = entry.made;
-  to["seconds"] = entry.seconds;
-  to["modelled"] = entry.modelled;
+  visitAnswer(entry, writeTo(to));
   return to;
 }
 
@@ -199,23 +199,14 @@ static std::optional<nb::dict> described(const std::optional<TuningEntry> &entry
 }
 
 static TuningLayer layerOf(const nb::dict &from) {
-  auto text = [&](const char *name) { return nb::cast<std::string>(from[name]); };
-  auto real = [&](const char *name) { return nb::cast<double>(from[name]); };
-  auto whole = [&](const char *name) { return nb::cast<int64_t>(from[name]); };
-  return {text("model"), text("layer"),     whole("rows"),    whole("columns"),
-          real("floor"), real("schatten4"), real("quantile"), text("made")};
+  TuningLayer layer;
+  visitLayer(layer, readFrom(from));
+  return layer;
 }
 
 static nb::dict describeLayer(const TuningLayer &layer) {
   nb::dict to;
-  to["model"] = layer.model;
-  to["layer"] = layer.layer;
-  to["rows"] = layer.rows;
-  to["columns"] = layer.columns;
-  to["floor"] = layer.floor;
-  to["schatten4"] = layer.schatten4;
-  to["quantile"] = layer.quantile;
-  to["made"] = layer.made;
+  visitLayer(layer, writeTo(to));
   return to;
 }
 
