@@ -16,6 +16,8 @@
 
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Linker/Linker.h"
 
@@ -53,7 +55,8 @@ public:
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
   }
-  llvm::Expected<std::string> emit(Emit kind);
+  /// `again`: another emission follows, from the same plan and the same code.
+  llvm::Expected<std::string> emit(Emit kind, bool again = false);
   llvm::Error dump(StringRef directory);
 
 private:
@@ -64,14 +67,18 @@ private:
   llvm::Expected<std::unique_ptr<llvm::Module>> generate(ArrayRef<Variant> variants);
   llvm::Expected<std::unique_ptr<llvm::Module>> generateKernels(const Variant &variant, StringRef prefix);
   llvm::Expected<std::unique_ptr<llvm::Module>> generateBlocks(const Variant &variant);
-  llvm::Expected<std::vector<Variant>> planAll();
-  llvm::Expected<std::string> emitGpu(const Variant &variant, Emit kind);
+  llvm::Error planAll();
+  llvm::Expected<std::unique_ptr<llvm::Module>> translateOnce(bool again, bool blocks);
+  llvm::Expected<std::string> emitGpu(const Variant &variant, Emit kind, bool again);
   llvm::Expected<TargetAttr> hostOf(ArrayRef<Variant> variants);
 
   const Request &request;
   MLIRContext context;
   llvm::LLVMContext llvmContext;
   llvm::StringSet<> names;
+  std::vector<Variant> variants;
+  std::unique_ptr<llvm::Module> translated;
+  bool translatedBlocks = false;
 };
 } // namespace
 
@@ -309,8 +316,9 @@ llvm::Expected<TargetAttr> Compilation::hostOf(ArrayRef<Variant> variants) {
   return parseTarget(&context, "native");
 }
 
-llvm::Expected<std::vector<Variant>> Compilation::planAll() {
-  std::vector<Variant> variants;
+llvm::Error Compilation::planAll() {
+  if (!variants.empty())
+    return llvm::Error::success();
   for (const std::string &name : request.targets) {
     auto variant = plan(name);
     if (!variant)
@@ -319,7 +327,34 @@ llvm::Expected<std::vector<Variant>> Compilation::planAll() {
   }
   if (variants.empty())
     return llvm::createStringError("expected at least one target");
-  return variants;
+  return llvm::Error::success();
+}
+
+/// By way of bitcode: CloneModule changes the order of uses, and with it the machine code.
+static llvm::Expected<std::unique_ptr<llvm::Module>> copyOf(const llvm::Module &code) {
+  SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::WriteBitcodeToFile(code, stream, /*ShouldPreserveUseListOrder=*/true);
+  return llvm::parseBitcodeFile({StringRef(bytes.data(), bytes.size()), code.getModuleIdentifier()}, code.getContext());
+}
+
+/// The code of all variants, or of a GPU's blocks where the emission is of one GPU. The code generator changes what it is given:
+/// another emission to follow needs a copy.
+llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::translateOnce(bool again, bool blocks) {
+  if (!translated || translatedBlocks != blocks) { // a GPU's object is not its blocks
+    auto code = blocks ? generateBlocks(variants.front()) : generate(variants);
+    if (!code)
+      return code.takeError();
+    translated = std::move(*code), translatedBlocks = blocks;
+  }
+  std::unique_ptr<llvm::Module> code = std::move(translated);
+  if (again) {
+    auto copy = copyOf(*code);
+    if (!copy)
+      return copy.takeError();
+    translated = std::move(*copy);
+  }
+  return code;
 }
 
 static std::string irText(const llvm::Module &code) {
@@ -330,8 +365,8 @@ static std::string irText(const llvm::Module &code) {
 }
 
 /// A GPU variant's code in one of its forms.
-llvm::Expected<std::string> Compilation::emitGpu(const Variant &variant, Emit kind) {
-  auto code = generateBlocks(variant);
+llvm::Expected<std::string> Compilation::emitGpu(const Variant &variant, Emit kind, bool again) {
+  auto code = translateOnce(again, /*blocks=*/true);
   if (!code)
     return code.takeError();
   if (kind == Emit::llvm)
@@ -347,28 +382,27 @@ llvm::Expected<std::string> Compilation::emitGpu(const Variant &variant, Emit ki
   return kind == Emit::report ? describeGpu(*variant.planned, cubin->messages) : cubin->bytes;
 }
 
-llvm::Expected<std::string> Compilation::emit(Emit kind) {
-  llvm::Expected<std::vector<Variant>> variants = planAll();
-  if (!variants)
-    return variants.takeError();
-  if (llvm::Error error = checkOneSystem(*variants))
+llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
+  if (llvm::Error error = planAll())
     return error;
-  const Variant &front = variants->front();
+  if (llvm::Error error = checkOneSystem(variants))
+    return error;
+  const Variant &front = variants.front();
   if (kind == Emit::mlir)
     return print(*front.planned);
   if (kind == Emit::header)
     return emitHeader(request.name, *front.planned);
   bool linked = kind == Emit::object || kind == Emit::library;
   if (front.target.isGpu() && !linked)
-    return emitGpu(front, kind);
+    return emitGpu(front, kind, again);
   if (kind == Emit::ptx || kind == Emit::cubin)
     return llvm::createStringError("expected a GPU as the first target of this emission, got " + request.targets.front());
-  auto code = generate(*variants);
+  auto code = translateOnce(again, /*blocks=*/false);
   if (!code)
     return code.takeError();
   if (kind == Emit::llvm || kind == Emit::bitcode)
     return kind == Emit::llvm ? irText(**code) : writeBitcode(**code);
-  llvm::Expected<TargetAttr> host = hostOf(*variants);
+  llvm::Expected<TargetAttr> host = hostOf(variants);
   if (!host)
     return host.takeError();
   if (kind == Emit::assembly || kind == Emit::report) {
@@ -385,15 +419,14 @@ llvm::Expected<std::string> Compilation::emit(Emit kind) {
 }
 
 llvm::Error Compilation::dump(StringRef directory) {
-  llvm::Expected<std::vector<Variant>> variants = planAll();
-  if (!variants)
-    return variants.takeError();
-  if (variants->size() != 1 || !variants->front().target.isGpu())
+  if (llvm::Error error = planAll())
+    return error;
+  if (variants.size() != 1 || !variants.front().target.isGpu())
     return llvm::createStringError("expected one GPU target to dump kernels of, got " + llvm::join(request.targets, ","));
-  auto code = generateBlocks(variants->front());
+  auto code = generateBlocks(variants.front());
   if (!code)
     return code.takeError();
-  return muon::dumpKernels(**code, *variants->front().planned, directory);
+  return muon::dumpKernels(**code, *variants.front().planned, directory);
 }
 
 llvm::Error muon::dumpKernels(const Request &request, StringRef directory) {
@@ -402,10 +435,18 @@ llvm::Error muon::dumpKernels(const Request &request, StringRef directory) {
   return Compilation(request).dump(directory);
 }
 
-llvm::Expected<std::string> muon::compile(const Request &request, Emit emit) {
+llvm::Expected<std::string> muon::compile(const Request &request, Emit emit, std::string *report) {
   if (llvm::Error error = checkRequest(request))
     return error;
-  return Compilation(request).emit(emit);
+  Compilation compilation(request);
+  auto bytes = compilation.emit(emit, /*again=*/report);
+  if (!bytes || !report)
+    return bytes;
+  auto text = compilation.emit(Emit::report);
+  if (!text)
+    return text.takeError();
+  *report = std::move(*text);
+  return bytes;
 }
 
 std::string muon::compilerBuild() { return std::string("muon " MUON_VERSION " ") + MUON_BUILD_ID + " LLVM " LLVM_VERSION_STRING; }

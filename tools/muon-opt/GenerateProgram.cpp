@@ -219,17 +219,14 @@ static llvm::Error run(const Options &options) {
     if (!options.emit.getNumOccurrences()) // nothing else was asked for
       return llvm::Error::success();
   }
-  auto bytes = compile(*request, *emit);
+  std::string report;
+  bool reports = options.report && *emit != Emit::report;
+  auto bytes = compile(*request, *emit, reports ? &report : nullptr);
   if (!bytes)
     return bytes.takeError();
   if (llvm::Error error = write(*bytes, *emit, options.output))
     return error;
-  if (!options.report || *emit == Emit::report)
-    return llvm::Error::success();
-  auto report = compile(*request, Emit::report);
-  if (!report)
-    return report.takeError();
-  llvm::outs() << *report;
+  llvm::outs() << report;
   return llvm::Error::success();
 }
 
