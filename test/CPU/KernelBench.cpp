@@ -5,7 +5,7 @@
 //   stage reference milliseconds   runs both by turns and answers with the medians `rate rate ratio`
 //   registers f32|bf16             the widest multiply-adds this processor has for the type, operands in registers
 // stage and reference: `target dtype symmetric m n k block_m block_n k_chunk outputs`; outputs: letters of p(lain) c(olumns)
-// t(iles), or `-` for the register tiles alone.
+// r(ows) t(iles of rows), or `-` for the register tiles alone.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -35,6 +35,11 @@ static double median(std::vector<double> &values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
+/// The layout an output's letter stands for.
+static Layout layoutOf(char letter) {
+  return letter == 'p' ? Layout::plain : letter == 'c' ? Layout::columns : letter == 'r' ? Layout::rows : Layout::row_tiles;
+}
+
 static std::string textOf(TargetAttr target, bool bf16, bool symmetric,
                           const std::string &outputs) {
   bool narrow = bf16 && target.getIsa() != "fma", tiles = bf16 && target.getIsa() == "amx";
@@ -50,11 +55,7 @@ static std::string textOf(TargetAttr target, bool bf16, bool symmetric,
     if (letter == '-')
       continue;
     bool plain = letter == 'p';
-    text += ", " + operand("out",
-                           plain           ? "plain"
-                           : letter == 'c' ? "columns"
-                                           : "row_tiles",
-                           plain ? "f32" : packed);
+    text += ", " + operand("out", stringifyLayout(layoutOf(letter)).str(), plain ? "f32" : packed);
     values += (values.empty() ? "" : ", ") + std::string(plain || !narrow ? "%y" : "%n");
     types += (types.empty() ? "" : ", ") + std::string(plain ? "f32" : packed);
   }
@@ -181,10 +182,7 @@ Case::Case(std::istringstream &line) {
   memories[0].set(random(m, k, true, 1)), memories[1].set(random(k, n, true, 2));
   for (char letter : outputs)
     if (letter != '-')
-      memories.emplace_back(letter == 'p'   ? Layout::plain
-                            : letter == 'c' ? Layout::columns
-                                            : Layout::row_tiles,
-                            letter == 'p' ? Dtype::f32 : packed, m, n, target.getLanes());
+      memories.emplace_back(layoutOf(letter), letter == 'p' ? Dtype::f32 : packed, m, n, target.getLanes());
   launch.sizes = {m, n, k, blockM, blockN, chunk}, launch.coefficients = {1.0};
   launch.tiles = productTiles(m, n, blockM, blockN, symmetric);
   for (Memory &memory : memories)

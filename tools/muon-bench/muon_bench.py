@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -230,11 +231,11 @@ def compile_times(options):
               f"| 50 ms |", flush=True)
 
 
-# m, n, k, whether the product is symmetric: the gram and apply stages of square and wide matrices
-STAGES = [(128, 128, 128, 1), (128, 512, 128, 0), (512, 512, 512, 1), (768, 768, 768, 1), (768, 768, 3072, 1), (768, 3072, 768, 0)]
-
-
-REFERENCE = (128, 128, 512, 0)  # the register tiles alone: operands in the second-level cache, nothing written
+# A shape, and m, n, k of one of its products, which is symmetric or not: gram and apply stages of square and wide matrices
+STAGES = [("128x128", 128, 128, 128, 1), ("128x512", 128, 512, 128, 0), ("512x512", 512, 512, 512, 1),
+          ("768x768", 768, 768, 768, 1), ("768x3072", 768, 768, 3072, 1), ("768x3072", 768, 3072, 768, 0)]
+REFERENCE = "128 128 512 64 64 512 -"  # the register tiles alone: operands in the second-level cache, nothing written
+LETTERS = {"plain": "p", "columns": "c", "rows": "r", "row_tiles": "t"}
 
 
 def ask(tool, question):
@@ -242,24 +243,32 @@ def ask(tool, question):
     return [float(word) for word in done.stdout.split()]
 
 
-def kernel(dtype, stage, outputs):
-    m, n, k, symmetric = stage
-    block = 128 if min(m, n) >= 512 else 64
-    return f"native {dtype} {symmetric} {m} {n} {k} {block} {block} {k} {outputs}"
+def compiled_stage(dtype, shape, m, n, k, symmetric):
+    """Blocks, chunk and outputs of the product as the compiler plans it, as muon-kernel-bench is asked for them."""
+    plan = subprocess.run([pathlib.Path(os.environ["MUON_BIN"]) / "muon-opt", "--shape", shape, "--dtype", dtype, "--preset", "keller",
+                           "--target", "cpu", "--emit", "mlir", "-o", "-"], text=True, stdout=subprocess.PIPE, check=True).stdout
+    kernels = {name: (bool(mirrored), operands) for name, mirrored, operands in
+               re.findall(r"muon\.kernel @(\w+) product (symmetric )?of \w+ operands \[(.*?)\] scalars", plan)}
+    for name, sizes in re.findall(r"muon\.launch @(\w+) .*? sizes \[([\d, ]+)\]", plan):
+        sizes = sizes.split(", ")
+        if name in kernels and kernels[name][0] == bool(symmetric) and sizes[:3] == [str(m), str(n), str(k)]:
+            outputs = "".join(LETTERS[layout] for layout in re.findall(r"operand<out, element, (\w+)", kernels[name][1]))
+            return f"native {dtype} {symmetric} {' '.join(sizes)} {outputs}"
+    sys.exit(f"muon-bench: the program of {shape} has no product of {m} x {n}, k = {k}")
 
 
 def peak(options):
-    """Product stages with their packed outputs, in turns with the same register tiles writing nothing."""
+    """Product stages as the compiler plans them, with their packed outputs, in turns with the same register tiles writing nothing."""
     tool = pathlib.Path(os.environ.get("MUON_BIN", ".")) / "muon-kernel-bench"
     if not tool.exists():
         sys.exit(f"muon-bench: {tool} is not there; expected after `ninja -C build/release muon-kernel-bench`")
     print(f"Machine: {machine()}.  \nCommand: `muon-bench --peak`, one thread, GF.\n", flush=True)
     print("| product | operands | stage | register tiles alone | ratio | registers only |\n|---|---|---|---|---|---|")
-    for dtype, outputs in (("f32", "c"), ("bf16", "ct")):
+    for dtype in ("f32", "bf16"):
         registers = ask(tool, f"registers {dtype}")[0]
-        for stage in STAGES:
-            got, tiles, ratio = ask(tool, f"{kernel(dtype, stage, outputs)} {kernel(dtype, REFERENCE, '-')} 500")
-            m, n, k, symmetric = stage
+        for shape, m, n, k, symmetric in STAGES:
+            stage = compiled_stage(dtype, shape, m, n, k, symmetric)
+            got, tiles, ratio = ask(tool, f"{stage} native {dtype} 0 {REFERENCE} 500")
             what = f"{m}x{n}, k = {k}{', symmetric: mirror included' if symmetric else ''}"
             print(f"| {what} | {dtype} | {got:.0f} | {tiles:.0f} | {ratio:.0%} | {registers:.0f} |", flush=True)
 

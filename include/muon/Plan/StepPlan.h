@@ -78,7 +78,7 @@ public:
   llvm::SmallVector<Draft, 8> drafts; ///< in stage order
   llvm::SmallVector<Buffer, 16> buffers;
   int64_t bytesPerMatrix = 0;
-  int64_t matrices = 1;   ///< how many run this function; a GPU's blocks may follow it
+  int64_t matrices = 1;   ///< how many run this function; blocks may follow it, summation orders not
 
   Leaves collectLeaves(const Draft &draft) const;
   /// The products that the draft computes one after another; none if it is not a chain.
@@ -95,8 +95,9 @@ public:
   int64_t numTiles(const Draft &draft) const;
   /// muon.tile of the step function: the block of every product as the request has it; null: chosen here.
   mlir::DenseI64ArrayAttr askedTile() const;
-  /// On a CPU: the side of a product's block, and how much of k it takes at a time.
+  /// On a CPU: the side of a product's block, how many of a side there are, and how much of k a block takes at a time.
   int64_t blockSize(const Draft &draft) const;
+  int64_t countBlocks(const Draft &draft, int64_t side) const;
   int64_t blockDepth(const Draft &draft, int64_t depth) const;
   bool usesTiles(const Draft &draft) const;
   /// On a GPU: the block of a product; whether a sweep's tile is whole rows (else a run of chunks) and how many; the rows and
