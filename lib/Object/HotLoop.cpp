@@ -104,19 +104,19 @@ static double perStep(StringRef function, llvm::ArrayRef<StringRef> lines) {
 
 static bool endsBlock(StringRef line) { return line.ends_with(":") || line.starts_with("j"); }
 
-/// The straight run of lines with the function's tile products: one step, the rest of whose loop is the body of another tile. That
-/// body's addresses may be kept on the stack; only vectors and tiles there are spills.
+/// The straight runs of lines with the function's tile products: together one step, between whose products stands the body of another
+/// tile. That body's addresses may be kept on the stack; only vectors and tiles there are spills.
 static HotLoop countTileStep(llvm::ArrayRef<StringRef> lines) {
-  auto product = llvm::find_if(lines, [](StringRef line) { return line.starts_with("tdpbf16"); });
-  if (product == lines.end())
-    return {};
-  auto begin = product, end = std::find_if(product, lines.end(), endsBlock);
-  while (begin != lines.begin() && !endsBlock(*std::prev(begin)))
-    --begin;
   SmallVector<StringRef> step;
-  for (StringRef line : llvm::make_range(begin, end))
-    if (line.contains("mm"))
-      step.push_back(line);
+  for (auto begin = lines.begin(); begin != lines.end();) {
+    auto end = std::find_if(std::next(begin), lines.end(), endsBlock);
+    auto run = llvm::make_range(begin, end);
+    if (llvm::any_of(run, [](StringRef line) { return line.starts_with("tdpbf16"); }))
+      llvm::copy_if(run, std::back_inserter(step), [](StringRef line) { return line.contains("mm"); });
+    begin = end;
+  }
+  if (step.empty())
+    return {};
   HotLoop count = countLines(step);
   count.unroll = 1;
   return count;

@@ -16,7 +16,7 @@ struct HotLoop {
 };
 
 /// Counts the loop with the most multiply-adds in `function` (or, if it calls micro kernels, in the
-/// first it calls), or the step of tile products it contains. x86 in AT&T syntax only.
+/// first it calls), or the step of tile products it contains, wherever in its loop they stand. x86 in AT&T syntax only.
 HotLoop countHotLoop(llvm::StringRef assembly, llvm::StringRef function);
 
 } // namespace muon
