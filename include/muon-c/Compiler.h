@@ -11,7 +11,8 @@
  *     "nonfinite": "propagate",       or "skip"
  *     "tile": [128, 128, 32, 4, 2, 2], the block of every product. GPU targets: rows, columns, k per step, steps in flight, warps down and
  *                                   across; absent: the one with the least modelled time. CPU targets, as in [128, 512]: its side, a
- *                                   multiple of 32 up to 512, and elements of k at a time, a multiple of 64 or 0 by depth; absent: by shape
+ *                                   multiple of 32 up to 512, and elements of k at a time, a multiple of 64 or 0: by operands and cache;
+ *                                   absent: by shape
  *     "parts": 4,                     GPU targets: parts the k of every product is cut into; absent: by the model, for the matrix's shape
  *     "chain": "auto",                GPU targets: chains of products of small symmetric matrices (the gram form's, up to 256): block
  *                                   (one block per matrix, where its memory holds them), launches, or auto: what is modelled faster

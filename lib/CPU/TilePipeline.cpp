@@ -141,7 +141,7 @@ void TilePipeline::emitTurn(const Chunk &chunk, const Turn &turn) {
       [&] { emitSlices(turn, e.index(0), turn.slices); });
 }
 
-/// What lies above the diagonal is not computed.
+/// Of a tile on the diagonal the corner above it, accumulator 1, is not computed.
 void TilePipeline::emitProduct(int64_t product, Value onDiagonal) {
   if (!onDiagonal || product != 1)
     return multiplyTiles(e, product);

@@ -50,8 +50,8 @@ int64_t StepPlan::blockDepth(const Draft &draft, int64_t depth) const {
   // Hardware tiles gain nothing from chunks: their sums have to be stored and loaded.
   if (usesTiles(draft))
     return depth;
-  // A chunk of B's panel takes a third of the first-level cache, which may be shared with another thread and holds the rows of A and
-  // the sums too: measured against half of it and all of it, a step is 4-7 % faster.
+  // A chunk of B's panel takes a third of the first-level cache, which holds the rows of A and the sums too and may be shared with
+  // another thread: `muon-tune` times others beside it.
   auto type = getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA());
   int64_t elementBytes = type.isF32() ? 4 : 2, rowBytes = target.getLanes() * elementBytes;
   constexpr int64_t kGrain = 64;

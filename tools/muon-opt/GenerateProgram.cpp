@@ -42,7 +42,7 @@ struct Options {
   cl::opt<std::string> target{"target", cl::desc("cpu (this machine), processors or GPUs (sm_80, ...), comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin"), cl::init("object"), cl::cat(category)};
   cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"), cl::cat(category)};
-  cl::list<int64_t> tile{"tile", cl::CommaSeparated, cl::desc("every product's block. GPU target: rows, columns, k per step, steps in flight, warps down and across; CPU target: side, elements of k at a time (0: by depth)"), cl::cat(category)};
+  cl::list<int64_t> tile{"tile", cl::CommaSeparated, cl::desc("every product's block. GPU target: rows, columns, k per step, steps in flight, warps down and across; CPU target: side, elements of k at a time (0: by operands and cache)"), cl::cat(category)};
   cl::opt<int64_t> parts{"parts", cl::desc("GPU target: parts the k of every product is cut into (default: by the model, for the matrix's shape)"), cl::init(0), cl::cat(category)};
   cl::opt<std::string> chain{"chain", cl::desc("GPU target: chains of products of small symmetric matrices in one block per matrix, in launches, or auto: what is modelled faster"), cl::init("auto"), cl::cat(category)};
   cl::opt<bool> embedBitcode{"embed-bitcode", cl::desc("GPU targets: also keep the kernels' LLVM IR in objects and libraries, for the emulator"), cl::cat(category)};

@@ -75,7 +75,7 @@ class Candidate:
     def words(self):
         """What distinguishes it beside its table: standard; gram 3+2, norm trace, tile 256x512."""
         norm = "" if self.norm == "frobenius" else f", norm {self.norm}"
-        tile = f", tile {self.tile[0]}x{self.tile[1] or 'depth'}" if self.tile else ""
+        tile = f", tile {'x'.join(str(size) for size in self.tile if size)}" if self.tile else ""
         return self.form_words() + norm + tile
 
     def facts(self):

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 BEST = 1  # candidates that are varied
-# Side of a product's block and elements of k at a time (0: by depth), "tile" of include/muon-c/Compiler.h.
+# Side of a product's block and elements of k at a time (0: as the compiler chooses), "tile" of include/muon-c/Compiler.h.
 TILES = ((256, 0), (128, 0), (128, 512), (64, 0))
 SAME = 0.01  # floors this close need no tables of their own
 
