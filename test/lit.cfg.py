@@ -24,6 +24,11 @@ config.substitutions += [
     ("%mlir_include", config.mlir_include_dir),
 ]
 
+# Needs Linux, x86-64 and a processor that can fault on cpuid.
+limit_isa = os.path.join(config.muon_tools_dir, "muon-limit-isa")
+if os.path.exists(limit_isa) and subprocess.run([limit_isa, "avx2", "true"], capture_output=True).returncode == 0:
+    config.available_features.add("cpuid-fault")
+
 # Tests that need NVIDIA's assembler or disassembler say REQUIRES: lit reports them as unsupported where there is none.
 config.environment["CUDA_HOME"] = os.environ.get("CUDA_HOME", "")
 ptxas = os.environ.get("MUON_PTXAS") or shutil.which("ptxas") or shutil.which("ptxas", path=config.environment["CUDA_HOME"] + "/bin")

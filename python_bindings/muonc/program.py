@@ -293,6 +293,7 @@ def _fingerprint():
         for file in sorted([*directory.glob("_compiler*.so"), *directory.glob("libmuon_compiler*.so*")]):
             facts = file.stat()
             digest.update(f"{file}:{facts.st_size}:{facts.st_mtime_ns};".encode())
+    digest.update(os.environ.get("MUON_LIMIT_ISA", "").encode())  # muon-limit-isa hides nothing in /proc/cpuinfo
     with open("/proc/cpuinfo") as file:
         for line in file:
             if line.startswith(("vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU part")):

@@ -27,12 +27,16 @@ ROWS = [
     ("GPT-2 small (48 matrices)", GPT2_SMALL, 2.7, 2.0),
 ]
 
+LIMIT = "MUON_LIMIT_ISA"  # the instruction set that muon-limit-isa was asked for, to the programs it runs
+
 
 def arguments():
     parser = argparse.ArgumentParser(prog="muon-bench", description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="", help="only rows whose name contains one of these, comma-separated")
     parser.add_argument("--rounds", type=int, default=9, help="rounds per row (default 9)")
     parser.add_argument("--threads", type=int, default=0, help="processors to use (default: all allowed)")
+    parser.add_argument("--isa", default="", choices=("", "avx2", "avx512"),
+                        help="as on a processor that has only this (avx512: neither bf16 nor AMX): muon-limit-isa, for everybody in the process")
     parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16")
     parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
     parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out")
@@ -50,7 +54,10 @@ def machine():
         key, _, value = line.partition(":")
         facts.setdefault(key.strip(), value.strip())
     flags = facts.get("flags", "").split()
-    units = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    units = " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags)
+    limit = os.environ.get(LIMIT)
+    if limit:
+        units = f"limited to {limit} by muon-limit-isa"
     versions = []
     for package in ("torch", "jax", "optax"):
         try:
@@ -58,7 +65,38 @@ def machine():
         except importlib.metadata.PackageNotFoundError:
             continue
     return (f"{facts.get('model name', 'unknown processor')} (family {facts.get('cpu family')}, model "
-            f"{facts.get('model')}), {len(os.sched_getaffinity(0))} threads, {' '.join(units)}; {', '.join(versions)}")
+            f"{facts.get('model')}), {len(os.sched_getaffinity(0))} threads, {units}; {', '.join(versions)}")
+
+
+def limit_isa(isa):
+    """Starts this program again with cpuid answered as by a processor that has this instruction set and no later one."""
+    tool = pathlib.Path(os.environ["MUON_BIN"]) / "muon-limit-isa"
+    if not tool.exists():
+        sys.exit(f"muon-bench: {tool} is not there; --isa needs Linux on x86-64")
+    # torch.compile keeps what it compiled for the processor it saw.
+    own = {"TORCHINDUCTOR_CACHE_DIR": os.path.join(tempfile.gettempdir(), f"muon-bench-inductor-{isa}")}
+    os.execve(tool, [str(tool), isa, sys.executable, *sys.argv], {**os.environ, **own})
+
+
+def product_rates():
+    """Whether the limit is obeyed: nobody's product of 1024x1024 may outrun multiply-adds of that width in registers."""
+    import torch
+
+    side, threads = 1024, len(os.sched_getaffinity(0))
+    x = torch.randn(side, side)
+    calls = {"torch": lambda: x @ x}
+    try:
+        import jax
+
+        y, product = jax.numpy.array(x.numpy()), jax.jit(lambda y: y @ y)
+        calls["jax"] = lambda: product(y).block_until_ready()
+    except ImportError:
+        pass
+    rates = {"registers only": threads * ask(kernel_bench(), "registers f32")[0]}
+    for who, call in calls.items():
+        call()
+        rates[who] = 2e-9 * side**3 / min(time_step(call) for _ in range(9))
+    return ", ".join(f"{who} {rate:.0f}" for who, rate in rates.items())
 
 
 class Ours:
@@ -186,6 +224,8 @@ def run_rows(options):
         sys.exit(f"muon-bench: no row matches '{options.rows}'; rows are: {'; '.join(row[0] for row in ROWS)}")
     print(f"Machine: {machine()}.  ")
     print(f"Command: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds; milliseconds per step, medians.\n")
+    if options.isa:
+        print(f"Products of 1024x1024 in f32, GF, all threads: {product_rates()}.\n", flush=True)
     heads = ["matrices", "ours", *(who for who, _, _ in peers.peers()), "fastest peer", "ratio (range)", "goal"]
     print("| " + " | ".join(heads) + " |")
     print("|" + "---|" * len(heads))
@@ -257,14 +297,19 @@ def compiled_stage(dtype, shape, m, n, k, symmetric):
     sys.exit(f"muon-bench: the program of {shape} has no product of {m} x {n}, k = {k}")
 
 
-def peak(options):
-    """Product stages as the compiler plans them, with their packed outputs, in turns with the same register tiles writing nothing."""
+def kernel_bench():
     tool = pathlib.Path(os.environ.get("MUON_BIN", ".")) / "muon-kernel-bench"
     if not tool.exists():
         sys.exit(f"muon-bench: {tool} is not there; expected after `ninja -C build/release muon-kernel-bench`")
-    print(f"Machine: {machine()}.  \nCommand: `muon-bench --peak`, one thread, GF.\n", flush=True)
+    return tool
+
+
+def peak(options):
+    """Product stages as the compiler plans them, with their packed outputs, in turns with the same register tiles writing nothing."""
+    tool = kernel_bench()
+    print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, one thread, GF.\n", flush=True)
     print("| product | operands | stage | register tiles alone | ratio | registers only |\n|---|---|---|---|---|---|")
-    for dtype in ("f32", "bf16"):
+    for dtype in ("f32",) if options.isa else ("f32", "bf16"):
         registers = ask(tool, f"registers {dtype}")[0]
         for shape, m, n, k, symmetric in STAGES:
             stage = compiled_stage(dtype, shape, m, n, k, symmetric)
@@ -275,6 +320,8 @@ def peak(options):
 
 def main():
     options = arguments()
+    if options.isa and os.environ.get(LIMIT) != options.isa:
+        limit_isa(options.isa)
     if options.threads:
         allowed = sorted(os.sched_getaffinity(0))
         if options.threads > len(allowed):
