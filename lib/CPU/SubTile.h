@@ -35,11 +35,25 @@ public:
   /// given): also write the transpose at (column, row) when it holds.
   void emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
             Value mirrored);
-  /// The same for the 32 x 32 elements of an AMX tile at multiples of 32, for kernels that slice tiles: `tileSlices` slices, in
-  /// order, between which other work may stand. The whole tile must lie in the matrix and strides be one: `fitsTile`.
+  /// Where the rows of a tile are in one operand: row r is at `upper` + r `rowBytes`, from the sixteenth on at `lower` + r `rowBytes`
+  /// if they are elsewhere; 16 columns on, elements are `halfBytes` on. A row of pairs has the places of two rows.
+  struct Place {
+    Value upper, lower, rowBytes;
+    int64_t halfBytes = 0;
+  };
+  /// A tile of 32 x 32 elements and the places all its slices share.
+  struct Tile {
+    Value row, column;
+    Accumulators sums;
+    SmallVector<Place> inputs, outputs, transposed; ///< like the members of these names
+    SmallVector<Place> tiles, pairs;                ///< of each of `words`
+  };
+  /// The body of an AMX tile at multiples of 32, for kernels that slice tiles: `tileSlices` slices, in order, between
+  /// which other work may stand. The whole tile must lie in the matrix and strides be one: `fitsTile`.
   void beginTile();
   Value tileSlices(Value mirrored);
-  void emitTileSlice(Value slice, Value row, Value column, Accumulators accumulators);
+  Tile openTile(Value row, Value column, Accumulators sums);
+  void emitTileSlice(Value slice, const Tile &tile);
   Value fitsTile(Value row, Value column, Value rows, Value columns);
 
 private:
@@ -51,8 +65,6 @@ private:
     bool needsTiles = false, needsPairs = false;
     Value tileStage, pairStage;
   };
-  Value tileWords(const Words &words, Value row, Value strip, Value column);
-  Value pairWords(const Words &words, Value row, Value strip, Value column);
   struct Staged {
     const Operand *operand;
     unsigned position; ///< operand number of an input, yield number of an output
@@ -60,10 +72,13 @@ private:
     Padding padding;        ///< of an output: how far its memory goes
     unsigned words = 0;     ///< of an output of an AMX tile: which words it takes
   };
-  void emitTileRows(Value first, Value row, Value column, Accumulators accumulators);
-  void storeWords(Value both, Value r, int64_t half, Value tiles, Value pairs);
-  void prefetchForSlice(Value slice, Value row, Value column);
-  void emitTurnSlice(const Staged &output, Value slice, Value row, Value column);
+  Place placeInTile(const Operand &operand, Value row, Value column);
+  Value rowOf(const Place &place, Value r);
+  void emitTileRows(Value first, const Tile &tile);
+  void setTileInputs(const Tile &tile, llvm::ArrayRef<Value> from, int64_t r, int64_t half);
+  void storeWords(Value both, int64_t r, int64_t half, Value tiles, Value pairs);
+  void prefetchForRows(Value first, const Tile &tile);
+  void emitTurnSlice(unsigned output, Value slice, const Tile &tile);
   Value clamped(Value extent);
   void read(const Staged &input, Value row, Value column, Value validRows, Value validColumns);
   void write(const Staged &output, Value row, Value column, Value validRows, Value validColumns,

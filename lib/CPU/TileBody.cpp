@@ -1,7 +1,7 @@
 //===- TileBody.cpp - the body over an AMX tile
 //------------------------------------------===//
 //
-// 32 x 32 elements in slices: two rows of all columns, or the transpose of 16 x 16 words. bf16 goes to operands in
+// 32 x 32 elements in slices: four rows of all columns, or the transpose of 16 x 16 words. bf16 goes to operands in
 // up to four arrangements of 32-bit words: a row of a tile is 16 words of adjacent columns, a row of pairs 32 words of adjacent
 // rows, and either may be wanted transposed. One conversion narrows 16 columns of two rows, both arrangements come from it by
 // moves, and a transpose moves words, half as many as elements.
@@ -20,8 +20,8 @@ using namespace muon::cpu;
 static constexpr int64_t kSide = 32;
 /// Words from one row to the next of a tile, and of pairs.
 static constexpr int64_t kTileWords = 16, kPairWords = 32;
-/// Slices of two rows, and of an output's transpose.
-static constexpr int64_t kRowSlices = kSide / 2, kTurnSlices = 2;
+/// Slices of rows, and of an output's transpose.
+static constexpr int64_t kSliceRows = 4, kRowSlices = kSide / kSliceRows, kTurnSlices = 2;
 
 bool cpu::slicesTiles(KernelOp kernel, const Machine &machine) {
   if (!machine.amx || machine.lanes() != kSide)
@@ -104,110 +104,145 @@ Value SubTile::tileSlices(Value mirrored) {
   return mirrored ? e.select(mirrored, all, e.index(kRowSlices)) : all;
 }
 
-/// The strip of 16 rows of tile words that starts at `row`, `strip` rows into the tile.
-Value SubTile::tileWords(const Words &words, Value row, Value strip, Value column) {
-  if (words.tiles)
-    return packedAddress(*words.tiles, e.add(row, strip), column);
-  return e.offset(words.tileStage, e.i32, e.mul(strip, kTileWords));
+SubTile::Place SubTile::placeInTile(const Operand &operand, Value row, Value column) {
+  Type dtype = operand.attr.getDtype();
+  int64_t size = dtype.getIntOrFloatBitWidth() / 8;
+  if (operand.attr.getSpace() == Space::column)
+    return {e.offset(operand.data, dtype, column), {}, e.index(0), kLanes * size};
+  if (!operand.isPacked())
+    return {elementAddress(e, operand, row, column), {}, e.mul(operand.rowStride, size), kLanes * size};
+  Value upper = packedAddress(operand, row, column), rowBytes = e.index(kSide * size);
+  if (!isTiles(operand.attr.getLayout()))
+    return {upper, {}, rowBytes, kLineBytes};
+  Value below = packedAddress(operand, e.add(row, kLanes), column);
+  return {upper, e.bytes(below, e.index(-kLanes * kSide * size)), rowBytes, kLanes * size};
 }
 
-Value SubTile::pairWords(const Words &words, Value row, Value strip, Value column) {
-  if (words.pairs)
-    return packedAddress(*words.pairs, e.add(row, strip), column);
-  return e.offset(words.pairStage, e.i32, e.mul(e.div(strip, 2), kPairWords));
+/// The address of row `r` of the tile.
+Value SubTile::rowOf(const Place &place, Value r) {
+  Value base = place.upper;
+  if (place.lower)
+    base = e.select(e.less(r, e.index(kLanes)), place.upper, place.lower);
+  return e.bytes(base, e.mul(r, place.rowBytes));
 }
 
-/// The body over rows `first` and `first` + 1 of the tile.
-void SubTile::emitTileRows(Value first, Value row, Value column, Accumulators accumulators) {
-  Value r = e.rem(first, kLanes), strip = e.sub(first, r), atRow = e.add(row, strip), mirrored;
-  if (kernel.getSymmetric() && !reductions.empty())
-    mirrored = e.value<arith::XOrIOp>(e.equal(row, column), e.bits(e.i1, 1));
-  for (int64_t half = 0; half < 2; ++half) {
-    Value atColumn = e.add(column, half * kLanes);
-    SmallVector<Value> from, rows[2];
-    for (const Staged &input : inputs)
-      from.push_back(placeOf(*input.operand, atRow, atColumn));
-    for (bool odd : {false, true}) {
-      Value inTile = e.add(first, odd);
-      emitRowLevel(e, kernel, body, frame, e.add(row, inTile));
-      setInputs(r, odd, from);
-      Value at = e.add(e.mul(inTile, accumulators.stride), half * kLanes);
-      body.set(body.accumulator(), e.loadLanes(e.f32, e.offset(accumulators.data, e.f32, at)));
-      body.emit(Level::element, e.add(row, inTile), atColumn, frame.parameter);
-      reductions.accumulateInTotal(mirrored);
-      for (const Words &own : words)
-        rows[odd].push_back(body.unrounded(own.position));
-      for (const Staged &output : outputs)
-        if (!output.operand->isPacked())
-          e.storeLanes(output.operand->attr.getDtype(), body.yielded(output.position),
-                       elementAddress(e, *output.operand, e.add(row, inTile), atColumn));
-    }
-    for (auto [i, own] : llvm::enumerate(words)) {
-      Value tiles = own.needsTiles ? tileWords(own, row, strip, column) : Value();
-      Value pairs = own.needsPairs ? pairWords(own, row, strip, column) : Value();
-      storeWords(narrowTwo(e, rows[0][i], rows[1][i]), r, half, tiles, pairs);
-    }
+SubTile::Tile SubTile::openTile(Value row, Value column, Accumulators sums) {
+  Tile tile{row, column, sums, {}, {}, {}, {}, {}};
+  for (const Staged &input : inputs)
+    tile.inputs.push_back(placeInTile(*input.operand, row, column));
+  for (const Staged &output : outputs)
+    tile.outputs.push_back(isTurned(output.operand->attr.getLayout()) ? Place() : placeInTile(*output.operand, row, column));
+  for (const Staged *output : transposed)
+    tile.transposed.push_back(placeInTile(*output->operand, column, row));
+  Value lineBytes = e.index(kLineBytes);
+  for (const Words &own : words) {
+    tile.tiles.push_back(own.tiles ? placeInTile(*own.tiles, row, column) : Place{own.tileStage, {}, lineBytes});
+    tile.pairs.push_back(own.pairs ? placeInTile(*own.pairs, row, column) : Place{own.pairStage, {}, lineBytes});
+  }
+  return tile;
+}
+
+/// Row `r` after the one that `from` is at, 16 columns of it.
+void SubTile::setTileInputs(const Tile &tile, ArrayRef<Value> from, int64_t r, int64_t half) {
+  for (auto [input, place, start] : llvm::zip(inputs, tile.inputs, from)) {
+    const Operand &operand = *input.operand;
+    Type dtype = operand.attr.getDtype();
+    bool pairs = operand.isPacked() && !isTiles(operand.attr.getLayout()) && dtype.isBF16();
+    Value at = e.bytes(start, e.add(e.mul(place.rowBytes, pairs ? r & ~1 : r), half * place.halfBytes));
+    Value value = pairs ? halfOf(e, e.loadRaw(e.lanes(e.i32), at, 4), r & 1) : e.loadLanes(dtype, at);
+    body.set(body.argument(input.position), value);
   }
 }
 
-void SubTile::storeWords(Value both, Value r, int64_t half, Value tiles, Value pairs) {
+/// The body over the slice of rows that starts at row `first` of the tile.
+void SubTile::emitTileRows(Value first, const Tile &tile) {
+  Value mirrored;
+  if (kernel.getSymmetric() && !reductions.empty())
+    mirrored = e.value<arith::XOrIOp>(e.equal(tile.row, tile.column), e.bits(e.i1, 1));
+  auto startsOf = [&](ArrayRef<Place> places) {
+    return llvm::map_to_vector(places, [&](const Place &place) { return place.upper ? rowOf(place, first) : Value(); });
+  };
+  SmallVector<Value> from = startsOf(tile.inputs), to = startsOf(tile.outputs);
+  SmallVector<Value> tiles = startsOf(tile.tiles), pairs = startsOf(tile.pairs);
+  Value sums = e.offset(tile.sums.data, e.f32, e.mul(first, tile.sums.stride));
+  auto emitVector = [&](int64_t r, int64_t half, SmallVector<Value> &narrowed) {
+    Value row = e.add(tile.row, e.add(first, r)), column = e.add(tile.column, half * kLanes);
+    emitRowLevel(e, kernel, body, frame, row);
+    setTileInputs(tile, from, r, half);
+    Value at = e.offset(sums, e.f32, e.add(e.mul(tile.sums.stride, r), half * kLanes));
+    body.set(body.accumulator(), e.loadLanes(e.f32, at));
+    body.emit(Level::element, row, column, frame.parameter);
+    reductions.accumulateInTotal(mirrored);
+    for (const Words &own : words)
+      narrowed.push_back(body.unrounded(own.position));
+    for (auto [output, place, start] : llvm::zip(outputs, tile.outputs, to))
+      if (!output.operand->isPacked())
+        e.storeLanes(output.operand->attr.getDtype(), body.yielded(output.position),
+                     e.bytes(start, e.add(e.mul(place.rowBytes, r), half * place.halfBytes)));
+  };
+  for (int64_t r = 0; r < kSliceRows; r += 2)
+    for (int64_t half = 0; half < 2; ++half) {
+      SmallVector<Value> even, odd;
+      emitVector(r, half, even), emitVector(r + 1, half, odd);
+      for (size_t i = 0; i < words.size(); ++i)
+        storeWords(narrowTwo(e, even[i], odd[i]), r, half, words[i].needsTiles ? tiles[i] : Value(),
+                   words[i].needsPairs ? pairs[i] : Value());
+    }
+}
+
+/// Words of rows `r` and `r` + 1 after those that `tiles` and `pairs` are at.
+void SubTile::storeWords(Value both, int64_t r, int64_t half, Value tiles, Value pairs) {
   if (tiles)
     for (int64_t odd = 0; odd < 2; ++odd) {
-      Value word = e.add(e.mul(e.add(r, odd), kTileWords), half * kLanes / 2);
-      e.storeRaw(halfOfRows(e, both, odd), e.offset(tiles, e.i32, word), 4);
+      int64_t word = (r + odd) * kTileWords + half * kLanes / 2;
+      e.storeRaw(halfOfRows(e, both, odd), e.offset(tiles, e.i32, e.index(word)), 4);
     }
   if (pairs) {
-    Value word = e.add(e.mul(e.div(r, 2), kPairWords), half * kLanes);
-    e.storeRaw(pairHalves(e, both), e.offset(pairs, e.i32, word), 4);
+    int64_t word = r / 2 * kPairWords + half * kLanes;
+    e.storeRaw(pairHalves(e, both), e.offset(pairs, e.i32, e.index(word)), 4);
   }
 }
 
 /// Slice `slice` of the transpose of the tile, written to an output at (column, row): what are tile words of one are pairs of the other.
-void SubTile::emitTurnSlice(const Staged &output, Value slice, Value row, Value column) {
-  const Words &own = words[output.words];
-  Value zero = e.index(0), part = e.mul(slice, kLanes);
-  if (isTiles(output.operand->attr.getLayout())) {
-    Value source = e.offset(pairWords(own, row, zero, column), e.i32, part);
-    routines.transposeWords(e, source, kPairWords, packedAddress(*output.operand, e.add(column, part), row), kTileWords);
-  } else {
-    Value at = e.offset(packedAddress(*output.operand, column, row), e.i32, part);
-    routines.transposeWords(e, tileWords(own, row, part, column), kTileWords, at, kPairWords);
-  }
+void SubTile::emitTurnSlice(unsigned output, Value slice, const Tile &tile) {
+  const Staged &staged = *transposed[output];
+  const Place &to = tile.transposed[output], &tiles = tile.tiles[staged.words], &pairs = tile.pairs[staged.words];
+  Value strip = e.mul(slice, kLanes), part = e.mul(slice, kLineBytes);
+  if (isTiles(staged.operand->attr.getLayout()))
+    routines.transposeWords(e, e.bytes(pairs.upper, part), kPairWords, rowOf(to, strip), kTileWords);
+  else
+    routines.transposeWords(e, rowOf(tiles, strip), kTileWords, e.bytes(to.upper, part), kPairWords);
 }
 
-/// Asks for the lines that a later slice of rows writes, and for two of those that the transpose will be written to. Tiles and
-/// pairs alike have two lines for two rows.
-void SubTile::prefetchForSlice(Value slice, Value row, Value column) {
-  auto ask = [&](const Operand &output, Value slice, Value row, Value column) {
-    Value line;
-    if (isTiles(output.attr.getLayout())) {
-      Value strip = e.mul(e.div(slice, 8), kLanes);
-      line = e.bytes(packedAddress(output, e.add(row, strip), column), e.mul(e.rem(slice, 8), 2 * kLineBytes));
-    } else {
-      line = e.bytes(packedAddress(output, row, column), e.mul(slice, 2 * kLineBytes));
-    }
-    e.prefetchToWrite(line);
-    e.prefetchToWrite(e.bytes(line, e.index(kLineBytes)));
+/// Asks for the lines that a later slice of rows writes, and for as many of those that the transpose will be written to. Tiles and
+/// pairs alike have a line for a row.
+void SubTile::prefetchForRows(Value first, const Tile &tile) {
+  auto ask = [&](const Place &place, Value r) {
+    Value start = rowOf(place, r);
+    for (int64_t line = 0; line < kSliceRows; ++line)
+      e.prefetchToWrite(e.bytes(start, e.index(line * kLineBytes)));
   };
-  constexpr int64_t kAhead = 4;
-  for (const Staged &output : outputs)
-    if (output.operand->isPacked() && !isTurned(output.operand->attr.getLayout()))
-      ask(*output.operand, e.rem(e.add(slice, kAhead), kRowSlices), row, column);
-  for (const Staged *output : transposed)
-    ask(*output->operand, slice, column, row);
+  constexpr int64_t kRowsAhead = 8;
+  for (auto [output, place] : llvm::zip(outputs, tile.outputs))
+    if (output.operand->isPacked() && place.upper)
+      ask(place, e.rem(e.add(first, kRowsAhead), kSide));
+  for (const Place &place : tile.transposed)
+    ask(place, first);
 }
 
-void SubTile::emitTileSlice(Value slice, Value row, Value column, Accumulators accumulators) {
+void SubTile::emitTileSlice(Value slice, const Tile &tile) {
   e.when(
-      e.less(slice, e.index(kRowSlices)), [&] {
-        prefetchForSlice(slice, row, column);
-        emitTileRows(e.mul(slice, 2), row, column, accumulators);
+      e.less(slice, e.index(kRowSlices)),
+      [&] {
+        Value first = e.mul(slice, kSliceRows);
+        prefetchForRows(first, tile);
+        emitTileRows(first, tile);
       },
       [&] {
-        for (auto [i, output] : llvm::enumerate(transposed)) {
+        for (unsigned i = 0; i < transposed.size(); ++i) {
           Value own = e.sub(slice, e.index(kRowSlices + kTurnSlices * i));
           Value isOwn = e.value<arith::CmpIOp>(arith::CmpIPredicate::ult, own, e.index(kTurnSlices));
-          e.when(isOwn, [&] { emitTurnSlice(*output, own, row, column); });
+          e.when(isOwn, [&] { emitTurnSlice(i, own, tile); });
         }
       });
 }

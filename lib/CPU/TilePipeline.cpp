@@ -47,7 +47,7 @@ private:
   void emitTurn(const Chunk &chunk, const Turn &turn);
   Value completeTile(const Turn &turn);
   void emitProduct(int64_t product, Value onDiagonal);
-  void emitSlices(const Turn &turn, Value begin, Value end);
+  void emitSlices(const SubTile::Tile &before, Value begin, Value end);
   void completeDiagonal(Value row, Value column, Value sums);
   void emitAtEdge(const Turn &turn, Value row, Value column, Value mirrored);
   Value rowOf(Value i) { return e.add(block.row, e.mul(i, kTile)); }
@@ -119,6 +119,7 @@ void TilePipeline::emitTurn(const Chunk &chunk, const Turn &turn) {
   Value onDiagonal = kernel.getSymmetric() ? e.equal(rowOf(turn.i), columnOf(turn.j)) : Value();
   // Slices due after a product, in units of 2^-16, rounded up.
   constexpr int64_t kOne = 1 << 16;
+  SubTile::Tile before = subTile.openTile(turn.rowBefore, turn.columnBefore, {turn.sumsBefore, side});
   Value share = e.ceilDiv(e.mul(turn.slices, kOne), e.mul(chunk.steps, kProducts));
   auto emitStep = [&](Value step, ValueRange carried) {
     Value done = carried[0];
@@ -126,7 +127,7 @@ void TilePipeline::emitTurn(const Chunk &chunk, const Turn &turn) {
     for (int64_t product = 0; product < kProducts; ++product) {
       emitProduct(product, onDiagonal);
       Value due = e.min(turn.slices, e.div(e.mul(e.add(e.mul(step, kProducts), product + 1), share), kOne));
-      emitSlices(turn, done, due);
+      emitSlices(before, done, due);
       done = due;
     }
     return SmallVector<Value>{done};
@@ -138,7 +139,7 @@ void TilePipeline::emitTurn(const Chunk &chunk, const Turn &turn) {
         e.loop(e.index(0), chunk.steps, 1, e.index(0), emitStep);
         storeTiles(e, turn.sums, side);
       },
-      [&] { emitSlices(turn, e.index(0), turn.slices); });
+      [&] { emitSlices(before, e.index(0), turn.slices); });
 }
 
 /// Of a tile on the diagonal the corner above it, accumulator 1, is not computed.
@@ -149,10 +150,10 @@ void TilePipeline::emitProduct(int64_t product, Value onDiagonal) {
 }
 
 /// Slices of the tile before; the first completes a tile on the diagonal.
-void TilePipeline::emitSlices(const Turn &turn, Value begin, Value end) {
+void TilePipeline::emitSlices(const SubTile::Tile &before, Value begin, Value end) {
   e.loop(begin, end, 1, [&](Value slice) {
-    e.when(e.equal(slice, e.index(0)), [&] { completeDiagonal(turn.rowBefore, turn.columnBefore, turn.sumsBefore); });
-    subTile.emitTileSlice(slice, turn.rowBefore, turn.columnBefore, {turn.sumsBefore, side});
+    e.when(e.equal(slice, e.index(0)), [&] { completeDiagonal(before.row, before.column, before.sums.data); });
+    subTile.emitTileSlice(slice, before);
   });
 }
 
