@@ -181,6 +181,9 @@ int64_t Memory::place(int64_t i, int64_t j) const {
     [[fallthrough]];
   case Layout::row_tiles:
     return (i / 16) * rowStride + (j / 32) * 512 + (i % 16) * 32 + j % 32;
+  case Layout::padded:
+  case Layout::turned: // a GPU's blocks only
+    break;
   }
   return 0;
 }
