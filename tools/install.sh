@@ -9,10 +9,16 @@ export PYTHONPATH=$muon_build_dir/python
 muon_packages="bible-kjv ccache clang-22 cmake git libclang-rt-22-dev libgmock-dev libgtest-dev libmlir-22-dev libsqlite3-dev lld-22 llvm-22-dev llvm-22-tools
   mlir-22-tools ninja-build python3-dev python3-venv"
 
-# apt-get as root, or through sudo; only errors are shown.
+# apt-get as root, or through sudo; only errors are shown. Nobody is asked for a password: there may be nobody.
 muon_apt() {
   local as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  if [ "$(id -u)" != 0 ]; then
+    as_root=(sudo -n)
+    if ! "${as_root[@]}" true 2>/dev/null; then
+      echo "apt-get $1 needs root, or sudo without a password (after 'sudo -v' for example)" >&2
+      return 1
+    fi
+  fi
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
 }
 
