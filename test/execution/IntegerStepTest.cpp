@@ -134,6 +134,8 @@ struct Case {
   std::string chip, dtype, way; ///< way: standard, gram, chain, parts
 };
 
+void PrintTo(const Case &c, std::ostream *out) { *out << c.chip << " " << c.dtype << " " << c.way; }
+
 std::vector<Group> groupsOf(const Case &c) {
   std::vector<Group> groups;
   auto add = [&](std::vector<int64_t> shape, const Rows &rows, int parameters = 1) {
