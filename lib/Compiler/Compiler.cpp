@@ -167,6 +167,10 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
       return llvm::createStringError("expected a GPU target for operands of " + *step.operands + ", got " + targetName);
     if (step.earlyStop && target.isGpu())
       return llvm::createStringError("expected a CPU target for early_stop, got " + targetName);
+    if (request.parts && !target.isGpu())
+      return llvm::createStringError("expected a GPU target for products in " + llvm::Twine(request.parts) + " parts, got " + targetName);
+    if (request.chain != "auto" && !target.isGpu())
+      return llvm::createStringError("expected a GPU target for chain '" + request.chain + "', got " + targetName);
     if (request.form != "auto" && !step.form)
       step.form = request.form;
     if (request.restarts && !step.restarts)

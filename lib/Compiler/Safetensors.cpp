@@ -14,8 +14,10 @@ using llvm::StringRef;
 
 static llvm::Error refuse(StringRef path, const llvm::Twine &why) { return llvm::createStringError(path + ": " + why); }
 
-/// The JSON text of the header.
-static llvm::Expected<std::string> readHeaderText(StringRef path) {
+/// The JSON text of the header; `dataBytes`: how much of the file follows it.
+static llvm::Expected<std::string> readHeaderText(StringRef path, uint64_t &dataBytes) {
+  if (llvm::sys::fs::is_directory(path))
+    return refuse(path, "expected a .safetensors file, got a directory");
   llvm::Expected<llvm::sys::fs::file_t> file = llvm::sys::fs::openNativeFileForRead(path);
   if (!file)
     return refuse(path, "cannot be read: " + llvm::toString(file.takeError()));
@@ -39,18 +41,25 @@ static llvm::Expected<std::string> readHeaderText(StringRef path) {
     llvm::consumeError(got.takeError());
     return refuse(path, "is truncated: its header ends early");
   }
+  dataBytes = size - sizeof(length) - bytes;
   return text;
 }
 
-namespace muon {
-static bool fromJSON(const json::Value &value, TensorInfo &tensor, json::Path path) {
+namespace {
+struct HeaderEntry {
+  TensorInfo tensor;
+  std::vector<uint64_t> offsets; // of the data's begin and end, behind the header
+};
+} // namespace
+
+static bool fromJSON(const json::Value &value, HeaderEntry &entry, json::Path path) {
   json::ObjectMapper map(value, path);
-  return map && map.map("dtype", tensor.dtype) && map.map("shape", tensor.shape);
+  return map && map.map("dtype", entry.tensor.dtype) && map.map("shape", entry.tensor.shape) && map.map("data_offsets", entry.offsets);
 }
-} // namespace muon
 
 llvm::Expected<std::vector<TensorInfo>> muon::readSafetensorsHeader(StringRef path) {
-  llvm::Expected<std::string> text = readHeaderText(path);
+  uint64_t dataBytes = 0;
+  llvm::Expected<std::string> text = readHeaderText(path, dataBytes);
   if (!text)
     return text.takeError();
   llvm::Expected<json::Value> header = json::parse(*text);
@@ -64,11 +73,16 @@ llvm::Expected<std::vector<TensorInfo>> muon::readSafetensorsHeader(StringRef pa
     if (StringRef(name) == "__metadata__")
       continue;
     json::Path::Root root{StringRef(name)};
-    TensorInfo tensor;
-    if (!fromJSON(value, tensor, root))
+    HeaderEntry entry;
+    if (!fromJSON(value, entry, root))
       return refuse(path, "has no valid header: " + llvm::toString(root.getError()));
-    tensor.name = StringRef(name).str();
-    tensors.push_back(std::move(tensor));
+    if (entry.offsets.size() != 2 || entry.offsets[0] > entry.offsets[1])
+      return refuse(path, "has no valid header: expected a begin and an end at " + StringRef(name) + ".data_offsets");
+    if (entry.offsets[1] > dataBytes)
+      return refuse(path, "is truncated: expected " + llvm::Twine(entry.offsets[1]) + " bytes of data for " + StringRef(name) + ", got " +
+                              llvm::Twine(dataBytes));
+    entry.tensor.name = StringRef(name).str();
+    tensors.push_back(std::move(entry.tensor));
   }
   llvm::sort(tensors, [](const TensorInfo &a, const TensorInfo &b) { return a.name < b.name; });
   return tensors;

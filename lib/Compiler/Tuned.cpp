@@ -42,15 +42,6 @@ static llvm::Error checkFormIsOpen(const Request &request, const StepOptions &st
   return llvm::Error::success();
 }
 
-static llvm::Error checkKey(const TuningKey &key) {
-  if (!(key.floor > 0 && key.floor < 1))
-    return llvm::createStringError(llvm::formatv("tuned: expected 0 < floor < 1, got {0}", key.floor).str());
-  if (!(key.band.lower > 0 && key.band.lower < key.band.upper && key.band.upper < 2))
-    return llvm::createStringError(
-        llvm::formatv("tuned: expected a band 0 < lower < upper < 2, got {0}:{1}", key.band.lower, key.band.upper).str());
-  return llvm::Error::success();
-}
-
 /// p(x/s) as a polynomial of x, in the first row.
 static Table foldSafety(Table table, double safety) {
   double power = safety;
@@ -61,8 +52,8 @@ static Table foldSafety(Table table, double safety) {
   return table;
 }
 
-static TuningKey makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query, const std::optional<TuningLayer> &layer,
-                         const Table &table, double safety, StringRef target) {
+static llvm::Expected<TuningKey> makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query,
+                                         const std::optional<TuningLayer> &layer, const Table &table, double safety, StringRef target) {
   TuningKey key;
   const StepOptions &step = group.step;
   key.device = tuningDevice(target.str());
@@ -74,7 +65,12 @@ static TuningKey makeKey(const Request &request, const GroupRequest &group, cons
     key.floor = layer->floor;
     key.schatten4 = layer->schatten4;
   }
-  key.band = query.band.value_or(computeBand(table, key.floor / safety, 1 / safety));
+  if (!(key.floor > 0 && key.floor < 1)) // before it is searched from
+    return llvm::createStringError(llvm::formatv("tuned: expected 0 < floor < 1, got {0}", key.floor).str());
+  key.band = query.band ? *query.band : computeBand(table, key.floor / safety, 1 / safety);
+  if (!(key.band.lower > 0 && key.band.lower < key.band.upper && key.band.upper < 2))
+    return llvm::createStringError(
+        llvm::formatv("tuned: expected a band 0 < lower < upper < 2, got {0}:{1}", key.band.lower, key.band.upper).str());
   key.compiler = tuningCompiler();
   return key;
 }
@@ -161,9 +157,10 @@ llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context
     return layer.takeError();
   if (!answer.said.empty())
     return answer;
-  answer.key = makeKey(request, group, *query, *layer, (*own)->first, (*own)->second, target);
-  if (llvm::Error error = checkKey(*answer.key))
-    return std::move(error);
+  auto key = makeKey(request, group, *query, *layer, (*own)->first, (*own)->second, target);
+  if (!key)
+    return key.takeError();
+  answer.key = std::move(*key);
   if (!database) {
     answer.said = "none: tuning database '" + path + "' does not exist";
     return answer;

@@ -199,6 +199,8 @@ static llvm::Error write(StringRef bytes, Emit emit, StringRef path) {
     llvm::outs() << bytes;
     return llvm::Error::success();
   }
+  if (llvm::sys::fs::is_directory(path))
+    return refuse("expected a file to write, got the directory '" + path + "'");
   // Written under a temporary name and renamed: a failure leaves nothing behind.
   return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
     out << bytes;
@@ -233,7 +235,13 @@ static llvm::Error run(const Options &options) {
 int generateProgram(int argc, char **argv) {
   Options options;
   cl::HideUnrelatedOptions(options.category);
-  cl::ParseCommandLineOptions(argc, argv, "muon-opt: a program for the Muon optimizer from matrix shapes\n");
+  std::string trouble;
+  llvm::raw_string_ostream says(trouble);
+  if (!cl::ParseCommandLineOptions(argc, argv, "muon-opt: a program for the Muon optimizer from matrix shapes\n", &says)) {
+    if (!trouble.empty()) // else said already. One line: what follows the first are guesses
+      llvm::WithColor::error(llvm::errs(), "muon-opt") << StringRef(trouble).split('\n').first.split(": ").second << "\n";
+    return 1;
+  }
   llvm::Error error = run(options);
   if (!error)
     return 0;

@@ -17,7 +17,7 @@ struct TensorInfo {
 };
 
 /// Reads the header only: eight bytes of length, little endian, then that much JSON. Tensors in the file's own name order.
-/// Errors name the file and what was expected: unreadable, truncated, a length beyond the file, not JSON, a field missing.
+/// Errors name the file and what was expected: unreadable, a directory, truncated (header or data), not JSON, a field missing.
 llvm::Expected<std::vector<TensorInfo>> readSafetensorsHeader(llvm::StringRef path);
 
 /// The names an optimizer for matrices leaves out by default: embeddings and output heads.
