@@ -28,11 +28,12 @@ _being_made = weakref.WeakValueDictionary()  # request: a lock
 
 
 def _compiler():
-    """The compiler extension; loads LLVM. ImportError with one line where it was not built."""
+    """The compiler extension; loads LLVM. ImportError with one line where it or what it needs is not there."""
     try:
         from . import _compiler as extension
     except ImportError as error:
-        raise ImportError(f"muonc: the compiler extension cannot be loaded: {error}") from error
+        needs = "it needs the shared libraries of LLVM 22.1, MLIR 22.1 and SQLite 3 (Debian: libmlir-22, libsqlite3-0)"
+        raise ImportError(f"muonc: the compiler extension cannot be loaded: {error}; {needs}") from error
     return extension
 
 
@@ -143,6 +144,8 @@ def compile_program(request, workers=0, at_most=0):
     workers: threads of a step; 0 takes the runtime's default, but no more than `at_most` (0: no limit).
     ValueError: the compiler refuses the request; its line says why.
     """
+    if workers < 0:
+        raise ValueError(f"workers should be >= 0 but is: {workers}")
     start = time.perf_counter()
     text = _canonical(resolve_tuned(request))
     with _lock_of(text):
@@ -175,14 +178,19 @@ def resolve_tuned(request):
     Done before the cache is asked, because the same question has another answer once the database does. Loads LLVM.
     ValueError: a database that cannot be read, an entry that does not hold.
     """
-    if not request.get("tuned") and not any(group.get("tuned") for group in request.get("groups", ())):
+    if not request.get("tuned") and not any(
+        isinstance(group, dict) and group.get("tuned") for group in request.get("groups", ())
+    ):
         return request
     return json.loads(_compiler().resolve_tuned(_canonical(request)))["request"]
 
 
 def _canonical(request):
     """One text per request, whatever the order of its keys."""
-    return json.dumps(request, sort_keys=True, separators=(",", ":"))
+    try:
+        return json.dumps(request, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected a request of what JSON holds, got {request}: {error}") from error
 
 
 def _obtain(text, key, build, host):

@@ -4,6 +4,7 @@
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -72,14 +73,14 @@ static Tensor readTensor(nb::handle value, size_t index) {
   Tensor tensor;
   if (nb::isinstance<nb::tuple>(value)) {
     auto fields = nb::cast<nb::tuple>(value);
-    if (fields.size() != 4)
-      throw nb::value_error("a tensor is (address, dtype, sizes, strides)");
-    tensor.data = reinterpret_cast<void *>(nb::cast<uintptr_t>(fields[0]));
-    tensor.dtype = nb::cast<uint32_t>(fields[1]);
-    for (nb::handle size : fields[2])
-      tensor.sizes.push_back(nb::cast<int64_t>(size));
-    for (nb::handle stride : fields[3])
-      tensor.strides.push_back(nb::cast<int64_t>(stride));
+    uintptr_t address;
+    if (fields.size() != 4 || !nb::try_cast(fields[0], address) || !nb::try_cast(fields[1], tensor.dtype) ||
+        !nb::try_cast(fields[2], tensor.sizes) || !nb::try_cast(fields[3], tensor.strides)) {
+      std::string text = "tensor " + std::to_string(index) + ": expected (address, dtype, sizes, strides) in integers, got " +
+                         nb::cast<std::string>(nb::repr(value));
+      throw nb::value_error(text.c_str());
+    }
+    tensor.data = reinterpret_cast<void *>(address);
     if (tensor.sizes.size() != tensor.strides.size())
       throw nb::value_error("a tensor has as many strides as sizes");
   } else {

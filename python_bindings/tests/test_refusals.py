@@ -135,6 +135,9 @@ def test_a_parameter_used_twice():
         ({"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch"}], "target": "pdp11"}, "pdp11"),
         ({"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch"}], "dtype": "f8"}, "f8"),
         ({"groups": [{"shape": "4x4", "parameters": ["w"], "preset": "torch"}]}, "shape"),
+        ({"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch", "options": {"eps": float("nan")}}]}, "nan"),
+        ({"groups": [4]}, "group"),
+        ({"groups": [{4, 5}]}, "set"),
         ({"groups": []}, "group"),
         ({}, "group"),
     ],
@@ -143,3 +146,8 @@ def test_requests(request_, message):
     with pytest.raises(ValueError, match=message) as caught:
         muonc.compile_program(request_)
     assert one_line(caught)
+
+
+def test_workers_below_none():
+    with pytest.raises(ValueError, match="workers should be >= 0 but is: -1"):
+        muonc.compile_program({}, workers=-1)

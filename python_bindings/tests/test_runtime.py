@@ -164,3 +164,13 @@ def test_a_binding_keeps_its_program_alive(library):
     binding = Program(_runtime.Handle(library, "descend_program"), "handmade", 0.0).bind(held)
     binding.run([np.ones((3, 4), np.float32)] * 2, [1.0, 0, 1.0, 0])
     np.testing.assert_array_equal(held["a"]["weight"], 0)
+
+
+@pytest.mark.parametrize("given", [(0, "f32", (3, 4), (4, 1)), (1, 2), (0, 0, 12, 1), (-1, 0, (3, 4), (4, 1))], ids=str)
+def test_what_is_no_description_of_a_tensor(program, given):
+    held = arrays()
+    held["b"]["weight"] = given
+    with pytest.raises(ValueError) as caught:
+        program.bind(held)
+    expected = "tensor 2: expected (address, dtype, sizes, strides) in integers, got "
+    assert str(caught.value) == expected + repr(given)
