@@ -39,6 +39,7 @@ def arguments():
                         help="as on a processor that has only this (avx512: neither bf16 nor AMX): muon-limit-isa, for everybody in the process")
     parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16")
     parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
+    parser.add_argument("--restarts", metavar="STEPS", help="with --form gram: where R is rebuilt, comma-separated, or none (default: chosen by error)")
     parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out")
     parser.add_argument("--compile-time", action="store_true", help="cold, warm and disk-cache compile times instead")
     parser.add_argument("--early-stop", type=float, default=0, metavar="BOUND", help="with and without an early stop instead")
@@ -102,11 +103,14 @@ def product_rates():
 class Ours:
     """muonc.torch.Muon on copies of the same matrices."""
 
-    def __init__(self, weights, gradients, dtype, form):
+    def __init__(self, weights, gradients, options):
         import muonc.torch
         import peers
 
-        self.peer = peers.TorchPeer(muonc.torch.Muon, weights, gradients, dtype=dtype, form=form)
+        chosen = {"dtype": options.dtype, "form": options.form}
+        if options.restarts:
+            chosen["restarts"] = [] if options.restarts == "none" else [int(step) for step in options.restarts.split(",")]
+        self.peer = peers.TorchPeer(muonc.torch.Muon, weights, gradients, **chosen)
         self.step = self.peer.step
 
     def report(self):
@@ -127,7 +131,7 @@ def competitors(shapes, options):
     import peers
 
     weights, gradients = problem(shapes)
-    ours = Ours(weights, gradients, options.dtype, options.form)
+    ours = Ours(weights, gradients, options)
     steps, notes = {"ours": ours.step}, []
     for name, make, left_out in peers.peers():
         if left_out is None and options.no_compiled and "compiled" in name:
