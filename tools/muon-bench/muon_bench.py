@@ -35,7 +35,7 @@ def arguments():
     parser.add_argument("--rows", default="", help="only rows whose name contains one of these, comma-separated")
     parser.add_argument("--rounds", type=int, default=9, help="rounds per row (default 9)")
     parser.add_argument("--threads", type=int, default=0, help="processors to use (default: all allowed)")
-    parser.add_argument("--isa", default="", choices=("", "avx2", "avx512"),
+    parser.add_argument("--isa", choices=("avx2", "avx512"),
                         help="as on a processor that has only this (avx512: neither bf16 nor AMX): muon-limit-isa, for everybody in the process")
     parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16")
     parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
