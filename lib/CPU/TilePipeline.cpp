@@ -23,6 +23,8 @@ using namespace muon::cpu;
 
 /// Side of an AMX register tile, the elements of depth of a step, and its products.
 static constexpr int64_t kTile = 32, kStep = 32, kProducts = 4;
+/// One, as shares of slices are counted: rounded up, so that all are due after the last product.
+static constexpr int64_t kOne = 1 << 16;
 
 namespace {
 class TilePipeline {
@@ -33,9 +35,9 @@ public:
   void emit();
 
 private:
-  /// Steps of depth from `begin`; the last chunk's sums are complete.
+  /// Steps of depth from `begin`; the last chunk's sums are complete. `share` is the part of all slices due after one product.
   struct Chunk {
-    Value begin, steps, first, last;
+    Value begin, steps, share, first, last;
   };
   /// The tile at hand and, if `slices` is not zero, the one before.
   struct Turn {
@@ -85,7 +87,8 @@ void TilePipeline::emit() {
   openTiles(e);
   e.loop(zero, chunks, 1, [&](Value number) {
     Value begin = e.mul(number, size), steps = e.min(size, e.sub(depth, begin));
-    emitChunk({begin, steps, e.equal(number, zero), e.equal(e.add(begin, steps), depth)}, apart);
+    Value share = e.ceilDiv(e.index(kOne), e.mul(steps, kProducts));
+    emitChunk({begin, steps, share, e.equal(number, zero), e.equal(e.add(begin, steps), depth)}, apart);
   });
   closeTiles(e);
   reductions.finish();
@@ -117,10 +120,8 @@ void TilePipeline::emitTurn(const Chunk &chunk, const Turn &turn) {
   Value atB = e.add(e.mul(panel, b.rowStride), e.mul(chunk.begin, kStep / 2 * kTile));
   Value fromA = e.offset(a.data, a.attr.getDtype(), atA), fromB = e.offset(b.data, e.f32, atB);
   Value onDiagonal = kernel.getSymmetric() ? e.equal(rowOf(turn.i), columnOf(turn.j)) : Value();
-  // Slices due after a product, in units of 2^-16, rounded up.
-  constexpr int64_t kOne = 1 << 16;
   SubTile::Tile before = subTile.openTile(turn.rowBefore, turn.columnBefore, {turn.sumsBefore, side});
-  Value share = e.ceilDiv(e.mul(turn.slices, kOne), e.mul(chunk.steps, kProducts));
+  Value share = e.mul(turn.slices, chunk.share);
   auto emitStep = [&](Value step, ValueRange carried) {
     Value done = carried[0];
     loadOperandTiles(e, fromA, a.rowStride, fromB, step);
@@ -157,10 +158,16 @@ void TilePipeline::emitSlices(const SubTile::Tile &before, Value begin, Value en
   });
 }
 
-/// Copies what lies below the diagonal of a symmetric product above it.
+/// Copies what lies below the diagonal of a symmetric product above it; of a square one only the corner is missing.
 void TilePipeline::completeDiagonal(Value row, Value column, Value sums) {
-  if (kernel.getSymmetric())
-    e.when(e.equal(row, column), [&] { routines.symmetrise(e, sums, side, side); });
+  if (!kernel.getSymmetric())
+    return;
+  e.when(e.equal(row, column), [&] {
+    if (!kernel.getSquare())
+      return routines.symmetrise(e, sums, side, side);
+    Value below = e.offset(sums, e.f32, e.index(kTile * kLanes)), above = e.offset(sums, e.f32, e.index(kLanes));
+    routines.transposeWords(e, below, kTile, above, kTile);
+  });
 }
 
 /// The tile's sums are complete. Answers how many slices it leaves to the next turn: none where it

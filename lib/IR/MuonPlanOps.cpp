@@ -123,6 +123,8 @@ LogicalResult KernelOp::verify() {
     return failure();
   if (getSymmetric() && getKind() != KernelKind::product) // C3
     return emitOpError("symmetric needs a product");
+  if (getSquare() && !getSymmetric()) // C3
+    return emitOpError("square needs a symmetric product");
   for (Operation &op : getBody().front()) // C4
     if (!isa<YieldOp, IndexOp, ParameterOp, ContractOp, arith::ConstantOp>(op) && !op.hasTrait<OpTrait::Scalarizable>() &&
         !isa<math::FPowIOp>(op))

@@ -268,7 +268,9 @@ KernelOp KernelBuilder::build(StringRef name) {
   OpBuilder::InsertionGuard guard(builder);
   auto product = dyn_cast_or_null<ProductOpInterface>(draft.product);
   KernelKind kind = !chain.empty() ? KernelKind::chain : product ? KernelKind::product : KernelKind::sweep;
-  auto kernel = KernelOp::create(builder, loc(), name, kind, kind == KernelKind::product && product.symmetricResult(), TypeAttr(),
+  bool symmetric = kind == KernelKind::product && product.symmetricResult();
+  bool square = symmetric && product.getA() == product.getB();
+  auto kernel = KernelOp::create(builder, loc(), name, kind, symmetric, square, TypeAttr(),
                                  builder.getArrayAttr({}), builder.getArrayAttr({}),
                                  ArrayRef<bool>(), 0, DenseI64ArrayAttr(), DenseI64ArrayAttr()); // the lists are known when the body is
   body = builder.createBlock(&kernel.getBody());

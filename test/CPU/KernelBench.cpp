@@ -48,7 +48,7 @@ static std::string textOf(TargetAttr target, bool bf16, bool symmetric,
     return "#muon.operand<" + direction + ", element, " + layout + ", " + dtype + ", none>";
   };
   std::string text = "muon.kernel @k product ", values, types, rounded;
-  text += std::string(symmetric ? "symmetric " : "") + "of " + (bf16 ? "bf16" : "f32") +
+  text += std::string(symmetric ? "symmetric square " : "") + "of " + (bf16 ? "bf16" : "f32") +
           " operands [" + operand("in", tiles ? "row_tiles" : "columns", packed) + ", " +
           operand("in", "columns", packed);
   for (char letter : outputs) {

@@ -70,6 +70,7 @@ muon.kernel @index sweep operands [#muon.operand<out, element, plain, f32, none>
 })";
 }
 
+static std::string symmetry(Way way) { return std::string(way.symmetric ? "symmetric " : "") + (way.square ? "square " : ""); }
 static const char *word(bool bf16) { return bf16 ? "bf16" : "f32"; }
 
 bool test::packsBf16(TargetAttr target, bool bf16) { return bf16 && target.getIsa() != "fma"; }
@@ -82,7 +83,7 @@ std::string test::productText(TargetAttr target, Way way) {
   };
   std::string a = usesTiles(target, way.bf16) ? "row_tiles" : "rows";
   std::string text =
-      "muon.kernel @product product " + std::string(way.symmetric ? "symmetric " : "") + "of " +
+      "muon.kernel @product product " + symmetry(way) + "of " +
       word(way.bf16) + " operands [" + operand("in", a, packed) + ", " +
       operand("in", "columns", packed) + ", " + operand("in", "plain", "f32") + ", " +
       operand("in", "columns", packed) + ", " + operand("out", "plain", "f32") + ", " +
@@ -108,7 +109,7 @@ std::string test::productText(TargetAttr target, Way way) {
 
 std::string test::productSumText(TargetAttr target, Way way) {
   std::string packed = word(packsBf16(target, way.bf16)), layout = usesTiles(target, way.bf16) ? "row_tiles" : "rows";
-  std::string text = "muon.kernel @product product " + std::string(way.symmetric ? "symmetric " : "") + "of " + word(way.bf16) +
+  std::string text = "muon.kernel @product product " + symmetry(way) + "of " + word(way.bf16) +
                      " operands [#muon.operand<in, element, " + layout + ", " + packed + ", none>, #muon.operand<in, element, columns, " + packed +
                      ", none>, #muon.operand<out, element, columns, " + packed +
                      ", none>, #muon.operand<out, scalar, plain, f64, add>, #muon.operand<out, scalar, plain, f64, max>]"

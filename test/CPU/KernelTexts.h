@@ -14,6 +14,7 @@ struct Way {
   const char *target;
   bool bf16;
   bool symmetric;
+  bool square = false;
 };
 
 /// bf16 operands are kept as f32 words where there is no instruction for them.

@@ -147,30 +147,41 @@ TEST_P(ProductOn, ChunksKeepBits) {
   EXPECT_EQ(whole.memory[0].get().values, cut.memory[0].get().values);
 }
 
+/// A launch of @product of productSumText and what it leaves: the matrix, and from each block a sum and a largest value.
+struct SumOutputs {
+  Memory matrix, sums, largest;
+};
+static SumOutputs runProductSum(TargetAttr target, Way way, Shape s, const Matrix &a, const Matrix &b) {
+  Program program(productSumText(target, way), target);
+  Dtype packed = packsBf16(target, way.bf16) ? Dtype::bf16 : Dtype::f32;
+  Memory left(usesTiles(target, way.bf16) ? Layout::row_tiles : Layout::rows, packed, s.m, s.k, target.getLanes());
+  Memory right(Layout::columns, packed, s.k, s.n, target.getLanes());
+  left.set(a), right.set(b);
+  int64_t blocks = productTiles(s.m, s.n, s.blockM, s.blockN, way.symmetric);
+  SumOutputs out{{Layout::columns, packed, s.m, s.n, target.getLanes()},
+                 {Layout::plain, Dtype::f64, 1, blocks, 16},
+                 {Layout::plain, Dtype::f64, 1, blocks, 16}};
+  Launch launch;
+  launch.sizes = {s.m, s.n, s.k, s.blockM, s.blockN, s.chunk};
+  launch.tiles = blocks;
+  launch.views = {left.view(), right.view(), out.matrix.view(), out.sums.view(), out.largest.view()};
+  launch.run(program.function("product"));
+  return out;
+}
+
 /// Every element counts once: those above the diagonal, which no block computes, too.
 TEST_P(ProductOn, SumsInItsEpilogue) {
   Way way = GetParam();
   TargetAttr target = runnable(way.target);
-  Program program(productSumText(target, way), target);
-  bool tiles = usesTiles(target, way.bf16);
-  Dtype packed = packsBf16(target, way.bf16) ? Dtype::bf16 : Dtype::f32;
   for (auto [m, n, k, block] : {std::tuple{100, 70, 45, 32}, {64, 96, 32, 32}, {5, 3, 9, 32}}) {
     n = way.symmetric ? m : n;
     Matrix a = random(m, k, way.bf16, 1), b = way.symmetric ? transpose(a) : random(k, n, way.bf16, 2);
-    Memory left(tiles ? Layout::row_tiles : Layout::rows, packed, m, k, target.getLanes());
-    Memory right(Layout::columns, packed, k, n, target.getLanes());
-    Memory out(Layout::columns, packed, m, n, target.getLanes());
-    left.set(a), right.set(b);
-    int64_t blocks = productTiles(m, n, block, block, way.symmetric);
-    Memory squares(Layout::plain, Dtype::f64, 1, blocks, 16), largest(Layout::plain, Dtype::f64, 1, blocks, 16);
-    Launch launch;
-    launch.sizes = {m, n, k, block, block, 0};
-    launch.tiles = blocks;
-    launch.views = {left.view(), right.view(), out.view(), squares.view(), largest.view()};
-    launch.run(program.function("product"));
+    SumOutputs out = runProductSum(target, way, {m, n, k, block, block, 0}, a, b);
     double sum = 0, most = 0, expectedSum = 0, expectedMost = 0;
-    for (int64_t i = 0; i < blocks; ++i)
-      sum += squares.get().values[i], most = std::max(most, largest.get().values[i]);
+    for (double value : out.sums.get().values)
+      sum += value;
+    for (double value : out.largest.get().values)
+      most = std::max(most, value);
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) {
         double exact = 0;
@@ -181,6 +192,23 @@ TEST_P(ProductOn, SumsInItsEpilogue) {
     EXPECT_NEAR(sum / expectedSum, 1, 1e-6) << m;
     EXPECT_NEAR(most / expectedMost, 1, 1e-5) << m;
   }
+}
+
+/// Of a matrix with its transpose both halves are equal before any is copied: a square product leaves the bits of a symmetric one.
+TEST(Product, SquareKeepsBits) {
+  for (const char *name : {"x86-64-v3", "znver4", "sapphirerapids"})
+    for (int64_t m : {64, 100, 160}) {
+      TargetAttr target = runnable(name);
+      Way way{name, true, true}, square{name, true, true, true};
+      Matrix a = random(m, 333, true, 1), b = transpose(a);
+      for (int64_t chunk : {0, 128}) {
+        Shape shape{m, m, 333, 64, 64, chunk};
+        SumOutputs x = runProductSum(target, way, shape, a, b), y = runProductSum(target, square, shape, a, b);
+        EXPECT_EQ(x.matrix.raw(), y.matrix.raw()) << name << " " << m;
+        EXPECT_EQ(x.sums.raw(), y.sums.raw()) << name << " " << m;
+        EXPECT_EQ(x.largest.raw(), y.largest.raw()) << name << " " << m;
+      }
+    }
 }
 
 /// One schedule, native and legalised: the same bits, for tiles and for pairs.

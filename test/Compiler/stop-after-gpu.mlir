@@ -10,7 +10,7 @@
 // Of the gradient the sweep has an offset only; operands of products are padded, and adjacent along k on both sides.
 // PLAN: module attributes {{.*}}muon.room = "plan"
 // PLAN: muon.kernel @sweep_0 sweep {{.*}} gradients [0]
-// PLAN: muon.kernel {{.*}} product symmetric of f32 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<in, element, turned, f32, none>
+// PLAN: muon.kernel {{.*}} product symmetric square of f32 operands [#muon.operand<in, element, padded, f32, none>, #muon.operand<in, element, turned, f32, none>
 // PLAN-SAME: tile [
 
 // GPU: module attributes {{.*}}muon.room = "gpu"

@@ -103,6 +103,16 @@ muon.kernel @negative_kernel_product_plain product of f32 operands [#muon.operan
 // -----
 
 // C3
+// expected-error@+1 {{square needs a symmetric product}}
+muon.kernel @negative_kernel_square_sweep sweep square operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
+    scalars [] [] coefficients 0 {
+^bb0(%x: f32):
+  muon.yield %x : f32
+}
+
+// -----
+
+// C3
 // expected-error@+1 {{symmetric needs a product}}
 muon.kernel @negative_kernel_symmetric_sweep sweep symmetric operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
     scalars [] [] coefficients 0 {

@@ -4,7 +4,7 @@
 
 // CHECK-LABEL: func.func @tail
 // CHECK: muon.kernel @sweep_0 sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, rows, f32, none>, #muon.operand<out, element, columns, f32, none>]
-// CHECK: muon.kernel @product_1 product symmetric of f32 operands
+// CHECK: muon.kernel @product_1 product symmetric square of f32 operands
 // CHECK-NEXT: ^bb0(%[[R:.*]]: f32, %[[C:.*]]: f32):
 // CHECK-NEXT: %[[P:.*]] = arith.mulf %[[R]], %[[C]] : f32
 // CHECK-NEXT: muon.yield %[[P]] : f32

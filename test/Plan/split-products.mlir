@@ -13,7 +13,7 @@ module attributes {muon.target = #sm_80} {
   // CHECK: muon.apply left %{{[a-z0-9]*}}, %{{[a-z0-9]*}} : tensor<256x256xbf16>, tensor<256x8192xbf16>
   // The product stores its parts; a sweep of the next stage adds them, with the epilogue.
   // PLAN-LABEL: func.func @alone
-  // PLAN: muon.kernel @[[PRODUCT:.*]] product symmetric of bf16 operands [{{.*}}, {{.*}}, #muon.operand<out, element, plain, f32, add>]
+  // PLAN: muon.kernel @[[PRODUCT:.*]] product symmetric square of bf16 operands [{{.*}}, {{.*}}, #muon.operand<out, element, plain, f32, add>]
   // PLAN: ^bb0(%[[SUM:.*]]: f32):
   // PLAN-NEXT: muon.yield %[[SUM]] : f32
   // PLAN: muon.kernel @[[ADD:.*]] sweep operands [#muon.operand<in, element, plain, f32, add>, #muon.operand<out, element, padded, bf16, none>] scalars [] [] coefficients 1

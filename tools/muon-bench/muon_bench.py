@@ -292,7 +292,7 @@ def compiled_stage(dtype, shape, m, n, k, symmetric):
     plan = subprocess.run([pathlib.Path(os.environ["MUON_BIN"]) / "muon-opt", "--shape", shape, "--dtype", dtype, "--preset", "keller",
                            "--target", "cpu", "--emit", "mlir", "-o", "-"], text=True, stdout=subprocess.PIPE, check=True).stdout
     kernels = {name: (bool(mirrored), operands) for name, mirrored, operands in
-               re.findall(r"muon\.kernel @(\w+) product (symmetric )?of \w+ operands \[(.*?)\] scalars", plan)}
+               re.findall(r"muon\.kernel @(\w+) product (symmetric )?(?:square )?of \w+ operands \[(.*?)\] scalars", plan)}
     for name, sizes in re.findall(r"muon\.launch @(\w+) .*? sizes \[([\d, ]+)\]", plan):
         sizes = sizes.split(", ")
         if name in kernels and kernels[name][0] == bool(symmetric) and sizes[:3] == [str(m), str(n), str(k)]:

@@ -14,7 +14,8 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     operand (its dtype; a reduced scalar as f64); the f32 accumulator (products only); the scalars named in `scalars`
     (f64, or i64 where `integer_scalars` is true); the coefficients (f32 or f64). The body ends in `muon.yield` with one value per
     `out` operand, in order; a reduced output (space scalar or row) yields what is to be combined. A symmetric product adds up a scalar
-    over both halves: what a block below the diagonal yields counts twice.
+    over both halves: what a block below the diagonal yields counts twice. It is `square` where A and B are one matrix: A = Bᵀ or A = B, symmetric; then both
+    halves of C hold the same bits before any is copied, since products commute and sums have one order.
 
     Layouts (w = the word: an f32, or two bf16 adjacent along the depth; L = target lanes; element (i, j)):
     - plain:        strides of the place
@@ -38,7 +39,7 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
 
     Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
     (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no `operand_type`;
-    (C3) `symmetric` only on products; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body;
+    (C3) `symmetric` only on products, `square` only on symmetric ones; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body;
     (C5) `tile` only on products, six positive numbers, and on chains, one positive multiple of 32; (C6) `gradients` are plain element
     inputs; (C7) an element operand with a reduction is plain f32 with reduction `add`: the one output of a product, or an input of a
     sweep; (C8) a chain has an `operand_type` and at least one `muon.contract`, whose operands have it (for tf32 they are f32); no other kernel has one.
@@ -58,12 +59,12 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, Muon_KernelKindAttr:$kind, UnitAttr:$symmetric, OptionalAttr<TypeAttr>:$operand_type,
+  let arguments = (ins SymbolNameAttr:$sym_name, Muon_KernelKindAttr:$kind, UnitAttr:$symmetric, UnitAttr:$square, OptionalAttr<TypeAttr>:$operand_type,
     TypedArrayAttrBase<Muon_OperandAttr, "operands">:$operands, StrArrayAttr:$scalars, DenseBoolArrayAttr:$integer_scalars,
     DefaultValuedAttr<I64Attr, "0">:$num_coefficients, OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<DenseI64ArrayAttr>:$gradients);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $sym_name `` $kind (`symmetric` $symmetric^)? (`of` $operand_type^)? `operands` $operands `scalars` $scalars $integer_scalars
+    $sym_name `` $kind (`symmetric` $symmetric^)? (`square` $square^)? (`of` $operand_type^)? `operands` $operands `scalars` $scalars $integer_scalars
     `coefficients` $num_coefficients (`tile` $tile^)? (`gradients` $gradients^)? $body attr-dict
   }];
   let hasVerifier = 1;
