@@ -1,7 +1,7 @@
 """The wheel, installed away from the build tree: what it holds, that it steps, and what it says where MLIR is missing.
 
 It is made from the build directory under test, which has all of it compiled (`pip wheel ./python_bindings` alone builds
-from nothing, in ten to twenty minutes).
+from nothing).
 """
 
 import importlib.util
