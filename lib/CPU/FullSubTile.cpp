@@ -39,11 +39,6 @@ static Value rowDistance(Emitter &e, const Operand &operand) {
   return e.index(isTiles(operand.attr.getLayout()) ? 32 : e.machine.lanes());
 }
 
-static bool isPairs(const Operand &operand) {
-  return operand.isPacked() && !isTiles(operand.attr.getLayout()) &&
-         operand.attr.getDtype().isBF16();
-}
-
 /// Whether 16 columns of a row are one run of f32 words of a panel.
 static bool isWords(const Operand &operand) {
   return operand.isPacked() && !isTurned(operand.attr.getLayout()) && operand.attr.getDtype().isF32();

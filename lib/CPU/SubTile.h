@@ -119,6 +119,10 @@ inline bool isTurned(Layout layout) {
 inline bool isTiles(Layout layout) {
   return layout == Layout::row_tiles || layout == Layout::column_tiles;
 }
+/// Whether the operand is words of two bf16, adjacent along the depth.
+inline bool isPairs(const Operand &operand) {
+  return operand.isPacked() && !isTiles(operand.attr.getLayout()) && operand.attr.getDtype().isBF16();
+}
 
 /// Whether the body of the kernel's AMX tiles can be cut in slices: it leaves bf16 operands, which the processor narrows itself
 /// (its conversion takes subnormals as zero, as its products do), or plain matrices without a mirror image.

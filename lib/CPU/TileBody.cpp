@@ -104,6 +104,7 @@ Value SubTile::tileSlices(Value mirrored) {
   return mirrored ? e.select(mirrored, all, e.index(kRowSlices)) : all;
 }
 
+/// Where the tile at (row, column) is in an operand. In tiles its lower 16 rows are a strip of their own.
 SubTile::Place SubTile::placeInTile(const Operand &operand, Value row, Value column) {
   Type dtype = operand.attr.getDtype();
   int64_t size = dtype.getIntOrFloatBitWidth() / 8;
@@ -147,7 +148,7 @@ void SubTile::setTileInputs(const Tile &tile, ArrayRef<Value> from, int64_t r, i
   for (auto [input, place, start] : llvm::zip(inputs, tile.inputs, from)) {
     const Operand &operand = *input.operand;
     Type dtype = operand.attr.getDtype();
-    bool pairs = operand.isPacked() && !isTiles(operand.attr.getLayout()) && dtype.isBF16();
+    bool pairs = isPairs(operand);
     Value at = e.bytes(start, e.add(e.mul(place.rowBytes, pairs ? r & ~1 : r), half * place.halfBytes));
     Value value = pairs ? halfOf(e, e.loadRaw(e.lanes(e.i32), at, 4), r & 1) : e.loadLanes(dtype, at);
     body.set(body.argument(input.position), value);
