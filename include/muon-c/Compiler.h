@@ -28,6 +28,10 @@
  *                                "table": [[3.4445, -4.775, 2.0315]], "steps": 5, "eps": 1e-7, "eps_form": "clamp", "clip": 0,
  *                                "stochastic_rounding": false, "safety": 1, "norm": "frobenius",
  *                                "operands": "bf16", "form": "gram", "restarts": [3], "tile": [128, 0], "early_stop": 0.3 } } ] }
+ * Instead of "groups":
+ *     "program": "func.func @f(...) ...", the text of step functions in the muon dialect (docs/dialect.md), with a muon.program, or without
+ *                                   one: then every function has one parameter of its own name. dtype, form, restarts and tuned are not
+ *                                   taken with it: its ops have their own
  * Operands, form, restarts and tile of a group win over the request's dtype, form, restarts and tile. An option left out is the preset's own.
  * early_stop (CPUs, chooses form gram): between 0 and 1, absent: off. A matrix whose Gram matrix R of the iterate has ‖I - R/μ‖_F within it
  * for some μ skips the rows of the table that are left, and the step function has the metrics "orthogonality" and "steps" (docs/numerics.md). */

@@ -32,6 +32,8 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsig
   case Space::column:
     if (out)
       return refuse("results per column are not computed");
+    if (!dtype.isF32() && !dtype.isBF16())
+      return refuse("values per column are f32 or bf16");
     break;
   case Space::row:
     if (out && reduced && kernel.getKind() == KernelKind::product)

@@ -15,6 +15,7 @@
 #include "muon/Object/TranslateModule.h"
 
 #include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
@@ -30,8 +31,11 @@ class FirstDiagnostic {
 public:
   explicit FirstDiagnostic(MLIRContext *context)
       : handler(context, [this](Diagnostic &diagnostic) {
-          if (text.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error)
-            text = diagnostic.str();
+          if (!text.empty() || diagnostic.getSeverity() != DiagnosticSeverity::Error)
+            return success();
+          if (auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation())) // a program of the user's own
+            text = llvm::formatv("line {0}: ", place.getLine());
+          text += diagnostic.str();
           return success();
         }) {}
   llvm::Error error() const { return llvm::createStringError(text.empty() ? "the compiler failed without saying why" : text); }
@@ -62,6 +66,7 @@ public:
 private:
   llvm::Expected<Variant> plan(StringRef targetName);
   llvm::Error buildSteps(ModuleOp module, TargetAttr target, StringRef targetName);
+  void setAsked(func::FuncOp function, ArrayRef<int64_t> tile);
   llvm::Expected<GroupRequest> tune(const GroupRequest &group, StringRef targetName);
   std::string stepName(const GroupRequest &group);
   llvm::Expected<std::unique_ptr<llvm::Module>> generate(ArrayRef<Variant> variants);
@@ -122,6 +127,10 @@ static llvm::Error checkRequest(const Request &request) {
   StringRef name = request.name;
   if (name.empty() || llvm::isDigit(name[0]) || !llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; }))
     return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
+  if (!request.program.empty() && !request.groups.empty())
+    return llvm::createStringError("expected groups or a program, got both");
+  if (!request.program.empty() && (request.dtype != "auto" || request.form != "auto" || request.restarts || request.tuned))
+    return llvm::createStringError("dtype, form, restarts and tuned are for presets: a program's ops have their own operands, form, restarts and table");
   for (const GroupRequest &group : request.groups) {
     if (group.parameters.empty())
       return llvm::createStringError("a group of preset '" + group.step.preset + "' has no parameters");
@@ -144,6 +153,17 @@ llvm::Expected<GroupRequest> Compilation::tune(const GroupRequest &group, String
     if (llvm::Error error = applyPlan(llvm::formatv("{0}", llvm::json::Value(std::move(*(*answer)->plan))).str(), tuned.step))
       return std::move(error);
   return tuned;
+}
+
+/// How products and chains of this function are to be computed.
+void Compilation::setAsked(func::FuncOp function, ArrayRef<int64_t> tile) {
+  Builder builder(&context);
+  if (!tile.empty())
+    function->setAttr("muon.tile", builder.getDenseI64ArrayAttr(tile));
+  if (request.parts)
+    function->setAttr("muon.parts", builder.getI64IntegerAttr(request.parts));
+  if (request.chain != "auto")
+    function->setAttr("muon.chain", builder.getStringAttr(request.chain));
 }
 
 llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRef targetName) {
@@ -179,18 +199,25 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
     FailureOr<func::FuncOp> function = buildStep(module, name, step, error);
     if (failed(function))
       return llvm::createStringError(error);
-    if (const std::vector<int64_t> &tile = step.tile.empty() ? request.tile : step.tile; !tile.empty())
-      (*function)->setAttr("muon.tile", builder.getDenseI64ArrayAttr(tile));
-    if (request.parts)
-      (*function)->setAttr("muon.parts", builder.getI64IntegerAttr(request.parts));
-    if (request.chain != "auto")
-      (*function)->setAttr("muon.chain", builder.getStringAttr(request.chain));
+    setAsked(*function, step.tile.empty() ? request.tile : step.tile);
     if (!group.tunedBy.empty())
       (*function)->setAttr("muon.tuned", builder.getStringAttr(group.tunedBy));
     SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());
     UseOp::create(uses, module.getLoc(), name, builder.getStrArrayAttr(parameters), group.set);
   }
   return llvm::Error::success();
+}
+
+/// A program of the user's own that does not say which parameters there are: one per step function, of its name.
+static void addParameters(ModuleOp module, StringRef name) {
+  auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
+  if (!module.getOps<ProgramOp>().empty())
+    return;
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto program = ProgramOp::create(builder, module.getLoc(), name);
+  OpBuilder uses = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
+  for (func::FuncOp function : functions)
+    UseOp::create(uses, function.getLoc(), function.getName(), builder.getStrArrayAttr({function.getName()}), "default");
 }
 
 /// A processor's name, or SCHEDULE@PROCESSOR: how one computes, in instructions that the other has.
@@ -217,13 +244,19 @@ llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
   if (!target)
     return target.takeError();
   names.clear();
+  FirstDiagnostic diagnostic(&context);
   Variant variant{ModuleOp::create(UnknownLoc::get(&context)), *target};
+  if (!request.program.empty() && !(variant.planned = parseSourceString<ModuleOp>(request.program, &context, "program")))
+    return diagnostic.error();
   ModuleOp module = *variant.planned;
   module->setAttr("muon.target", *target);
   if (request.nonfinite == "skip")
     module->setAttr(kSkipNonfinite, UnitAttr::get(&context));
-  FirstDiagnostic diagnostic(&context);
-  if (llvm::Error failure = buildSteps(module, *target, targetName))
+  for (auto function : module.getOps<func::FuncOp>())
+    setAsked(function, request.tile);
+  if (!request.program.empty())
+    addParameters(module, request.name);
+  else if (llvm::Error failure = buildSteps(module, *target, targetName))
     return failure;
   if (failed(verify(module)) || failed(walk(module, Room::plan)))
     return diagnostic.error();

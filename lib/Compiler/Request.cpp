@@ -110,12 +110,13 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
   std::string targets = "cpu";
-  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "embed_bitcode", "tile", "parts", "chain", "tuned", "groups"}, path) || !map ||
+  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "embed_bitcode", "tile", "parts", "chain", "tuned", "groups", "program"}, path) || !map ||
       !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
       !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) ||
       !map.mapOptional("nonfinite", request.nonfinite) || !map.mapOptional("embed_bitcode", request.embedBitcode) ||
       !map.mapOptional("tile", request.tile) || !map.mapOptional("parts", request.parts) || !map.mapOptional("chain", request.chain) ||
-      !map.map("groups", request.groups))
+      !map.mapOptional("program", request.program) ||
+      !(request.program.empty() ? map.map("groups", request.groups) : map.mapOptional("groups", request.groups)))
     return false;
   if (const json::Value *tuned = value.getAsObject()->get("tuned"); tuned && !readTuned(*tuned, request.tuned, path.field("tuned")))
     return false;
@@ -135,7 +136,7 @@ llvm::Expected<Request> muon::parseRequest(StringRef text) {
   expectedFields.clear();
   if (!fromJSON(*value, request, root))
     return llvm::createStringError(llvm::toString(root.getError()) + expectedFields);
-  if (request.groups.empty())
+  if (request.groups.empty() && request.program.empty())
     return llvm::createStringError("request.groups: expected at least one group");
   return request;
 }

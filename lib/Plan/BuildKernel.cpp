@@ -2,6 +2,7 @@
 
 #include "muon/Plan/BuildKernel.h"
 
+#include "muon/IR/StepFunction.h"
 #include "muon/Plan/ExpandRound.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -31,9 +32,12 @@ private:
   void addOutputs();
   void addOperand(Direction direction, Space space, Layout layout, Type dtype, Reduction reduction);
   Attribute placeOfBuffer(const Buffer &buffer, Space space);
-  Attribute placeOfArgument(int64_t argument, const Axes &axes);
+  Attribute placeOfArgument(int64_t argument, const Axes &axes, Operation *box);
+  Attribute placeOfSlice(const Leaf &leaf);
+  ArrayRef<int64_t> shapeOfArgument(int64_t argument);
   Value emit(Value value, const Axes &axes);
   Value emitOp(Operation *op, const Axes &axes);
+  Value elementNumber(RoundOp round);
   Value coefficient(arith::ConstantOp constant);
   Value convert(Value value, Type type);
   void setSizes();
@@ -57,6 +61,22 @@ private:
 };
 } // namespace
 
+/// How the transpose of what lies in memory like this is read; what is not packed has its strides swapped instead.
+static Layout layoutOfTranspose(Layout layout) {
+  switch (layout) {
+  case Layout::columns:
+    return Layout::rows;
+  case Layout::rows:
+    return Layout::columns;
+  case Layout::row_tiles:
+    return Layout::column_tiles;
+  case Layout::column_tiles:
+    return Layout::row_tiles;
+  default:
+    return Layout::plain;
+  }
+}
+
 static Type elementType(Value value) { return getElementTypeOrSelf(value.getType()); }
 
 void KernelBuilder::addOperand(Direction direction, Space space, Layout layout, Type dtype, Reduction reduction) {
@@ -71,18 +91,81 @@ Attribute KernelBuilder::placeOfBuffer(const Buffer &buffer, Space space) {
     row = 1, column = 0;
   else if (space == Space::column)
     row = 0, column = 1;
+  else if (draft.turned && layoutOfTranspose(buffer.layout) == Layout::plain)
+    std::swap(row, column);
   return PlaceAttr::get(builder.getContext(), -1, -1, -1, regionOffset + buffer.offset, plan.bytesPerMatrix, row, column);
 }
 
-Attribute KernelBuilder::placeOfArgument(int64_t argument, const Axes &axes) {
+/// Of an argument, or of the metric that is counted behind them.
+ArrayRef<int64_t> KernelBuilder::shapeOfArgument(int64_t argument) {
+  FunctionType type = function.getFunctionType();
+  int64_t arguments = type.getNumInputs();
+  if (argument < arguments)
+    return cast<RankedTensorType>(type.getInput(argument)).getShape();
+  auto isDonated = [&](int64_t i) {
+    auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg");
+    return role && (role.getValue() == "weight" || role.getValue() == "state");
+  };
+  int64_t donated = llvm::count_if(llvm::seq<int64_t>(0, arguments), isDonated);
+  return cast<RankedTensorType>(type.getResult(donated + argument - arguments)).getShape();
+}
+
+/// The dimensions of a tensor that those of a box of it are.
+static SmallVector<int64_t> keptDimensions(Operation *box, int64_t rank) {
+  llvm::SmallBitVector dropped(rank);
+  if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(box))
+    dropped = slice.getDroppedDims();
+  else if (auto insert = dyn_cast_or_null<tensor::InsertSliceOp>(box))
+    dropped = insert.getDroppedDims();
+  dropped.flip();
+  return llvm::to_vector_of<int64_t>(dropped.set_bits());
+}
+
+/// The row-major number of a box's first element, counted from dimension `first` on.
+static int64_t startOf(Operation *box, ArrayRef<int64_t> shape, int64_t first) {
+  auto offsets = cast<OffsetSizeAndStrideOpInterface>(box);
+  int64_t start = 0;
+  for (int64_t i = first, e = shape.size(); i < e; ++i)
+    start = start * shape[i] + offsets.getStaticOffset(i);
+  return start;
+}
+
+Attribute KernelBuilder::placeOfArgument(int64_t argument, const Axes &axes, Operation *box) {
   int64_t rank = draft.shape.size(), batch = plan.levels.batchRank(), rowAxis = -1, columnAxis = -1;
+  ArrayRef<int64_t> shape = box ? shapeOfArgument(argument) : ArrayRef<int64_t>();
+  SmallVector<int64_t> kept = keptDimensions(box, box ? shape.size() : axes.size());
   for (auto [i, axis] : llvm::enumerate(axes)) {
     if (axis == rank - 1 && rank > batch)
-      columnAxis = i;
+      columnAxis = kept[i];
     else if (axis == rank - 2 && rank > batch + 1)
-      rowAxis = i;
+      rowAxis = kept[i];
   }
-  return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis);
+  if (!box)
+    return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis);
+  // As the runtime counts: behind the batch, unless all matrices share the argument.
+  ArrayRef<int64_t> leading = shape.take_front(std::min<size_t>(batch, shape.size()));
+  int64_t first = llvm::product_of(leading) == matricesPerParameter(function) ? leading.size() : 0;
+  return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis, startOf(box, shape, first), 0, 0, 0);
+}
+
+/// A box of a matrix in the workspace.
+Attribute KernelBuilder::placeOfSlice(const Leaf &leaf) {
+  auto slice = cast<tensor::ExtractSliceOp>(leaf.slice);
+  const Buffer &buffer = plan.buffers[leaf.buffer];
+  int64_t rank = slice.getSourceType().getRank(), row = 0, column = 0;
+  SmallVector<int64_t> strides(rank, 0);
+  strides[rank - 1] = buffer.columnStride, strides[rank - 2] = buffer.rowStride;
+  SmallVector<int64_t> kept = keptDimensions(slice, rank);
+  for (auto [i, axis] : llvm::enumerate(leaf.axes)) {
+    int64_t space = draft.shape.size();
+    if (axis == space - 1)
+      column = strides[kept[i]];
+    else if (axis == space - 2)
+      row = strides[kept[i]];
+  }
+  int64_t first = slice.getStaticOffset(rank - 2) * buffer.rowStride + slice.getStaticOffset(rank - 1) * buffer.columnStride;
+  int64_t bytes = first * buffer.dtype.getIntOrFloatBitWidth() / 8;
+  return PlaceAttr::get(builder.getContext(), -1, -1, -1, regionOffset + buffer.offset + bytes, plan.bytesPerMatrix, row, column);
 }
 
 void KernelBuilder::addPanels() {
@@ -104,9 +187,12 @@ void KernelBuilder::addInputs() {
     Type dtype = elementType(leaf.value), argumentType = dtype;
     Layout layout = Layout::plain;
     Reduction reduction = Reduction::none;
-    if (leaf.buffer >= 0) {
+    if (leaf.buffer >= 0 && leaf.slice) {
+      dtype = argumentType = plan.buffers[leaf.buffer].dtype;
+      launch.places.push_back(placeOfSlice(leaf));
+    } else if (leaf.buffer >= 0) {
       const Buffer &buffer = plan.buffers[leaf.buffer];
-      layout = buffer.layout;
+      layout = draft.turned ? layoutOfTranspose(buffer.layout) : buffer.layout;
       dtype = argumentType = buffer.dtype;
       if (buffer.partials)
         reduction = reductionOf(leaf.value.getDefiningOp<linalg::ReduceOp>());
@@ -116,7 +202,7 @@ void KernelBuilder::addInputs() {
       }
       launch.places.push_back(placeOfBuffer(buffer, space));
     } else {
-      launch.places.push_back(placeOfArgument(leaf.argument, leaf.axes));
+      launch.places.push_back(placeOfArgument(leaf.argument, leaf.axes, leaf.slice));
       auto role = function.getArgAttrOfType<StringAttr>(leaf.argument, "muon.arg");
       if (role && role.getValue() == "gradient")
         gradients.push_back(operands.size());
@@ -172,6 +258,20 @@ Value KernelBuilder::coefficient(arith::ConstantOp constant) {
   return body->addArgument(number.getType(), loc());
 }
 
+/// Row * columns + column in the tensor that is rounded, which this may be a box of.
+Value KernelBuilder::elementNumber(RoundOp round) {
+  auto [rows, columns] = plan.matrixShape(draft.shape);
+  Type i64 = builder.getI64Type();
+  auto constant = [&](int64_t n) { return arith::ConstantOp::create(builder, loc(), builder.getI64IntegerAttr(n)); };
+  auto add = [&](Value a, Value b) { return arith::AddIOp::create(builder, loc(), a, b); };
+  auto mul = [&](Value a, int64_t n) { return arith::MulIOp::create(builder, loc(), a, constant(n)); };
+  Value row = IndexOp::create(builder, loc(), i64, draft.turned ? 1 : 0), column = IndexOp::create(builder, loc(), i64, draft.turned ? 0 : 1);
+  auto numbering = round->getAttrOfType<DenseI64ArrayAttr>("muon.numbering");
+  if (!numbering)
+    return add(mul(row, draft.turned ? rows : columns), column);
+  return add(constant(numbering[0]), add(mul(row, numbering[1]), mul(column, numbering[2])));
+}
+
 Value KernelBuilder::emitOp(Operation *op, const Axes &axes) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return coefficient(constant);
@@ -192,7 +292,7 @@ Value KernelBuilder::emitOp(Operation *op, const Axes &axes) {
   }
   if (auto round = dyn_cast<RoundOp>(op))
     return expandRound(builder, loc(), mapping.lookup(round.getX()), mapping.lookup(round.getStep()), mapping.lookup(round.getSeed()),
-                       plan.matrixShape(draft.shape).second);
+                       elementNumber(round));
   Operation *clone = builder.clone(*op, mapping);
   for (OpResult result : clone->getResults())
     result.setType(elementType(result));
@@ -214,7 +314,7 @@ void KernelBuilder::addOutputs() {
   for (Operation *product : chain) // in the order of the function, which keeps few matrices alive
     emit(product->getResult(0), identityAxes(draft.shape.size()));
   for (const Output &output : draft.outputs) {
-    Axes axes = identityAxes(draft.shape.size());
+    Axes axes = draft.axes();
     Value value = emit(output.value, axes);
     Type dtype = elementType(output.value);
     Layout layout = Layout::plain;
@@ -226,7 +326,7 @@ void KernelBuilder::addOutputs() {
       launch.places.push_back(place);
     } else {
       // A metric's axes are the batch's; the weight and the states have the space's own.
-      launch.places.push_back(placeOfArgument(output.argument, axes));
+      launch.places.push_back(placeOfArgument(output.argument, axes, output.insert));
     }
     addOperand(Direction::out, output.space, layout, dtype, output.reduction);
     if (chain.empty())

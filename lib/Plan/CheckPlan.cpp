@@ -43,6 +43,7 @@ LogicalResult CheckPlan::check() {
 }
 
 void muon::buildPlanPipeline(OpPassManager &manager, const PlanOptions &options) {
+  manager.addNestedPass<func::FuncOp>(createSplitViewsPass());
   if (options.skipNonfinite)
     manager.addNestedPass<func::FuncOp>(createGuardGradientPass());
   manager.addPass(createSplitProductsPass());

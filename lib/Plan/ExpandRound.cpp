@@ -30,12 +30,10 @@ struct Integers {
 };
 } // namespace
 
-Value muon::expandRound(OpBuilder &builder, Location loc, Value x, Value step, Value seed, int64_t columns) {
+Value muon::expandRound(OpBuilder &builder, Location loc, Value x, Value step, Value seed, Value element) {
   Integers in{builder, loc};
   Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
   constexpr uint64_t kGolden = 0x9e3779b97f4a7c15ull; // splitmix64's increment keeps neighbouring keys apart
-  Value row = IndexOp::create(builder, loc, i64, 0), column = IndexOp::create(builder, loc, i64, 1);
-  Value element = in.add(in.mul(row, in.c64(columns)), column);
   Value key = in.mix(in.add(seed, in.mul(step, in.c64(kGolden))));
   key = in.mix(in.add(key, in.mul(ParameterOp::create(builder, loc, i64), in.c64(kGolden))));
   Value random = in.mix(in.add(key, in.mul(element, in.c64(kGolden))));

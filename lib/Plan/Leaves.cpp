@@ -21,6 +21,8 @@ public:
       return;
     if (auto argument = dyn_cast<BlockArgument>(value))
       return visitArgument(argument, axes);
+    if (auto slice = value.getDefiningOp<tensor::ExtractSliceOp>())
+      return visitSlice(slice, axes);
     if (llvm::is_contained(chain, value.getDefiningOp()))
       return visitOperands(value.getDefiningOp(), axes);
     if (value.getDefiningOp() == draft.product) {
@@ -44,6 +46,13 @@ private:
       leaves.memory.push_back({argument, axes, -1, static_cast<int64_t>(argument.getArgNumber())});
     else
       leaves.scalars.insert(argument);
+  }
+
+  /// A box of an argument or of what is stored.
+  void visitSlice(tensor::ExtractSliceOp slice, const Axes &axes) {
+    auto argument = dyn_cast<BlockArgument>(slice.getSource());
+    int64_t buffer = argument ? -1 : plan.find(slice.getSource(), Layout::plain);
+    leaves.memory.push_back({slice.getResult(), axes, buffer, argument ? static_cast<int64_t>(argument.getArgNumber()) : -1, slice});
   }
 
   void visitOperands(Operation *op, const Axes &axes) {
@@ -72,9 +81,16 @@ Axes muon::axesBelow(linalg::BroadcastOp broadcast, const Axes &axes) {
 
 Axes muon::identityAxes(size_t rank) { return llvm::to_vector_of<int64_t>(llvm::seq<int64_t>(0, rank)); }
 
+Axes Draft::axes() const {
+  Axes axes = identityAxes(shape.size());
+  if (turned)
+    std::swap(axes[axes.size() - 2], axes.back());
+  return axes;
+}
+
 Leaves StepPlan::collectLeaves(const Draft &draft) const {
   LeafCollector collector(*this, draft);
   for (const Output &output : draft.outputs)
-    collector.visit(output.value, identityAxes(draft.shape.size()));
+    collector.visit(output.value, draft.axes());
   return std::move(collector.leaves);
 }

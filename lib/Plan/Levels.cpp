@@ -58,17 +58,20 @@ Level Levels::combine(Operation *op) const {
   return result;
 }
 
+bool Levels::reducesColumns(linalg::ReduceOp reduce) const {
+  ArrayRef<int64_t> dimensions = reduce.getDimensions();
+  int64_t rank = cast<RankedTensorType>(reduce.getInputs()[0].getType()).getRank();
+  return rank == static_cast<int64_t>(batch) + 2 && dimensions.size() == 1 && dimensions[0] == rank - 2;
+}
+
 LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
   if (reduce.getInputs().size() != 1)
     return reduce.emitOpError("expected one input to plan");
   Level source = of(reduce.getInputs()[0]), result;
   ArrayRef<int64_t> dimensions = reduce.getDimensions();
-  int64_t rank = cast<RankedTensorType>(reduce.getInputs()[0].getType()).getRank();
   for (int64_t dimension : dimensions)
     if (dimension < static_cast<int64_t>(batch))
       return reduce.emitOpError() << "reduces batch dimension " << dimension << "; matrices of a batch are independent";
-  if (rank == static_cast<int64_t>(batch) + 2 && dimensions.size() == 1 && dimensions[0] != rank - 1)
-    return reduce.emitOpError("reduces columns, which cannot be planned yet: expected a reduction of rows or of whole matrices");
   // An epilogue reduces a symmetric matrix as a whole; else the product's result goes to memory and a sweep of the next stage reduces it.
   bool inEpilogue = source.product && cast<ProductOpInterface>(source.product).symmetricResult() && dimensions.size() == 2 && !target.isGpu();
   result.stage = source.stage + (source.product && !inEpilogue ? 2 : 1);
@@ -168,8 +171,17 @@ LogicalResult Levels::visit(Operation *op) {
     levels[op->getResult(0)] = combine(op);
     return success();
   }
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) { // what lies in memory: an argument, or stored a stage before
+    const Level &source = of(slice.getSource());
+    levels[slice.getResult()] = Level{source.stage + (isa<BlockArgument>(slice.getSource()) ? 0 : 1), nullptr, false, false};
+    return success();
+  }
+  if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) { // a result in pieces
+    levels[insert.getResult()] = of(insert.getSource());
+    return success();
+  }
   if (isa<tensor::TensorDialect>(op->getDialect()))
-    return op->emitOpError("is a view, and views cannot be planned yet: expected whole tensors, split where the step function is written");
+    return op->emitOpError("is a view: expected muon-split-views before");
   return op->emitOpError("cannot be planned: expected an op of Form's closed list");
 }
 

@@ -8,6 +8,7 @@
 
 #include "muon/Plan/StepPlan.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SmallPtrSet.h"
 
 #include <limits>
@@ -32,17 +33,18 @@ private:
   void collectPredicates();
   void storeWord(Value word);
   void countPartials();
-  void addResult(Value value, int64_t argument, unsigned result);
+  void addResult(Value value, int64_t argument, int64_t result, Operation *insert);
   bool resolveHazards();
   void setLifetimes();
 
   void storeParts(ProductOpInterface product);
   /// The draft of that predicate; without one, that of the word which says where `value` (a product's, for all of its epilogue) is not needed.
-  Draft &draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate);
-  Draft &draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape);
+  Draft &draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate, bool turned = false);
+  Draft &draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape, bool turned = false);
   int64_t store(Value value, Layout layout);
   void writeCandidates(ChooseOp choose, int64_t buffer);
   void requireCandidates(ChooseOp choose);
+  void requireSource(tensor::ExtractSliceOp slice);
   void storeForReading(Value value);
   /// Stores what a body of this stage and product needs from earlier stages to compute `value`.
   void require(Value value, int64_t stage, Operation *product);
@@ -52,17 +54,19 @@ private:
   }
 
   StepPlan &plan;
-  llvm::DenseMap<unsigned, int64_t> delays; ///< results that are written later than they could be
+  llvm::DenseMap<int64_t, int64_t> delays; ///< results that are written later than they could be
   llvm::DenseSet<std::pair<Value, Operation *>> required; ///< what bodies of chains have asked for
 };
 } // namespace
 
-Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate) {
+Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate, bool turned) {
   for (Draft &draft : plan.drafts)
-    if (draft.stage == stage && draft.product == product && ArrayRef<int64_t>(draft.shape) == shape && draft.predicate == predicate)
+    if (draft.stage == stage && draft.product == product && ArrayRef<int64_t>(draft.shape) == shape && draft.predicate == predicate &&
+        draft.turned == turned)
       return draft;
   Draft draft;
   draft.stage = stage;
+  draft.turned = turned;
   draft.product = product;
   draft.predicate = predicate;
   draft.shape.assign(shape.begin(), shape.end());
@@ -70,10 +74,10 @@ Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> sh
   return plan.drafts.back();
 }
 
-Draft &Planner::draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape) {
+Draft &Planner::draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape, bool turned) {
   const Levels &levels = plan.levels;
   Choices::Demand demand = levels.allChoices().demandOf(product ? product->getResult(0) : value);
-  return draftFor(stage, product, shape, levels.predicateFor(demand, stage));
+  return draftFor(stage, product, shape, levels.predicateFor(demand, stage), turned);
 }
 
 /// Not where the candidate is the last one too, which is there unless an earlier condition held.
@@ -182,6 +186,8 @@ void Planner::require(Value value, int64_t stage, Operation *product) {
     storeForReading(value);
     return requireCandidates(choose);
   }
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+    return requireSource(slice);
   const Level &level = plan.levels.of(value);
   bool earlier = level.stage < stage || (level.product && level.product != product);
   if (!earlier && isa<ProductOpInterface>(op)) // its parts are in memory
@@ -190,6 +196,16 @@ void Planner::require(Value value, int64_t stage, Operation *product) {
     return storeForReading(value);
   for (Value operand : op->getOperands())
     require(operand, stage, product);
+}
+
+/// Boxes of a matrix are found where it lies as it is.
+void Planner::requireSource(tensor::ExtractSliceOp slice) {
+  Value source = slice.getSource();
+  if (isa<BlockArgument>(source) || plan.find(source, Layout::plain) >= 0)
+    return;
+  store(source, Layout::plain);
+  const Level &level = plan.levels.of(source);
+  require(source, level.stage, level.product);
 }
 
 void Planner::collectProducts() {
@@ -218,8 +234,11 @@ void Planner::collectReductions() {
     int64_t stage = plan.levels.of(result).stage - 1;
     // A product's own stage: its epilogue reduces.
     Operation *product = plan.levels.of(source).stage == stage ? plan.levels.of(source).product : nullptr;
-    ArrayRef<int64_t> shape = tensorType(source).getShape();
-    Draft &draft = draftFor(stage, product, result, shape);
+    SmallVector<int64_t> shape(tensorType(source).getShape());
+    bool turned = plan.levels.reducesColumns(reduce); // a sweep whose rows are the matrix's columns
+    if (turned)
+      std::swap(shape[shape.size() - 2], shape.back());
+    Draft &draft = draftFor(stage, product, result, shape, turned);
     bool full = tensorType(result).getRank() == static_cast<int64_t>(plan.levels.batchRank());
     Buffer buffer;
     buffer.value = result;
@@ -250,13 +269,15 @@ void Planner::countPartials() {
     }
 }
 
-void Planner::addResult(Value value, int64_t argument, unsigned result) {
+void Planner::addResult(Value value, int64_t argument, int64_t result, Operation *insert) {
   const Level &level = plan.levels.of(value);
   int64_t stage = std::max(level.stage, delays.lookup(result));
   Operation *product = stage == level.stage ? level.product : nullptr;
   Output output;
   output.value = value;
   output.argument = argument;
+  output.result = result;
+  output.insert = insert;
   draftFor(stage, product, value, tensorType(value).getShape()).outputs.push_back(output);
   require(value, stage, product);
 }
@@ -303,15 +324,34 @@ LogicalResult Planner::collectResults() {
     if (!metric && value.getType() != function.getArgument(argument).getType())
       return function.emitOpError() << "expected result " << i << " of type " << function.getArgument(argument).getType() << ", got "
                                     << value.getType();
-    addResult(value, argument, i);
+    bool pieces = false;
+    while (auto insert = value.getDefiningOp<tensor::InsertSliceOp>()) {
+      addResult(insert.getSource(), argument, i, insert);
+      value = insert.getDest();
+      pieces = true;
+    }
+    if (!pieces)
+      addResult(value, argument, i, nullptr);
   }
   return success();
+}
+
+/// Whether what is read of an argument and what is written to it share an element.
+static bool overlap(const Leaf &leaf, const Output &output) {
+  if (!leaf.slice || !output.insert)
+    return true;
+  auto read = cast<tensor::ExtractSliceOp>(leaf.slice);
+  auto written = cast<tensor::InsertSliceOp>(output.insert);
+  for (int64_t i = 0, e = read.getSourceType().getRank(); i < e; ++i)
+    if (read.getStaticOffset(i) >= written.getStaticOffset(i) + written.getStaticSize(i) ||
+        written.getStaticOffset(i) >= read.getStaticOffset(i) + read.getStaticSize(i))
+      return false;
+  return true;
 }
 
 /// Delays results whose buffer's old value is read at or after their stage by another body. True if one was.
 bool Planner::resolveHazards() {
   bool changed = false;
-  auto terminator = cast<func::ReturnOp>(plan.function.front().getTerminator());
   for (const Draft &writer : plan.drafts)
     for (const Output &output : writer.outputs) {
       if (output.argument < 0)
@@ -319,13 +359,12 @@ bool Planner::resolveHazards() {
       int64_t needed = writer.stage;
       for (const Draft &reader : plan.drafts)
         for (const Leaf &leaf : plan.collectLeaves(reader).memory)
-          if (leaf.argument == output.argument)
+          if (leaf.argument == output.argument && overlap(leaf, output))
             needed = std::max(needed, &reader == &writer ? writer.stage : reader.stage + 1);
       if (needed == writer.stage)
         continue;
-      for (auto [i, value] : llvm::enumerate(terminator.getOperands()))
-        if (value == output.value)
-          delays[i] = needed, changed = true;
+      int64_t &delay = delays[output.result];
+      delay = std::max(delay, needed), changed = true;
     }
   return changed;
 }

@@ -35,6 +35,19 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 // -----
 
 module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  // expected-error@+1 {{values per column are f32 or bf16}}
+  muon.kernel @negative_f64_columns sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<in, column, plain, f64, none>, #muon.operand<out, element, plain, f32, none>]
+      scalars [] [] coefficients 0 {
+  ^bb0(%x: f32, %c: f64):
+    %narrow = arith.truncf %c : f64 to f32
+    %y = arith.mulf %x, %narrow : f32
+    muon.yield %y : f32
+  }
+}
+
+// -----
+
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
   // expected-error@+1 {{results per column are not computed}}
   muon.kernel @negative_column_result sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, column, plain, f32, add>]
       scalars [] [] coefficients 0 {

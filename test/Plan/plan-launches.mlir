@@ -123,3 +123,30 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
     return %w1 : tensor<64x128xf32>
   }
 }
+
+// -----
+
+// Columns are reduced as rows are, by a sweep of its own whose rows are the matrix's columns: 53 of them here. It reads what is stored for
+// a product as its transpose.
+// CHECK-LABEL: func.func @columns
+// CHECK: muon.kernel @sweep_[[SUM:[0-9]+]] sweep operands [#muon.operand<in, element, rows, f32, none>, #muon.operand<in, scalar, plain, f64, add>, #muon.operand<out, row, plain, f32, add>]
+// CHECK: muon.kernel @sweep_{{[0-9]+}} sweep operands [{{.*}}#muon.operand<in, column, plain, f32, none>{{.*}}#muon.operand<out, element, plain, f32, none>]
+// CHECK: muon.launch @sweep_[[SUM]] for @columns tiles 1 sizes [53, 37, 64]
+module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+  func.func @columns(%w: tensor<37x53xf32> {muon.arg = "weight"}, %g: tensor<37x53xf32> {muon.arg = "gradient"}, %m: tensor<37x53xf32> {muon.arg = "state", muon.name = "momentum"}) -> (tensor<37x53xf32>, tensor<37x53xf32>) {
+    %zero = arith.constant dense<0.0> : tensor<53xf32>
+    %e = tensor.empty() : tensor<37x53xf32>
+    %x = arith.addf %g, %m : tensor<37x53xf32>
+    %r = muon.gram left %x : tensor<37x53xf32> -> tensor<37x37xf32>
+    %o = muon.apply left %r, %x : tensor<37x37xf32>, tensor<37x53xf32> -> tensor<37x53xf32>
+    %none = arith.constant dense<0.0> : tensor<f32>
+    %t = linalg.reduce { arith.addf } ins(%o : tensor<37x53xf32>) outs(%none : tensor<f32>) dimensions = [0, 1]
+    %tb = linalg.broadcast ins(%t : tensor<f32>) outs(%e : tensor<37x53xf32>) dimensions = [0, 1]
+    %y = arith.mulf %x, %tb : tensor<37x53xf32>
+    %s = linalg.reduce { arith.addf } ins(%y : tensor<37x53xf32>) outs(%zero : tensor<53xf32>) dimensions = [0]
+    %b = linalg.broadcast ins(%s : tensor<53xf32>) outs(%e : tensor<37x53xf32>) dimensions = [0]
+    %u = arith.mulf %o, %b : tensor<37x53xf32>
+    %w1 = arith.subf %w, %u : tensor<37x53xf32>
+    return %w1, %x : tensor<37x53xf32>, tensor<37x53xf32>
+  }
+}

@@ -15,6 +15,14 @@
 namespace muon::execution {
 namespace {
 
+/// As a JSON string.
+std::string quoted(const std::string &text) {
+  std::string json = "\"";
+  for (char c : text)
+    json += c == '"' || c == '\\' ? std::string{'\\', c} : c == '\n' ? "\\n" : std::string{c};
+  return json + '"';
+}
+
 /// The fields of one JSON object.
 class Fields {
 public:
@@ -104,8 +112,12 @@ std::string toJson(const Request &request) {
   for (const Group &group : request.groups)
     groups += (groups.empty() ? "" : ", ") + toJson(group, serial);
   fields.addText("target", request.target);
-  fields.addText("dtype", request.dtype);
-  fields.addText("form", request.form);
+  if (request.program.empty()) {
+    fields.addText("dtype", request.dtype);
+    fields.addText("form", request.form);
+  } else {
+    fields.add("program", quoted(request.program));
+  }
   if (!request.restarts.empty())
     fields.add("restarts", request.restarts);
   if (request.nonfinite != "propagate")
@@ -116,7 +128,8 @@ std::string toJson(const Request &request) {
     fields.addText("chain", request.chain);
   if (isGpu(request.target)) // what the emulator runs
     fields.add("embed_bitcode", "true");
-  fields.add("groups", "[" + groups + "]");
+  if (request.program.empty())
+    fields.add("groups", "[" + groups + "]");
   return fields.object();
 }
 

@@ -29,7 +29,7 @@ struct Group {
 };
 
 struct Request {
-  std::vector<Group> groups;
+  std::vector<Group> groups = {};
   std::string dtype = "f32", form = "auto", target = "cpu";
   /// As JSON, "[2, 4]"; empty: chosen.
   std::string restarts = "";
@@ -38,6 +38,8 @@ struct Request {
   int parts = 0;
   /// On GPUs: auto, block or launches.
   std::string chain = "auto";
+  /// Step functions in the muon dialect, instead of groups; each has one parameter.
+  std::string program = "";
 };
 
 std::string toJson(const Request &request);

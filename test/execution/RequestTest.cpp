@@ -69,10 +69,19 @@ TEST(Request, GroupsAreNeeded) {
             "a group of preset 'keller' has no parameters");
 }
 
+TEST(Request, AProgramInsteadOfGroups) {
+  const std::string program = R"("program": "func.func @f(%w: tensor<4x4xf32> {muon.arg = \"weight\"}) -> tensor<4x4xf32> {\n  return %w : tensor<4x4xf32>\n}")";
+  EXPECT_EQ(refusal("{" + program + "}"), "");
+  EXPECT_EQ(refusal(group("", program)), "expected groups or a program, got both");
+  EXPECT_EQ(refusal("{" + program + R"(, "dtype": "bf16"})"),
+            "dtype, form, restarts and tuned are for presets: a program's ops have their own operands, form, restarts and table");
+  EXPECT_EQ(refusal(R"({"program": "func.func @f() -> f32 {\n  return %x : f32\n}"})"), "line 2: use of undeclared SSA value name");
+}
+
 TEST(Request, UnknownFieldsNameTheKnownOnes) {
   EXPECT_EQ(refusal(group("", R"("targets": "cpu")")),
             "unknown field at request.targets, expected name, target, dtype, form, restarts, "
-            "nonfinite, embed_bitcode, tile, parts, chain, tuned, groups");
+            "nonfinite, embed_bitcode, tile, parts, chain, tuned, groups, program");
   EXPECT_EQ(refusal(group(R"("lr": 1)")),
             "unknown field at request.groups[0].lr, expected shape, parameters, set, preset, "
             "dtypes, options, tuned, tuned_by");

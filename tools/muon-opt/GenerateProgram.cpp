@@ -10,6 +10,7 @@
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Regex.h"
 #include "llvm/Support/WithColor.h"
 
@@ -23,6 +24,7 @@ struct Options {
   cl::OptionCategory category{"Program options"};
   cl::list<std::string> shapes{"shape", cl::desc("ROWSxCOLUMNS, or ROWSxCOLUMNS*COUNT for COUNT parameters; may be repeated"), cl::cat(category)};
   cl::opt<std::string> shapesFrom{"shapes-from", cl::desc("take the 2-D weights of a .safetensors file (only its header is read)"), cl::cat(category)};
+  cl::opt<std::string> program{"program", cl::desc("compile the step functions of a file in the muon dialect instead of a preset's"), cl::cat(category)};
   cl::opt<std::string> exclude{"exclude", cl::desc("names that --shapes-from leaves out (regular expression; empty: none)"), cl::init(kDefaultExclude), cl::cat(category)};
   cl::opt<std::string> preset{"preset", cl::desc("which Muon (default keller)"), cl::init("keller"), cl::cat(category)};
   cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs)"), cl::init("auto"), cl::cat(category)};
@@ -56,7 +58,8 @@ bool asksForProgram(int argc, char **argv) {
   return llvm::any_of(llvm::ArrayRef(argv + 1, argv + argc), [](const char *argument) {
     StringRef flag = StringRef(argument).ltrim('-');
     return StringRef(argument).starts_with("-") &&
-           (flag == "shape" || flag.starts_with("shape=") || flag == "shapes-from" || flag.starts_with("shapes-from="));
+           (flag == "shape" || flag.starts_with("shape=") || flag == "shapes-from" || flag.starts_with("shapes-from=") || flag == "program" ||
+            flag.starts_with("program="));
   });
 }
 
@@ -177,6 +180,14 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   if (!options.shapesFrom.empty())
     if (llvm::Error error = addFile(options.shapesFrom, options.exclude, !options.model.empty(), request))
       return error;
+  if (!options.program.empty()) {
+    auto file = llvm::MemoryBuffer::getFile(options.program, /*IsText=*/true);
+    if (!file)
+      return refuse("cannot read --program '" + options.program + "': " + file.getError().message());
+    request.program = (*file)->getBuffer().str();
+    if (request.program.empty())
+      return refuse("--program '" + options.program + "': expected step functions, got an empty file");
+  }
   for (GroupRequest &group : request.groups) {
     group.step.preset = options.preset;
     group.step.weight = options.weight;

@@ -63,6 +63,9 @@ struct Request {
   /// For every group that has none of its own.
   std::optional<TuningQuery> tuned;
   std::vector<GroupRequest> groups;
+  /// Instead of groups: the text of a module of step functions in the muon dialect (docs/dialect.md), with a muon.program, or without one:
+  /// then every function has one parameter of its own name. Operand types, forms and tables are those of its ops.
+  std::string program;
 };
 
 enum class Emit { object, library, header, assembly, llvm, mlir, report, bitcode, ptx, cubin };

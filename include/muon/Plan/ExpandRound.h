@@ -8,10 +8,10 @@
 namespace muon {
 
 /// Emits, in a kernel body, the bf16 neighbour of the f32 `x` that muon.round asks for. The 16 random bits come from a
-/// 64-bit mix (splitmix64's finaliser) of (seed, step, parameter, row * columns + column): the same wherever and in
+/// 64-bit mix (splitmix64's finaliser) of (seed, step, parameter, `element`: row * columns + column): the same wherever and in
 /// whatever order the element is computed. Adding them below the kept bits carries with probability (x - lower)/(upper - lower).
 mlir::Value expandRound(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x, mlir::Value step, mlir::Value seed,
-                        int64_t columns);
+                        mlir::Value element);
 
 } // namespace muon
 

@@ -44,6 +44,8 @@ public:
   Level ofCandidate(ChooseOp choose, int64_t i) const;
   /// Dimensions before the last two of the weight: one matrix each.
   unsigned batchRank() const { return batch; }
+  /// Whether it leaves one number per column of a matrix.
+  bool reducesColumns(mlir::linalg::ReduceOp reduce) const;
   /// The i32 per matrix that skips it, null if gradients are not guarded.
   mlir::Value predicate() const { return guard; }
   /// The word of the stages before `stage` that says where a value so needed is not; null where there is none yet.

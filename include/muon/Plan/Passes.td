@@ -5,6 +5,31 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SplitViewsPass : Pass<"muon-split-views", "::mlir::func::FuncOp"> {
+  let summary = "Compute what views take and put together piece by piece";
+  let description = [{
+    Consumes step functions in Form's closed op list. Guarantees that of the views only `tensor.extract_slice` is left, of arguments, products and values
+    that something else needs as a whole, with static offsets and unit strides; and that a result which is put together from pieces is a chain of
+    `tensor.insert_slice` into the argument it replaces. Both are places in memory to `muon-plan-launches`: nothing is copied. The parts of a
+    weight (Q, K and V in one matrix, experts above each other) so become matrices of their own, each with its own products; the function's weight, states
+    and gradient stay what they are. A function without views is left as it is.
+
+    A slice moves up through elementwise operations, broadcasts, reductions and batches of products. It stops at what lies in memory anyway. A slice has stride 1; a
+    product's operand is not put together from pieces; dimensions that `tensor.expand_shape` splits off are not those of the weight's batch.
+
+    Before:
+        %x = arith.addf %g, %m : tensor<8x4xf32>
+        %q = tensor.extract_slice %x[4, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    After:
+        %g1 = tensor.extract_slice %g[4, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+        %m1 = tensor.extract_slice %m[4, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+        %q = arith.addf %g1, %m1 : tensor<4x4xf32>
+
+    Numerics: bit-exact, except that a reduction across pieces is the pieces' own, combined in their order. Stochastic rounding counts elements in the whole tensor.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def GuardGradientPass : Pass<"muon-guard-gradient", "::mlir::func::FuncOp"> {
   let summary = "Say of every matrix whether its gradient is finite";
   let description = [{
@@ -52,6 +77,8 @@ def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
     Levels every value (Levels.h), stores what later stages need (Planner.cpp), and writes one kernel per stage, iteration
     space and product. Launches of a stage share a kernel wherever body, operand types and layouts agree; constants are
     coefficients of the launch. The number of stages does not depend on the number of parameters.
+
+    A reduction of columns is one of rows in a sweep whose rows are the matrix's columns; what it reads is read as its transpose.
 
     Candidates of a `muon.choose` are written to one place, each by a launch that the choice's words let run where it is the one; the same words stop the
     launches of what only later candidates need (Choices.h). Products wait for the word that can stop them. CPU targets only.

@@ -37,7 +37,9 @@ struct Output {
   Reduction reduction = Reduction::none;
   Space space = Space::element;
   int64_t buffer = -1;     ///< index into StepPlan::buffers, or
-  int64_t argument = -1;   ///< tensor argument of the group that is written
+  int64_t argument = -1;   ///< tensor argument of the group that is written,
+  int64_t result = -1;     ///< as this result of the step function,
+  mlir::Operation *insert = nullptr; ///< or a box of it: the tensor.insert_slice
 };
 
 /// One kernel-to-be.
@@ -45,8 +47,12 @@ struct Draft {
   int64_t stage = 0;
   mlir::Operation *product = nullptr; ///< of a chain the last
   llvm::SmallVector<int64_t, 4> shape; ///< iteration space, batch included
+  bool turned = false; ///< the space's rows are the matrix's columns: how columns are reduced, each as a row is
   mlir::Value predicate;               ///< the word that stops its launch, null if there is none
   llvm::SmallVector<Output, 4> outputs;
+
+  /// Which dimensions of the space the outputs' are.
+  Axes axes() const;
 };
 
 /// Something a body reads from memory.
@@ -54,6 +60,7 @@ struct Leaf {
   mlir::Value value;
   Axes axes;
   int64_t buffer = -1, argument = -1;
+  mlir::Operation *slice = nullptr; ///< a box of it only: the tensor.extract_slice that `value` is
   bool operator==(const Leaf &other) const { return value == other.value && axes == other.axes; }
 };
 
