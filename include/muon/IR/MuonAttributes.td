@@ -165,7 +165,7 @@ def Muon_PlaceAttr : Muon_Attr<"Place", "place"> {
   let summary = "where a launch finds one operand";
   let description = [{
     Either argument `argument` of the group's step function (`row_axis`/`column_axis` are the axes of that tensor which
-    rows and columns walk, -1 for none), or the workspace at byte `offset` with `matrix_stride` bytes from one matrix to the
+    rows and columns walk, -1 for none; of a box of it `offset` is the row-major number of the first element in the matrix), or the workspace at byte `offset` with `matrix_stride` bytes from one matrix to the
     next and strides in elements. For a scalar operand in the workspace `row_stride` is the number of f64 partials to add.
 
     ```mlir
