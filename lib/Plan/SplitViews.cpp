@@ -181,9 +181,11 @@ Value ViewSplitter::build(Value value, const Box &box) {
     return tensor::EmptyOp::create(builder, op->getLoc(), box.shape(), type.getElementType());
   if (auto splat = dyn_cast<tensor::SplatOp>(op))
     return tensor::SplatOp::create(builder, op->getLoc(), splat.getInput(), RankedTensorType::get(box.shape(), type.getElementType()));
-  auto diagonal = dyn_cast<DiagonalOp>(op);
-  if (diagonal && box.without([&](int64_t i) { return i + 2 < type.getRank(); }).shape() == type.getShape().take_back(2))
-    return DiagonalOp::create(builder, op->getLoc(), RankedTensorType::get(box.shape(), type.getElementType()), diagonal->getOperand(0));
+  if (auto diagonal = dyn_cast<DiagonalOp>(op)) {
+    SmallVector<int64_t> matrix = box.without([&](int64_t i) { return i + 2 < type.getRank(); }).shape();
+    if (ArrayRef<int64_t>(matrix) == type.getShape().take_back(2))
+      return DiagonalOp::create(builder, op->getLoc(), RankedTensorType::get(box.shape(), type.getElementType()), diagonal->getOperand(0));
+  }
   if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op))
     return buildBroadcast(broadcast, box);
   if (auto reduce = dyn_cast<linalg::ReduceOp>(op))
