@@ -3,6 +3,8 @@
 
 #include "Kernels.h"
 
+#include "muon/IR/Request.h"
+
 #include "mlir/Pass/Pass.h"
 
 namespace muon {

@@ -5,11 +5,13 @@
 #include "GpuCode.h"
 #include "LinkLibrary.h"
 #include "Report.h"
+#include "StateRequest.h"
 #include "Tuned.h"
 
 #include "muon/CPU/Targets.h"
 #include "muon/Compiler/Walk.h"
 #include "muon/GPU/Targets.h"
+#include "muon/IR/Request.h"
 #include "muon/Object/CompileObject.h"
 #include "muon/Object/EmitDescription.h"
 #include "muon/Object/TranslateModule.h"
@@ -66,7 +68,6 @@ public:
 private:
   llvm::Expected<Variant> plan(StringRef targetName);
   llvm::Error buildSteps(ModuleOp module, TargetAttr target, StringRef targetName);
-  void setAsked(func::FuncOp function, ArrayRef<int64_t> tile);
   llvm::Expected<GroupRequest> tune(const GroupRequest &group, StringRef targetName);
   std::string stepName(const GroupRequest &group);
   llvm::Expected<std::unique_ptr<llvm::Module>> generate(ArrayRef<Variant> variants);
@@ -152,18 +153,8 @@ llvm::Expected<GroupRequest> Compilation::tune(const GroupRequest &group, String
   if ((*answer)->plan)
     if (llvm::Error error = applyPlan(llvm::formatv("{0}", llvm::json::Value(std::move(*(*answer)->plan))).str(), tuned.step))
       return std::move(error);
+  tuned.served = servedBand(**answer, tuned.step.norm.value_or(""));
   return tuned;
-}
-
-/// How products and chains of this function are to be computed.
-void Compilation::setAsked(func::FuncOp function, ArrayRef<int64_t> tile) {
-  Builder builder(&context);
-  if (!tile.empty())
-    function->setAttr("muon.tile", builder.getDenseI64ArrayAttr(tile));
-  if (request.parts)
-    function->setAttr("muon.parts", builder.getI64IntegerAttr(request.parts));
-  if (request.chain != "auto")
-    function->setAttr("muon.chain", builder.getStringAttr(request.chain));
 }
 
 llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRef targetName) {
@@ -176,30 +167,21 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
       return tuned.takeError();
     const GroupRequest &group = *tuned;
     StepOptions step = group.step;
-    bool narrowByDefault = step.preset != "inverse_root" && step.preset != "exact" && step.preset != "rms";
-    if (step.operands)
-      ; // the group's own, or the tuner's
-    else if (request.dtype != "auto")
-      step.operands = request.dtype;
-    else if (narrowByDefault) // bf16 only pays where the processor multiplies it
-      step.operands = target.getIsa() == "fma" ? "f32" : "bf16";
-    if ((step.operands == "f16" || step.operands == "tf32") && !target.isGpu())
-      return llvm::createStringError("expected a GPU target for operands of " + *step.operands + ", got " + targetName);
     if (step.earlyStop && target.isGpu())
       return llvm::createStringError("expected a CPU target for early_stop, got " + targetName);
     if (request.parts && !target.isGpu())
       return llvm::createStringError("expected a GPU target for products in " + llvm::Twine(request.parts) + " parts, got " + targetName);
     if (request.chain != "auto" && !target.isGpu())
       return llvm::createStringError("expected a GPU target for chain '" + request.chain + "', got " + targetName);
-    if (request.form != "auto" && !step.form)
+    // Its own restarts, or an early stop, are of a form it must name.
+    if ((step.restarts || step.earlyStop) && !step.form && request.form != "auto")
       step.form = request.form;
-    if (request.restarts && !step.restarts)
-      step.restarts = request.restarts;
     std::string error, name = stepName(group);
     FailureOr<func::FuncOp> function = buildStep(module, name, step, error);
     if (failed(function))
       return llvm::createStringError(error);
-    setAsked(*function, step.tile.empty() ? request.tile : step.tile);
+    if (RequestAttr own = stateRequest(&context, group))
+      (*function)->setAttr(kRequest, own);
     if (!group.tunedBy.empty())
       (*function)->setAttr("muon.tuned", builder.getStringAttr(group.tunedBy));
     SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());
@@ -249,11 +231,14 @@ llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
   if (!request.program.empty() && !(variant.planned = parseSourceString<ModuleOp>(request.program, &context, "program")))
     return diagnostic.error();
   ModuleOp module = *variant.planned;
-  module->setAttr("muon.target", *target);
-  if (request.nonfinite == "skip")
-    module->setAttr(kSkipNonfinite, UnitAttr::get(&context));
-  for (auto function : module.getOps<func::FuncOp>())
-    setAsked(function, request.tile);
+  if (module->hasAttr(kRequest)) {
+    module.emitOpError("has a request of its own; expected what is asked for beside the program, or a file for the pass driver");
+    return diagnostic.error();
+  }
+  RequestAttr asked = stateRequest(request, *target);
+  if (!asked)
+    return diagnostic.error();
+  module->setAttr(kRequest, asked);
   if (!request.program.empty())
     addParameters(module, request.name);
   else if (llvm::Error failure = buildSteps(module, *target, targetName))

@@ -5,7 +5,7 @@
 #include "GpuCode.h"
 
 #include "muon/GPU/Passes.h"
-#include "muon/IR/Muon.h"
+#include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 #include "muon/Plan/GpuTiles.h"
 #include "muon/Object/HotLoop.h"
@@ -18,7 +18,23 @@ using namespace mlir;
 using namespace muon;
 namespace json = llvm::json;
 
+static json::Value toJson(Attribute attribute);
+
+/// What was asked for, apart from the target, which has a place of its own.
+static json::Object describeRequest(RequestAttr request) {
+  json::Object object;
+  if (request && request.getDtype())
+    object["dtype"] = toJson(TypeAttr::get(request.getDtype()));
+  if (BandAttr band = request ? request.getBand() : BandAttr())
+    object["band"] = json::Array(band.getNumbers().asArrayRef());
+  if (request && request.getOverrides())
+    object["overrides"] = toJson(request.getOverrides());
+  return object;
+}
+
 static json::Value toJson(Attribute attribute) {
+  if (auto request = dyn_cast<RequestAttr>(attribute))
+    return describeRequest(request);
   if (auto text = dyn_cast<StringAttr>(attribute))
     return text.getValue().str();
   if (auto flag = dyn_cast<BoolAttr>(attribute))
@@ -236,6 +252,7 @@ static json::Array describeKernels(ModuleOp planned, TargetAttr target) {
 static json::Object describeProgram(ModuleOp planned) {
   VariantOp variant = *planned.getOps<VariantOp>().begin();
   return json::Object{{"target", describeTarget(variant.getTarget())},
+                      {"request", describeRequest(requestOf(planned))},
                       {"workspace_bytes", static_cast<int64_t>(variant.getWorkspace())},
                       {"kernels", describeKernels(planned, variant.getTarget())},
                       {"groups", describeGroups(planned)},

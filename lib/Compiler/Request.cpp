@@ -92,11 +92,27 @@ static bool readTuned(const json::Value &value, std::optional<TuningQuery> &tune
   return true;
 }
 
+/// What resolveTuned writes: [floor, lower, upper].
+static bool readServed(json::ObjectMapper &map, GroupRequest &group, json::Path path) {
+  std::optional<std::vector<double>> served;
+  if (!map.map("served", served) || !served)
+    return !served;
+  const std::vector<double> &numbers = *served;
+  bool known = numbers.size() == 3 && numbers[0] > 0 && numbers[0] < 1 && numbers[1] > 0 && numbers[1] < numbers[2] && numbers[2] < 2;
+  if (!known) {
+    path.field("served").report("expected a floor below 1 and a band 0 < lower < upper < 2");
+    return false;
+  }
+  group.served = ServedBand{numbers[0], {numbers[1], numbers[2]}};
+  return true;
+}
+
 static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path path) {
   json::ObjectMapper map(value, path);
-  if (!onlyKnown(value, {"shape", "parameters", "set", "preset", "dtypes", "options", "tuned", "tuned_by"}, path) || !map ||
+  if (!onlyKnown(value, {"shape", "parameters", "set", "preset", "dtypes", "options", "tuned", "tuned_by", "served"}, path) || !map ||
       !map.map("shape", group.step.shape) || !map.map("parameters", group.parameters) || !map.mapOptional("set", group.set) ||
-      !map.mapOptional("preset", group.step.preset) || !map.mapOptional("tuned_by", group.tunedBy))
+      !map.mapOptional("preset", group.step.preset) || !map.mapOptional("tuned_by", group.tunedBy) ||
+      !readServed(map, group, path))
     return false;
   const json::Object &object = *value.getAsObject();
   if (const json::Value *tuned = object.get("tuned"); tuned && !readTuned(*tuned, group.tuned, path.field("tuned")))

@@ -177,6 +177,13 @@ llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context
   return answer;
 }
 
+std::optional<ServedBand> muon::servedBand(const TunedGroup &tuned, StringRef norm) {
+  if (!tuned.key)
+    return std::nullopt;
+  double floor = tuned.key->floorUnder(norm.str());
+  return floor < 1 ? std::optional<ServedBand>({floor, tuned.key->band}) : std::nullopt;
+}
+
 /// A group's options with the plan's in place of its own.
 static void mergePlan(json::Object &group, const json::Object &plan) {
   json::Object options;
@@ -217,6 +224,9 @@ llvm::Expected<std::string> muon::resolveTuned(StringRef text) {
     written["tuned_by"] = tuned.said;
     if (tuned.plan)
       mergePlan(written, *tuned.plan);
+    StringRef norm = tuned.plan ? tuned.plan->getString("norm").value_or("") : StringRef(group.step.norm.value_or(""));
+    if (std::optional<ServedBand> served = servedBand(tuned, norm))
+      written["served"] = json::Array{served->floor, served->band.lower, served->band.upper};
     json::Object facts{{"found", tuned.plan.has_value()}, {"tuned_by", tuned.said}};
     if (tuned.key) {
       facts["device"] = tuned.key->device;

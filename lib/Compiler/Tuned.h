@@ -27,6 +27,9 @@ struct TunedGroup {
 llvm::Expected<std::optional<TunedGroup>> lookupTuned(mlir::MLIRContext &context, const Request &request, const GroupRequest &group,
                                                       llvm::StringRef target);
 
+/// What the group's table was asked to do under the norm it has now (empty: frobenius); nothing where there was no question.
+std::optional<ServedBand> servedBand(const TunedGroup &tuned, llvm::StringRef norm);
+
 /// Replaces what a plan decides: table, steps, safety, norm, operands, form, restarts. `json`: a plan's text.
 llvm::Error applyPlan(llvm::StringRef json, StepOptions &step);
 

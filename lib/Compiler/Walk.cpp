@@ -5,7 +5,7 @@
 #include "muon/CPU/Passes.h"
 #include "muon/Form/Passes.h"
 #include "muon/GPU/Passes.h"
-#include "muon/IR/Muon.h"
+#include "muon/IR/Request.h"
 #include "muon/Plan/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -23,9 +23,6 @@ using namespace mlir;
 using namespace muon;
 
 static constexpr llvm::StringLiteral kRoom = "muon.room";
-/// Which meaning of ops and attributes a module was written with; raised when an older one would be misread.
-static constexpr llvm::StringLiteral kVersionName = "muon.version";
-static constexpr int64_t kVersion = 1;
 static constexpr llvm::StringLiteral kRoomNames[] = {"ir", "form", "plan", "cpu", "gpu"};
 
 StringRef muon::roomName(Room room) { return kRoomNames[static_cast<unsigned>(room)]; }
@@ -37,14 +34,14 @@ FailureOr<Room> muon::parseRoom(StringRef name) {
   return failure();
 }
 
-static void buildRoom(OpPassManager &manager, Room room, ModuleOp module) {
+static void buildRoom(OpPassManager &manager, Room room) {
   switch (room) {
   case Room::ir:
     return;
   case Room::form:
     return buildFormPipeline(manager, FormOptions());
   case Room::plan:
-    return buildPlanPipeline(manager, {.skipNonfinite = module->hasAttr(kSkipNonfinite)});
+    return buildPlanPipeline(manager);
   case Room::cpu:
     return buildCpuPipeline(manager);
   case Room::gpu:
@@ -63,26 +60,13 @@ static FailureOr<Room> roomOf(ModuleOp module) {
   return room;
 }
 
-/// A file left in a room goes on only as it was meant: same version of the dialect, variants planned for its own target.
-static LogicalResult checkRequest(ModuleOp module) {
-  auto version = module->getAttrOfType<IntegerAttr>(kVersionName);
-  if (version && version.getInt() > kVersion)
-    return module.emitOpError() << "expected muon.version of at most " << kVersion << ", got " << version.getInt();
-  auto target = module->getAttrOfType<TargetAttr>("muon.target");
-  for (VariantOp variant : module.getOps<VariantOp>())
-    if (target && variant.getTarget() != target)
-      return variant.emitOpError() << "is planned for cpu \"" << variant.getTarget().getCpu() << "\", but the module's muon.target is cpu \""
-                                   << target.getCpu() << '"';
-  return success();
-}
-
 template <typename Run>
 static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
   FailureOr<Room> at = roomOf(module);
-  if (failed(at) || failed(checkRequest(module)))
+  if (failed(at))
     return failure();
-  module->setAttr(kVersionName, IntegerAttr::get(IntegerType::get(module.getContext(), 64), kVersion));
-  auto target = module->getAttrOfType<TargetAttr>("muon.target");
+  stampVersion(module);
+  TargetAttr target = askedTarget(module);
   if (target && last == Room::cpu && target.isGpu())
     return module.emitOpError() << "expected stop-after=gpu for target " << target.getCpu() << ", got cpu";
   if (target && last == Room::gpu && !target.isGpu())
@@ -91,7 +75,7 @@ static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
     if (static_cast<Room>(next) == Room::cpu && last == Room::gpu) // a kernel goes through one of the two
       continue;
     OpPassManager manager(ModuleOp::getOperationName());
-    buildRoom(manager, static_cast<Room>(next), module);
+    buildRoom(manager, static_cast<Room>(next));
     if (failed(run(manager)))
       return failure();
     module->setAttr(kRoom, StringAttr::get(module.getContext(), kRoomNames[next]));

@@ -1,10 +1,13 @@
-//===- ChooseForm.cpp - form, side and restarts of orthogonalize ----------===//
+//===- ChooseForm.cpp - operands, form, side and restarts of orthogonalize -===//
 
 #include "muon/Form/Passes.h"
 #include "muon/Form/StepBuilder.h"
 
+#include "muon/IR/Request.h"
 #include "muon/Polynomial/Band.h"
 #include "muon/Polynomial/ChooseForm.h"
+
+#include "mlir/IR/Verifier.h"
 
 #include <cmath>
 
@@ -29,27 +32,67 @@ OperandType operandType(Type type) {
 FormProblem problemOf(OrthogonalizeOp op) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
   auto [shorter, longer] = std::minmax(shape[shape.size() - 2], shape[shape.size() - 1]);
-  return {toTable(op.getTable()), operandType(op.getOperands()), double(shorter), double(longer)};
+  return {toTable(op.getTable()), operandType(*op.getOperands()), double(shorter), double(longer)};
 }
 
 bool isDamped(OrthogonalizeOp op) { return op.getDamping().convertToDouble() > 0; }
+
+bool isExact(OrthogonalizeOp op) { return op.getAccuracy() == Accuracy::exact; }
+
+/// What a request may not ask of this op: the verifier knows what contradicts itself, this is what would not compute what the op means.
+LogicalResult checkAsked(OrthogonalizeOp op, const Asked &asked) {
+  if (!op.getOperands() && (isExact(op) || isDamped(op)) && asked.dtype() && !asked.dtype().isF32())
+    return op.emitOpError() << "accuracy exact and damping need operands f32, the request is for " << asked.dtype();
+  if (!op.getForm() && isExact(op) && asked.form() == Form::gram)
+    return op.emitOpError("accuracy exact needs form standard, the request is for gram");
+  return success();
+}
+
+/// Where nothing is asked: f32 for what needs it, and where bf16 would not be multiplied faster.
+Type openOperands(OrthogonalizeOp op, TargetAttr target) {
+  Builder b(op.getContext());
+  bool wide = isExact(op) || isDamped(op) || (target && target.getIsa() == "fma");
+  return wide ? Type(b.getF32Type()) : Type(b.getBF16Type());
+}
+
+/// Writes what was asked for onto the op, where it leaves that open: from here on the op says it all, and the verifier judges it.
+LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
+  if (failed(checkAsked(op, asked)))
+    return failure();
+  if (!op.getOperands())
+    op.setOperandsAttr(TypeAttr::get(asked.dtype() ? asked.dtype() : openOperands(op, asked.target())));
+  Type operands = *op.getOperands();
+  if (asked.target() && !asked.target().isGpu() && isa<Float16Type, FloatTF32Type>(operands))
+    return op.emitOpError() << "expected a GPU target for operands of " << operands << ", got " << asked.target().getCpu();
+  if (!op.getForm() && asked.form())
+    op.setForm(*asked.form());
+  if (!op.getRestarts() && asked.restarts())
+    op.setRestarts(*asked.restarts());
+  return verify(op);
+}
 
 struct ChooseFormPass : muon::impl::ChooseFormPassBase<ChooseFormPass> {
   using ChooseFormPassBase::ChooseFormPassBase;
 
   void runOnOperation() override {
-    getOperation().walk([&](OrthogonalizeOp op) {
+    Asked asked(getOperation());
+    WalkResult result = getOperation().walk([&](OrthogonalizeOp op) -> WalkResult {
+      if (failed(writeAsked(op, asked)))
+        return failure();
       FormProblem problem = problemOf(op);
       FormChoice choice = choose(op, problem);
       write(op, choice);
-      report(op, problem, choice);
+      report(op, problem, choice, asked.band());
+      return WalkResult::advance();
     });
+    if (result.wasInterrupted())
+      signalPassFailure();
   }
 
 private:
   FormChoice choose(OrthogonalizeOp op, const FormProblem &problem) const;
   void write(OrthogonalizeOp op, const FormChoice &choice);
-  void report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice);
+  void report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, BandAttr asked);
 };
 
 FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem) const {
@@ -57,12 +100,12 @@ FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem
   std::optional<Form> form = op.getForm();
   if (isDamped(op))
     return {FormChoice::gram, {}};
-  if (!form && op.getAccuracy() == Accuracy::exact)
+  if (!form && isExact(op))
     form = Form::standard;
   if (op.getEarlyStop())
     form = Form::gram;
   if (form == Form::standard)
-    return {FormChoice::standard, {}, op.getAccuracy() == Accuracy::exact};
+    return {FormChoice::standard, {}, isExact(op)};
   if (form != Form::gram)
     return chooseForm(problem, weights);
   if (op.getRestarts())
@@ -77,14 +120,15 @@ void ChooseFormPass::write(OrthogonalizeOp op, const FormChoice &choice) {
   op.setRestarts(SmallVector<int64_t>(choice.restarts.begin(), choice.restarts.end()));
 }
 
-void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice) {
+void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, BandAttr asked) {
   Builder b(&getContext());
   NamedAttrList entries;
   double flops = countProducts(problem.table, choice, problem.shortSide, problem.longSide);
   for (int64_t size : cast<RankedTensorType>(op.getX().getType()).getShape().drop_back(2))
     flops *= double(size);
   double safety = op.getSafety().convertToDouble();
-  Band band = computeBand(problem.table, defaultFloor / safety, 1 / safety);
+  double floor = (asked ? asked.getFloor() : defaultFloor) / safety;
+  Band band = computeBand(problem.table, floor, 1 / safety);
   entries.append("form", b.getStringAttr(stringifyForm(*op.getForm())));
   entries.append("restarts", op.getRestartsAttr());
   entries.append("steps", b.getI64IntegerAttr(problem.table.steps()));
@@ -93,6 +137,10 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
   entries.append("flops", b.getI64IntegerAttr(std::llround(flops)));
   entries.append("lower", b.getF64FloatAttr(band.lower));
   entries.append("upper", b.getF64FloatAttr(band.upper));
+  if (asked)
+    entries.append("floor", b.getF64FloatAttr(asked.getFloor()));
+  if (asked && asked.isBounded())
+    entries.append("within_band", b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor, 1 / safety).empty()));
   // The emulation knows no damping.
   if (!isDamped(op)) {
     EmulationError error =

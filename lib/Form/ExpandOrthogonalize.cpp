@@ -58,7 +58,7 @@ private:
     return op.getRestarts() && llvm::is_contained(*op.getRestarts(), int64_t(step));
   }
 
-  Term narrowed(Term a) { return convert(a, op.getOperands()); }
+  Term narrowed(Term a) { return convert(a, *op.getOperands()); }
   Term gram(Term x) { return Term(b, GramOp::create(b, squareType, x.value(), side)); }
   Term multiply(Term p, Term r) {
     return Term(b, SymmetricMatmulOp::create(b, squareType, p.value(), r.value()));
@@ -287,8 +287,8 @@ struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandO
   void runOnOperation() override {
     SmallVector<Attribute> choices;
     WalkResult result = getOperation().walk([&](OrthogonalizeOp op) -> WalkResult {
-      if (!op.getForm() || !op.getSide())
-        return op.emitOpError("expected form and side, run muon-choose-form first");
+      if (!op.getOperands() || !op.getForm() || !op.getSide())
+        return op.emitOpError("expected operands, form and side, run muon-choose-form first");
       if (Attribute choice = op->getAttr("muon.choice"))
         choices.push_back(choice);
       ImplicitLocOpBuilder builder(op.getLoc(), op);

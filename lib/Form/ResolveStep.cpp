@@ -28,7 +28,6 @@ struct Preset {
   double eps;
   EpsForm epsForm;
   double safety, damping;
-  StringRef operands;
   MomentumForm momentumForm;
   bool nesterov;
   AdjustLr adjustLr;
@@ -39,16 +38,16 @@ constexpr MomentumForm ema = MomentumForm::ema, sumForm = MomentumForm::sum;
 
 // clang-format off
 const Preset presets[] = {
-    {"keller", Program::muon, "keller", 5, 1e-7, add, 1, 0, "bf16", ema, true, AdjustLr::original},
-    {"torch", Program::muon, "keller", 5, 1e-7, clamp, 1, 0, "bf16", ema, true, AdjustLr::original},
-    {"moonlight", Program::muon, "keller", 5, 1e-7, add, 1, 0, "bf16", sumForm, true, AdjustLr::matchRmsAdamw},
+    {"keller", Program::muon, "keller", 5, 1e-7, add, 1, 0, ema, true, AdjustLr::original},
+    {"torch", Program::muon, "keller", 5, 1e-7, clamp, 1, 0, ema, true, AdjustLr::original},
+    {"moonlight", Program::muon, "keller", 5, 1e-7, add, 1, 0, sumForm, true, AdjustLr::matchRmsAdamw},
     // 1.02 (N + eps) is the original's 1.02 N + 1e-6.
-    {"polar_express", Program::muon, "nanogpt_pe", 5, 1e-6 / 1.02, add, 1.02, 0, "bf16", ema, true, AdjustLr::original},
-    {"inverse_root", Program::inverseRoot, "cubic", 6, 0, add, 1, 1e-6, "f32", ema, true, AdjustLr::original},
-    {"exact", Program::exact, "", 0, 0, add, 1, 0, "f32", ema, true, AdjustLr::original},
-    {"rms", Program::rms, "", 0, 1e-7, add, 1, 0, "f32", ema, true, AdjustLr::original},
-    {"normuon", Program::normuon, "keller", 5, 1e-7, add, 1, 0, "bf16", ema, true, AdjustLr::original},
-    {"adamuon", Program::adamuon, "keller", 5, 1e-7, add, 1, 0, "bf16", ema, false, AdjustLr::none},
+    {"polar_express", Program::muon, "nanogpt_pe", 5, 1e-6 / 1.02, add, 1.02, 0, ema, true, AdjustLr::original},
+    {"inverse_root", Program::inverseRoot, "cubic", 6, 0, add, 1, 1e-6, ema, true, AdjustLr::original},
+    {"exact", Program::exact, "", 0, 0, add, 1, 0, ema, true, AdjustLr::original},
+    {"rms", Program::rms, "", 0, 1e-7, add, 1, 0, ema, true, AdjustLr::original},
+    {"normuon", Program::normuon, "keller", 5, 1e-7, add, 1, 0, ema, true, AdjustLr::original},
+    {"adamuon", Program::adamuon, "keller", 5, 1e-7, add, 1, 0, ema, false, AdjustLr::none},
 };
 // clang-format on
 
@@ -170,9 +169,9 @@ bool Resolver::resolveTypes() {
   Type weight, gradient, momentum;
   if (!elementType("weight", options.weight, {"f32", "bf16"}, weight) ||
       !elementType("gradient", options.gradient, {"f32", "bf16"}, gradient) ||
-      !elementType("momentum", options.momentum, {"f32", "bf16"}, momentum) ||
-      !elementType("operand", options.operands.value_or(preset->operands.str()),
-                   {"f32", "bf16", "f16", "tf32"}, step.spec.operands))
+      !elementType("momentum", options.momentum, {"f32", "bf16"}, momentum))
+    return false;
+  if (options.operands && !elementType("operand", *options.operands, {"f32", "bf16", "f16", "tf32"}, step.spec.operands))
     return false;
   step.weight = RankedTensorType::get(options.shape, weight);
   step.gradient = RankedTensorType::get(options.shape, gradient);
@@ -181,7 +180,7 @@ bool Resolver::resolveTypes() {
   if (options.stochasticRounding && !weight.isBF16())
     return fail("stochastic rounding needs weight dtype bf16, got '" + options.weight + "'");
   bool f32Only = step.program == Program::inverseRoot || step.program == Program::exact;
-  if (f32Only && !step.spec.operands.isF32())
+  if (f32Only && step.spec.operands && !step.spec.operands.isF32())
     return fail("preset '" + options.preset + "' needs operand dtype f32, got '" +
                 *options.operands + "'");
   return true;
@@ -329,7 +328,6 @@ bool Resolver::resolveTable() {
     auto [shortSide, longSide] = std::minmax(options.shape.end()[-2], options.shape.end()[-1]);
     table = makeExactTable(std::min(double(longSide) * 0x1p-24, 0.5), double(shortSide), double(longSide));
     step.spec.accuracy = Accuracy::exact;
-    step.spec.form = Form::standard;
   } else if (!options.rows.empty()) {
     if (!resolveRows(table))
       return false;
@@ -387,7 +385,7 @@ bool Resolver::resolveEarlyStop() {
     return fail("expected 0 < early_stop < 1, got " + print(*options.earlyStop));
   if (step.program == Program::rms)
     return fail("preset 'rms' takes no early_stop: it has no table");
-  if (step.spec.form == Form::standard)
+  if (step.spec.form == Form::standard || step.program == Program::exact)
     return fail("early_stop needs form gram, got preset '" + options.preset +
                 "' with form 'standard'");
   step.spec.earlyStop = options.earlyStop;

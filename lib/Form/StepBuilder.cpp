@@ -76,7 +76,7 @@ Orthogonalized StepBuilder::orthogonalize(Term x, const OrthogonalizeSpec &spec)
   auto form = spec.form ? FormAttr::get(context, *spec.form) : FormAttr();
   auto restarts =
       spec.restarts ? builder.getDenseI64ArrayAttr(*spec.restarts) : DenseI64ArrayAttr();
-  Type operands = spec.operands ? spec.operands : builder.getF32Type();
+  auto operands = spec.operands ? TypeAttr::get(spec.operands) : TypeAttr();
   int64_t rank = x.tensorType().getRank();
   Type metric =
       RankedTensorType::get(x.tensorType().getShape().drop_back(2), builder.getF32Type());
@@ -86,7 +86,7 @@ Orthogonalized StepBuilder::orthogonalize(Term x, const OrthogonalizeSpec &spec)
       NormAttr::get(context, spec.norm), builder.getF64FloatAttr(spec.eps),
       EpsFormAttr::get(context, spec.epsForm), builder.getF64FloatAttr(spec.safety),
       builder.getF64FloatAttr(spec.damping), AccuracyAttr::get(context, spec.accuracy),
-      TypeAttr::get(operands), form, /*side=*/SideAttr(), restarts,
+      operands, form, /*side=*/SideAttr(), restarts,
       spec.earlyStop ? builder.getF64FloatAttr(*spec.earlyStop) : FloatAttr());
   Orthogonalized result{Term(builder, op.getO()), {}};
   static constexpr StringLiteral names[] = {"orthogonality", "steps"};

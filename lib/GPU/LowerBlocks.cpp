@@ -3,6 +3,7 @@
 #include "Blocks.h"
 #include "LaunchAbi.h"
 
+#include "muon/IR/Request.h"
 #include "muon/Plan/GpuTiles.h"
 
 #include "mlir/Pass/Pass.h"

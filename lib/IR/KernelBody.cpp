@@ -59,12 +59,3 @@ int64_t KernelBody::scalarColumn(unsigned i) {
   auto found = llvm::find(all, kernel.getScalars()[i]);
   return found == all.end() ? i : std::distance(all.begin(), found);
 }
-
-FailureOr<TargetAttr> muon::findTarget(ModuleOp module) {
-  if (auto target = module->getAttrOfType<TargetAttr>("muon.target"))
-    return target;
-  auto variants = llvm::to_vector(module.getOps<VariantOp>());
-  if (variants.size() != 1)
-    return module.emitError() << "expected one muon.variant or a muon.target attribute, got " << variants.size() << " variants";
-  return variants.front().getTarget();
-}

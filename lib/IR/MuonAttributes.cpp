@@ -1,6 +1,6 @@
 //===- MuonAttributes.cpp - enums, tables and targets ---------------------------------------------===//
 
-#include "muon/IR/Muon.h"
+#include "muon/IR/Request.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -119,5 +119,93 @@ LogicalResult ChipAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErro
   uint64_t numbers[] = {multiprocessors, clock, fma, shared, blockShared, registers, warps, blocks, l2, l2Rate, memoryRate};
   if (llvm::is_contained(numbers, 0u) || blockShared > shared) // C1
     return emitError() << "expected positive numbers of chip " << name << " and block_shared of at most " << shared << ", got " << blockShared;
+  return success();
+}
+
+Attribute BandAttr::parse(AsmParser &parser, Type) {
+  SmallVector<double> numbers;
+  auto parseNumber = [&](StringRef name) -> ParseResult {
+    return failure(parser.parseKeyword(name) || parser.parseEqual() || parser.parseFloat(numbers.emplace_back()));
+  };
+  SMLoc location = parser.getCurrentLocation();
+  if (parser.parseLess() || parseNumber("floor"))
+    return {};
+  if (succeeded(parser.parseOptionalComma()) && (parseNumber("lower") || parser.parseComma() || parseNumber("upper")))
+    return {};
+  if (parser.parseGreater())
+    return {};
+  MLIRContext *context = parser.getContext();
+  return BandAttr::getChecked([&] { return parser.emitError(location); }, context, DenseF64ArrayAttr::get(context, numbers));
+}
+
+void BandAttr::print(AsmPrinter &printer) const {
+  constexpr StringLiteral kNames[] = {"floor", "lower", "upper"};
+  printer << "<";
+  llvm::interleaveComma(llvm::zip(kNames, getNumbers().asArrayRef()), printer, [&](auto named) {
+    printer << std::get<0>(named) << " = ";
+    printer.printFloat(APFloat(std::get<1>(named)));
+  });
+  printer << ">";
+}
+
+LogicalResult BandAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, DenseF64ArrayAttr numbers) {
+  ArrayRef<double> band = numbers.asArrayRef();
+  if (band.empty() || !(band[0] > 0 && band[0] < 1)) // C1
+    return emitError() << "expected 0 < floor < 1, got " << band;
+  if (band.size() > 1 && !(band.size() == 3 && band[1] > 0 && band[1] < band[2] && band[2] < 2)) // C2
+    return emitError() << "expected 0 < lower < upper < 2, got " << band.drop_front();
+  return success();
+}
+
+namespace {
+/// What an override may be: one of the words, else a positive integer or a list of integers.
+struct Override {
+  StringRef name;
+  ArrayRef<StringRef> words;
+  bool list = false;
+};
+} // namespace
+
+static ArrayRef<Override> knownOverrides() {
+  static constexpr StringRef kChains[] = {"auto", "block", "launches"}, kForms[] = {"standard", "gram"};
+  static constexpr StringRef kNonfinite[] = {"propagate", "skip"};
+  static const Override kKnown[] = {{"chain", kChains}, {"form", kForms},         {"nonfinite", kNonfinite},
+                                    {"parts", {}},      {"restarts", {}, true}, {"tile", {}, true}};
+  return kKnown;
+}
+
+static LogicalResult verifyOverride(llvm::function_ref<InFlightDiagnostic()> emitError, NamedAttribute given) {
+  StringRef name = given.getName().getValue();
+  const Override *known = llvm::find_if(knownOverrides(), [&](const Override &one) { return one.name == name; });
+  if (known == knownOverrides().end()) // C3
+    return emitError() << "unknown override '" << name << "', expected "
+                       << llvm::join(llvm::map_range(knownOverrides().drop_back(), [](const Override &one) { return one.name; }), ", ") << " or "
+                       << knownOverrides().back().name;
+  auto refuse = [&](const Twine &expected) { return emitError() << "override '" << name << "': expected " << expected << ", got " << given.getValue(); };
+  auto isInteger = [](Attribute value) { return isa<IntegerAttr>(value) && cast<IntegerAttr>(value).getType().isInteger(64); };
+  if (!known->words.empty()) { // C4
+    auto word = dyn_cast<StringAttr>(given.getValue());
+    if (!word || !llvm::is_contained(known->words, word.getValue()))
+      return refuse(llvm::join(known->words.drop_back(), ", ") + " or " + known->words.back());
+    return success();
+  }
+  if (known->list) {
+    auto numbers = dyn_cast<ArrayAttr>(given.getValue());
+    return numbers && llvm::all_of(numbers, isInteger) ? success() : refuse("a list of integers");
+  }
+  return isInteger(given.getValue()) && cast<IntegerAttr>(given.getValue()).getInt() > 0 ? success() : refuse("a positive integer");
+}
+
+LogicalResult RequestAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, TargetAttr target, Type dtype, BandAttr, DictionaryAttr overrides,
+                                  unsigned version) {
+  if (version > kDialectVersion) // C1
+    return emitError() << "expected a request of version " << kDialectVersion << " at most, got version " << version;
+  if (dtype && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(dtype)) // C2
+    return emitError() << "expected dtype f32, bf16, f16 or tf32, got " << dtype;
+  if (dtype && target && isa<Float16Type, FloatTF32Type>(dtype) && !target.isGpu()) // C2
+    return emitError() << "expected a GPU target for operands of " << dtype << ", got " << target.getCpu();
+  for (NamedAttribute given : overrides ? overrides.getValue() : ArrayRef<NamedAttribute>())
+    if (failed(verifyOverride(emitError, given)))
+      return failure();
   return success();
 }

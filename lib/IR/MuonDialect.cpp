@@ -1,6 +1,6 @@
 //===- MuonDialect.cpp - registration and argument roles ------------------------------------------===//
 
-#include "muon/IR/Muon.h"
+#include "muon/IR/Request.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -23,8 +23,18 @@ void MuonDialect::initialize() {
 }
 
 LogicalResult MuonDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
-  if (attribute.getName() == "muon.target" && !isa<TargetAttr>(attribute.getValue())) // C8
-    return op->emitOpError() << "expected a #muon.target, got " << attribute.getValue();
+  if (attribute.getName() != kRequest)
+    return success();
+  auto request = dyn_cast<RequestAttr>(attribute.getValue());
+  if (!request || !isa<ModuleOp, FunctionOpInterface>(op)) // C8
+    return op->emitOpError() << "expected muon.request to be a #muon.request on a module or a function, got " << attribute.getValue();
+  auto module = dyn_cast<ModuleOp>(op);
+  if (!module && (request.getTarget() || request.getVersion())) // C8
+    return op->emitOpError() << "expected target and version in the module's request, got " << request;
+  for (VariantOp variant : module ? llvm::to_vector(module.getOps<VariantOp>()) : SmallVector<VariantOp>())
+    if (request.getTarget() && variant.getTarget() != request.getTarget()) // C9
+      return variant.emitOpError() << "is planned for cpu \"" << variant.getTarget().getCpu() << "\", but the module's request is for cpu \""
+                                   << request.getTarget().getCpu() << '"';
   return success();
 }
 

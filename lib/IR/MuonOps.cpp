@@ -64,7 +64,7 @@ static LogicalResult verifyRestarts(OrthogonalizeOp op) {
   ArrayRef<int64_t> restarts = *op.getRestarts();
   int64_t steps = op.getTable().getRows().size();
   if (!restarts.empty() && op.getForm() != Form::gram)
-    return op.emitOpError("restarts need form gram");
+    return op.emitOpError() << "restarts need form gram, got " << (op.getForm() ? stringifyForm(*op.getForm()) : "none") << " and restarts [" << restarts << "]";
   for (size_t i = 0; i < restarts.size(); ++i)
     if (restarts[i] < 1 || restarts[i] >= steps || (i && restarts[i] <= restarts[i - 1]))
       return op.emitOpError() << "expected increasing restarts between 1 and " << steps - 1 << ", got " << restarts[i];
@@ -76,7 +76,7 @@ static LogicalResult verifyTrace(OrthogonalizeOp op, double eps) {
   constexpr double kLeast = 1e-12;
   if (!(eps >= kLeast))
     return op.emitOpError() << "norm trace without damping needs eps >= 1e-12, got " << eps;
-  if (op.getOperands().isF16())
+  if (op.getOperands() && op.getOperands()->isF16())
     return op.emitOpError("norm trace without damping needs operands of f32's range, got f16");
   return success();
 }
@@ -102,8 +102,8 @@ LogicalResult OrthogonalizeOp::verify() {
   double safety = getSafety().convertToDouble(), eps = getEps().convertToDouble(), damping = getDamping().convertToDouble();
   if (!(safety >= 1.0) || !(eps >= 0.0) || !(damping >= 0.0)) // C5
     return emitOpError() << "expected safety >= 1, eps >= 0 and damping >= 0, got " << safety << ", " << eps << " and " << damping;
-  if (!isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(getOperands())) // C6
-    return emitOpError() << "expected operands f32, bf16, f16 or tf32, got " << getOperands();
+  if (getOperands() && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(*getOperands())) // C6
+    return emitOpError() << "expected operands f32, bf16, f16 or tf32, got " << *getOperands();
   bool damped = damping > 0.0;
   if (damped && getNorm() != Norm::trace) // C2
     return emitOpError() << "damping > 0 needs norm trace, got norm " << stringifyNorm(getNorm()) << " and damping " << damping;

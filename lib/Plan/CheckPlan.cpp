@@ -42,10 +42,9 @@ LogicalResult CheckPlan::check() {
   return success();
 }
 
-void muon::buildPlanPipeline(OpPassManager &manager, const PlanOptions &options) {
+void muon::buildPlanPipeline(OpPassManager &manager) {
   manager.addNestedPass<func::FuncOp>(createSplitViewsPass());
-  if (options.skipNonfinite)
-    manager.addNestedPass<func::FuncOp>(createGuardGradientPass());
+  manager.addNestedPass<func::FuncOp>(createGuardGradientPass());
   manager.addPass(createSplitProductsPass());
   manager.addPass(createPlanLaunchesPass());
   manager.addPass(createCheckPlanPass());

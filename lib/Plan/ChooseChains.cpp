@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------------------------------===//
 
+#include "muon/IR/Request.h"
 #include "muon/Plan/BuildKernel.h"
 
 #include <cmath>
@@ -100,8 +101,7 @@ FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target, i
   SmallVector<Choice> choices;
   if (!target.isGpu() || function.isExternal())
     return create(function, target, matrices, ArrayRef<Chain>());
-  auto attribute = function->getAttrOfType<StringAttr>("muon.chain");
-  StringRef asked = attribute ? attribute.getValue() : "auto";
+  StringRef asked = Asked(function).chain();
   for (Chain &chain : findChains(function)) {
     Choice choice;
     choice.side = cast<RankedTensorType>(chain.products.front()->getResult(0).getType()).getShape().back();

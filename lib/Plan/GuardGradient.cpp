@@ -1,5 +1,6 @@
 //===- GuardGradient.cpp - one word per matrix that says its gradient is not finite ---------------===//
 
+#include "muon/IR/Request.h"
 #include "muon/Plan/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -55,7 +56,8 @@ namespace {
 struct GuardGradient : muon::impl::GuardGradientPassBase<GuardGradient> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
-    Value gradient = function.isExternal() ? nullptr : findGradient(function);
+    bool skips = !function.isExternal() && Asked(function).skipsNonfinite();
+    Value gradient = skips ? findGradient(function) : nullptr;
     if (gradient)
       guard(function, gradient);
   }

@@ -1,5 +1,6 @@
 //===- PlanLaunches.cpp - step functions to kernels, stages and launches --------------------------===//
 
+#include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 #include "muon/Plan/BuildKernel.h"
 #include "muon/Plan/Passes.h"
@@ -34,25 +35,23 @@ struct PlanLaunches : muon::impl::PlanLaunchesPassBase<PlanLaunches> {
 };
 } // namespace
 
-/// What was asked for: a tile (GPU: C5 of muon.kernel; its room checks the rest), a way to compute chains.
-static LogicalResult checkAttributes(func::FuncOp function, TargetAttr target) {
-  auto chain = function->getAttrOfType<StringAttr>("muon.chain");
-  if (chain && !llvm::is_contained({"auto", "block", "launches"}, chain.getValue()))
-    return function.emitOpError() << "expected muon.chain to be auto, block or launches, got " << chain;
-  auto asked = function->getAttrOfType<DenseI64ArrayAttr>("muon.tile");
+/// The tile asked for, by what the target's tiles are (GPU: C5 of muon.kernel; its room checks the rest).
+static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
+  std::optional<SmallVector<int64_t>> asked = Asked(function).tile();
   constexpr int64_t kNumbers = 6, kGrain = 32, kMostSide = 512;
   if (!asked)
     return success();
+  ArrayRef<int64_t> tile = *asked;
   if (target.isGpu()) {
-    if (asked.size() != kNumbers || llvm::any_of(asked.asArrayRef(), [](int64_t n) { return n < 1; }))
-      return function.emitOpError() << "expected muon.tile to be six positive numbers, got " << asked;
+    if (tile.size() != kNumbers || llvm::any_of(tile, [](int64_t n) { return n < 1; }))
+      return function.emitOpError() << "expected the request's tile to be six positive numbers, got [" << tile << "]";
     return success();
   }
-  bool fits = asked.size() == 2 && asked[0] >= kGrain && asked[0] <= kMostSide && asked[0] % kGrain == 0 && asked[1] >= 0 &&
-              asked[1] % (2 * kGrain) == 0;
+  bool fits = tile.size() == 2 && tile[0] >= kGrain && tile[0] <= kMostSide && tile[0] % kGrain == 0 && tile[1] >= 0 &&
+              tile[1] % (2 * kGrain) == 0;
   if (!fits)
-    return function.emitOpError() << "expected muon.tile for a CPU to be a side of 32 to 512, a multiple of 32, and 0 or a multiple of 64 "
-                                     "elements of k, got " << asked;
+    return function.emitOpError() << "expected the request's tile for a CPU to be a side of 32 to 512, a multiple of 32, and 0 or a multiple of 64 "
+                                     "elements of k, got [" << tile << "]";
   return success();
 }
 
@@ -67,7 +66,7 @@ FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     if (hasProgram && !parameters.count(function.getName()))
       continue;
-    if (failed(checkAttributes(function, target)))
+    if (failed(checkTile(function, target)))
       return failure();
     int64_t count = (hasProgram ? parameters[function.getName()] : 1) * matricesPerParameter(function);
     FailureOr<StepPlan> plan = StepPlan::create(function, target, count);
@@ -123,9 +122,9 @@ static int64_t blockBufferBytes(ArrayRef<int64_t> sizes) {
 }
 
 void PlanLaunches::runOnOperation() {
-  auto target = getOperation()->getAttrOfType<TargetAttr>("muon.target");
+  TargetAttr target = askedTarget(getOperation());
   if (!target) {
-    getOperation().emitOpError("expected the module attribute muon.target");
+    getOperation().emitOpError("expected a muon.request with a target");
     return signalPassFailure();
   }
   FailureOr<std::vector<Group>> groups = planGroups(target);

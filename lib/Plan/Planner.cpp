@@ -12,7 +12,6 @@
 #include "llvm/ADT/SmallPtrSet.h"
 
 #include <limits>
-#include <map>
 
 using namespace mlir;
 using namespace muon;
@@ -38,7 +37,8 @@ private:
   void setLifetimes();
 
   void storeParts(ProductOpInterface product);
-  /// The draft of that predicate; without one, that of the word which says where `value` (a product's, for all of its epilogue) is not needed.
+  /// The draft of that predicate, among the others in the order of their stages; without one, that of the word which says where `value`
+  /// (a product's, for all of its epilogue) is not needed.
   Draft &draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate, bool turned = false);
   Draft &draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape, bool turned = false);
   int64_t store(Value value, Layout layout);
@@ -70,8 +70,8 @@ Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> sh
   draft.product = product;
   draft.predicate = predicate;
   draft.shape.assign(shape.begin(), shape.end());
-  plan.drafts.push_back(std::move(draft));
-  return plan.drafts.back();
+  auto later = llvm::upper_bound(plan.drafts, stage, [](int64_t number, const Draft &other) { return number < other.stage; });
+  return *plan.drafts.insert(later, std::move(draft));
 }
 
 Draft &Planner::draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape, bool turned) {
@@ -393,13 +393,6 @@ LogicalResult Planner::collect() {
   if (failed(collectResults()))
     return failure();
   countPartials();
-  // Equal keys keep their order; stable_sort would too, with a function of the standard library that is deprecated.
-  std::multimap<int64_t, Draft> byStage;
-  for (Draft &draft : plan.drafts)
-    byStage.emplace(draft.stage, std::move(draft));
-  plan.drafts.clear();
-  for (auto &[stage, draft] : byStage)
-    plan.drafts.push_back(std::move(draft));
   return success();
 }
 

@@ -1,5 +1,6 @@
 //===- SplitProducts.cpp - into how many parts a GPU cuts a product's k ---------------------------===//
 
+#include "muon/IR/Request.h"
 #include "muon/Plan/GpuTiles.h"
 #include "muon/Plan/Levels.h"
 #include "muon/Plan/Passes.h"
@@ -29,34 +30,31 @@ static gpu::ProductShape shapeOf(ProductOpInterface product) {
   return {m, n, product.aIsTransposed() ? rows : columns, 1, gpu::operandKind(type), product.symmetricResult()};
 }
 
-static LogicalResult splitProducts(func::FuncOp function, TargetAttr target) {
-  auto asked = function->getAttrOfType<IntegerAttr>(kParts);
-  if (asked && asked.getInt() < 1)
-    return function.emitOpError() << "expected muon.parts of at least 1, got " << asked.getInt();
+static void splitProducts(func::FuncOp function, TargetAttr target) {
+  std::optional<int64_t> asked = Asked(function).parts();
   function.walk([&](ProductOpInterface product) {
     gpu::ProductShape shape = shapeOf(product);
     int64_t parts = 1;
     if (auto chosen = product->getAttrOfType<IntegerAttr>(kParts))
       parts = chosen.getInt();
     else
-      parts = asked ? asked.getInt() : gpu::chooseParts(target, shape);
+      parts = asked ? *asked : gpu::chooseParts(target, shape);
     parts = llvm::divideCeil(shape.k, gpu::partDepth(shape.k, std::max<int64_t>(parts, 1))); // none is empty
     product->removeAttr(kParts);
     if (parts > 1)
       product->setAttr(kParts, IntegerAttr::get(IntegerType::get(function.getContext(), 64), parts));
   });
-  return success();
 }
 
 namespace {
 struct SplitProducts : muon::impl::SplitProductsPassBase<SplitProducts> {
   void runOnOperation() override {
-    auto target = getOperation()->getAttrOfType<TargetAttr>("muon.target");
+    TargetAttr target = askedTarget(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!target || !target.isGpu())
         function.walk([](ProductOpInterface product) { product->removeAttr(kParts); });
-      else if (failed(splitProducts(function, target)))
-        return signalPassFailure();
+      else
+        splitProducts(function, target);
   }
 };
 } // namespace

@@ -2,6 +2,8 @@
 
 #include "muon/Plan/StepPlan.h"
 
+#include "muon/IR/Request.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -33,10 +35,7 @@ int64_t StepPlan::tileRows(const Draft &draft) const {
   return std::min<int64_t>(wanted, llvm::alignTo(rows, kGrain));
 }
 
-DenseI64ArrayAttr StepPlan::askedTile() const {
-  func::FuncOp step = function;
-  return step->getAttrOfType<DenseI64ArrayAttr>("muon.tile");
-}
+std::optional<SmallVector<int64_t>> StepPlan::askedTile() const { return Asked(function).tile(); }
 
 /// Whether the product's operands go to hardware tiles.
 bool StepPlan::usesTiles(const Draft &draft) const {
@@ -44,9 +43,9 @@ bool StepPlan::usesTiles(const Draft &draft) const {
 }
 
 int64_t StepPlan::blockDepth(const Draft &draft, int64_t depth) const {
-  DenseI64ArrayAttr asked = askedTile();
-  if (asked && asked[1])
-    return std::min(asked[1], depth);
+  std::optional<SmallVector<int64_t>> asked = askedTile();
+  if (asked && (*asked)[1])
+    return std::min((*asked)[1], depth);
   // Hardware tiles gain nothing from chunks: their sums have to be stored and loaded.
   if (usesTiles(draft))
     return depth;
@@ -60,8 +59,8 @@ int64_t StepPlan::blockDepth(const Draft &draft, int64_t depth) const {
 }
 
 int64_t StepPlan::blockSize(const Draft &draft) const {
-  if (DenseI64ArrayAttr asked = askedTile())
-    return asked[0];
+  if (auto asked = askedTile())
+    return asked->front();
   auto [rows, columns] = matrixShape(draft.shape);
   int64_t side = std::min(rows, columns);
   if (!usesTiles(draft))
@@ -91,8 +90,8 @@ gpu::ProductShape StepPlan::productShape(const Draft &draft) const {
 
 gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
   gpu::ProductShape shape = productShape(draft);
-  if (DenseI64ArrayAttr asked = askedTile())
-    return gpu::ProductTile::of(asked);
+  if (auto asked = askedTile())
+    return gpu::ProductTile::of(*asked);
   return gpu::chooseTile(target, shape);
 }
 

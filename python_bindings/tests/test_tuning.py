@@ -102,6 +102,8 @@ def test_muon_opt_uses_the_entry(tuned, build_directory):
     group = report["groups"][0]
     assert group["tuned"].startswith("entry for 48x96, dtype f32, floor 0.01")
     assert group["choice"][0]["steps"] == len(json.loads(only_entry(database)["plan"])["table"])
+    assert group["choice"][0]["floor"] >= 0.01 and group["choice"][0]["within_band"]
+    assert report["request"]["dtype"] == "f32"
 
 
 def stepped(parameter, gradient, **settings):
@@ -119,7 +121,8 @@ def test_the_optimizer_uses_the_entry_and_computes_its_table(tuned):
     gradient = np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32)
     weight = torch.nn.Parameter(torch.zeros(SHAPE))
     optimizer = stepped(weight, gradient, tuned={"floor": 0.01, "database": str(database)})
-    assert optimizer.report()["program"]["groups"][0]["tuned"].startswith("entry for 48x96")
+    group = optimizer.report()["program"]["groups"][0]
+    assert group["tuned"].startswith("entry for 48x96") and group["choice"][0]["within_band"]
     u, s, v = np.linalg.svd(gradient.astype(np.float64), full_matrices=False)
     expected = (u * spectra.evaluate(rows, s / np.linalg.norm(s))) @ v
     error = np.linalg.norm(-weight.detach().numpy() - expected) / np.linalg.norm(expected)
@@ -309,7 +312,7 @@ def test_the_model_takes_the_form_the_compiler_chooses(build_directory):
     (("--shape", "8x8", "--band", "0.7:1.3", "--like", "keller"), "expected --band or --like, got both"),
     (("--shape", "8x8", "--floor", "2"), "expected 0 < --floor < 1, got 2"),
     (("--shape", "8x8", "--like", "exact"), "preset 'exact' has no table to choose here"),
-    (("--shape", "8x8", "--dtype", "f16"), "expected a GPU target for operands of f16, got cpu"),
+    (("--shape", "8x8", "--dtype", "f16"), "expected a GPU target for operands of 'f16', got "),
     (("--shape", "8x8", "--target", "8086"), "unknown CPU target '8086'"),
     (("--shape", "8x8", "--table", "you5:4"), "--table you5:4: table 'you5' has 5 rows"),
 ])

@@ -3,6 +3,8 @@
 
 #include "Harness.h"
 
+#include "muon/IR/Request.h"
+
 #include "mlir/InitAllDialects.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -64,7 +66,7 @@ OwningOpRef<ModuleOp> test::lower(const std::string &text, TargetAttr target) {
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context());
   if (!module)
     return {};
-  (*module)->setAttr("muon.target", target);
+  (*module)->setAttr(kRequest, RequestAttr::get(target));
   PassManager pm(&context());
   buildCpuPipeline(pm);
   if (failed(pm.run(*module)))

@@ -1,7 +1,7 @@
 // Kernels this room does not compute, one test per message.
 // RUN: muon-opt %s --muon-lower-kernels --verify-diagnostics --split-input-file
 
-// expected-error@+1 {{expected one muon.variant or a muon.target attribute, got 0 variants}}
+// expected-error@+1 {{expected one muon.variant or a muon.request with a target, got 0 variants}}
 module @negative_no_target {
   muon.kernel @copy sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
       scalars [] [] coefficients 0 {
@@ -12,7 +12,7 @@ module @negative_no_target {
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{f16 is not computed on CPUs}}
   muon.kernel @negative_f16 sweep operands [#muon.operand<in, element, plain, f16, none>, #muon.operand<out, element, plain, f16, none>]
       scalars [] [] coefficients 0 {
@@ -23,7 +23,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{elements are f32 or bf16}}
   muon.kernel @negative_f64_elements sweep operands [#muon.operand<in, element, plain, f64, none>, #muon.operand<out, element, plain, f64, none>]
       scalars [] [] coefficients 0 {
@@ -34,7 +34,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{values per column are f32 or bf16}}
   muon.kernel @negative_f64_columns sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<in, column, plain, f64, none>, #muon.operand<out, element, plain, f32, none>]
       scalars [] [] coefficients 0 {
@@ -47,7 +47,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{results per column are not computed}}
   muon.kernel @negative_column_result sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, column, plain, f32, add>]
       scalars [] [] coefficients 0 {
@@ -58,7 +58,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{a product's block does not hold whole rows}}
   muon.kernel @negative_product_row_sums product of f32 operands [#muon.operand<in, element, columns, f32, none>, #muon.operand<in, element, columns, f32, none>, #muon.operand<out, row, plain, f32, add>]
       scalars [] [] coefficients 0 {
@@ -69,7 +69,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{the value differs between columns and is not reduced}}
   muon.kernel @negative_row_value sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, row, plain, f32, none>]
       scalars [] [] coefficients 0 {
@@ -80,7 +80,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{the value differs between elements and is not reduced}}
   muon.kernel @negative_scalar_value sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, scalar, plain, f32, none>]
       scalars [] [] coefficients 0 {
@@ -91,7 +91,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{cannot multiply #muon.operand<in, element, rows, f32, none> by #muon.operand<in, element, columns, bf16, none>}}
   muon.kernel @negative_panel_types product of f32 operands [#muon.operand<in, element, rows, f32, none>, #muon.operand<in, element, columns, bf16, none>, #muon.operand<out, element, plain, f32, none>]
       scalars [] [] coefficients 0 {
@@ -102,7 +102,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "amx", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "amx", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{tiles need bf16 and panels of 32 lanes}}
   muon.kernel @negative_narrow_tiles product of bf16 operands [#muon.operand<in, element, row_tiles, bf16, none>, #muon.operand<in, element, columns, bf16, none>, #muon.operand<out, element, plain, f32, none>]
       scalars [] [] coefficients 0 {
@@ -113,7 +113,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 12, heights = [6, 6], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 12, heights = [6, 6], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{panels of 12 lanes}}
   muon.kernel @negative_panel_lanes product of f32 operands [#muon.operand<in, element, rows, f32, none>, #muon.operand<in, element, columns, f32, none>, #muon.operand<out, element, plain, f32, none>]
       scalars [] [] coefficients 0 {
@@ -124,7 +124,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   muon.kernel @negative_sine sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
       scalars [] [] coefficients 0 {
   ^bb0(%x: f32):
@@ -136,7 +136,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   muon.kernel @negative_exponent sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]
       scalars [] [] coefficients 0 {
   ^bb0(%x: f32):
@@ -149,7 +149,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   muon.kernel @negative_chain chain of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<out, element, padded, f32, none>]
       scalars [] [] coefficients 0 tile [32] {
   ^bb0(%r: bf16):

@@ -15,7 +15,7 @@
 // CHECK-DAG: llvm.func internal @muon_fma_4x16(
 // CHECK-DAG: llvm.func internal @muon_symmetrise(
 // CHECK-NOT: muon.kernel
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   muon.kernel @scale sweep operands [#muon.operand<in, element, plain, bf16, none>, #muon.operand<out, element, columns, f32, none>]
       scalars ["lr"] [false] coefficients 1 {
   ^bb0(%x: bf16, %lr: f64, %c: f32):

@@ -23,7 +23,7 @@
   registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
 #sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32],
   vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
-module attributes {muon.target = #sm_80} {
+module attributes {muon.request = #muon.request<target = #sm_80>} {
   func.func @keller(%w: tensor<64x128xf32> {muon.arg = "weight"}, %g: tensor<64x128xf32> {muon.arg = "gradient"},
                     %m: tensor<64x128xf32> {muon.arg = "state", muon.name = "momentum"}, %lr: f64 {muon.name = "lr"},
                     %wd: f64 {muon.name = "wd"}, %mu: f64 {muon.name = "mu"}) -> (tensor<64x128xf32>, tensor<64x128xf32>) {

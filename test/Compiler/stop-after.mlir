@@ -24,7 +24,7 @@
 // CPU: module attributes {{.*}}muon.room = "cpu"
 // CPU-NOT: muon.kernel
 // CPU: llvm.func @sweep_0(
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   func.func @keller(%w: tensor<64x128xf32> {muon.arg = "weight"}, %g: tensor<64x128xf32> {muon.arg = "gradient"},
                     %m: tensor<64x128xf32> {muon.arg = "state", muon.name = "momentum"}, %lr: f64 {muon.name = "lr"},
                     %wd: f64 {muon.name = "wd"}, %mu: f64 {muon.name = "mu"}) -> (tensor<64x128xf32>, tensor<64x128xf32>) {

@@ -141,6 +141,7 @@ TEST_F(StepBuilderTest, NormsOfTheFirstGramMatrix) {
         for (std::vector<int64_t> shape : {std::vector<int64_t>{4, 7}, {7, 4}, {1, 5}}) {
           OrthogonalizeSpec spec;
           spec.table = table;
+          spec.operands = Float32Type::get(&context);
           spec.norm = norm;
           spec.form = form;
           spec.safety = safety;
@@ -162,6 +163,7 @@ TEST_F(StepBuilderTest, NormsOfTheFirstGramMatrix) {
 TEST_F(StepBuilderTest, NormFromTheTrace) {
   OrthogonalizeSpec spec;
   spec.table = *lookupTable("pade", 4).table;
+  spec.operands = Float32Type::get(&context);
   spec.norm = Norm::trace;
   spec.eps = 1e-7;
   for (Form form : {Form::standard, Form::gram})

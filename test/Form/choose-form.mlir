@@ -1,4 +1,5 @@
-// RUN: muon-opt %s -muon-choose-form | FileCheck %s
+// DEFINE: %{choose} = --pass-pipeline='builtin.module(func.func(muon-choose-form),builtin.module(func.func(muon-choose-form)))'
+// RUN: muon-opt %s %{choose} | FileCheck %s
 // RUN: muon-opt %s -muon-choose-form="gram-bound=1e-9" | FileCheck %s --check-prefix=TIGHT
 
 // Wide f32: the gram form is cheaper, and with one restart within the bound.
@@ -81,4 +82,52 @@ func.func @stopping(%x: tensor<256x256xf32>) -> tensor<256x256xf32> {
   %o, %orthogonality, %steps = muon.orthogonalize %x table<"keller", 5> operands bf16 early_stop 0.3
       : tensor<256x256xf32> -> tensor<256x256xf32>, tensor<f32>, tensor<f32>
   return %o : tensor<256x256xf32>
+}
+
+// Operands left open: bf16, and f32 for what needs it.
+// CHECK-LABEL: @open_operands
+// CHECK: operands bf16 form gram
+// CHECK: operands f32 norm trace damping
+// CHECK: operands f32 accuracy exact
+func.func @open_operands(%x: tensor<64x512xf32>) {
+  %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+  %1 = muon.orthogonalize %x table<"cubic", 6> norm trace damping 1.0e-6 : tensor<64x512xf32> -> tensor<64x512xf32>
+  %2 = muon.orthogonalize %x table<"pade", 12> accuracy exact : tensor<64x512xf32> -> tensor<64x512xf32>
+  return
+}
+
+// What is asked for fills in what an op leaves open; the step function's own request wins over the module's, part by part. Its band is reported from
+// the floor asked for, and a table that leaves it is not refused.
+// CHECK-LABEL: module @asked
+module @asked attributes {muon.request = #muon.request<dtype = f16, overrides = {form = "gram", restarts = [2]}>} {
+  // CHECK-LABEL: @by_module
+  // CHECK: operands f16 form gram side left restarts [2]
+  // CHECK: operands f32 form standard side left restarts []
+  func.func @by_module(%x: tensor<64x512xf32>) {
+    %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    %1 = muon.orthogonalize %x table<"keller", 5> operands f32 form standard restarts [] : tensor<64x512xf32> -> tensor<64x512xf32>
+    return
+  }
+  // CHECK-LABEL: @by_function
+  // CHECK: operands bf16 form gram side left restarts [1, 3]
+  // CHECK-SAME: floor = 1.000000e-02 : f64, flops = {{[0-9]*}} : i64, form = "gram"
+  // CHECK-SAME: within_band = true
+  // CHECK: table<"cubic", 5>
+  // CHECK-SAME: within_band = false
+  func.func @by_function(%x: tensor<64x512xf32>)
+      attributes {muon.request = #muon.request<dtype = bf16, band = <floor = 0.01, lower = 0.6, upper = 1.3>, overrides = {restarts = [1, 3]}>} {
+    %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    %1 = muon.orthogonalize %x table<"cubic", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    return
+  }
+}
+
+// f32 where the target does not multiply bf16.
+// CHECK-LABEL: module @no_bf16
+module @no_bf16 attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  // CHECK: operands f32 form gram
+  func.func @by_target(%x: tensor<64x512xf32>) {
+    %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    return
+  }
 }

@@ -4,6 +4,7 @@
 
 #include "muon/GPU/Passes.h"
 #include "muon/GPU/Targets.h"
+#include "muon/IR/Request.h"
 #include "muon/Object/CompileBlocks.h"
 #include "muon/Object/TranslateModule.h"
 
@@ -140,7 +141,7 @@ BlockProgram::BlockProgram(const std::string &text, const std::string &chip) {
   OwningOpRef<ModuleOp> lowered = parseSourceString<ModuleOp>(text, &context());
   if (failed(target) || !lowered)
     llvm::report_fatal_error("the kernel does not parse");
-  (*lowered)->setAttr("muon.target", *target);
+  (*lowered)->setAttr(kRequest, RequestAttr::get(*target));
   lowered->walk([&](KernelOp kernel) {
     KernelBlock block = blockOf(kernel);
     shapes.push_back({kernel.getSymName().str(), block.threads, block.sharedBytes});

@@ -5,7 +5,7 @@
   registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
 #sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32],
   vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
-module attributes {muon.target = #sm_80, muon.scalars = ["lr", "mu"]} {
+module attributes {muon.request = #muon.request<target = #sm_80>, muon.scalars = ["lr", "mu"]} {
   // External, or the backend would turn it into one static byte.
   // CHECK: llvm.mlir.global external @muon_shared() {addr_space = 3 : i32, alignment = 128 : i64} : !llvm.array<0 x i8>
 

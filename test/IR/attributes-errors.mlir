@@ -82,3 +82,78 @@ func.func private @use() attributes {t = #negative_no_chip}
 // expected-error@+1 {{expected positive numbers of chip A100 and block_shared of at most 1024, got 2048}}
 #negative_chip = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 1024, block_shared = 2048, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
 func.func private @use() attributes {t = #negative_chip}
+
+// -----
+
+// #muon.band C1
+// expected-error@+1 {{expected 0 < floor < 1, got 1.000000e+00}}
+#negative_floor = #muon.band<floor = 1.0>
+func.func private @use() attributes {t = #negative_floor}
+
+// -----
+
+// #muon.band C2
+// expected-error@+1 {{expected 0 < lower < upper < 2, got 1.140000e+00, 6.800000e-01}}
+#negative_band = #muon.band<floor = 0.01, lower = 1.14, upper = 0.68>
+func.func private @use() attributes {t = #negative_band}
+
+// -----
+
+// #muon.request C1
+// expected-error@+1 {{expected a request of version 1 at most, got version 2}}
+module @negative_newer_version attributes {muon.request = #muon.request<version = 2>} {}
+
+// -----
+
+// #muon.request C2
+// expected-error@+1 {{expected dtype f32, bf16, f16 or tf32, got 'f64'}}
+module @negative_dtype attributes {muon.request = #muon.request<dtype = f64>} {}
+
+// -----
+
+// #muon.request C2
+#negative_half = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>
+// expected-error@+1 {{expected a GPU target for operands of 'f16', got x86-64-v3}}
+module @negative_half_on_a_processor attributes {muon.request = #muon.request<target = #negative_half, dtype = f16>} {}
+
+// -----
+
+// #muon.request C3
+// expected-error@+1 {{unknown override 'colour', expected chain, form, nonfinite, parts, restarts or tile}}
+module @negative_unknown_override attributes {muon.request = #muon.request<overrides = {colour = "red"}>} {}
+
+// -----
+
+// #muon.request C4
+// expected-error@+1 {{override 'form': expected standard or gram, got 3 : i64}}
+module @negative_form attributes {muon.request = #muon.request<overrides = {form = 3}>} {}
+
+// -----
+
+// #muon.request C4
+// expected-error@+1 {{override 'chain': expected auto, block or launches, got "chip"}}
+module @negative_chain attributes {muon.request = #muon.request<overrides = {chain = "chip"}>} {}
+
+// -----
+
+// #muon.request C4
+// expected-error@+1 {{override 'nonfinite': expected propagate or skip, got true}}
+module @negative_nonfinite attributes {muon.request = #muon.request<overrides = {nonfinite = true}>} {}
+
+// -----
+
+// #muon.request C4
+// expected-error@+1 {{override 'restarts': expected a list of integers, got [2.000000e+00]}}
+module @negative_restarts attributes {muon.request = #muon.request<overrides = {restarts = [2.0]}>} {}
+
+// -----
+
+// #muon.request C4
+// expected-error@+1 {{override 'tile': expected a list of integers, got 128 : i64}}
+module @negative_tile attributes {muon.request = #muon.request<overrides = {tile = 128}>} {}
+
+// -----
+
+// #muon.request C4
+// expected-error@+1 {{override 'parts': expected a positive integer, got 0 : i64}}
+module @negative_parts attributes {muon.request = #muon.request<overrides = {parts = 0}>} {}

@@ -20,16 +20,16 @@ func.func private @tables() attributes {
 }
 
 // CHECK-LABEL: func.func private @target
-// CHECK-SAME: muon.target = #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu", isa = "dot", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 1048576>
+// CHECK-SAME: target = #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu", isa = "dot", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 1048576>
 func.func private @target() attributes {
-  muon.target = #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu",
+  target = #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu",
     isa = "dot", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 1048576>
 }
 
 // CHECK-LABEL: func.func private @gpu
-// CHECK-SAME: muon.target = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = <name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>
+// CHECK-SAME: target = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = <name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>
 func.func private @gpu() attributes {
-  muon.target = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32],
+  target = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32],
     vector = 4, l1 = 167936, l2 = 41943040, chip = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912,
       registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>
 }
@@ -52,3 +52,26 @@ func.func private @place() attributes {
 func.func private @enums() attributes {
   all = [#muon<norm schatten4>, #muon<eps_form clamp>, #muon<form gram>, #muon<side right>, #muon<momentum sum>, #muon<decay none>, #muon<accuracy exact>, #muon<kernel_kind sweep>]
 }
+
+// CHECK-LABEL: func.func private @bands
+// CHECK-SAME: floor_alone = #muon.band<floor = 1.000000e-02>
+// CHECK-SAME: whole = #muon.band<floor = 1.000000e-02, lower = 6.800000e-01, upper = 1.140000e+00>
+func.func private @bands() attributes {
+  floor_alone = #muon.band<floor = 0.01>,
+  whole = #muon.band<floor = 0.01, lower = 0.68, upper = 1.14>
+}
+
+// What was asked for: nothing of it has to be said, and a step function may have a part of its own.
+#v3 = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>
+// CHECK-LABEL: module @asked
+// CHECK-SAME: muon.request = #muon.request<target = <cpu = "x86-64-v3", {{.*}}>, dtype = bf16, band = <floor = 1.000000e-02, lower = 6.800000e-01, upper = 1.140000e+00>, overrides = {form = "gram", nonfinite = "skip", restarts = [2, 4], tile = [128, 0]}, version = 1>
+module @asked attributes {muon.request =
+    #muon.request<target = #v3, dtype = bf16, band = <floor = 0.01, lower = 0.68, upper = 1.14>,
+      overrides = {form = "gram", nonfinite = "skip", restarts = [2, 4], tile = [128, 0]}, version = 1>} {
+  // CHECK: func.func private @own() attributes {muon.request = #muon.request<overrides = {chain = "block", parts = 4 : i64}>}
+  func.func private @own() attributes {muon.request = #muon.request<overrides = {chain = "block", parts = 4}>}
+}
+// CHECK: module @little attributes {muon.request = #muon.request<dtype = f16>}
+module @little attributes {muon.request = #muon.request<dtype = f16>} {}
+// CHECK: module @nothing attributes {muon.request = #muon.request<>}
+module @nothing attributes {muon.request = #muon.request<>} {}

@@ -155,7 +155,7 @@ func.func @negative_orthogonalize_shape(%x: tensor<4x8xf32>) -> tensor<8x4xf32> 
 
 // C4
 func.func @negative_orthogonalize_restarts_standard(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{restarts need form gram}}
+  // expected-error@+1 {{restarts need form gram, got standard and restarts [2]}}
   %o = muon.orthogonalize %x table<"keller", 5> operands f32 form standard restarts [2] : tensor<4x8xf32> -> tensor<4x8xf32>
   return %o : tensor<4x8xf32>
 }

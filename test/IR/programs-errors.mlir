@@ -88,8 +88,31 @@ func.func private @negative_nameless_metric(tensor<8x4xf32> {muon.arg = "weight"
 // -----
 
 // C8
-// expected-error@+1 {{expected a #muon.target, got "avx2"}}
-module attributes {muon.target = "avx2"} {}
+// expected-error@+1 {{expected muon.request to be a #muon.request on a module or a function, got "avx2"}}
+module attributes {muon.request = "avx2"} {}
+
+// -----
+
+// C8
+muon.program @negative_request_elsewhere {
+  // expected-error@+1 {{expected muon.request to be a #muon.request on a module or a function, got #muon.request<dtype = f32>}}
+  muon.use @f parameters ["w"] set "default" {muon.request = #muon.request<dtype = f32>}
+}
+
+// -----
+
+// C8
+// expected-error@+1 {{expected target and version in the module's request, got #muon.request<version = 1>}}
+func.func private @negative_version_of_a_function() attributes {muon.request = #muon.request<version = 1>}
+
+// -----
+
+// C9
+module @negative_other_target attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v4", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 1048576>>} {
+  // expected-error@+1 {{is planned for cpu "x86-64-v3", but the module's request is for cpu "x86-64-v4"}}
+  muon.variant @v <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144> workspace 128 scratch 0 {
+  }
+}
 
 // -----
 

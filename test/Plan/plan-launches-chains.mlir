@@ -19,7 +19,7 @@
 // The chain is one stage: packing, R, the chain, the product that touches the long side.
 // CHECK-COUNT-4: muon.stage
 // CHECK-NOT: muon.stage
-module attributes {muon.target = #sm_80} {
+module attributes {muon.request = #muon.request<target = #sm_80>} {
   func.func @two(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> {
     %x = arith.truncf %g : tensor<40x96xf32> to tensor<40x96xbf16>
     %r = muon.gram left %x : tensor<40x96xbf16> -> tensor<40x40xf32>
@@ -48,8 +48,8 @@ module attributes {muon.target = #sm_80} {
 // CHECK-SAME: taken = "launches", why = "asked for"
 // CHECK-NOT: muon.kernel {{.*}} chain
 // CHECK-COUNT-5: muon.stage
-module attributes {muon.target = #sm_80} {
-  func.func @negative_asked(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.chain = "launches"} {
+module attributes {muon.request = #muon.request<target = #sm_80>} {
+  func.func @negative_asked(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.request = #muon.request<overrides = {chain = "launches"}>} {
     %x = arith.truncf %g : tensor<40x96xf32> to tensor<40x96xbf16>
     %r = muon.gram left %x : tensor<40x96xbf16> -> tensor<40x40xf32>
     %rh = arith.truncf %r : tensor<40x40xf32> to tensor<40x40xbf16>
@@ -77,8 +77,8 @@ module attributes {muon.target = #sm_80} {
 // CHECK-NEXT: %[[T:.*]] = muon.contract %[[S]], %[[R]] : f32
 // CHECK-NEXT: muon.yield %[[T]] : f32
 // CHECK: muon.variant
-module attributes {muon.target = #sm_80} {
-  func.func @words(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.chain = "block"} {
+module attributes {muon.request = #muon.request<target = #sm_80>} {
+  func.func @words(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.request = #muon.request<overrides = {chain = "block"}>} {
     %r = muon.gram left %g : tensor<40x96xf32> -> tensor<40x40xf32>
     %s = muon.symmetric_matmul %r, %r : tensor<40x40xf32>, tensor<40x40xf32> -> tensor<40x40xf32>
     %t = muon.symmetric_matmul %s, %r : tensor<40x40xf32>, tensor<40x40xf32> -> tensor<40x40xf32>
@@ -102,8 +102,8 @@ module attributes {muon.target = #sm_80} {
 // CHECK-NEXT: %[[Z:.*]] = arith.extf %[[N]] : tf32 to f32
 // CHECK: %[[T:.*]] = muon.contract %[[Z]], %{{.*}} : f32
 // CHECK: muon.variant
-module attributes {muon.target = #sm_80} {
-  func.func @rounded_words(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.chain = "block"} {
+module attributes {muon.request = #muon.request<target = #sm_80>} {
+  func.func @rounded_words(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.request = #muon.request<overrides = {chain = "block"}>} {
     %x = arith.truncf %g : tensor<40x96xf32> to tensor<40x96xtf32>
     %r = muon.gram left %x : tensor<40x96xtf32> -> tensor<40x40xf32>
     %rh = arith.truncf %r : tensor<40x40xf32> to tensor<40x40xtf32>
@@ -131,8 +131,8 @@ module attributes {muon.target = #sm_80} {
 // CHECK-SAME: why = "the f32 result of a product is needed after the next"
 // CHECK-NOT: muon.kernel {{.*}} chain
 // CHECK: muon.variant
-module attributes {muon.target = #sm_80} {
-  func.func @negative_two_accumulators(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.chain = "block"} {
+module attributes {muon.request = #muon.request<target = #sm_80>} {
+  func.func @negative_two_accumulators(%w: tensor<40x96xf32> {muon.arg = "weight"}, %g: tensor<40x96xf32> {muon.arg = "gradient"}) -> tensor<40x96xf32> attributes {muon.request = #muon.request<overrides = {chain = "block"}>} {
     %x = arith.truncf %g : tensor<40x96xf32> to tensor<40x96xbf16>
     %r = muon.gram left %x : tensor<40x96xbf16> -> tensor<40x40xf32>
     %rh = arith.truncf %r : tensor<40x40xf32> to tensor<40x40xbf16>
@@ -157,8 +157,8 @@ module attributes {muon.target = #sm_80} {
 // CHECK-SAME: why = "3 matrices take 119808 bytes of shared memory, a block has 101376"
 // CHECK-NOT: muon.kernel {{.*}} chain
 // CHECK: muon.variant
-module attributes {muon.target = #sm_86} {
-  func.func @negative_memory(%w: tensor<192x96xf32> {muon.arg = "weight"}, %g: tensor<192x96xf32> {muon.arg = "gradient"}) -> tensor<192x96xf32> attributes {muon.chain = "block"} {
+module attributes {muon.request = #muon.request<target = #sm_86>} {
+  func.func @negative_memory(%w: tensor<192x96xf32> {muon.arg = "weight"}, %g: tensor<192x96xf32> {muon.arg = "gradient"}) -> tensor<192x96xf32> attributes {muon.request = #muon.request<overrides = {chain = "block"}>} {
     %x = arith.truncf %g : tensor<192x96xf32> to tensor<192x96xbf16>
     %r = muon.gram left %x : tensor<192x96xbf16> -> tensor<192x192xf32>
     %rh = arith.truncf %r : tensor<192x192xf32> to tensor<192x192xbf16>

@@ -1,19 +1,19 @@
 // What Plan refuses, one test per message.
 // RUN: muon-opt %s --muon-plan-launches --verify-diagnostics --split-input-file
 
-// expected-error@+1 {{expected the module attribute muon.target}}
+// expected-error@+1 {{expected a muon.request with a target}}
 module @negative_no_target {}
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // expected-error@+1 {{expected a step function with a body}}
   func.func private @negative_declaration(tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32>
 }
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   func.func @negative_open_list(%w: tensor<8x4xf32> {muon.arg = "weight"}, %lr: f64 {muon.name = "lr"}) -> tensor<8x4xf32> {
     // expected-error@+1 {{cannot be planned: expected an op of Form's closed list}}
     %w1 = muon.update %w, %w, %lr, %lr decay none scale 1.0 : tensor<8x4xf32>, tensor<8x4xf32> -> tensor<8x4xf32>
@@ -23,7 +23,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   func.func @negative_batch_sum(%w: tensor<2x8x4xf32> {muon.arg = "weight"}) -> tensor<2x8x4xf32> {
     %zero = arith.constant dense<0.0> : tensor<f32>
     %e = tensor.empty() : tensor<2x8x4xf32>
@@ -37,7 +37,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "sm_80", features = "", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "sm_80", features = "", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>>} {
   func.func @negative_choice_on_a_gpu(%w: tensor<8x4xf32> {muon.arg = "weight"}, %g: tensor<8x4xf32> {muon.arg = "gradient"}) -> tensor<8x4xf32> {
     %zero = arith.constant dense<0.0> : tensor<f32>
     %s = linalg.reduce { arith.addf } ins(%g : tensor<8x4xf32>) outs(%zero : tensor<f32>) dimensions = [0, 1]
@@ -50,16 +50,16 @@ module attributes {muon.target = #muon.target<cpu = "sm_80", features = "", trip
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
-  // expected-error@+1 {{expected muon.chain to be auto, block or launches, got "chip"}}
-  func.func @negative_chain(%w: tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32> attributes {muon.chain = "chip"} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  // expected-error@+1 {{expected the request's tile for a CPU to be a side of 32 to 512, a multiple of 32, and 0 or a multiple of 64 elements of k, got [48, 0]}}
+  func.func @negative_tile(%w: tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32> attributes {muon.request = #muon.request<overrides = {tile = [48, 0]}>} {
     return %w : tensor<8x4xf32>
   }
 }
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   func.func @negative_view(%w: tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32> {
     %q = tensor.extract_slice %w[0, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
     // expected-error@+1 {{'tensor.concat' op is a view: expected muon-split-views before}}

@@ -19,7 +19,7 @@
 // CHECK-NEXT: muon.launch @product_1 for @tail tiles 1 sizes [64, 64, 128, 64, 64, 128] {{.*}} coefficients [-5.000000e-01]
 // CHECK: muon.stage {
 // CHECK-NEXT: muon.launch @product_2 for @tail {{.*}} coefficients [1.500000e+00]
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   func.func @tail(%w: tensor<64x128xf32> {muon.arg = "weight"}, %g: tensor<64x128xf32> {muon.arg = "gradient"}, %lr: f64 {muon.name = "lr"}) -> tensor<64x128xf32> {
     %a = arith.constant dense<1.5> : tensor<64x128xf32>
     %c = arith.constant dense<-0.5> : tensor<64x64xf32>
@@ -52,7 +52,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 // CHECK-NEXT: muon.launch @product_2 for @small
 // CHECK-NEXT: muon.launch @product_2 for @large
 // CHECK-NOT: muon.stage
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   func.func @small(%w: tensor<64x128xf32> {muon.arg = "weight"}, %g: tensor<64x128xf32> {muon.arg = "gradient"}, %lr: f64 {muon.name = "lr"}) -> tensor<64x128xf32> {
     %a = arith.constant dense<1.5> : tensor<64x128xf32>
     %c = arith.constant dense<-0.5> : tensor<64x64xf32>
@@ -107,7 +107,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 // CHECK-NEXT: muon.launch @product_4 for @early {{.*}} offset = [[CHOSEN]], {{.*}} predicate 2
 // CHECK: muon.stage {
 // CHECK-NEXT: muon.launch @product_5 for @early {{.*}} offset = [[CHOSEN]], {{.*}}] coefficients []{{$}}
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   func.func @early(%w: tensor<64x128xf32> {muon.arg = "weight"}, %g: tensor<64x128xf32> {muon.arg = "gradient"}) -> tensor<64x128xf32> {
     %zero = arith.constant dense<0.0> : tensor<f64>
     %bound = arith.constant dense<0.5> : tensor<f64>
@@ -132,7 +132,7 @@ module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", 
 // CHECK: muon.kernel @sweep_[[SUM:[0-9]+]] sweep operands [#muon.operand<in, element, rows, f32, none>, #muon.operand<in, scalar, plain, f64, add>, #muon.operand<out, row, plain, f32, add>]
 // CHECK: muon.kernel @sweep_{{[0-9]+}} sweep operands [{{.*}}#muon.operand<in, column, plain, f32, none>{{.*}}#muon.operand<out, element, plain, f32, none>]
 // CHECK: muon.launch @sweep_[[SUM]] for @columns tiles 1 sizes [53, 37, 64]
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   func.func @columns(%w: tensor<37x53xf32> {muon.arg = "weight"}, %g: tensor<37x53xf32> {muon.arg = "gradient"}, %m: tensor<37x53xf32> {muon.arg = "state", muon.name = "momentum"}) -> (tensor<37x53xf32>, tensor<37x53xf32>) {
     %zero = arith.constant dense<0.0> : tensor<53xf32>
     %e = tensor.empty() : tensor<37x53xf32>

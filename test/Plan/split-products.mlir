@@ -7,7 +7,7 @@
 #sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32],
   vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
 
-module attributes {muon.target = #sm_80} {
+module attributes {muon.request = #muon.request<target = #sm_80>} {
   // CHECK-LABEL: func.func @alone
   // CHECK: muon.gram left %{{.*}} {muon.parts = [[PARTS:.*]] : i64} : tensor<256x8192xbf16>
   // CHECK: muon.apply left %{{[a-z0-9]*}}, %{{[a-z0-9]*}} : tensor<256x256xbf16>, tensor<256x8192xbf16>
@@ -50,7 +50,7 @@ module attributes {muon.target = #sm_80} {
   // k is cut at multiples of 32, and no part is empty.
   // CHECK-LABEL: func.func @asked
   // CHECK: muon.gram left %{{.*}} {muon.parts = 4 : i64} : tensor<64x100xbf16>
-  func.func @asked(%w: tensor<64x100xf32> {muon.arg = "weight"}, %g: tensor<64x100xbf16> {muon.arg = "gradient"}) -> tensor<64x100xf32> attributes {muon.parts = 9} {
+  func.func @asked(%w: tensor<64x100xf32> {muon.arg = "weight"}, %g: tensor<64x100xbf16> {muon.arg = "gradient"}) -> tensor<64x100xf32> attributes {muon.request = #muon.request<overrides = {parts = 9}>} {
     %r = muon.gram left %g : tensor<64x100xbf16> -> tensor<64x64xf32>
     %rh = arith.truncf %r : tensor<64x64xf32> to tensor<64x64xbf16>
     %px = muon.apply left %rh, %g : tensor<64x64xbf16>, tensor<64x100xbf16> -> tensor<64x100xf32>
@@ -61,7 +61,7 @@ module attributes {muon.target = #sm_80} {
 
 // -----
 
-module attributes {muon.target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>} {
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // CHECK-LABEL: func.func @processor
   // CHECK: muon.gram left %{{[a-z0-9]*}} : tensor<64x8192xf32>
   func.func @processor(%w: tensor<64x8192xf32> {muon.arg = "weight"}) -> tensor<64x8192xf32> {

@@ -84,7 +84,7 @@ TEST(Request, UnknownFieldsNameTheKnownOnes) {
             "nonfinite, embed_bitcode, tile, parts, chain, tuned, groups, program");
   EXPECT_EQ(refusal(group(R"("lr": 1)")),
             "unknown field at request.groups[0].lr, expected shape, parameters, set, preset, "
-            "dtypes, options, tuned, tuned_by");
+            "dtypes, options, tuned, tuned_by, served");
   EXPECT_EQ(refusal(group(R"("dtypes": {"grad": "f32"})")),
             "unknown field at request.groups[0].dtypes.grad, expected weight, gradient, momentum");
   EXPECT_NE(refusal(group(R"("options": {"nesterow": true})"))

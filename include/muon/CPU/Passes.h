@@ -22,7 +22,7 @@ struct CpuOptions {
 };
 
 /// Kernels of a module to the llvm dialect. The module holds the kernels of ONE target: a single
-/// muon.variant, or the module attribute `muon.target`. What is left beside llvm functions are the
+/// muon.variant, or the target of its `muon.request`. What is left beside llvm functions are the
 /// variant (description data) and the step functions; muon::translate ignores both.
 void buildCpuPipeline(mlir::OpPassManager &pm, const CpuOptions &options = {});
 

@@ -29,6 +29,12 @@ struct TuningQuery {
   std::string model, layer;
 };
 
+/// What a table was asked to do: singular values of at least `floor`, as its norm counts them, end in `band`.
+struct ServedBand {
+  double floor = 0;
+  Band band;
+};
+
 /// Parameters of one step function.
 struct GroupRequest {
   StepOptions step;
@@ -37,8 +43,9 @@ struct GroupRequest {
   std::string set = "default";
   /// Absent: the request's.
   std::optional<TuningQuery> tuned;
-  /// Where the options came from, for the report; set by resolveTuned.
+  /// Where the options came from, for the report, and what they were tuned for; set by resolveTuned.
   std::string tunedBy;
+  std::optional<ServedBand> served;
 };
 
 /// What to compile, and for which machines.

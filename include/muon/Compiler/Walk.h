@@ -12,9 +12,6 @@ namespace muon {
 /// through cpu or gpu. The module attribute `muon.room` names the last one left.
 enum class Room { ir, form, plan, cpu, gpu };
 
-/// Module attribute: a matrix whose gradient is not finite keeps its weight and states.
-inline constexpr llvm::StringLiteral kSkipNonfinite = "muon.skip_nonfinite";
-
 llvm::StringRef roomName(Room room);
 mlir::FailureOr<Room> parseRoom(llvm::StringRef name);
 

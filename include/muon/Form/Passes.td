@@ -6,12 +6,13 @@
 include "mlir/Pass/PassBase.td"
 
 def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
-  let summary = "choose form, side and restarts of orthogonalize";
+  let summary = "choose operands, form, side and restarts of orthogonalize";
   let description = [{
-    Consumes any function; sets `form`, `side` and `restarts` of every `muon.orthogonalize` where they are absent, and leaves what is
-    given. Guarantees that all three are set, and writes what was chosen and why into the op's `muon.choice`, which
-    `muon-expand-orthogonalize` collects on the function.
+    Consumes any function; sets `operands`, `form`, `side` and `restarts` of every `muon.orthogonalize` where they are absent, as the
+    `muon.request` of function and module says, else by choice, and leaves what is given. Guarantees that all four are set, and writes
+    what was chosen and why into the op's `muon.choice`, which `muon-expand-orthogonalize` collects on the function.
 
+    - operands: f32 for accuracy exact, with damping, and where the request's target multiplies no bf16; else bf16.
     - side: the one whose Gram matrix is smaller; left for a square matrix.
     - damping: gram without restarts, whatever the shape. accuracy exact: standard. early_stop: gram, with restarts as below.
     - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound
@@ -25,7 +26,8 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
           {muon.choice = {expected_error = ..., flops = ..., form = "gram", lower = ..., restarts = ..., steps = 5, upper = ...}} : ...
 
     `expected_error` is the largest relative error over the spectrum zoo of the emulated recurrence (absent with damping, which the
-    emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety; `flops` are of the whole batch.
+    emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety, or from the request's `floor`; `within_band`
+    says whether the table keeps the request's band; `flops` are of the whole batch.
 
     Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is `expected_error`
     (Keller's table in f32: standard 2.0e-5, one restart 1.9e-5, no restart 6.2e-4 on the spectrum nearest to rank one).
@@ -66,7 +68,7 @@ def ExpandStepPass : Pass<"muon-expand-step", "::mlir::func::FuncOp"> {
 def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::FuncOp"> {
   let summary = "write orthogonalize as products and arith";
   let description = [{
-    Consumes `muon.orthogonalize` whose `form` and `side` are set (an absent `restarts` is none); their `muon.choice`s become the
+    Consumes `muon.orthogonalize` whose `operands`, `form` and `side` are set (an absent `restarts` is none); their `muon.choice`s become the
     function's attribute `muon.choice`, an array in program order. Guarantees: the op is gone; the matrix products are `muon.gram`, `muon.symmetric_matmul` and `muon.apply` without coefficients, every coefficient is arith
     on their results.
 

@@ -41,7 +41,8 @@
 //     Chongjie-Si/AdaMuon: O from sign(M'), state "second_moment" per element,
 //     v' = v + (1 - mu)(O² - v), U = O/(√v' + 1e-8), rescaled to ‖U‖_F = 0.2 √(r c)
 //
-// The norm is always taken in f64 before narrowing (the originals take it in bf16 or f32).
+// The norm is always taken in f64 before narrowing (the originals take it in bf16 or f32). The operands above are what
+// muon-choose-form takes; it takes f32 in place of bf16 where the target does not multiply that.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MUON_FORM_PRESETS_H
@@ -64,7 +65,7 @@ struct StepOptions {
   std::vector<int64_t> shape;
   /// f32 or bf16.
   std::string weight = "f32", gradient = "f32", momentum = "f32";
-  /// What product operands are narrowed to: f32, bf16, f16 or tf32.
+  /// What product operands are narrowed to: f32, bf16, f16 or tf32; absent: chosen by muon-choose-form.
   std::optional<std::string> operands;
   std::optional<bool> nesterov;
   /// ema or sum.

@@ -33,7 +33,7 @@ struct OrthogonalizeSpec {
   double safety = 1;
   double damping = 0;
   Accuracy accuracy = Accuracy::table;
-  mlir::Type operands;                          ///< null: f32
+  mlir::Type operands;                          ///< null: chosen by muon-choose-form
   std::optional<Form> form;                     ///< absent: chosen by muon-choose-form
   std::optional<std::vector<int64_t>> restarts; ///< absent: chosen
   std::optional<double> earlyStop;              ///< absent: every row for every matrix

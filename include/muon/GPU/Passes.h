@@ -20,7 +20,7 @@ class OpPassManager;
 namespace muon {
 
 /// Kernels of a module to the llvm and nvvm dialects. The module holds the kernels of ONE GPU target: a single muon.variant, or
-/// the module attribute `muon.target`. What is left beside llvm functions are the variant and the step functions.
+/// the target of its `muon.request`. What is left beside llvm functions are the variant and the step functions.
 void buildGpuPipeline(mlir::OpPassManager &pm);
 
 /// Threads and dynamic shared memory (bytes) of a kernel's block.

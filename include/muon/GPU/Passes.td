@@ -8,8 +8,8 @@ include "mlir/Pass/PassBase.td"
 def MuonLowerBlocks : Pass<"muon-lower-blocks", "::mlir::ModuleOp"> {
   let summary = "muon.kernel -> functions of one thread block";
   let description = [{
-    Consumes: `muon.kernel` ops planned for a GPU, and one `muon.variant` whose target says which (or a module attribute
-    `muon.target`, which wins; for kernels on their own).
+    Consumes: `muon.kernel` ops planned for a GPU, and one `muon.variant` whose target says which (or the target
+    of the module's `muon.request`; for kernels on their own).
     Guarantees: every kernel became an `llvm.func` of the same name with the kernel attribute and the runtime's one signature
 
         llvm.func @k(%launches: !llvm.ptr, %count: i32) attributes {nvvm.kernel}

@@ -40,9 +40,6 @@ private:
   llvm::DenseMap<mlir::Value, Level> levels;
 };
 
-/// The target the kernels of a module are for: the module's own muon.target, else its only variant's.
-mlir::FailureOr<TargetAttr> findTarget(mlir::ModuleOp module);
-
 } // namespace muon
 
 #endif // MUON_IR_KERNEL_BODY_H

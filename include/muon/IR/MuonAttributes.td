@@ -141,6 +141,65 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
   let extraClassDeclaration = [{ bool isGpu() const { return getIsa() == "mma"; } }];
 }
 
+def Muon_BandAttr : Muon_Attr<"Band", "band"> {
+  let summary = "where the singular values that are served should end";
+  let description = [{
+    Singular values in [floor, 1], divided by the norm, should come out between `lower` and `upper`; without these, anywhere.
+
+    Constraints: (C1) 0 < floor < 1; (C2) 0 < lower < upper < 2, or neither is given.
+
+    ```mlir
+    #muon.band<floor = 0.01, lower = 0.68, upper = 1.14>
+    ```
+  }];
+  let parameters = (ins "::mlir::DenseF64ArrayAttr":$numbers);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    double getFloor() const { return getNumbers()[0]; }
+    /// Whether lower and upper are given.
+    bool isBounded() const { return getNumbers().size() > 1; }
+    double getLower() const { return getNumbers()[1]; }
+    double getUpper() const { return getNumbers()[2]; }
+  }];
+}
+
+def Muon_RequestAttr : Muon_Attr<"Request", "request"> {
+  let summary = "what was asked for";
+  let description = [{
+    The attribute `muon.request` of a module, which every room reads: the `target`; `dtype`, the type that product operands are narrowed to
+    (absent: f32 for `accuracy exact`, with damping and where the target does not multiply bf16, else bf16); the `band` that tables should
+    keep; `overrides`, each in place of a choice of the compiler's; the `version` of the dialect that the module was written in, stamped by
+    `--muon-pipeline` (absent: the reader's own). All of it is optional, and says what was asked, not what came of it. A step function may have
+    a `muon.request` of its own, which wins over the module's part by part, override by override; what an op says itself wins over both.
+
+    | override | value | read by |
+    |----------|-------|---------|
+    | form | standard, gram | `muon-choose-form` |
+    | restarts | rows, ascending | `muon-choose-form` |
+    | tile | the block of every product: [side, depth] on a CPU, six numbers on a GPU | `muon-plan-launches` |
+    | parts | into how many parts a GPU cuts the k of every product | `muon-split-products` |
+    | chain | how a GPU computes chains of products: block, launches or auto | `muon-plan-launches` |
+    | nonfinite | propagate, or skip: a matrix with a non-finite gradient keeps weight and states | `muon-guard-gradient` |
+
+    Constraints: (C1) version is at most 1; (C2) dtype is f32, bf16, f16 or tf32, the last two for a GPU only; (C3) an override is one of the
+    six above; (C4) its value is of that kind: form, chain and nonfinite one of the words, restarts and tile lists of integers, parts a positive integer.
+
+    ```mlir
+    #muon.request<target = #v3, dtype = bf16, band = <floor = 0.01, lower = 0.68, upper = 1.14>,
+      overrides = {form = "gram", nonfinite = "skip", restarts = [2, 4], tile = [128, 0]}, version = 1>
+    ```
+  }];
+  let parameters = (ins
+    OptionalParameter<"::muon::TargetAttr">:$target, OptionalParameter<"::mlir::Type">:$dtype, OptionalParameter<"::muon::BandAttr">:$band,
+    OptionalParameter<"::mlir::DictionaryAttr">:$overrides, DefaultValuedParameter<"unsigned", "0">:$version);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let builders = [AttrBuilderWithInferredContext<(ins "::muon::TargetAttr":$target), [{
+    return $_get(target.getContext(), target, ::mlir::Type(), ::muon::BandAttr(), ::mlir::DictionaryAttr(), 0);
+  }]>];
+}
+
 def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {
   let summary = "how a kernel touches one operand";
   let description = [{

@@ -22,7 +22,10 @@ def Muon_Dialect : Dialect {
     (C2) an argument with a role is a static ranked tensor; (C3) states and inputs have a name. In a step function:
     (C4) one weight, at most one gradient, of the weight's shape; (C5) an argument without a role is an f64 or i64 with a
     name; (C6) no two arguments have one name; (C7) the results have the types of the weight and of the states in argument
-    order, further ones are metrics with a name; (C8) a module's `muon.target` is a `#muon.target`.
+    order, further ones are metrics with a name.
+
+    What was asked for is `muon.request`, a `#muon.request`: (C8) on a module or a function, target and version on a module only;
+    (C9) every `muon.variant` of the module is for its request's target.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;

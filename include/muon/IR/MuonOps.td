@@ -32,7 +32,7 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     `trace` without damping: N = √tr(X Xᵀ) = ‖X‖_F of the narrowed X, read off the first Gram matrix, so that X is read once; finite where
     ‖X‖_F < 2^63. `trace` with damping: N = √(‖X‖_F² + k·damping), k the short side, and R = (X Xᵀ + damping·I)/N² once.
     `operands` is the type the product operands are narrowed to; products accumulate in f32.
-    `form`, `side` and `restarts` are chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r.
+    `operands`, `form`, `side` and `restarts` are chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r.
 
     `early_stop` δ: a matrix whose Gram matrix R_t before row t has ‖I - R_t/μ‖_F ≤ δ, μ = ‖R_t‖_F²/tr R_t, skips row t and all later ones, and
     O is its iterate divided by √μ: every singular value of O lies in [√(1-δ), √(1+δ)] (with damping: within these factors of the damped
@@ -57,12 +57,12 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     DefaultValuedAttr<F64Attr, "1.0">:$safety,
     DefaultValuedAttr<F64Attr, "0.0">:$damping,
     DefaultValuedAttr<Muon_AccuracyAttr, "::muon::Accuracy::table">:$accuracy,
-    TypeAttr:$operands,
+    OptionalAttr<TypeAttr>:$operands,
     OptionalAttr<Muon_FormAttr>:$form, OptionalAttr<Muon_SideAttr>:$side, OptionalAttr<DenseI64ArrayAttr>:$restarts,
     OptionalAttr<F64Attr>:$early_stop);
   let results = (outs Muon_F32Tensor:$o, Variadic<Muon_F32Tensor>:$metrics);
   let assemblyFormat = [{
-    $x `table` `` $table `operands` $operands oilist(`norm` `` $norm | `eps` $eps | `eps_form` `` $eps_form | `safety` $safety | `damping` $damping
+    $x `table` `` $table (`operands` $operands^)? oilist(`norm` `` $norm | `eps` $eps | `eps_form` `` $eps_form | `safety` $safety | `damping` $damping
     | `accuracy` `` $accuracy) (`form` `` $form^)? (`side` `` $side^)? (`restarts` $restarts^)?
     (`early_stop` $early_stop^)? attr-dict `:` type($x) `->` type($o) (`,` type($metrics)^)?
   }];

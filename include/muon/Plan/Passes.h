@@ -13,13 +13,8 @@ namespace muon {
 #define GEN_PASS_REGISTRATION
 #include "muon/Plan/Passes.h.inc"
 
-struct PlanOptions {
-  /// Leave weight and states of a matrix with a non-finite gradient untouched.
-  bool skipNonfinite = false;
-};
-
-/// Form's exit contract in, Plan's out.
-void buildPlanPipeline(mlir::OpPassManager &manager, const PlanOptions &options);
+/// Form's exit contract in, Plan's out; what was asked for is the module's muon.request.
+void buildPlanPipeline(mlir::OpPassManager &manager);
 
 } // namespace muon
 

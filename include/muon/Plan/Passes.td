@@ -33,9 +33,9 @@ def SplitViewsPass : Pass<"muon-split-views", "::mlir::func::FuncOp"> {
 def GuardGradientPass : Pass<"muon-guard-gradient", "::mlir::func::FuncOp"> {
   let summary = "Say of every matrix whether its gradient is finite";
   let description = [{
-    Consumes step functions. Guarantees one more value, marked `muon.predicate`: an i32 per matrix, 1 where the gradient has an
-    infinity or a NaN. `muon-plan-launches` computes it in two stages of its own and makes it the predicate of every later
-    launch, so that such a matrix keeps its weight and states. Costs one extra read of G. Not run for `propagate`.
+    Consumes step functions. Guarantees, where their `muon.request` or the module's overrides nonfinite with skip, one more value, marked
+    `muon.predicate`: an i32 per matrix, 1 where the gradient has an infinity or a NaN. `muon-plan-launches` computes it in two stages of its
+    own and makes it the predicate of every later launch, so that such a matrix keeps its weight and states. Costs one extra read of G.
 
     Before:
         func.func @step(%w: !W {muon.arg = "weight"}, %g: !W {muon.arg = "gradient"}, ...)
@@ -50,9 +50,9 @@ def GuardGradientPass : Pass<"muon-guard-gradient", "::mlir::func::FuncOp"> {
 def SplitProductsPass : Pass<"muon-split-products", "::mlir::ModuleOp"> {
   let summary = "Cut the k of a GPU's products into parts where too few blocks would run";
   let description = [{
-    Consumes step functions in Form's closed op list, and the module attribute `muon.target`. Guarantees that every product whose k is
-    computed in parts says in how many: the attribute `muon.parts`. A product that has the attribute keeps it, a step function's
-    `muon.parts` holds for all its products, else the model decides (`gpu::chooseParts`). Processors do not cut: the attribute is dropped.
+    Consumes step functions in Form's closed op list, and the target of the module's `muon.request`. Guarantees that every product whose k is
+    computed in parts says in how many: the attribute `muon.parts`. A product that has the attribute keeps it, the request's `parts`
+    hold for all others, else the model decides (`gpu::chooseParts`). Processors do not cut: the attribute is dropped.
     `muon-plan-launches` makes of such a product a kernel that stores one f32 matrix per part, and leaves adding them to a sweep of the
     next stage, which takes the product's epilogue.
 
@@ -70,7 +70,7 @@ def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
   let summary = "Turn step functions into kernels, stages and launches";
   let description = [{
     Consumes step functions in Form's closed op list, at most one `muon.program` that says which parameters run them, and
-    the module attribute `muon.target`. Guarantees one `muon.variant` whose stages hold launches over distinct
+    the target of the module's `muon.request`. Guarantees one `muon.variant` whose stages hold launches over distinct
     `muon.kernel`s, one workspace, and no allocation anywhere. The step functions stay: they describe the arguments. The module
     attribute `muon.scalars` lists the columns of a parameter's scalar row.
 
@@ -84,8 +84,8 @@ def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
     launches of what only later candidates need (Choices.h). Products wait for the word that can stop them. CPU targets only.
 
     On a GPU, products of small symmetric matrices that feed each other become one kernel of kind chain, one block per matrix, where
-    the matrices it keeps fit into a block's shared memory and the model says that it is faster (or `muon.chain` on the function asks
-    for `block` or `launches`). The function's attribute `muon.chains` says for every chain what was chosen, from which figures and why.
+    the matrices it keeps fit into a block's shared memory and the model says that it is faster (or the request's `chain` is
+    `block` or `launches`). The function's attribute `muon.chains` says for every chain what was chosen, from which figures and why.
 
     Before:
         %r = muon.gram left %xh : tensor<768x3072xbf16> -> tensor<768x768xf32>

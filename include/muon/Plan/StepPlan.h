@@ -74,7 +74,7 @@ struct Leaves {
 class StepPlan {
 public:
   /// For `matrices` matrices that run this function. Chains of products are computed in one block each where that is possible, pays by
-  /// the model and is not ruled out by the function's attribute `muon.chain`; its attribute `muon.chains` then says what was chosen.
+  /// the model and is not ruled out by the request's `chain`; the function's attribute `muon.chains` then says what was chosen.
   static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices = 1);
   /// The same with the products of each of these chains in one block.
   static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices, llvm::ArrayRef<Chain> chains);
@@ -100,8 +100,8 @@ public:
   Space spaceOf(const Axes &axes, size_t rank) const;
   int64_t tileRows(const Draft &draft) const;
   int64_t numTiles(const Draft &draft) const;
-  /// muon.tile of the step function: the block of every product as the request has it; null: chosen here.
-  mlir::DenseI64ArrayAttr askedTile() const;
+  /// The block of every product as the request has it; absent: chosen here.
+  std::optional<llvm::SmallVector<int64_t>> askedTile() const;
   /// On a CPU: the side of a product's block, how many of a side there are, and how much of k a block takes at a time.
   int64_t blockSize(const Draft &draft) const;
   int64_t countBlocks(const Draft &draft, int64_t side) const;

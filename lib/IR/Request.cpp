@@ -1,0 +1,82 @@
+//===- Request.cpp - what was asked for, as the rooms read it -------------------------------------===//
+
+#include "muon/IR/Request.h"
+
+using namespace mlir;
+using namespace muon;
+
+RequestAttr muon::requestOf(Operation *op) { return op->getAttrOfType<RequestAttr>(kRequest); }
+
+TargetAttr muon::askedTarget(ModuleOp module) {
+  RequestAttr request = requestOf(module);
+  return request ? request.getTarget() : TargetAttr();
+}
+
+FailureOr<TargetAttr> muon::findTarget(ModuleOp module) {
+  if (TargetAttr target = askedTarget(module))
+    return target;
+  auto variants = llvm::to_vector(module.getOps<VariantOp>());
+  if (variants.size() != 1)
+    return module.emitError() << "expected one muon.variant or a muon.request with a target, got " << variants.size() << " variants";
+  return variants.front().getTarget();
+}
+
+void muon::stampVersion(ModuleOp module) {
+  MLIRContext *context = module.getContext();
+  RequestAttr said = requestOf(module);
+  if (!said)
+    said = RequestAttr::get(context, TargetAttr(), Type(), BandAttr(), DictionaryAttr(), kDialectVersion);
+  module->setAttr(kRequest, RequestAttr::get(context, said.getTarget(), said.getDtype(), said.getBand(), said.getOverrides(), kDialectVersion));
+}
+
+Asked::Asked(func::FuncOp function) : own(requestOf(function)) {
+  if (auto parent = function->getParentOfType<ModuleOp>())
+    module = requestOf(parent);
+}
+
+Type Asked::dtype() const {
+  if (own && own.getDtype())
+    return own.getDtype();
+  return module ? module.getDtype() : Type();
+}
+
+BandAttr Asked::band() const {
+  if (own && own.getBand())
+    return own.getBand();
+  return module ? module.getBand() : BandAttr();
+}
+
+Attribute Asked::find(StringRef name) const {
+  for (RequestAttr request : {own, module})
+    if (request && request.getOverrides())
+      if (Attribute value = request.getOverrides().get(name))
+        return value;
+  return {};
+}
+
+std::optional<SmallVector<int64_t>> Asked::list(StringRef name) const {
+  auto numbers = dyn_cast_or_null<ArrayAttr>(find(name));
+  if (!numbers)
+    return std::nullopt;
+  return llvm::map_to_vector(numbers.getAsRange<IntegerAttr>(), [](IntegerAttr number) { return number.getInt(); });
+}
+
+std::optional<Form> Asked::form() const {
+  auto word = dyn_cast_or_null<StringAttr>(find("form"));
+  return word ? symbolizeForm(word.getValue()) : std::nullopt;
+}
+
+std::optional<int64_t> Asked::parts() const {
+  auto number = dyn_cast_or_null<IntegerAttr>(find("parts"));
+  return number ? std::optional<int64_t>(number.getInt()) : std::nullopt;
+}
+
+StringRef Asked::chain() const {
+  auto word = dyn_cast_or_null<StringAttr>(find("chain"));
+  return word ? word.getValue() : "auto";
+}
+
+bool Asked::skipsNonfinite() const {
+  auto word = dyn_cast_or_null<StringAttr>(find("nonfinite"));
+  return word && word.getValue() == "skip";
+}

@@ -1,0 +1,60 @@
+// What a request may not ask of a step function, one test per message.
+// RUN: muon-opt %s --muon-choose-form --verify-diagnostics --split-input-file
+
+module @negative_restarts_without_gram attributes {muon.request = #muon.request<overrides = {restarts = [2]}>} {
+  func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    // expected-error@+1 {{restarts need form gram, got none and restarts [2]}}
+    %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<4x8xf32> -> tensor<4x8xf32>
+    return %o : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+module @negative_late_restart attributes {muon.request = #muon.request<overrides = {form = "gram", restarts = [5]}>} {
+  func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    // expected-error@+1 {{expected increasing restarts between 1 and 4, got 5}}
+    %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<4x8xf32> -> tensor<4x8xf32>
+    return %o : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+module @negative_damped_standard attributes {muon.request = #muon.request<overrides = {form = "standard"}>} {
+  func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    // expected-error@+1 {{damping needs form gram and no restarts}}
+    %o = muon.orthogonalize %x table<"cubic", 6> operands f32 norm trace damping 1.0e-6 : tensor<4x8xf32> -> tensor<4x8xf32>
+    return %o : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+module @negative_exact_gram attributes {muon.request = #muon.request<overrides = {form = "gram"}>} {
+  func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    // expected-error@+1 {{accuracy exact needs form standard, the request is for gram}}
+    %o = muon.orthogonalize %x table<"pade", 12> accuracy exact : tensor<4x8xf32> -> tensor<4x8xf32>
+    return %o : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+module @negative_exact_bf16 attributes {muon.request = #muon.request<dtype = bf16>} {
+  func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    // expected-error@+1 {{accuracy exact and damping need operands f32, the request is for 'bf16'}}
+    %o = muon.orthogonalize %x table<"pade", 12> accuracy exact : tensor<4x8xf32> -> tensor<4x8xf32>
+    return %o : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+module @negative_half_on_a_processor attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    // expected-error@+1 {{expected a GPU target for operands of 'f16', got x86-64-v3}}
+    %o = muon.orthogonalize %x table<"keller", 5> operands f16 : tensor<4x8xf32> -> tensor<4x8xf32>
+    return %o : tensor<4x8xf32>
+  }
+}
