@@ -224,7 +224,7 @@ llvm::Expected<std::string> muon::resolveTuned(StringRef text) {
     written["tuned_by"] = tuned.said;
     if (tuned.plan)
       mergePlan(written, *tuned.plan);
-    StringRef norm = tuned.plan ? tuned.plan->getString("norm").value_or("") : StringRef(group.step.norm.value_or(""));
+    std::string norm = tuned.plan ? tuned.plan->getString("norm").value_or("").str() : group.step.norm.value_or("");
     if (std::optional<ServedBand> served = servedBand(tuned, norm))
       written["served"] = json::Array{served->floor, served->band.lower, served->band.upper};
     json::Object facts{{"found", tuned.plan.has_value()}, {"tuned_by", tuned.said}};
