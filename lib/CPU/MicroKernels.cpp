@@ -1,12 +1,16 @@
 //===- MicroKernels.cpp - register tiles on vectors
 //-----------------------------------------------===//
 //
-// Accumulators live in registers over all of k; per step a panel word row of B is loaded as vectors
-// and each of A's words is broadcast to feed every vector of B.
+// Accumulators live in registers; per step a panel word row of B is loaded as vectors and each of A's words is broadcast to feed
+// every vector of B. With f32 operands they start from zero every sumRun words of k and are added to C: a long sum would round
+// every term at the size of all, which costs the gram form its accuracy (docs/numerics.md). Dot products keep theirs over all of
+// k: bf16 operands have rounded more than that.
 //
 //===-------------------------------------------------------------------------------------------===//
 
 #include "Kernels.h"
+
+#include "muon/Polynomial/Emulate.h"
 
 using namespace mlir;
 using namespace muon;
@@ -33,39 +37,75 @@ static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, int64_
   return next;
 }
 
-static void defineMicro(Emitter &e, ValueRange args, Type word, int64_t height, int64_t vectors, Step step) {
-  Value a = args[0], b = args[1], c = args[2], stride = args[3], depth = args[4], fresh = args[5];
-  int64_t lanes = e.machine.lanes();
-  Type vector = e.lanes(e.f32);
+namespace {
+/// One call of a micro kernel: its C as vectors, and what it adds up to there.
+class MicroKernel {
+public:
+  MicroKernel(Emitter &e, ValueRange args, Type word, int64_t height, int64_t vectors, Step step)
+      : e(e), a(args[0]), b(args[1]), depth(args[4]), fresh(args[5]), word(word), height(height), vectors(vectors), step(step) {
+    for (int64_t r = 0; r < height; ++r)
+      for (int64_t v = 0; v < vectors; ++v)
+        places.push_back(e.offset(args[2], e.f32, e.add(e.mul(args[3], r), v * kLanes)));
+  }
+  void emitWhole();
+  void emitInRuns();
+
+private:
+  SmallVector<Value> zeros() { return SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32))); }
+  SmallVector<Value> load() {
+    return llvm::map_to_vector(places, [&](Value place) { return e.loadLanes(e.f32, place); });
+  }
+  void store(ValueRange sums) {
+    for (auto [place, sum] : llvm::zip(places, sums))
+      e.storeLanes(e.f32, sum, place);
+  }
+  SmallVector<Value> addWords(Value first, int64_t count, ValueRange sums);
+  SmallVector<Value> addUp(Value begin, Value count, ValueRange sums);
+
+  Emitter &e;
+  Value a, b, depth, fresh;
+  Type word;
+  int64_t height, vectors;
+  Step step;
   SmallVector<Value> places;
-  for (int64_t r = 0; r < height; ++r)
-    for (int64_t v = 0; v < vectors; ++v)
-      places.push_back(e.offset(c, e.f32, e.add(e.mul(stride, r), v * kLanes)));
-  SmallVector<Value> accumulators = e.choose(
-      SmallVector<Type>(places.size(), vector), fresh,
-      [&] { return SmallVector<Value>(places.size(), e.zero(vector)); },
-      [&] {
-        SmallVector<Value> loaded;
-        for (Value place : places)
-          loaded.push_back(e.loadLanes(e.f32, place));
-        return loaded;
-      });
-  auto words = [&](Value first, int64_t count, ValueRange init) {
-    SmallVector<Value> current(init);
-    for (int64_t u = 0; u < count; ++u) {
-      Value at = e.mul(e.add(first, u), lanes);
-      current =
-          emitWord(e, word, height, vectors, e.offset(a, word, at), e.offset(b, word, at), current, step);
-    }
-    return current;
-  };
-  Value rest = e.rem(depth, kUnroll), whole = e.sub(depth, rest);
-  accumulators = e.loop(e.index(0), whole, kUnroll, accumulators,
-                        [&](Value k, ValueRange init) { return words(k, kUnroll, init); });
-  accumulators = e.loop(whole, depth, 1, accumulators,
-                        [&](Value k, ValueRange init) { return words(k, 1, init); });
-  for (auto [place, accumulator] : llvm::zip(places, accumulators))
-    e.storeLanes(e.f32, accumulator, place);
+};
+} // namespace
+
+SmallVector<Value> MicroKernel::addWords(Value first, int64_t count, ValueRange sums) {
+  SmallVector<Value> current(sums);
+  for (int64_t u = 0; u < count; ++u) {
+    Value at = e.mul(e.add(first, u), e.machine.lanes());
+    current = emitWord(e, word, height, vectors, e.offset(a, word, at), e.offset(b, word, at), current, step);
+  }
+  return current;
+}
+
+/// The sums after `count` words from `begin`.
+SmallVector<Value> MicroKernel::addUp(Value begin, Value count, ValueRange sums) {
+  Value rest = e.rem(count, kUnroll), end = e.add(begin, count), whole = e.sub(end, rest);
+  SmallVector<Value> unrolled =
+      e.loop(begin, whole, kUnroll, sums, [&](Value k, ValueRange init) { return addWords(k, kUnroll, init); });
+  return e.loop(whole, end, 1, unrolled, [&](Value k, ValueRange init) { return addWords(k, 1, init); });
+}
+
+void MicroKernel::emitWhole() {
+  SmallVector<Value> start = e.choose(
+      SmallVector<Type>(places.size(), e.lanes(e.f32)), fresh, [&] { return zeros(); }, [&] { return load(); });
+  store(addUp(e.index(0), depth, start));
+}
+
+void MicroKernel::emitInRuns() {
+  e.loop(e.index(0), depth, sumRun, [&](Value begin) {
+    SmallVector<Value> run = addUp(begin, e.min(e.index(sumRun), e.sub(depth, begin)), zeros());
+    e.when(
+        e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run); },
+        [&] {
+          SmallVector<Value> before = load();
+          store(llvm::map_to_vector(llvm::zip(before, run), [&](auto both) -> Value {
+            return e.make<arith::AddFOp>(std::get<0>(both), std::get<1>(both));
+          }));
+        });
+  });
 }
 
 static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind,
@@ -73,7 +113,10 @@ static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, Str
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
   routines.call(e, name, {tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh},
-                [&](Emitter &e, ValueRange args) { defineMicro(e, args, word, tile.height, vectors, step); });
+                [&](Emitter &e, ValueRange args) {
+                  MicroKernel kernel(e, args, word, tile.height, vectors, step);
+                  kind == "fma" ? kernel.emitInRuns() : kernel.emitWhole();
+                });
 }
 
 void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {

@@ -3,6 +3,7 @@
 #include "muon/Plan/StepPlan.h"
 
 #include "muon/IR/Request.h"
+#include "muon/Polynomial/Emulate.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -53,9 +54,9 @@ int64_t StepPlan::blockDepth(const Draft &draft, int64_t depth) const {
   // another thread: `muon-tune` times others beside it.
   auto type = getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA());
   int64_t elementBytes = type.isF32() ? 4 : 2, rowBytes = target.getLanes() * elementBytes;
-  constexpr int64_t kGrain = 64;
-  int64_t fitting = target.getL1() / 3 / rowBytes / kGrain * kGrain;
-  return std::min(depth, std::max(kGrain, fitting));
+  constexpr int64_t kRun = sumRun; // whole runs of a sum: its bits do not depend on the cache
+  int64_t fitting = target.getL1() / 3 / rowBytes / kRun * kRun;
+  return std::min(depth, std::max(kRun, fitting));
 }
 
 int64_t StepPlan::blockSize(const Draft &draft) const {

@@ -44,18 +44,19 @@ Band singularBand(const FloatMatrix &o, int served) {
   return {singular(served - 1), singular(0)};
 }
 
-Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, const Table &table,
-                        const FormChoice &choice, OperandType type, double floor) {
-  std::vector<double> input = zoo.assemble(spectrum.singular), mapped;
+FloatMatrix inputOf(const SpectrumZoo &zoo, const ZooSpectrum &spectrum) {
+  std::vector<double> input = zoo.assemble(spectrum.singular);
   FloatMatrix x(zoo.shortSide, zoo.longSide);
   for (int i = 0; i < zoo.shortSide; ++i)
     std::copy_n(input.begin() + static_cast<size_t>(i) * zoo.longSide, zoo.longSide, x.row(i));
-  FloatMatrix o = runRecurrence(table, choice, type, std::move(x));
+  return x;
+}
 
-  int served = 0;
+/// |o - p(X)|_F / |p(X)|_F.
+double errorOf(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, const Table &table, const FloatMatrix &o) {
+  std::vector<double> mapped;
   double expected = 0, difference = 0;
   for (double sigma : spectrum.singular) {
-    served += sigma >= floor;
     mapped.push_back(evaluate(table, sigma));
     expected += mapped.back() * mapped.back();
   }
@@ -66,20 +67,32 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
       difference += delta * delta;
     }
   // A value the Gram matrix of the result cannot hold has diverged just as well.
-  if (!(difference < 1e60))
+  return difference < 1e60 ? std::sqrt(difference / expected) : infinity;
+}
+
+Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, const Table &table,
+                        const FormChoice &choice, OperandType type, double floor) {
+  FloatMatrix o = runRecurrence(table, choice, type, inputOf(zoo, spectrum));
+  double error = errorOf(zoo, spectrum, table, o);
+  if (error == infinity)
     return {infinity, {-infinity, infinity}};
-  return {std::sqrt(difference / expected), singularBand(o, std::max(served, 1))};
+  auto served = std::count_if(spectrum.singular.begin(), spectrum.singular.end(), [&](double sigma) { return sigma >= floor; });
+  return {error, singularBand(o, std::max<int>(served, 1))};
 }
 
 using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>, bool,
                        OperandType, int, int, double>;
 
-Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
-            int longSide, double floor) {
+std::vector<std::vector<double>> coefficientsOf(const Table &table) {
   std::vector<std::vector<double>> rows;
   for (const Row &row : table.rows)
     rows.push_back(row.c);
-  return {rows, choice.form, choice.restarts, choice.centred, type, shortSide, longSide, floor};
+  return rows;
+}
+
+Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
+            int longSide, double floor) {
+  return {coefficientsOf(table), choice.form, choice.restarts, choice.centred, type, shortSide, longSide, floor};
 }
 
 } // namespace
@@ -128,6 +141,35 @@ EmulationError emulate(const Table &table, FormChoice choice, OperandType type, 
   EmulationError result = emulateWithin(table, choice, type, shortSide, longSide, {}, floor);
   std::lock_guard lock(mutex);
   return known.emplace(std::move(key), std::move(result)).first->second;
+}
+
+static double emulateLarge(const Table &table, double bound) {
+  const FormChoice oneShot{FormChoice::gram, {}};
+  std::vector<double> errors = emulate(table, oneShot, OperandType::f32, emulationShortSide, emulationLongSide).errors;
+  double worst = 0;
+  for (size_t i = 0; i < errors.size() && worst <= bound; ++i) {
+    if (errors[i] > bound) {
+      const SpectrumZoo &zoo = spectrumZoo(oneShotShortSide, oneShotAspect * oneShotShortSide);
+      FloatMatrix o = runRecurrence(table, oneShot, OperandType::f32, inputOf(zoo, zoo.spectra[i]), sumRun);
+      errors[i] = errorOf(zoo, zoo.spectra[i], table, o);
+    }
+    worst = std::max(worst, errors[i]);
+  }
+  return worst;
+}
+
+double emulateOneShot(const Table &table, double bound) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::vector<std::vector<double>>, double>, double> known;
+  std::pair key{coefficientsOf(table), bound};
+  {
+    std::lock_guard lock(mutex);
+    if (auto found = known.find(key); found != known.end())
+      return found->second;
+  }
+  double error = emulateLarge(table, bound);
+  std::lock_guard lock(mutex);
+  return known.emplace(std::move(key), error).first->second;
 }
 
 } // namespace muon

@@ -30,7 +30,7 @@ struct TileArguments {
   const float *a, *b;
   float *out;
   size_t strideA, strideB, strideOut;
-  int inner;
+  int inner, run;
 };
 
 using TileColumnVector [[gnu::vector_size(tileColumns * sizeof(float)), gnu::aligned(4)]] = float;
@@ -39,10 +39,17 @@ using TileColumnVector [[gnu::vector_size(tileColumns * sizeof(float)), gnu::ali
 /// whichever of the two instruction sets below runs.
 [[gnu::always_inline]] inline void computeTile(const TileArguments &t) {
   TileColumnVector sums[tileRows] = {};
-  for (int k = 0; k < t.inner; ++k) {
-    TileColumnVector b = *reinterpret_cast<const TileColumnVector *>(t.b + k * t.strideB);
+  for (int begin = 0; begin < t.inner;) {
+    TileColumnVector own[tileRows] = {};
+    int end = t.inner - begin > t.run ? begin + t.run : t.inner;
+    for (int k = begin; k < end; ++k) {
+      TileColumnVector b = *reinterpret_cast<const TileColumnVector *>(t.b + k * t.strideB);
+      for (int i = 0; i < tileRows; ++i)
+        own[i] += t.a[i * t.strideA + k] * b;
+    }
     for (int i = 0; i < tileRows; ++i)
-      sums[i] += t.a[i * t.strideA + k] * b;
+      sums[i] += own[i];
+    begin = end;
   }
   for (int i = 0; i < tileRows; ++i)
     *reinterpret_cast<TileColumnVector *>(t.out + i * t.strideOut) = sums[i];
@@ -64,14 +71,14 @@ TileFunction chooseTileFunction() {
   return computeTilePortable;
 }
 
-void multiplyTiles(const FloatMatrix &a, const FloatMatrix &b, FloatMatrix &out, bool lowerOnly) {
+void multiplyTiles(const FloatMatrix &a, const FloatMatrix &b, FloatMatrix &out, int run, bool lowerOnly) {
   static const TileFunction compute = chooseTileFunction();
   for (int i = 0; i < out.rows; i += tileRows)
     for (int j = 0; j < out.columns; j += tileColumns) {
       if (lowerOnly && j > i + tileRows - 1)
         break;
       compute({a.row(i), b.row(0) + j, out.row(i) + j, a.stride(), b.stride(), out.stride(),
-               a.columns});
+               a.columns, run});
     }
 }
 
@@ -103,15 +110,15 @@ float roundToF16(float x) {
 
 } // namespace
 
-FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b) {
+FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, int run) {
   FloatMatrix out(a.rows, b.columns);
-  multiplyTiles(a, b, out, /*lowerOnly=*/false);
+  multiplyTiles(a, b, out, run, /*lowerOnly=*/false);
   return out;
 }
 
-FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b) {
+FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b, int run) {
   FloatMatrix out(a.rows, b.columns);
-  multiplyTiles(a, b, out, /*lowerOnly=*/true);
+  multiplyTiles(a, b, out, run, /*lowerOnly=*/true);
   for (int i = 0; i < out.rows; ++i)
     for (int j = 0; j < i; ++j)
       out.row(j)[i] = out.row(i)[j];

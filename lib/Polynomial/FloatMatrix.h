@@ -5,6 +5,7 @@
 #include "muon/Polynomial/Emulate.h"
 
 #include <cstddef>
+#include <limits>
 
 namespace muon {
 
@@ -26,12 +27,15 @@ struct FloatMatrix {
 
 FloatMatrix transpose(const FloatMatrix &a);
 
-/// a b, accumulated in f32 in ascending order of the inner index.
-FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b);
+/// Runs that no inner index is long enough for.
+inline constexpr int wholeRun = std::numeric_limits<int>::max();
+
+/// a b, accumulated in f32 in ascending order of the inner index: `run` terms from zero, then the next ones, each run added to those before.
+FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, int run = wholeRun);
 
 /// a b where the result is symmetric in exact arithmetic: only tiles touching the lower half are
 /// computed and the upper half mirrors them to the bit, as the kernels do.
-FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b);
+FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b, int run = wholeRun);
 
 /// Rounds to nearest even in the operand type; nothing to do for f32.
 void narrow(FloatMatrix &a, OperandType type);

@@ -9,7 +9,7 @@ namespace {
 
 class Recurrence {
 public:
-  Recurrence(const Table &table, OperandType type) : table(table), type(type) {}
+  Recurrence(const Table &table, OperandType type, int run) : table(table), type(type), run(run) {}
 
   FloatMatrix standard(FloatMatrix x, bool centred) const;
   FloatMatrix gram(FloatMatrix x, const std::vector<int> &restarts) const;
@@ -20,15 +20,19 @@ private:
     return a;
   }
   FloatMatrix formGram(const FloatMatrix &x) const {
-    return narrowed(multiplySymmetric(x, transpose(x)));
+    return narrowed(symmetric(x, transpose(x)));
   }
   FloatMatrix oddPart(const FloatMatrix &r, const std::vector<double> &c) const;
   FloatMatrix oddPartByCubes(const FloatMatrix &r, const std::vector<double> &c) const;
   FloatMatrix centredPart(FloatMatrix r, const std::vector<double> &g, double ceiling) const;
   FloatMatrix factor(const FloatMatrix &r, const std::vector<double> &c) const;
 
+  FloatMatrix times(const FloatMatrix &a, const FloatMatrix &b) const { return multiply(a, b, run); }
+  FloatMatrix symmetric(const FloatMatrix &a, const FloatMatrix &b) const { return multiplySymmetric(a, b, run); }
+
   const Table &table;
   OperandType type;
+  int run;
 };
 
 /// P(R) of degree 3 to 9, in f32.
@@ -40,7 +44,7 @@ FloatMatrix Recurrence::oddPart(const FloatMatrix &r, const std::vector<double> 
     addTerms(p, {{c[1], &r}});
     return p;
   }
-  FloatMatrix square = multiplySymmetric(r, r);
+  FloatMatrix square = symmetric(r, r);
   if (c.size() == 3) {
     addTerms(p, {{c[2], &square}, {c[1], &r}});
     return p;
@@ -50,20 +54,20 @@ FloatMatrix Recurrence::oddPart(const FloatMatrix &r, const std::vector<double> 
   addTerms(inner, {{c.size() > 4 ? c[4] : 0, &square}, {c[3], &r}});
   narrow(inner, type);
   narrow(square, type);
-  p = multiplySymmetric(square, inner);
+  p = symmetric(square, inner);
   addTerms(p, {{c[2], &square}, {c[1], &r}});
   return p;
 }
 
 /// P(R) of degree 11 and 13, in f32.
 FloatMatrix Recurrence::oddPartByCubes(const FloatMatrix &r, const std::vector<double> &c) const {
-  FloatMatrix square = narrowed(multiplySymmetric(r, r));
-  FloatMatrix cube = multiplySymmetric(square, r);
+  FloatMatrix square = narrowed(symmetric(r, r));
+  FloatMatrix cube = symmetric(square, r);
   FloatMatrix inner(r.rows, r.columns);
   addTerms(inner, {{c.size() > 6 ? c[6] : 0, &cube}, {c[5], &square}, {c[4], &r}});
   narrow(inner, type);
   narrow(cube, type);
-  FloatMatrix p = multiplySymmetric(cube, inner);
+  FloatMatrix p = symmetric(cube, inner);
   addTerms(p, {{c[3], &cube}, {c[2], &square}, {c[1], &r}});
   return p;
 }
@@ -74,14 +78,14 @@ FloatMatrix Recurrence::centredPart(FloatMatrix r, const std::vector<double> &g,
   addTerms(first, {{2 / (ceiling * ceiling), &r}});
   addIdentity(first, -1);
   narrow(first, type);
-  FloatMatrix square = multiplySymmetric(first, first);
+  FloatMatrix square = symmetric(first, first);
   addTerms(second, {{2, &square}});
   addIdentity(second, -1);
   narrow(second, type);
   double last = g.size() > 4 ? g[4] : 0;
   addTerms(inner, {{2 * last, &second}, {2 * g[3], &first}});
   narrow(inner, type);
-  FloatMatrix p = multiplySymmetric(second, inner);
+  FloatMatrix p = symmetric(second, inner);
   addTerms(p, {{g[2], &second}, {g[1] - g[3], &first}});
   return p;
 }
@@ -99,7 +103,7 @@ FloatMatrix Recurrence::standard(FloatMatrix x, bool centred) const {
     } else {
       p = oddPart(p, row.c);
     }
-    FloatMatrix next = multiply(narrowed(std::move(p)), x);
+    FloatMatrix next = times(narrowed(std::move(p)), x);
     addTerms(next, {{own, &x}});
     x = step + 1 < table.rows.size() ? narrowed(std::move(next)) : std::move(next);
   }
@@ -121,7 +125,7 @@ FloatMatrix Recurrence::gram(FloatMatrix x, const std::vector<int> &restarts) co
   FloatMatrix r, q;
   double identity = 0; // the block's factor is identity I + Q
   auto applyTo = [&](const FloatMatrix &y) {
-    FloatMatrix next = multiply(q, y);
+    FloatMatrix next = times(q, y);
     addTerms(next, {{identity, &y}});
     return next;
   };
@@ -134,7 +138,7 @@ FloatMatrix Recurrence::gram(FloatMatrix x, const std::vector<int> &restarts) co
       r = formGram(x);
     FloatMatrix z = factor(r, table.rows[step].c);
     auto advance = [&](const FloatMatrix &y) {
-      FloatMatrix next = multiplySymmetric(z, y);
+      FloatMatrix next = symmetric(z, y);
       addTerms(next, {{half, &y}});
       return next;
     };
@@ -174,9 +178,9 @@ std::vector<double> chebyshevCoefficients(const Row &row, double ceiling) {
 }
 
 FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type,
-                          FloatMatrix x) {
+                          FloatMatrix x, int run) {
   narrow(x, type);
-  Recurrence recurrence(table, type);
+  Recurrence recurrence(table, type, run);
   return choice.form == FormChoice::standard ? recurrence.standard(std::move(x), choice.centred)
                                              : recurrence.gram(std::move(x), choice.restarts);
 }

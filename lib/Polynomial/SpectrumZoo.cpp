@@ -41,6 +41,20 @@ private:
   uint64_t state;
 };
 
+/// In eight fixed partial sums: vectorises, and no machine adds them in another order.
+double dot(const double *a, const double *b, int length) {
+  double sums[8] = {}, sum = 0;
+  int k = 0;
+  for (; k + 8 <= length; k += 8)
+    for (int lane = 0; lane < 8; ++lane)
+      sums[lane] += a[k + lane] * b[k + lane];
+  for (; k < length; ++k)
+    sum += a[k] * b[k];
+  for (double partial : sums)
+    sum += partial;
+  return sum;
+}
+
 /// count orthonormal rows of the given length: Gram-Schmidt, twice, which leaves them orthogonal to
 /// double precision.
 std::vector<double> orthonormalRows(Random &random, int count, int length) {
@@ -49,17 +63,13 @@ std::vector<double> orthonormalRows(Random &random, int count, int length) {
   for (int i = 0; i < count; ++i)
     for (int pass = 0; pass < 2; ++pass) {
       for (int j = 0; j < i; ++j) {
-        double overlap = 0;
-        for (int k = 0; k < length; ++k)
-          overlap += row(i)[k] * row(j)[k];
+        double overlap = dot(row(i), row(j), length);
         for (int k = 0; k < length; ++k)
           row(i)[k] -= overlap * row(j)[k];
       }
-      double square = 0;
+      double norm = std::sqrt(dot(row(i), row(i), length));
       for (int k = 0; k < length; ++k)
-        square += row(i)[k] * row(i)[k];
-      for (int k = 0; k < length; ++k)
-        row(i)[k] /= std::sqrt(square);
+        row(i)[k] /= norm;
     }
   return rows;
 }
@@ -69,9 +79,9 @@ std::vector<double> gaussSpectrum(Random &random, int shortSide, int longSide) {
   std::vector<double> g = random.normals(static_cast<size_t>(shortSide) * longSide);
   std::vector<double> gram(static_cast<size_t>(shortSide) * shortSide), singular;
   for (int i = 0; i < shortSide; ++i)
-    for (int j = 0; j < shortSide; ++j)
-      for (int k = 0; k < longSide; ++k)
-        gram[i * shortSide + j] += g[i * longSide + k] * g[j * longSide + k];
+    for (int j = 0; j <= i; ++j)
+      gram[i * shortSide + j] = gram[j * shortSide + i] =
+          dot(g.data() + static_cast<size_t>(i) * longSide, g.data() + static_cast<size_t>(j) * longSide, longSide);
   Spectrum spectrum(std::move(gram), shortSide);
   for (int i = 0; i < shortSide; ++i)
     singular.push_back(std::sqrt(std::max(0.0, spectrum.largest(i))));
@@ -124,14 +134,21 @@ std::unique_ptr<SpectrumZoo> makeZoo(int shortSide, int longSide) {
 
 std::vector<double> SpectrumZoo::assemble(const std::vector<double> &values) const {
   std::vector<double> result(static_cast<size_t>(shortSide) * longSide);
-  for (int i = 0; i < shortSide; ++i)
-    for (int k = 0; k < shortSide; ++k) {
-      double weight = left[static_cast<size_t>(i) * shortSide + k] * values[k];
-      const double *direction = rightTransposed.data() + static_cast<size_t>(k) * longSide;
-      double *row = result.data() + static_cast<size_t>(i) * longSide;
+  auto weight = [&](int i, int k) { return left[static_cast<size_t>(i) * shortSide + k] * values[k]; };
+  auto direction = [&](int k) { return rightTransposed.data() + static_cast<size_t>(k) * longSide; };
+  for (int i = 0; i < shortSide; ++i) {
+    double *row = result.data() + static_cast<size_t>(i) * longSide;
+    int k = 0;
+    for (; k + 4 <= shortSide; k += 4) { // four at a time, in the order of one at a time: the row is read and written once for them
+      const double *d0 = direction(k), *d1 = direction(k + 1), *d2 = direction(k + 2), *d3 = direction(k + 3);
+      double w0 = weight(i, k), w1 = weight(i, k + 1), w2 = weight(i, k + 2), w3 = weight(i, k + 3);
       for (int j = 0; j < longSide; ++j)
-        row[j] += weight * direction[j];
+        row[j] = (((row[j] + w0 * d0[j]) + w1 * d1[j]) + w2 * d2[j]) + w3 * d3[j];
     }
+    for (; k < shortSide; ++k)
+      for (int j = 0; j < longSide; ++j)
+        row[j] += weight(i, k) * direction(k)[j];
+  }
   return result;
 }
 

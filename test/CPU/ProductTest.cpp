@@ -147,6 +147,27 @@ TEST_P(ProductOn, ChunksKeepBits) {
   EXPECT_EQ(whole.memory[0].get().values, cut.memory[0].get().values);
 }
 
+/// Terms of one sign, as in the Gram matrix of a matrix near rank one: one sum over all of k rounds each at the size of the whole.
+TEST(Product, F32SumsRoundAsShortOnes) {
+  Way way{"x86-64-v3", false, false};
+  TargetAttr target = runnable(way.target);
+  Program program(productText(target, way), target);
+  constexpr int64_t k = 4096;
+  Matrix a(16, k), b(k, 16), none(16, 16);
+  for (int64_t i = 0; i < 16; ++i)
+    for (int64_t j = 0; j < k; ++j)
+      a.at(i, j) = float(0.1 + 0.001 * double(i)), b.at(j, i) = float(0.3 - 0.001 * double(i));
+  Matrix y = runProduct(program, target, way, {16, 16, k, 32, 32, 0}, a, b, none, none).memory[0].get();
+  double square = 0;
+  for (int64_t i = 0; i < 16; ++i)
+    for (int64_t j = 0; j < 16; ++j) {
+      double exact = 0.5 * double(k) * a.at(i, 0) * b.at(0, j);
+      square += std::pow(y.at(i, j) / exact - 1, 2);
+    }
+  constexpr double unit = 0x1p-24;
+  EXPECT_LE(std::sqrt(square / 256), 20 * unit); // runs of 64: 14; one sum over all of k: 530
+}
+
 /// A launch of @product of productSumText and what it leaves: the matrix, and from each block a sum and a largest value.
 struct SumOutputs {
   Memory matrix, sums, largest;

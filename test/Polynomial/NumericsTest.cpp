@@ -116,6 +116,16 @@ TEST(SpectrumZoo, MatricesHaveTheirSingularValues) {
   }
 }
 
+/// 1 + 2^-24 + 2^-24 is 1 term by term, and 1 + 2^-23 where the two small ones are added first.
+TEST(FloatMatrix, RunsAreAddedUpFromZero) {
+  FloatMatrix a(1, 4), b(4, 1);
+  const float left[] = {1, 0, 0x1p-24f, 0x1p-24f};
+  for (int k = 0; k < 4; ++k)
+    a.row(0)[k] = left[k], b.row(k)[0] = 1;
+  EXPECT_EQ(multiply(a, b).row(0)[0], 1.0f);
+  EXPECT_EQ(multiply(a, b, 2).row(0)[0], 1.0f + 0x1p-23f);
+}
+
 TEST(Recurrence, EveryDegreeAndFormEvaluatesTheTable) {
   // One wide and one square matrix with an easy spectrum: rounding stays near 1e-6.
   for (auto [n, m] : {std::pair{12, 30}, {9, 9}})
