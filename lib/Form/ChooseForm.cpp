@@ -29,10 +29,10 @@ OperandType operandType(Type type) {
   return type.isBF16() ? OperandType::bf16 : OperandType::f16;
 }
 
-FormProblem problemOf(OrthogonalizeOp op) {
+FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
   auto [shorter, longer] = std::minmax(shape[shape.size() - 2], shape[shape.size() - 1]);
-  return {toTable(op.getTable()), operandType(*op.getOperands()), double(shorter), double(longer)};
+  return {toTable(op.getTable()), operandType(*op.getOperands()), double(shorter), double(longer), target && !target.isGpu()};
 }
 
 bool isDamped(OrthogonalizeOp op) { return op.getDamping().convertToDouble() > 0; }
@@ -79,7 +79,7 @@ struct ChooseFormPass : muon::impl::ChooseFormPassBase<ChooseFormPass> {
     WalkResult result = getOperation().walk([&](OrthogonalizeOp op) -> WalkResult {
       if (failed(writeAsked(op, asked)))
         return failure();
-      FormProblem problem = problemOf(op);
+      FormProblem problem = problemOf(op, asked.target());
       FormChoice choice = choose(op, problem);
       write(op, choice);
       report(op, problem, choice, asked.band());
@@ -142,11 +142,8 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
   if (asked && asked.isBounded())
     entries.append("within_band", b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor, 1 / safety).empty()));
   // The emulation knows no damping.
-  if (!isDamped(op)) {
-    EmulationError error =
-        emulate(problem.table, choice, problem.type, emulationShortSide, emulationLongSide);
-    entries.append("expected_error", b.getF64FloatAttr(error.worst));
-  }
+  if (!isDamped(op))
+    entries.append("expected_error", b.getF64FloatAttr(expectedError(problem, choice, {gramBound, flopsPerByte})));
   op->setAttr("muon.choice", entries.getDictionary(&getContext()));
 }
 

@@ -8,8 +8,17 @@
 namespace muon {
 namespace {
 
+/// Whether the matrix is so large that the small one of the emulation says too little of it, and one shot keeps the bound.
+bool keepsOneShot(const FormProblem &problem, double bound) {
+  return problem.sumsInRuns && problem.type == OperandType::f32 && problem.shortSide >= oneShotShortSide &&
+         problem.longSide <= oneShotAspect * problem.shortSide && emulateOneShot(problem.table, bound) <= bound;
+}
+
 std::optional<std::vector<int>> restartsWithin(const FormProblem &problem, double bound) {
-  return searchRestarts(problem.table, problem.type, bound);
+  std::optional<std::vector<int>> restarts = searchRestarts(problem.table, problem.type, bound);
+  if (restarts && !restarts->empty() && keepsOneShot(problem, bound))
+    return std::vector<int>();
+  return restarts;
 }
 
 } // namespace
@@ -37,6 +46,12 @@ double countBytes(const FormProblem &problem, const FormChoice &choice) {
 double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights weights) {
   return countProducts(problem.table, choice, problem.shortSide, problem.longSide) +
          weights.flopsPerByte * countBytes(problem, choice);
+}
+
+double expectedError(const FormProblem &problem, const FormChoice &choice, FormWeights weights) {
+  if (choice == FormChoice{FormChoice::gram, {}} && keepsOneShot(problem, weights.gramBound))
+    return emulateOneShot(problem.table, weights.gramBound);
+  return emulate(problem.table, choice, problem.type, emulationShortSide, emulationLongSide).worst;
 }
 
 FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights) {

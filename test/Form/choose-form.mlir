@@ -122,12 +122,17 @@ module @asked attributes {muon.request = #muon.request<dtype = f16, overrides = 
   }
 }
 
-// f32 where the target does not multiply bf16.
+// f32 where the target does not multiply bf16. A processor's sums are in runs, so a large matrix needs no restart; a long one does.
 // CHECK-LABEL: module @no_bf16
 module @no_bf16 attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
-  // CHECK: operands f32 form gram
-  func.func @by_target(%x: tensor<64x512xf32>) {
+  // CHECK: operands f32 form gram side left restarts [3]
+  // CHECK: operands f32 form gram side left restarts []
+  // CHECK-SAME: expected_error = 1.94{{[0-9]*}}E-4
+  // CHECK: operands f32 form gram side left restarts [3]
+  func.func @by_target(%x: tensor<64x512xf32>, %large: tensor<256x1024xf32>, %long: tensor<256x1280xf32>) {
     %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    %1 = muon.orthogonalize %large table<"keller", 5> : tensor<256x1024xf32> -> tensor<256x1024xf32>
+    %2 = muon.orthogonalize %long table<"keller", 5> : tensor<256x1280xf32> -> tensor<256x1280xf32>
     return
   }
 }

@@ -1,6 +1,6 @@
 //===- RestartsTest.cpp - Restart metric and search -----------------------===//
 
-#include "muon/Polynomial/Emulate.h"
+#include "muon/Polynomial/ChooseForm.h"
 #include "muon/Polynomial/Minimax.h"
 
 #include <gtest/gtest.h>
@@ -114,6 +114,30 @@ TEST(SearchRestarts, F32KeepsTheBound) {
   EXPECT_EQ(searchRestarts(named("keller"), OperandType::f32, 2e-3), Restarts{});
   EXPECT_EQ(searchRestarts(named("pade"), OperandType::f32, 2e-4), Restarts{});
   EXPECT_EQ(searchRestarts(generateMinimax(1e-2, {5, 5, 9}), OperandType::f32, 2e-4), Restarts{});
+}
+
+/// What rounds R's small singular values falls with the matrix's size where sums are in runs.
+TEST(ChooseForm, LargeMatricesNeedNoRestartInF32) {
+  auto restarts = [](const char *table, double shortSide, double longSide, bool sumsInRuns) {
+    return chooseForm({named(table), OperandType::f32, shortSide, longSide, sumsInRuns}).restarts;
+  };
+  EXPECT_EQ(restarts("keller", 768, 3072, true), Restarts{});
+  EXPECT_EQ(restarts("keller", 256, 512, true), Restarts{});
+  EXPECT_EQ(restarts("keller", 768, 3072, false), Restarts{3});
+  EXPECT_EQ(restarts("keller", 128, 512, true), Restarts{3});
+  EXPECT_EQ(restarts("keller", 256, 2048, true), Restarts{3});
+  EXPECT_EQ(restarts("polar_express_105", 768, 3072, true).size(), 1u);
+}
+
+TEST(EmulateOneShot, IsBelowTheSmallMatrixsErrorAndAboveItsBoundForSteeperTables) {
+  double small = emulate(named("keller"), {FormChoice::gram, {}}, OperandType::f32, 64, 128).worst;
+  double large = emulateOneShot(named("keller"), 2e-4);
+  EXPECT_GT(small, 5e-4);
+  EXPECT_LT(large, 2e-4);
+  EXPECT_GT(large, 1e-4); // the size alone does not undo the slope at zero
+  EXPECT_GT(emulateOneShot(named("polar_express_105"), 2e-4), 2e-4);
+  FormProblem problem{named("keller"), OperandType::f32, 768, 3072, true};
+  EXPECT_EQ(expectedError(problem, chooseForm(problem)), large);
 }
 
 TEST(SearchRestarts, EmptyWhenTheStandardFormMissesTheBoundToo) {

@@ -91,6 +91,24 @@ TEST(Spectrum, ChosenFormInF32) {
   expectWithin({{"keller", "moonlight", "polar_express", "inverse_root"}, "f32", "auto"}, 2e-4);
 }
 
+/// From 256 rows on, one shot: sums in runs round less, and a large matrix spreads it. Tall, ragged, and the spectra that need it most.
+TEST(Spectrum, OneShotOfLargeMatricesInF32) {
+  for (auto [rows, columns] : {std::pair{256, 1024}, {1170, 300}}) {
+    Group group{.shape = {rows, columns}, .preset = "keller"};
+    group.adjustLr = "none", group.parameters = 3;
+    Program program({.groups = {group}, .dtype = "f32", .form = "gram", .restarts = "[]"});
+    std::vector<Matrix> matrices;
+    std::vector<std::string> names;
+    for (const Named &input : zoo(rows, columns))
+      if (input.name == "power law" || input.name == "heavy tail" || input.name == "near rank 1")
+        matrices.push_back(inF32(input.matrix)), names.push_back(input.name);
+    std::vector<Matrix> results = orthogonalize(program, matrices);
+    StepReference reference(group);
+    for (size_t i = 0; i < results.size(); ++i)
+      EXPECT_LE(relativeError(results[i], reference.direction(matrices[i])), 2e-4) << names[i] << " " << rows;
+  }
+}
+
 /// Not farther from float64 than the peers are: torch and the originals keep every intermediate
 /// result in bf16. One spectrum of one seed may be a little luckier there; the worst is not.
 void expectNotFartherThanPeers(const std::string &form) {

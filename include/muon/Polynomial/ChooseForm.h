@@ -23,6 +23,8 @@ struct FormProblem {
   Table table;
   OperandType type = OperandType::f32;
   double shortSide = 1, longSide = 1;
+  /// Whether f32 products add k in runs of sumRun, as a processor's do.
+  bool sumsInRuns = false;
 };
 
 /// Bytes that the products of one matrix read and write, operands and f32 or narrowed results.
@@ -31,8 +33,12 @@ double countBytes(const FormProblem &problem, const FormChoice &choice);
 /// Flops of the products plus flopsPerByte times their bytes.
 double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights weights = {});
 
-/// The gram form with the fewest restarts that keep the bound (searchRestarts); where there are
-/// none, a restart before every row: as accurate as the standard form, and as costly.
+/// The largest error over the spectrum zoo that emulation finds (emulate): on small matrices, or on large ones where the choice rests on
+/// these (emulateOneShot).
+double expectedError(const FormProblem &problem, const FormChoice &choice, FormWeights weights = {});
+
+/// The gram form with the fewest restarts that keep the bound (searchRestarts, and emulateOneShot for large matrices whose sums are in
+/// runs); where there are none, a restart before every row: as accurate as the standard form, and as costly.
 FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights = {});
 
 /// The cheaper of the standard form and of the gram form with the fewest restarts that keep the
