@@ -2,7 +2,10 @@
 
 #include "Tuned.h"
 
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
+
+#include <utility>
 
 using namespace muon;
 namespace json = llvm::json;
@@ -23,6 +26,37 @@ static bool onlyKnown(const json::Value &value, llvm::ArrayRef<StringRef> known,
       return false;
     }
   return true;
+}
+
+/// The value that a path like request.groups[0].options.eps leads to from the document's root; null where it leads nowhere.
+static const json::Value *valueAt(const json::Value &document, StringRef path) {
+  const json::Value *value = &document;
+  path = path.drop_front(path.find_first_of(".[") == StringRef::npos ? path.size() : path.find_first_of(".["));
+  while (value && !path.empty()) {
+    bool isIndex = path.consume_front("[");
+    path.consume_front(".");
+    size_t length = std::min(path.find_first_of(isIndex ? "]" : ".["), path.size());
+    StringRef step = path.take_front(length);
+    path = path.drop_front(length);
+    size_t index = 0;
+    if (const json::Array *array = value->getAsArray(); isIndex)
+      value = array && path.consume_front("]") && !step.getAsInteger(10, index) && index < array->size() ? &(*array)[index] : nullptr;
+    else
+      value = value->getAsObject() ? value->getAsObject()->get(step) : nullptr;
+  }
+  return value;
+}
+
+/// What the path reports, and what it found there or the names it knows.
+static llvm::Error refuse(const json::Path::Root &root, const json::Value &document) {
+  std::string text = llvm::toString(root.getError()), fields = std::exchange(expectedFields, "");
+  auto [expected, path] = StringRef(text).rsplit(" at ");
+  const json::Value *found = fields.empty() && expected.starts_with("expected ") ? valueAt(document, path) : nullptr;
+  std::string got = found ? llvm::formatv(", got {0}", *found).str() : "";
+  constexpr size_t kLongest = 80;
+  if (got.size() > kLongest)
+    got.replace(kLongest, got.size(), "...");
+  return llvm::createStringError(text + fields + got);
 }
 
 namespace muon {
@@ -149,9 +183,8 @@ llvm::Expected<Request> muon::parseRequest(StringRef text) {
     return llvm::createStringError("expected a request as JSON text: " + llvm::toString(value.takeError()));
   json::Path::Root root("request");
   Request request;
-  expectedFields.clear();
   if (!fromJSON(*value, request, root))
-    return llvm::createStringError(llvm::toString(root.getError()) + expectedFields);
+    return refuse(root, *value);
   if (request.groups.empty() && request.program.empty())
     return llvm::createStringError("request.groups: expected at least one group");
   return request;
@@ -171,10 +204,8 @@ llvm::Error muon::applyPlan(StringRef text, StepOptions &step) {
   step.restarts.reset();
   step.tile.clear();
   json::Path::Root root("plan");
-  if (!onlyKnown(*plan, kPlanOptions, root))
-    return llvm::createStringError(llvm::toString(root.getError()) + expectedFields);
-  if (!readOptions(*plan, step, root))
-    return llvm::createStringError(llvm::toString(root.getError()));
+  if (!onlyKnown(*plan, kPlanOptions, root) || !readOptions(*plan, step, root))
+    return refuse(root, *plan);
   if (step.rows.empty())
     return llvm::createStringError("expected a plan with the rows of a table");
   return llvm::Error::success();
@@ -185,9 +216,8 @@ llvm::Error muon::readStepOptions(StringRef text, StepOptions &step) {
   if (!options)
     return llvm::createStringError("expected options as JSON text: " + llvm::toString(options.takeError()));
   json::Path::Root root("options");
-  expectedFields.clear();
   if (!readOptions(*options, step, root))
-    return llvm::createStringError(llvm::toString(root.getError()) + expectedFields);
+    return refuse(root, *options);
   return llvm::Error::success();
 }
 

@@ -189,11 +189,13 @@ void Binding::run(nb::sequence newGradients, nb::sequence newScalars, uintptr_t 
   const muon_program &program = handle.program();
   index = 0;
   for (nb::handle value : newScalars) {
-    if (program.scalars[index % program.num_scalars].is_integer)
-      scalars[index].i64 = nb::cast<int64_t>(value);
-    else
-      scalars[index].f64 = nb::cast<double>(value);
-    ++index;
+    const muon_scalar_name &scalar = program.scalars[index % program.num_scalars];
+    auto &to = scalars[index++];
+    if (!(scalar.is_integer ? nb::try_cast(value, to.i64) : nb::try_cast(value, to.f64))) {
+      std::string text = std::string("scalar '") + scalar.name + "': expected " + (scalar.is_integer ? "an integer" : "a number") + ", got " +
+                         nb::repr(value).c_str();
+      throw nb::type_error(text.c_str());
+    }
   }
   muon_status status;
   running = true; // under the GIL: the tables above are not written while they are being read

@@ -7,8 +7,11 @@
 #include "WorkerCount.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <new>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 using namespace muon::runtime;
 
@@ -83,10 +86,21 @@ static muon_status pickVariant(const muon_program &program, uint32_t asked,
   return MUON_OK;
 }
 
+/// An ABI version that the program answers to, 0 if it is none of the first hundred.
+static uint32_t versionOf(muon_program_query function) {
+  for (uint32_t version = 1; version <= 100; ++version)
+    if (function(version))
+      return version;
+  return 0;
+}
+
 static muon_status query(muon_program_query function, const muon_program **program) {
   *program = function(MUON_ABI_VERSION);
-  if (!*program)
-    return fail(MUON_ERROR_ABI, "the program was not built for ABI version %u", MUON_ABI_VERSION);
+  if (!*program) {
+    if (uint32_t version = versionOf(function))
+      return fail(MUON_ERROR_ABI, "the program was built for ABI version %u; this runtime has %u", version, MUON_ABI_VERSION);
+    return fail(MUON_ERROR_ABI, "the program answers to no ABI version; this runtime has %u", MUON_ABI_VERSION);
+  }
   if ((*program)->abi_version != MUON_ABI_VERSION)
     return fail(MUON_ERROR_ABI, "the program has ABI version %u; this runtime has %u",
                 (*program)->abi_version, MUON_ABI_VERSION);
@@ -185,11 +199,40 @@ muon_status muon_load(muon_program_query function, const muon_options *options,
   return status ? status : makeHandle(program, variant, options, handle);
 }
 
+/// ELF's number of the architecture a file's code is for; 0 if the file cannot be read or has no such code. The loader passes over
+/// libraries for another one and reports that there is no such file.
+static uint16_t machineOf(const char *path) {
+  Elf64_Ehdr header = {};
+  FILE *file = fopen(path, "rb");
+  if (!file)
+    return 0;
+  size_t read = fread(&header, sizeof header, 1, file);
+  fclose(file);
+  return read && !memcmp(header.e_ident, ELFMAG, SELFMAG) ? header.e_machine : 0;
+}
+
+static Line machineName(uint16_t machine) {
+  Line name;
+  switch (machine) {
+  case EM_X86_64:
+    name.append("x86-64");
+    break;
+  case EM_AARCH64:
+    name.append("aarch64");
+    break;
+  default:
+    name.append("ELF machine %u", machine);
+  }
+  return name;
+}
+
 muon_status muon_load_library(const char *path, const char *symbol, const muon_options *options,
                               muon_handle **handle) {
   if (!path || !symbol || !handle)
     return fail(MUON_ERROR_ARGUMENT, "muon_load_library: path, symbol and handle must not be null");
   *handle = nullptr;
+  if (uint16_t machine = machineOf(path), own = machineOf("/proc/self/exe"); machine && own && machine != own)
+    return fail(MUON_ERROR_TARGET, "'%s' is for %s, this process for %s", path, machineName(machine).text, machineName(own).text);
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library)
     return fail(MUON_ERROR_FILE, "cannot open '%s': %s", path, dlerror());

@@ -55,7 +55,7 @@ TEST(Request, AGroupsOwnFormAndOperandsAreTaken) {
 TEST(Request, NotJson) {
   EXPECT_EQ(refusal("").find("expected a request as JSON text: "), 0u);
   EXPECT_EQ(refusal("{\"groups\": [").find("expected a request as JSON text: [1:12"), 0u);
-  EXPECT_EQ(refusal("[]"), "expected object when parsing request");
+  EXPECT_EQ(refusal("[]"), "expected object when parsing request, got []");
 }
 
 TEST(Request, GroupsAreNeeded) {
@@ -94,10 +94,10 @@ TEST(Request, UnknownFieldsNameTheKnownOnes) {
 
 TEST(Request, WrongTypes) {
   EXPECT_EQ(refusal(group(R"("options": {"nesterov": 1})")),
-            "expected boolean at request.groups[0].options.nesterov");
+            "expected boolean at request.groups[0].options.nesterov, got 1");
   EXPECT_EQ(refusal(group(R"("options": {"steps": "five"})")),
-            "expected integer at request.groups[0].options.steps");
-  EXPECT_EQ(refusal(group("", R"("dtype": 16)")), "expected string at request.dtype");
+            "expected integer at request.groups[0].options.steps, got \"five\"");
+  EXPECT_EQ(refusal(group("", R"("dtype": 16)")), "expected string at request.dtype, got 16");
 }
 
 TEST(Request, UnknownValuesNameTheKnownOnes) {
@@ -134,7 +134,7 @@ TEST(Request, TableOutsideItsDomain) {
   EXPECT_NE(flips, "");
   EXPECT_NE(refusal(group(R"("options": {"table": [[1]]})")), "");
   EXPECT_EQ(refusal(group(R"("options": {"table": []})")),
-            "expected a table's name or at least one row at request.groups[0].options.table");
+            "expected a table's name or at least one row at request.groups[0].options.table, got []");
   EXPECT_NE(refusal(group(R"("options": {"table": "none"})")), "");
   EXPECT_EQ(refusal(group(R"("options": {"table": [[1.5, -0.5], [1.5, -0.5]], "steps": 3})")),
             "table has 2 rows, but 3 steps were asked for; a table is never cycled or cut");

@@ -163,7 +163,7 @@ TEST_F(Tuned, QueriesOutOfRangeAreRefused) {
   expectReport(request(R"("tuned": {"band": [1.3, 0.7]})"),
                "tuned: expected a band 0 < lower < upper < 2, got 1.3");
   expectReport(request(R"("tuned": {"band": [1.3]})"),
-               "expected two numbers at request.groups[0].tuned.band");
+               "expected two numbers at request.groups[0].tuned.band, got [1.3]");
   expectReport(request(R"("tuned": {"flor": 1})"),
                "unknown field at request.groups[0].tuned.flor, expected floor, band, database");
 }

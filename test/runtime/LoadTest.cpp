@@ -7,7 +7,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <elf.h>
+#include <unistd.h>
+
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 using testing::HasSubstr;
 
@@ -21,9 +27,15 @@ static muon_handle *handle;
   } while (0)
 
 static const muon_program *nothing(uint32_t) { return nullptr; }
+static const muon_program *older(uint32_t abi) {
+  static muon_program program = {};
+  program.abi_version = 2;
+  return abi == 2 ? &program : nullptr;
+}
 
 TEST(Load, RefusesAnotherAbi) {
-  EXPECT_REFUSED(MUON_ERROR_ABI, muon_load(nothing, nullptr, &handle), "ABI version 3");
+  EXPECT_REFUSED(MUON_ERROR_ABI, muon_load(nothing, nullptr, &handle), "answers to no ABI version; this runtime has 3");
+  EXPECT_REFUSED(MUON_ERROR_ABI, muon_load(older, nullptr, &handle), "was built for ABI version 2; this runtime has 3");
   EXPECT_EQ(handle, nullptr);
   StepProgram program({{{4, 4}}});
   program.addVariant(Layout::Slab);
@@ -58,6 +70,18 @@ TEST(Load, LibraryRefusals) {
   EXPECT_REFUSED(MUON_ERROR_ABI,
                  muon_load_library(MUON_TEST_PROGRAM, "from_the_future", nullptr, &handle),
                  "has ABI version 4");
+}
+
+TEST(Load, ALibraryOfAnotherArchitectureIsNamed) {
+  std::ifstream library(MUON_TEST_PROGRAM, std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(library)), {});
+  uint16_t riscv = EM_RISCV;
+  bytes.replace(offsetof(Elf64_Ehdr, e_machine), sizeof riscv, reinterpret_cast<const char *>(&riscv), sizeof riscv);
+  std::string path = ::testing::TempDir() + "muon-riscv-" + std::to_string(getpid()) + ".so";
+  std::ofstream(path, std::ios::binary) << bytes;
+  EXPECT_REFUSED(MUON_ERROR_TARGET, muon_load_library(path.c_str(), "descend", nullptr, &handle), "' is for ELF machine 243, this process for ");
+  EXPECT_EQ(handle, nullptr);
+  std::remove(path.c_str());
 }
 
 TEST(Load, TakesTheMostPreferredVariantThatRuns) {
