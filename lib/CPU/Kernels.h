@@ -25,6 +25,8 @@ Micro microOf(KernelOp kernel);
 struct MicroTile {
   Value a, b, c, stride, depth, fresh;
   int64_t height, width;
+  /// Words from a panel of B to the next, where the tile is wider than one.
+  Value apart = {};
 };
 void callFma(Emitter &e, Routines &routines, const MicroTile &tile);
 void callDot(Emitter &e, Routines &routines, const MicroTile &tile);

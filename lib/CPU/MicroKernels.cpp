@@ -23,16 +23,17 @@ using Step = llvm::function_ref<Value(Emitter &, Value a, Value b, Value c)>;
 
 static constexpr int64_t kUnroll = 4;
 
-/// The accumulators after one word of depth at `a`, `b`.
-static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, int64_t vectors, Value a, Value b,
-                                   ValueRange accumulators, Step step) {
+/// The accumulators after one word of depth, `at` words from where A's panel and each vector of B's begin.
+static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value a, ValueRange b, Value at, ValueRange accumulators,
+                                   Step step) {
   SmallVector<Value> panel, next;
-  for (int64_t v = 0; v < vectors; ++v)
-    panel.push_back(e.loadRaw(e.lanes(word), e.offset(b, word, e.index(v * kLanes)), 4));
+  for (Value vector : b)
+    panel.push_back(e.loadRaw(e.lanes(word), e.offset(vector, word, at), 4));
+  Value rows = e.offset(a, word, at);
   for (int64_t r = 0; r < height; ++r) {
-    Value element = e.broadcast(e.loadRaw(word, e.offset(a, word, e.index(r)), 4));
-    for (int64_t v = 0; v < vectors; ++v)
-      next.push_back(step(e, element, panel[v], accumulators[r * vectors + v]));
+    Value element = e.broadcast(e.loadRaw(word, e.offset(rows, word, e.index(r)), 4));
+    for (size_t v = 0; v < panel.size(); ++v)
+      next.push_back(step(e, element, panel[v], accumulators[r * panel.size() + v]));
   }
   return next;
 }
@@ -42,7 +43,11 @@ namespace {
 class MicroKernel {
 public:
   MicroKernel(Emitter &e, ValueRange args, Type word, int64_t height, int64_t vectors, Step step)
-      : e(e), a(args[0]), b(args[1]), depth(args[4]), fresh(args[5]), word(word), height(height), vectors(vectors), step(step) {
+      : e(e), a(args[0]), depth(args[4]), fresh(args[5]), word(word), height(height), step(step) {
+    for (int64_t v = 0, lanes = e.machine.lanes(); v < vectors; ++v) {
+      Value panel = v * kLanes < lanes ? args[1] : e.offset(args[1], word, e.mul(args[6], v * kLanes / lanes));
+      b.push_back(e.offset(panel, word, e.index(v * kLanes % lanes)));
+    }
     for (int64_t r = 0; r < height; ++r)
       for (int64_t v = 0; v < vectors; ++v)
         places.push_back(e.offset(args[2], e.f32, e.add(e.mul(args[3], r), v * kLanes)));
@@ -63,9 +68,10 @@ private:
   SmallVector<Value> addUp(Value begin, Value count, ValueRange sums);
 
   Emitter &e;
-  Value a, b, depth, fresh;
+  Value a, depth, fresh;
   Type word;
-  int64_t height, vectors;
+  int64_t height;
+  SmallVector<Value> b;
   Step step;
   SmallVector<Value> places;
 };
@@ -75,7 +81,7 @@ SmallVector<Value> MicroKernel::addWords(Value first, int64_t count, ValueRange 
   SmallVector<Value> current(sums);
   for (int64_t u = 0; u < count; ++u) {
     Value at = e.mul(e.add(first, u), e.machine.lanes());
-    current = emitWord(e, word, height, vectors, e.offset(a, word, at), e.offset(b, word, at), current, step);
+    current = emitWord(e, word, height, a, b, at, current, step);
   }
   return current;
 }
@@ -112,8 +118,10 @@ static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, Str
                       Type word, Step step) {
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
-  routines.call(e, name, {tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh},
-                [&](Emitter &e, ValueRange args) {
+  SmallVector<Value> args{tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh};
+  if (tile.width > e.machine.lanes())
+    args.push_back(tile.apart);
+  routines.call(e, name, args, [&](Emitter &e, ValueRange args) {
                   MicroKernel kernel(e, args, word, tile.height, vectors, step);
                   kind == "fma" ? kernel.emitInRuns() : kernel.emitWhole();
                 });

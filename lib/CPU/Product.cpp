@@ -11,9 +11,14 @@
 #include "LaunchAbi.h"
 #include "SubTile.h"
 
+#include "muon/Plan/CpuTiles.h"
+
 using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
+
+/// Heights of the register tiles of a panel of 32 rows that are two panels wide.
+static constexpr int64_t kWideHeights[] = {6, 6, 5, 5, 5, 5};
 
 namespace {
 class Product {
@@ -29,6 +34,7 @@ private:
   void emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile);
   void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
   void walkSubTiles();
+  bool hasWideTiles() const { return micro == Micro::fma && panelsOfTile(e.machine.target) == 2; }
   /// Elements of k in one word of depth.
   int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::dot ? 2 : 32; }
 
@@ -107,7 +113,7 @@ void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, Micr
     placed.a = e.offset(tile.a, e.f32, e.index(offset));
     if (micro == Micro::dot)
       return callDot(e, routines, placed);
-    if (!kernel.getSymmetric() || placed.width == kLanes || offset + height > kLanes)
+    if (!kernel.getSymmetric() || placed.width != lanes || placed.width == kLanes || offset + height > kLanes)
       return callFma(e, routines, placed);
     // Of a tile on the diagonal half the columns are enough.
     Value crosses = e.both(onDiagonal, e.equal(panel, rowPanel));
@@ -129,7 +135,7 @@ void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile t
   }
   tile.a = e.offset(a.data, e.f32, e.add(e.mul(aPanel, a.rowStride), e.mul(begin, lanes)));
   int64_t offset = 0;
-  for (int64_t height : e.machine.target.getHeights().asArrayRef()) {
+  for (int64_t height : tile.width > lanes ? ArrayRef<int64_t>(kWideHeights) : e.machine.target.getHeights().asArrayRef()) {
     emitMicroTile(rowPanel, offset, height, tile, panel);
     offset += height;
   }
@@ -142,13 +148,23 @@ void Product::emitChunk(Value begin, Value depth) {
   const Operand &b = frame.operands[1];
   Value rowPanels = e.ceilDiv(rows, e.index(lanes)), panels = e.ceilDiv(columns, e.index(lanes));
   Value firstPanel = e.div(column, lanes), fresh = e.equal(begin, e.index(0));
-  e.loop(e.index(0), panels, 1, [&](Value panel) {
-    Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
-    MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, lanes};
-    tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
-    e.loop(e.index(0), rowPanels, 1,
-           [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
-  });
+  auto walk = [&](Value from, Value to, int64_t wide) {
+    e.loop(from, to, wide, [&](Value panel) {
+      Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
+      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride};
+      tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
+      e.loop(e.index(0), rowPanels, 1,
+             [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
+    });
+  };
+  Value paired = e.index(0);
+  if (hasWideTiles()) {
+    paired = e.mul(e.div(panels, 2), 2);
+    if (kernel.getSymmetric()) // a wide tile would cross the diagonal of too many rows
+      paired = e.select(onDiagonal, e.index(0), paired);
+    walk(e.index(0), paired, 2);
+  }
+  walk(paired, panels, 1);
 }
 
 void Product::walkSubTiles() {

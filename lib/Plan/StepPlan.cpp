@@ -3,6 +3,7 @@
 #include "muon/Plan/StepPlan.h"
 
 #include "muon/IR/Request.h"
+#include "muon/Plan/CpuTiles.h"
 #include "muon/Polynomial/Emulate.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -50,10 +51,10 @@ int64_t StepPlan::blockDepth(const Draft &draft, int64_t depth) const {
   // Hardware tiles gain nothing from chunks: their sums have to be stored and loaded.
   if (usesTiles(draft))
     return depth;
-  // A chunk of B's panel takes a third of the first-level cache, which holds the rows of A and the sums too and may be shared with
-  // another thread: `muon-tune` times others beside it.
+  // A chunk of the panels of B that a register tile spans takes a third of the first-level cache, which holds the rows of A and the sums
+  // too and may be shared with another thread: `muon-tune` times others beside it.
   auto type = getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA());
-  int64_t elementBytes = type.isF32() ? 4 : 2, rowBytes = target.getLanes() * elementBytes;
+  int64_t rowBytes = target.getLanes() * (type.isF32() ? 4 * cpu::panelsOfTile(target) : 2);
   constexpr int64_t kRun = sumRun; // whole runs of a sum: its bits do not depend on the cache
   int64_t fitting = target.getL1() / 3 / rowBytes / kRun * kRun;
   return std::min(depth, std::max(kRun, fitting));
