@@ -21,7 +21,7 @@ Micro microOf(KernelOp kernel);
 /// One register tile: C (rows x width, f32, at `c` with `stride`) = or += A B over `depth` words
 /// (tiles: steps of 32 elements). `a` and `b` are the addresses of their first words, `fresh`
 /// whether C starts from zero.
-/// A register tile: rows of a panel of A's lanes from `a` on, the first `width` lanes of B's panel, sums to `c`.
+/// A register tile: rows of a panel of A's lanes from `a` on, the first `width` lanes of B's panel or all of two, sums to `c`.
 struct MicroTile {
   Value a, b, c, stride, depth, fresh;
   int64_t height, width;

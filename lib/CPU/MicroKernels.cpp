@@ -39,7 +39,8 @@ static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value 
 }
 
 namespace {
-/// One call of a micro kernel: its C as vectors, and what it adds up to there.
+/// One micro kernel: its C as vectors, and what it adds up to there. Arguments: A, B, C, the floats from a row of C to the next, the words of
+/// depth, whether C holds nothing yet, and where B is two panels the words between them.
 class MicroKernel {
 public:
   MicroKernel(Emitter &e, ValueRange args, Type word, int64_t height, int64_t vectors, Step step)
@@ -114,21 +115,20 @@ void MicroKernel::emitInRuns() {
   });
 }
 
-static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind,
-                      Type word, Step step) {
+static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, bool inRuns, Step step) {
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
   SmallVector<Value> args{tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh};
   if (tile.width > e.machine.lanes())
     args.push_back(tile.apart);
   routines.call(e, name, args, [&](Emitter &e, ValueRange args) {
-                  MicroKernel kernel(e, args, word, tile.height, vectors, step);
-                  kind == "fma" ? kernel.emitInRuns() : kernel.emitWhole();
-                });
+    MicroKernel kernel(e, args, word, tile.height, vectors, step);
+    inRuns ? kernel.emitInRuns() : kernel.emitWhole();
+  });
 }
 
 void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
-  callMicro(e, routines, tile, "fma", e.f32,
+  callMicro(e, routines, tile, "fma", e.f32, /*inRuns=*/true,
             [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); });
 }
 
@@ -149,5 +149,5 @@ static Value dotInstruction(Emitter &e, Value a, Value b, Value c) {
 }
 
 void cpu::callDot(Emitter &e, Routines &routines, const MicroTile &tile) {
-  callMicro(e, routines, tile, "dot", e.i32, e.machine.dot ? dotInstruction : pairProduct);
+  callMicro(e, routines, tile, "dot", e.i32, /*inRuns=*/false, e.machine.dot ? dotInstruction : pairProduct);
 }

@@ -141,8 +141,8 @@ void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile t
   }
 }
 
-/// `depth` words of k, panel by panel: a chunk of B's panel stays in the first-level cache while
-/// A's rows, which stay in the second, pass by it.
+/// `depth` words of k, panel by panel or two at a time: a chunk of B's panels stays in the first-level cache while A's rows, which stay in
+/// the second, pass by it.
 void Product::emitChunk(Value begin, Value depth) {
   int64_t lanes = e.machine.lanes(), wordsPerStep = micro == Micro::tiles ? 16 * lanes : lanes;
   const Operand &b = frame.operands[1];
