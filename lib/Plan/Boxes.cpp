@@ -27,6 +27,23 @@ SmallVector<int64_t> Box::shape() const {
   return shape;
 }
 
+void Box::copy(int64_t to, const Box &other, int64_t from) {
+  offsets[to] = other.offsets[from], sizes[to] = other.sizes[from], dropped[to] = other.dropped[from];
+}
+
+SmallVector<int64_t> Box::positionsOf(ArrayRef<int64_t> dimensions) const {
+  SmallVector<int64_t> positions;
+  int64_t next = 0;
+  for (int64_t i = 0, e = sizes.size(); i < e; ++i) {
+    if (dropped[i])
+      continue;
+    if (llvm::is_contained(dimensions, i))
+      positions.push_back(next);
+    ++next;
+  }
+  return positions;
+}
+
 Box Box::without(llvm::function_ref<bool(int64_t)> leave) const {
   Box result;
   for (int64_t i = 0, e = sizes.size(); i < e; ++i) {

@@ -248,15 +248,7 @@ Value ViewSplitter::buildElementwise(Value value, const Box &box) {
 }
 
 Value ViewSplitter::buildBroadcast(linalg::BroadcastOp broadcast, const Box &box) {
-  SmallVector<int64_t> added;
-  int64_t next = 0;
-  for (int64_t i = 0, e = box.sizes.size(); i < e; ++i) {
-    if (box.dropped[i])
-      continue;
-    if (llvm::is_contained(broadcast.getDimensions(), i))
-      added.push_back(next);
-    ++next;
-  }
+  SmallVector<int64_t> added = box.positionsOf(broadcast.getDimensions());
   Value input = piece(broadcast.getInput(), box.without([&](int64_t i) { return llvm::is_contained(broadcast.getDimensions(), i); }));
   if (!input || added.empty())
     return input;
@@ -267,15 +259,7 @@ Value ViewSplitter::buildBroadcast(linalg::BroadcastOp broadcast, const Box &box
 /// One piece of the input reduced to `box` of the result.
 Value ViewSplitter::reducePiece(linalg::ReduceOp reduce, const Box &box, const Box &ofInput) {
   Value input = piece(reduce.getInputs()[0], ofInput), init = piece(reduce.getInits()[0], box);
-  SmallVector<int64_t> dimensions;
-  int64_t next = 0;
-  for (int64_t i = 0, e = ofInput.sizes.size(); i < e; ++i) {
-    if (ofInput.dropped[i])
-      continue;
-    if (llvm::is_contained(reduce.getDimensions(), i))
-      dimensions.push_back(next);
-    ++next;
-  }
+  SmallVector<int64_t> dimensions = ofInput.positionsOf(reduce.getDimensions());
   if (!input || !init || dimensions.empty())
     return init ? input : nullptr;
   IRMapping mapping;
@@ -298,16 +282,15 @@ Value ViewSplitter::buildReduce(linalg::ReduceOp reduce, const Box &box) {
   for (int64_t i = 0; i < type.getRank(); ++i) {
     if (llvm::is_contained(reduce.getDimensions(), i))
       continue;
-    kept.offsets[i] = box.offsets[next], kept.sizes[i] = box.sizes[next], kept.dropped[i] = box.dropped[next];
+    kept.copy(i, box, next++);
     reduced.at[i].clear();
     reduced.dropped.reset(i);
-    ++next;
   }
   Value total;
   for (Box part : reduced.pieces(type)) {
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (!llvm::is_contained(reduce.getDimensions(), i))
-        part.offsets[i] = kept.offsets[i], part.sizes[i] = kept.sizes[i], part.dropped[i] = kept.dropped[i];
+        part.copy(i, kept, i);
     Value own = reducePiece(reduce, box, part);
     if (!own)
       return nullptr;
@@ -327,7 +310,7 @@ Value ViewSplitter::buildProduct(ProductOpInterface product, const Box &box) {
   int64_t matrix = box.sizes.size() - 2;
   Box ofBatch = Box::whole(tensorType(result));
   for (int64_t i = 0; i < matrix; ++i)
-    ofBatch.offsets[i] = box.offsets[i], ofBatch.sizes[i] = box.sizes[i], ofBatch.dropped[i] = box.dropped[i];
+    ofBatch.copy(i, box, i);
   if (ofBatch.isWhole(tensorType(result)) && !cuts.count(result))
     return slice(result, box);
   if (!box.without([&](int64_t i) { return i < matrix; }).isWhole(RankedTensorType::get(tensorType(result).getShape().take_back(2), builder.getF32Type()))) {
@@ -338,7 +321,7 @@ Value ViewSplitter::buildProduct(ProductOpInterface product, const Box &box) {
   for (Value operand : {product.getA(), product.getB()}) {
     Box own = Box::whole(tensorType(operand));
     for (int64_t i = 0; i < matrix; ++i)
-      own.offsets[i] = box.offsets[i], own.sizes[i] = box.sizes[i], own.dropped[i] = box.dropped[i];
+      own.copy(i, box, i);
     Value part = piece(operand, own);
     if (!part)
       return nullptr;

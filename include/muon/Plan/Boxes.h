@@ -25,6 +25,10 @@ struct Box {
   bool isWhole(mlir::RankedTensorType type) const;
   /// Of the piece.
   llvm::SmallVector<int64_t> shape() const;
+  /// Dimension `to` becomes what dimension `from` of another box is.
+  void copy(int64_t to, const Box &other, int64_t from);
+  /// Where those of these dimensions that are not dropped are in the piece.
+  llvm::SmallVector<int64_t> positionsOf(llvm::ArrayRef<int64_t> dimensions) const;
   /// The same without the dimensions for which `leave` is true.
   Box without(llvm::function_ref<bool(int64_t)> leave) const;
 };
