@@ -31,7 +31,7 @@ static bool onlyKnown(const json::Value &value, llvm::ArrayRef<StringRef> known,
 /// The value that a path like request.groups[0].options.eps leads to from the document's root; null where it leads nowhere.
 static const json::Value *valueAt(const json::Value &document, StringRef path) {
   const json::Value *value = &document;
-  path = path.drop_front(path.find_first_of(".[") == StringRef::npos ? path.size() : path.find_first_of(".["));
+  path = path.substr(path.find_first_of(".["));
   while (value && !path.empty()) {
     bool isIndex = path.consume_front("[");
     path.consume_front(".");

@@ -29,15 +29,7 @@ Band singularBand(const FloatMatrix &o, int served) {
   std::vector<double> gram(static_cast<size_t>(n) * n);
   for (int i = 0; i < n; ++i)
     for (int j = 0; j <= i; ++j) {
-      // Eight fixed partial sums: vectorises, and no machine adds them in another order.
-      double sums[8] = {};
-      for (size_t k = 0; k < o.stride(); k += 8)
-        for (int lane = 0; lane < 8; ++lane)
-          sums[lane] += double(o.row(i)[k + lane]) * o.row(j)[k + lane];
-      double sum = 0;
-      for (double partial : sums)
-        sum += partial;
-      gram[i * n + j] = gram[j * n + i] = sum;
+      gram[i * n + j] = gram[j * n + i] = dot(o.row(i), o.row(j), o.stride());
     }
   Spectrum spectrum(std::move(gram), n);
   auto singular = [&](int index) { return std::sqrt(std::max(0.0, spectrum.largest(index))); };
@@ -83,19 +75,19 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
 using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>, bool,
                        OperandType, int, int, double>;
 
-std::vector<std::vector<double>> coefficientsOf(const Table &table) {
-  std::vector<std::vector<double>> rows;
-  for (const Row &row : table.rows)
-    rows.push_back(row.c);
-  return rows;
-}
-
 Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
             int longSide, double floor) {
   return {coefficientsOf(table), choice.form, choice.restarts, choice.centred, type, shortSide, longSide, floor};
 }
 
 } // namespace
+
+std::vector<std::vector<double>> coefficientsOf(const Table &table) {
+  std::vector<std::vector<double>> rows;
+  for (const Row &row : table.rows)
+    rows.push_back(row.c);
+  return rows;
+}
 
 std::vector<std::string> spectrumNames() {
   std::vector<std::string> names;

@@ -9,6 +9,9 @@
 
 namespace muon {
 
+/// The rows of a table without its name, as the key of what is kept per process.
+std::vector<std::vector<double>> coefficientsOf(const Table &table);
+
 struct EmulationLimits {
   double error = std::numeric_limits<double>::infinity();
   double largestSingular = std::numeric_limits<double>::infinity();

@@ -25,6 +25,20 @@ struct FloatMatrix {
   const float *row(int i) const { return values.data() + i * stride(); }
 };
 
+/// Products added in f64, in eight fixed partial sums: vectorises, and no machine adds them in another order.
+template <typename T> double dot(const T *a, const T *b, size_t length) {
+  double sums[8] = {}, sum = 0;
+  size_t k = 0;
+  for (; k + 8 <= length; k += 8)
+    for (int lane = 0; lane < 8; ++lane)
+      sums[lane] += double(a[k + lane]) * b[k + lane];
+  for (; k < length; ++k)
+    sum += double(a[k]) * b[k];
+  for (double partial : sums)
+    sum += partial;
+  return sum;
+}
+
 FloatMatrix transpose(const FloatMatrix &a);
 
 /// Runs that no inner index is long enough for.

@@ -168,10 +168,7 @@ std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType t
   using Key = std::tuple<std::vector<std::vector<double>>, OperandType, double, int, int>;
   static std::mutex mutex;
   static std::map<Key, std::optional<RestartSet>> known;
-  std::vector<std::vector<double>> rows;
-  for (const Row &row : table.rows)
-    rows.push_back(row.c);
-  Key key{std::move(rows), type, bound, shortSide, longSide};
+  Key key{coefficientsOf(table), type, bound, shortSide, longSide};
   {
     std::lock_guard lock(mutex);
     if (auto found = known.find(key); found != known.end())

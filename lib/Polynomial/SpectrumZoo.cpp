@@ -41,20 +41,6 @@ private:
   uint64_t state;
 };
 
-/// In eight fixed partial sums: vectorises, and no machine adds them in another order.
-double dot(const double *a, const double *b, int length) {
-  double sums[8] = {}, sum = 0;
-  int k = 0;
-  for (; k + 8 <= length; k += 8)
-    for (int lane = 0; lane < 8; ++lane)
-      sums[lane] += a[k + lane] * b[k + lane];
-  for (; k < length; ++k)
-    sum += a[k] * b[k];
-  for (double partial : sums)
-    sum += partial;
-  return sum;
-}
-
 /// count orthonormal rows of the given length: Gram-Schmidt, twice, which leaves them orthogonal to
 /// double precision.
 std::vector<double> orthonormalRows(Random &random, int count, int length) {
