@@ -111,6 +111,14 @@ std::vector<Difference> compare(const Program &program, int steps, Trainer::Opti
   return differences;
 }
 
+std::vector<uint64_t> bitsAfterTwoSteps(const Program &program, Trainer::Options options) {
+  Trainer trainer(program, options);
+  trainer.fill(3);
+  trainer.run(scalars());
+  trainer.run(scalars());
+  return trainer.bits();
+}
+
 std::vector<Matrix> orthogonalize(const Program &program, const std::vector<Matrix> &inputs) {
   Trainer trainer(program);
   std::vector<Matrix> results;

@@ -29,6 +29,9 @@ inline std::vector<Difference> compare(const Request &request, int steps = 1) {
 /// The scalars every reference uses.
 Scalars scalars(double lr = 0.02, double wd = 0.1);
 
+/// The bits of everything the program writes in two steps from one fixed start.
+std::vector<uint64_t> bitsAfterTwoSteps(const Program &program, Trainer::Options options);
+
 /// O of each parameter's first matrix for these inputs: a step of size one from weight and
 /// momentum zero, without momentum.
 std::vector<Matrix> orthogonalize(const Program &program, const std::vector<Matrix> &inputs);

@@ -94,20 +94,12 @@ TEST(Reduction, NorMuonPerColumnOnAGpu) {
   expectNorMuon(Program({.target = "sm_80", .program = normuonOf(shapes, true)}), shapes, true, 2e-4);
 }
 
-std::vector<uint64_t> bitsAfter(const Program &program, Trainer::Options options) {
-  Trainer trainer(program, options);
-  trainer.fill(3);
-  trainer.run(scalars());
-  trainer.run(scalars());
-  return trainer.bits();
-}
-
 TEST(Reduction, OfColumnsHasTheSameBitsWithAnyThreadsAndStrides) {
   Program program({.program = normuonOf({{150, 40}, {700, 260}, {3, 24, 40}}, true)});
-  std::vector<uint64_t> expected = bitsAfter(program, {.workers = 1});
-  EXPECT_EQ(bitsAfter(program, {.workers = 2}), expected);
-  EXPECT_EQ(bitsAfter(program, {.workers = 3, .gradient = Layout::columns, .state = Layout::columns}), expected);
-  EXPECT_EQ(bitsAfter(program, {.weight = Layout::viewOfColumns, .state = Layout::viewOfRows}), expected);
+  std::vector<uint64_t> expected = bitsAfterTwoSteps(program, {.workers = 1});
+  EXPECT_EQ(bitsAfterTwoSteps(program, {.workers = 2}), expected);
+  EXPECT_EQ(bitsAfterTwoSteps(program, {.workers = 3, .gradient = Layout::columns, .state = Layout::columns}), expected);
+  EXPECT_EQ(bitsAfterTwoSteps(program, {.weight = Layout::viewOfColumns, .state = Layout::viewOfRows}), expected);
 }
 
 TEST(Reduction, OfColumnsOfABatchEqualsItsMatricesAlone) {
