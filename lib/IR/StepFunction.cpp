@@ -5,11 +5,22 @@
 using namespace mlir;
 using namespace muon;
 
+static SmallVector<BlockArgument> argumentsOfRole(func::FuncOp function, StringRef role) {
+  return llvm::filter_to_vector(function.getArguments(), [&](BlockArgument argument) {
+    auto own = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
+    return own && own.getValue() == role;
+  });
+}
+
 BlockArgument muon::findWeight(func::FuncOp function) {
-  for (BlockArgument argument : function.getArguments())
-    if (auto role = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg"); role && role.getValue() == "weight")
-      return argument;
-  return {};
+  SmallVector<BlockArgument> weights = argumentsOfRole(function, "weight");
+  return weights.empty() ? BlockArgument() : weights.front();
+}
+
+SmallVector<BlockArgument> muon::donatedArguments(func::FuncOp function) {
+  SmallVector<BlockArgument> donated = argumentsOfRole(function, "weight");
+  llvm::append_range(donated, argumentsOfRole(function, "state"));
+  return donated;
 }
 
 int64_t muon::matricesPerParameter(func::FuncOp function) {

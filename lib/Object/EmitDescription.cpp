@@ -112,16 +112,14 @@ llvm::Constant *Describer::describeArgument(StringRef argument, uint32_t role, T
 llvm::Constant *Describer::describeGroup(GroupInfo &group) {
   func::FuncOp function = group.function;
   SmallVector<llvm::Constant *> arguments, parameters, setIndices;
-  unsigned donated = 0;
   for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
     Type type = function.getArgumentTypes()[i];
     if (!isa<RankedTensorType>(type))
       continue;
     StringRef role = textAttr(function.getArgAttrDict(i), "muon.arg", "input");
-    donated += role == "weight" || role == "state";
     arguments.push_back(describeArgument(textAttr(function.getArgAttrDict(i), "muon.name", role), roleOf(role), type));
   }
-  for (unsigned i = donated, e = function.getNumResults(); i < e; ++i)
+  for (unsigned i = donatedArguments(function).size(), e = function.getNumResults(); i < e; ++i)
     arguments.push_back(describeArgument(textAttr(function.getResultAttrDict(i), "muon.name", "metric"), MUON_METRIC, function.getResultTypes()[i]));
   for (StringRef parameter : group.parameters)
     parameters.push_back(c.string(parameter));

@@ -102,12 +102,8 @@ ArrayRef<int64_t> KernelBuilder::shapeOfArgument(int64_t argument) {
   int64_t arguments = type.getNumInputs();
   if (argument < arguments)
     return cast<RankedTensorType>(type.getInput(argument)).getShape();
-  auto isDonated = [&](int64_t i) {
-    auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg");
-    return role && (role.getValue() == "weight" || role.getValue() == "state");
-  };
-  int64_t donated = llvm::count_if(llvm::seq<int64_t>(0, arguments), isDonated);
-  return cast<RankedTensorType>(type.getResult(donated + argument - arguments)).getShape();
+  int64_t result = donatedArguments(function).size() + argument - arguments;
+  return cast<RankedTensorType>(type.getResult(result)).getShape();
 }
 
 /// The dimensions of a tensor that those of a box of it are.

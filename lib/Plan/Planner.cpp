@@ -8,6 +8,8 @@
 
 #include "muon/Plan/StepPlan.h"
 
+#include "muon/IR/StepFunction.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SmallPtrSet.h"
 
@@ -309,16 +311,11 @@ void Planner::collectPredicates() {
 
 LogicalResult Planner::collectResults() {
   func::FuncOp function = plan.function;
-  SmallVector<int64_t> donated;
-  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
-    auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg");
-    if (role && (role.getValue() == "weight" || role.getValue() == "state"))
-      donated.push_back(i);
-  }
+  SmallVector<BlockArgument> donated = donatedArguments(function);
   auto terminator = cast<func::ReturnOp>(function.front().getTerminator());
   for (auto [i, value] : llvm::enumerate(terminator.getOperands())) {
     bool metric = i >= donated.size();
-    int64_t argument = metric ? function.getNumArguments() + (i - donated.size()) : donated[i];
+    int64_t argument = metric ? function.getNumArguments() + (i - donated.size()) : donated[i].getArgNumber();
     if (!metric && value == function.getArgument(argument))
       continue;
     if (!metric && value.getType() != function.getArgument(argument).getType())

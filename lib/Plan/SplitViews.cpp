@@ -349,12 +349,7 @@ Value ViewSplitter::buildConstant(arith::ConstantOp constant, const Box &box) {
 /// Results in pieces: each is put into the argument it replaces (a metric: into nothing).
 LogicalResult ViewSplitter::splitResults(func::ReturnOp terminator) {
   constexpr size_t kMost = 256;
-  SmallVector<Value> donated;
-  for (BlockArgument argument : function.getArguments()) {
-    auto role = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
-    if (role && (role.getValue() == "weight" || role.getValue() == "state"))
-      donated.push_back(argument);
-  }
+  SmallVector<BlockArgument> donated = donatedArguments(function);
   for (OpOperand &operand : terminator->getOpOperands()) {
     Value value = operand.get();
     RankedTensorType type = tensorType(value);
@@ -369,7 +364,7 @@ LogicalResult ViewSplitter::splitResults(func::ReturnOp terminator) {
       return terminator.emitOpError() << "result " << operand.getOperandNumber() << " is put together from " << pieces.size()
                                       << " pieces; expected at most " << kMost << ", or a weight whose first dimension counts them";
     Value into = operand.getOperandNumber() < donated.size()
-                     ? donated[operand.getOperandNumber()]
+                     ? Value(donated[operand.getOperandNumber()])
                      : Value(tensor::EmptyOp::create(builder, terminator.getLoc(), type.getShape(), type.getElementType()));
     for (const Box &box : pieces) {
       Value part = piece(value, box);

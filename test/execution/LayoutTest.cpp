@@ -79,4 +79,27 @@ TEST(Layout, OtherTargets) {
     }
 }
 
+/// The weight is the first result and the states follow, wherever they stand among the arguments.
+TEST(Layout, ResultsTakeTheMemoryOfTheirOwnArguments) {
+  Program program({.program = R"(
+func.func @descend(%m: tensor<3x4xf32> {muon.arg = "state", muon.name = "momentum"}, %g: tensor<3x4xf32> {muon.arg = "gradient"},
+                   %w: tensor<3x4xf32> {muon.arg = "weight"}) -> (tensor<3x4xf32>, tensor<3x4xf32>) {
+  %half = arith.constant dense<5.0e-01> : tensor<3x4xf32>
+  %n = arith.addf %m, %g : tensor<3x4xf32>
+  %s = arith.mulf %half, %n : tensor<3x4xf32>
+  %u = arith.subf %w, %s : tensor<3x4xf32>
+  return %u, %n : tensor<3x4xf32>, tensor<3x4xf32>
+})"});
+  Trainer trainer(program);
+  trainer.fill(3);
+  Matrix w = trainer.weight(0).matrix(0), g = trainer.gradient(0).matrix(0), m = trainer.momentum(0).matrix(0);
+  trainer.run({});
+  for (int64_t i = 0; i < 3; ++i)
+    for (int64_t j = 0; j < 4; ++j) {
+      float momentum = float(m.at(i, j)) + float(g.at(i, j));
+      EXPECT_EQ(float(trainer.momentum(0).matrix(0).at(i, j)), momentum) << i << "," << j;
+      EXPECT_EQ(float(trainer.weight(0).matrix(0).at(i, j)), float(w.at(i, j)) - 0.5f * momentum) << i << "," << j;
+    }
+}
+
 } // namespace

@@ -10,6 +10,9 @@ namespace muon {
 /// The step function's weight (its argument of role weight); null if it has none.
 mlir::BlockArgument findWeight(mlir::func::FuncOp function);
 
+/// The arguments whose memory the first results take, in the order of these: the weight, then the states in argument order.
+llvm::SmallVector<mlir::BlockArgument> donatedArguments(mlir::func::FuncOp function);
+
 /// Matrices of one parameter: the product of the weight's sizes but the last two, 1 without a weight.
 int64_t matricesPerParameter(mlir::func::FuncOp function);
 
