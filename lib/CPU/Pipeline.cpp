@@ -19,8 +19,10 @@ void muon::buildCpuPipeline(OpPassManager &pm, const CpuOptions &options) {
   auto &functions = pm.nest<LLVM::LLVMFuncOp>();
   if (options.cleanup)
     functions.addPass(createCSEPass());
-  functions.addPass(createSCFToControlFlowPass());
+  // While control flow is structured: the vector pass also merges equal blocks, and of two products
+  // on different tiles the tiles' numbers would be variables.
   pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   auto &lowered = pm.nest<LLVM::LLVMFuncOp>();

@@ -35,6 +35,9 @@ public:
   /// given): also write the transpose at (column, row) when it holds.
   void emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
             Value mirrored);
+  /// The same for sub-tiles that may reach over an edge and any strides; slower and shorter code.
+  void emitRagged(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
+                  Value mirrored);
   /// Where the rows of a tile are in one operand: row r is at `upper` + r `rowBytes`, from the sixteenth on at `lower` + r `rowBytes`
   /// if they are elsewhere; 16 columns on, elements are `halfBytes` on. A row of pairs has the places of two rows.
   struct Place {
@@ -85,8 +88,6 @@ private:
              bool mirror);
   void writePacked(const Staged &output, Value row, Value column, bool turn);
   void emitFull(Value row, Value column, Accumulators accumulators, Value mirrored);
-  void emitRagged(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
-                  Value mirrored);
   void prefetchLines(Value r, llvm::ArrayRef<Value> mirrors, llvm::ArrayRef<Value> places);
   void setInputs(Value r, bool odd, llvm::ArrayRef<Value> places);
   void storeOutputs(Value r, bool odd, llvm::ArrayRef<Value> places);

@@ -3,10 +3,12 @@
 //
 // A product leaves the matrix unit for memory and comes back as vectors, so that its body can run
 // while the next tile is multiplied: the two use different units. One loop over the tiles of a
-// block emits both. Between the products of a step stands a share of the slices of the tile before,
-// so short that the processor always sees the next product behind it; the last tile's slices have a
-// turn of their own. Above the diagonal of a symmetric product nothing is computed; a tile on it is
-// completed in place, one below it is written transposed too.
+// block emits both, a beat at a time: one product of a step and a share of the slices of the tile
+// before, so short that the processor always sees the next product behind it. Slices stand in the
+// code once, since they are most of what there is to compile; the branches to one of four products
+// are foreseen. The last tile's slices have a turn of their own. Above the diagonal of a symmetric
+// product nothing is computed; a tile on it is completed in place, one below it is written
+// transposed too.
 //
 // Numerics: the order of a sum is that of the steps, however they are cut into chunks, since an
 // accumulator is f32 in memory too.
@@ -48,6 +50,7 @@ private:
   void emitChunk(const Chunk &chunk, Value apart);
   void emitTurn(const Chunk &chunk, const Turn &turn);
   Value completeTile(const Turn &turn);
+  void emitProductOf(Value beat, llvm::function_ref<void()> load, Value onDiagonal);
   void emitProduct(int64_t product, Value onDiagonal);
   void emitSlices(const SubTile::Tile &before, Value begin, Value end);
   void completeDiagonal(Value row, Value column, Value sums);
@@ -121,26 +124,34 @@ void TilePipeline::emitTurn(const Chunk &chunk, const Turn &turn) {
   Value fromA = e.offset(a.data, a.attr.getDtype(), atA), fromB = e.offset(b.data, e.f32, atB);
   Value onDiagonal = kernel.getSymmetric() ? e.equal(rowOf(turn.i), columnOf(turn.j)) : Value();
   SubTile::Tile before = subTile.openTile(turn.rowBefore, turn.columnBefore, {turn.sumsBefore, side});
-  Value share = e.mul(turn.slices, chunk.share);
-  auto emitStep = [&](Value step, ValueRange carried) {
-    Value done = carried[0];
-    loadOperandTiles(e, fromA, a.rowStride, fromB, step);
-    for (int64_t product = 0; product < kProducts; ++product) {
-      emitProduct(product, onDiagonal);
-      Value due = e.min(turn.slices, e.div(e.mul(e.add(e.mul(step, kProducts), product + 1), share), kOne));
-      emitSlices(before, done, due);
-      done = due;
-    }
-    return SmallVector<Value>{done};
+  // The last tile's slices have a turn without products, all in one beat.
+  Value beats = e.select(turn.real, e.mul(chunk.steps, kProducts), e.index(1));
+  Value share = e.mul(turn.slices, e.select(turn.real, chunk.share, e.index(kOne)));
+  e.when(turn.real, [&] { e.when(chunk.first, [&] { zeroTiles(e); }, [&] { loadTiles(e, turn.sums, side); }); });
+  e.loop(e.index(0), beats, 1, e.index(0), [&](Value beat, ValueRange carried) {
+    auto load = [&] { loadOperandTiles(e, fromA, a.rowStride, fromB, e.div(beat, kProducts)); };
+    e.when(turn.real, [&] { emitProductOf(beat, load, onDiagonal); });
+    Value due = e.min(turn.slices, e.div(e.mul(e.add(beat, 1), share), kOne));
+    emitSlices(before, carried[0], due);
+    return SmallVector<Value>{due};
+  });
+  e.when(turn.real, [&] { storeTiles(e, turn.sums, side); });
+}
+
+/// The product whose turn it is; the first of a step loads the step's operands.
+void TilePipeline::emitProductOf(Value beat, llvm::function_ref<void()> load, Value onDiagonal) {
+  Value product = e.rem(beat, kProducts);
+  auto either = [&](int64_t first) {
+    e.when(
+        e.equal(product, e.index(first)),
+        [&] {
+          if (first == 0)
+            load();
+          emitProduct(first, onDiagonal);
+        },
+        [&] { emitProduct(first + 1, onDiagonal); });
   };
-  e.when(
-      turn.real,
-      [&] {
-        e.when(chunk.first, [&] { zeroTiles(e); }, [&] { loadTiles(e, turn.sums, side); });
-        e.loop(e.index(0), chunk.steps, 1, e.index(0), emitStep);
-        storeTiles(e, turn.sums, side);
-      },
-      [&] { emitSlices(before, e.index(0), turn.slices); });
+  e.when(e.less(product, e.index(2)), [&] { either(0); }, [&] { either(2); });
 }
 
 /// Of a tile on the diagonal the corner above it, accumulator 1, is not computed.
@@ -187,14 +198,14 @@ Value TilePipeline::completeTile(const Turn &turn) {
   return e.select(fits, subTile.tileSlices(mirrored), e.index(0));
 }
 
-/// The body over the tile by sub-tiles.
+/// The body over the tile by sub-tiles: all as ragged ones, since a second copy of the body takes longer to compile than it saves.
 void TilePipeline::emitAtEdge(const Turn &turn, Value row, Value column, Value mirrored) {
   Value lastRow = e.add(block.row, block.rows), lastColumn = e.add(block.column, block.columns);
   e.loop(e.index(0), side, kLanes, [&](Value i) {
     reductions.beginStrip();
     e.loop(e.index(0), side, kLanes, [&](Value j) {
       Value at = e.offset(turn.sums, e.f32, e.add(e.mul(i, kTile), j));
-      subTile.emit(e.add(row, i), e.add(column, j), lastRow, lastColumn, {at, side}, mirrored);
+      subTile.emitRagged(e.add(row, i), e.add(column, j), lastRow, lastColumn, {at, side}, mirrored);
     });
     Value strip = e.add(row, i);
     reductions.endStrip(strip, e.min(e.index(kLanes), e.sub(lastRow, strip)), mirrored);
