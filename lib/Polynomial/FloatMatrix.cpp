@@ -13,6 +13,22 @@ FloatMatrix::FloatMatrix(int rows, int columns) : rows(rows), columns(columns) {
   values.resize(paddedRows() * stride());
 }
 
+template <typename T> [[gnu::always_inline]] static inline double dotOf(const T *a, const T *b, size_t length) {
+  double sums[8] = {}, sum = 0;
+  size_t k = 0;
+  for (; k + 8 <= length; k += 8)
+    for (int lane = 0; lane < 8; ++lane)
+      sums[lane] += double(a[k + lane]) * b[k + lane];
+  for (; k < length; ++k)
+    sum += double(a[k]) * b[k];
+  for (double partial : sums)
+    sum += partial;
+  return sum;
+}
+
+MUON_ALSO_FOR_AVX2 double dot(const double *a, const double *b, size_t length) { return dotOf(a, b, length); }
+MUON_ALSO_FOR_AVX2 double dot(const float *a, const float *b, size_t length) { return dotOf(a, b, length); }
+
 FloatMatrix transpose(const FloatMatrix &a) {
   FloatMatrix result(a.columns, a.rows);
   for (int i = 0; i < a.rows; ++i)
@@ -35,9 +51,7 @@ struct TileArguments {
 
 using TileColumnVector [[gnu::vector_size(tileColumns * sizeof(float)), gnu::aligned(4)]] = float;
 
-/// Multiply and add are separate on purpose (no contraction in this library): the same bits
-/// whichever of the two instruction sets below runs.
-[[gnu::always_inline]] inline void computeTile(const TileArguments &t) {
+MUON_ALSO_FOR_AVX2 void computeTile(const TileArguments &t) {
   TileColumnVector sums[tileRows] = {};
   for (int begin = 0; begin < t.inner;) {
     TileColumnVector own[tileRows] = {};
@@ -55,30 +69,13 @@ using TileColumnVector [[gnu::vector_size(tileColumns * sizeof(float)), gnu::ali
     *reinterpret_cast<TileColumnVector *>(t.out + i * t.strideOut) = sums[i];
 }
 
-void computeTilePortable(const TileArguments &t) { computeTile(t); }
-
-#if defined(__x86_64__)
-[[gnu::target("avx2")]] void computeTileAvx2(const TileArguments &t) { computeTile(t); }
-#endif
-
-using TileFunction = void (*)(const TileArguments &);
-
-TileFunction chooseTileFunction() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2"))
-    return computeTileAvx2;
-#endif
-  return computeTilePortable;
-}
-
 void multiplyTiles(const FloatMatrix &a, const FloatMatrix &b, FloatMatrix &out, int run, bool lowerOnly) {
-  static const TileFunction compute = chooseTileFunction();
   for (int i = 0; i < out.rows; i += tileRows)
     for (int j = 0; j < out.columns; j += tileColumns) {
       if (lowerOnly && j > i + tileRows - 1)
         break;
-      compute({a.row(i), b.row(0) + j, out.row(i) + j, a.stride(), b.stride(), out.stride(),
-               a.columns, run});
+      computeTile({a.row(i), b.row(0) + j, out.row(i) + j, a.stride(), b.stride(), out.stride(),
+                   a.columns, run});
     }
 }
 

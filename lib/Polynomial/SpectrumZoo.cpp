@@ -41,6 +41,22 @@ private:
   uint64_t state;
 };
 
+/// row += weights[0] rows[0] + weights[1] rows[1] + ..., added one at a time; the row is read and written once for all.
+template <int count> [[gnu::always_inline]] inline void addRows(double *row, const double *rows, const double *weights, size_t length) {
+  for (size_t j = 0; j < length; ++j) {
+    double sum = row[j];
+    for (int k = 0; k < count; ++k)
+      sum += weights[k] * rows[k * length + j];
+    row[j] = sum;
+  }
+}
+MUON_ALSO_FOR_AVX2 void addRow(double *row, const double *other, double weight, size_t length) {
+  addRows<1>(row, other, &weight, length);
+}
+MUON_ALSO_FOR_AVX2 void addFourRows(double *row, const double *rows, const double *weights, size_t length) {
+  addRows<4>(row, rows, weights, length);
+}
+
 /// count orthonormal rows of the given length: Gram-Schmidt, twice, which leaves them orthogonal to
 /// double precision.
 std::vector<double> orthonormalRows(Random &random, int count, int length) {
@@ -48,11 +64,8 @@ std::vector<double> orthonormalRows(Random &random, int count, int length) {
   auto row = [&](int i) { return rows.data() + static_cast<size_t>(i) * length; };
   for (int i = 0; i < count; ++i)
     for (int pass = 0; pass < 2; ++pass) {
-      for (int j = 0; j < i; ++j) {
-        double overlap = dot(row(i), row(j), length);
-        for (int k = 0; k < length; ++k)
-          row(i)[k] -= overlap * row(j)[k];
-      }
+      for (int j = 0; j < i; ++j)
+        addRow(row(i), row(j), -dot(row(i), row(j), length), length);
       double norm = std::sqrt(dot(row(i), row(i), length));
       for (int k = 0; k < length; ++k)
         row(i)[k] /= norm;
@@ -119,21 +132,16 @@ std::unique_ptr<SpectrumZoo> makeZoo(int shortSide, int longSide) {
 } // namespace
 
 std::vector<double> SpectrumZoo::assemble(const std::vector<double> &values) const {
-  std::vector<double> result(static_cast<size_t>(shortSide) * longSide);
-  auto weight = [&](int i, int k) { return left[static_cast<size_t>(i) * shortSide + k] * values[k]; };
-  auto direction = [&](int k) { return rightTransposed.data() + static_cast<size_t>(k) * longSide; };
+  std::vector<double> result(static_cast<size_t>(shortSide) * longSide), weights(shortSide);
   for (int i = 0; i < shortSide; ++i) {
     double *row = result.data() + static_cast<size_t>(i) * longSide;
+    for (int k = 0; k < shortSide; ++k)
+      weights[k] = left[static_cast<size_t>(i) * shortSide + k] * values[k];
     int k = 0;
-    for (; k + 4 <= shortSide; k += 4) { // four at a time, in the order of one at a time: the row is read and written once for them
-      const double *d0 = direction(k), *d1 = direction(k + 1), *d2 = direction(k + 2), *d3 = direction(k + 3);
-      double w0 = weight(i, k), w1 = weight(i, k + 1), w2 = weight(i, k + 2), w3 = weight(i, k + 3);
-      for (int j = 0; j < longSide; ++j)
-        row[j] = (((row[j] + w0 * d0[j]) + w1 * d1[j]) + w2 * d2[j]) + w3 * d3[j];
-    }
+    for (; k + 4 <= shortSide; k += 4)
+      addFourRows(row, rightTransposed.data() + static_cast<size_t>(k) * longSide, &weights[k], longSide);
     for (; k < shortSide; ++k)
-      for (int j = 0; j < longSide; ++j)
-        row[j] += weight(i, k) * direction(k)[j];
+      addRow(row, rightTransposed.data() + static_cast<size_t>(k) * longSide, weights[k], longSide);
   }
   return result;
 }
