@@ -93,6 +93,12 @@ Value Emitter::select(Value condition, Value a, Value c) {
   return value<arith::SelectOp>(condition, a, c);
 }
 
+Value Emitter::opaque(Value value) {
+  auto inOneRegister = b.getStringAttr("=r,0");
+  return make<LLVM::InlineAsmOp>(TypeRange{i64}, ValueRange{value}, b.getStringAttr(""), inOneRegister, UnitAttr(), UnitAttr(),
+                                 LLVM::TailCallKindAttr(), LLVM::AsmDialectAttr(), ArrayAttr()).getRes();
+}
+
 //===----------------------------------------------------------------------------------------------===//
 // Vectors and floating point
 //===----------------------------------------------------------------------------------------------===//

@@ -81,6 +81,8 @@ public:
   Value equal(Value a, Value b);
   Value both(Value a, Value b);
   Value select(Value condition, Value a, Value b);
+  /// The same i64, of whose origin LLVM knows nothing.
+  Value opaque(Value value);
 
   // Vectors.
   Value broadcast(Value scalar);
