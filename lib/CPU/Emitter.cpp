@@ -257,8 +257,8 @@ Value Emitter::stack(int64_t size) {
 // Control
 //===----------------------------------------------------------------------------------------------===//
 
-void Emitter::loop(Value from, Value to, int64_t step, llvm::function_ref<void(Value)> body) {
-  loop(from, to, step, {}, [&](Value i, ValueRange) {
+void Emitter::loop(Value from, Value to, Value step, llvm::function_ref<void(Value)> body) {
+  buildLoop(b, loc, from, to, step, {}, [&](Value i, ValueRange) {
     body(i);
     return SmallVector<Value>{};
   });

@@ -115,7 +115,8 @@ public:
   Value stack(int64_t bytes);
 
   // Control.
-  void loop(Value from, Value to, int64_t step, llvm::function_ref<void(Value)> body);
+  void loop(Value from, Value to, Value step, llvm::function_ref<void(Value)> body);
+  void loop(Value from, Value to, int64_t step, llvm::function_ref<void(Value)> body) { loop(from, to, index(step), body); }
   SmallVector<Value> loop(Value from, Value to, int64_t step, ValueRange init,
                           llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body);
   void when(Value condition, llvm::function_ref<void()> then,

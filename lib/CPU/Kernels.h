@@ -27,6 +27,8 @@ struct MicroTile {
   int64_t height, width;
   /// Words from a panel of B to the next, where the tile is wider than one.
   Value apart = {};
+  /// Words of a run that are added up from zero (callFma): SumOrder's part.
+  Value part = {};
 };
 void callFma(Emitter &e, Routines &routines, const MicroTile &tile);
 void callDot(Emitter &e, Routines &routines, const MicroTile &tile);

@@ -2,8 +2,8 @@
 //-----------------------------------------------===//
 //
 // Accumulators live in registers; per step a panel word row of B is loaded as vectors and each of A's words is broadcast to feed
-// every vector of B. With f32 operands they start from zero every sumRun words of k and are added to C: a long sum would round
-// every term at the size of all, which costs the gram form its accuracy (docs/numerics.md). Dot products keep theirs over all of
+// every vector of B. With f32 operands they start from zero every part of sumRun words of k (SumOrder), and runs are added to C: a
+// long sum would round every term at the size of all, which costs the gram form its accuracy (docs/numerics.md). Dot products keep theirs over all of
 // k: bf16 operands have rounded more than that.
 //
 //===-------------------------------------------------------------------------------------------===//
@@ -40,13 +40,13 @@ static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value 
 
 namespace {
 /// One micro kernel: its C as vectors, and what it adds up to there. Arguments: A, B, C, the floats from a row of C to the next, the words of
-/// depth, whether C holds nothing yet, and where B is two panels the words between them.
+/// depth, whether C holds nothing yet, where sums are in runs the words of a part, and where B is two panels the words between them.
 class MicroKernel {
 public:
   MicroKernel(Emitter &e, ValueRange args, Type word, int64_t height, int64_t vectors, Step step)
       : e(e), a(args[0]), depth(args[4]), fresh(args[5]), word(word), height(height), step(step) {
     for (int64_t v = 0, lanes = e.machine.lanes(); v < vectors; ++v) {
-      Value panel = v * kLanes < lanes ? args[1] : e.offset(args[1], word, e.mul(args[6], v * kLanes / lanes));
+      Value panel = v * kLanes < lanes ? args[1] : e.offset(args[1], word, e.mul(args.back(), v * kLanes / lanes));
       b.push_back(e.offset(panel, word, e.index(v * kLanes % lanes)));
     }
     for (int64_t r = 0; r < height; ++r)
@@ -54,19 +54,24 @@ public:
         places.push_back(e.offset(args[2], e.f32, e.add(e.mul(args[3], r), v * kLanes)));
   }
   void emitWhole();
-  void emitInRuns();
+  void emitInRuns(Value part);
 
 private:
   SmallVector<Value> zeros() { return SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32))); }
-  SmallVector<Value> load() {
-    return llvm::map_to_vector(places, [&](Value place) { return e.loadLanes(e.f32, place); });
+  SmallVector<Value> load(ValueRange from) {
+    return llvm::map_to_vector(from, [&](Value place) { return e.loadLanes(e.f32, place); });
   }
-  void store(ValueRange sums) {
-    for (auto [place, sum] : llvm::zip(places, sums))
+  void store(ValueRange sums, ValueRange to) {
+    for (auto [place, sum] : llvm::zip(to, sums))
       e.storeLanes(e.f32, sum, place);
+  }
+  void addTo(ValueRange to, ValueRange sums) {
+    for (auto [place, before, sum] : llvm::zip(to, load(to), sums))
+      e.storeLanes(e.f32, e.make<arith::AddFOp>(before, sum), place);
   }
   SmallVector<Value> addWords(Value first, int64_t count, ValueRange sums);
   SmallVector<Value> addUp(Value begin, Value count, ValueRange sums);
+  SmallVector<Value> addUpRun(Value begin, Value end, Value part, ValueRange kept);
 
   Emitter &e;
   Value a, depth, fresh;
@@ -97,21 +102,33 @@ SmallVector<Value> MicroKernel::addUp(Value begin, Value count, ValueRange sums)
 
 void MicroKernel::emitWhole() {
   SmallVector<Value> start = e.choose(
-      SmallVector<Type>(places.size(), e.lanes(e.f32)), fresh, [&] { return zeros(); }, [&] { return load(); });
-  store(addUp(e.index(0), depth, start));
+      SmallVector<Type>(places.size(), e.lanes(e.f32)), fresh, [&] { return zeros(); }, [&] { return load(places); });
+  store(addUp(e.index(0), depth, start), places);
 }
 
-void MicroKernel::emitInRuns() {
+/// The sums of the run from `begin` to `end`, part by part; those so far are kept in memory.
+SmallVector<Value> MicroKernel::addUpRun(Value begin, Value end, Value part, ValueRange kept) {
+  auto addUpPart = [&](Value from) { return addUp(from, e.min(part, e.sub(end, from)), zeros()); };
+  SmallVector<Value> first = addUpPart(begin);
+  Value second = e.add(begin, part);
+  return e.choose(
+      SmallVector<Type>(places.size(), e.lanes(e.f32)), e.less(second, end),
+      [&] {
+        store(first, kept);
+        e.loop(second, end, part, [&](Value from) { addTo(kept, addUpPart(from)); });
+        return load(kept);
+      },
+      [&] { return first; });
+}
+
+void MicroKernel::emitInRuns(Value part) {
+  SmallVector<Value> kept;
+  Value stack = e.stack(static_cast<int64_t>(places.size()) * kLanes * 4);
+  for (size_t i = 0; i < places.size(); ++i)
+    kept.push_back(e.offset(stack, e.f32, e.index(i * kLanes)));
   e.loop(e.index(0), depth, sumRun, [&](Value begin) {
-    SmallVector<Value> run = addUp(begin, e.min(e.index(sumRun), e.sub(depth, begin)), zeros());
-    e.when(
-        e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run); },
-        [&] {
-          SmallVector<Value> before = load();
-          store(llvm::map_to_vector(llvm::zip(before, run), [&](auto both) -> Value {
-            return e.make<arith::AddFOp>(std::get<0>(both), std::get<1>(both));
-          }));
-        });
+    SmallVector<Value> run = addUpRun(begin, e.min(e.add(begin, sumRun), depth), part, kept);
+    e.when(e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run, places); }, [&] { addTo(places, run); });
   });
 }
 
@@ -119,11 +136,13 @@ static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, Str
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
   SmallVector<Value> args{tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh};
+  if (inRuns)
+    args.push_back(tile.part);
   if (tile.width > e.machine.lanes())
     args.push_back(tile.apart);
   routines.call(e, name, args, [&](Emitter &e, ValueRange args) {
     MicroKernel kernel(e, args, word, tile.height, vectors, step);
-    inRuns ? kernel.emitInRuns() : kernel.emitWhole();
+    inRuns ? kernel.emitInRuns(args[6]) : kernel.emitWhole();
   });
 }
 

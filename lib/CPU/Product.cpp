@@ -12,6 +12,7 @@
 #include "SubTile.h"
 
 #include "muon/Plan/CpuTiles.h"
+#include "muon/Polynomial/Emulate.h"
 
 using namespace mlir;
 using namespace muon;
@@ -148,10 +149,13 @@ void Product::emitChunk(Value begin, Value depth) {
   const Operand &b = frame.operands[1];
   Value rowPanels = e.ceilDiv(rows, e.index(lanes)), panels = e.ceilDiv(columns, e.index(lanes));
   Value firstPanel = e.div(column, lanes), fresh = e.equal(begin, e.index(0));
+  Value part = e.index(sumRun);
+  if (kernel.getSymmetric())
+    part = e.select(e.less(frame.sizes[abi::kM], e.index(narrowSide)), e.index(narrowPart), part);
   auto walk = [&](Value from, Value to, int64_t wide) {
     e.loop(from, to, wide, [&](Value panel) {
       Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
-      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride};
+      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride, part};
       tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
       e.loop(e.index(0), rowPanels, 1,
              [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });

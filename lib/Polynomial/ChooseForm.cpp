@@ -11,7 +11,7 @@ namespace {
 /// Whether the matrix is so large that the small one of the emulation says too little of it, and one shot keeps the bound.
 bool keepsOneShot(const FormProblem &problem, double bound) {
   return problem.sumsInRuns && problem.type == OperandType::f32 && problem.shortSide >= oneShotShortSide &&
-         problem.longSide <= oneShotAspect * problem.shortSide && emulateOneShot(problem.table, bound) <= bound;
+         problem.longSide <= oneShotAspect * problem.shortSide && emulateOneShot(problem.table, bound, static_cast<int>(problem.shortSide)) <= bound;
 }
 
 std::optional<std::vector<int>> restartsWithin(const FormProblem &problem, double bound) {
@@ -50,7 +50,7 @@ double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights 
 
 double expectedError(const FormProblem &problem, const FormChoice &choice, FormWeights weights) {
   if (choice == FormChoice{FormChoice::gram, {}} && keepsOneShot(problem, weights.gramBound))
-    return emulateOneShot(problem.table, weights.gramBound);
+    return emulateOneShot(problem.table, weights.gramBound, static_cast<int>(problem.shortSide));
   return emulate(problem.table, choice, problem.type, emulationShortSide, emulationLongSide).worst;
 }
 

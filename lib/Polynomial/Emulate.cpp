@@ -135,14 +135,14 @@ EmulationError emulate(const Table &table, FormChoice choice, OperandType type, 
   return known.emplace(std::move(key), std::move(result)).first->second;
 }
 
-static double emulateLarge(const Table &table, double bound) {
+static double emulateLarge(const Table &table, double bound, int shortSide) {
   const FormChoice oneShot{FormChoice::gram, {}};
   std::vector<double> errors = emulate(table, oneShot, OperandType::f32, emulationShortSide, emulationLongSide).errors;
   double worst = 0;
   for (size_t i = 0; i < errors.size() && worst <= bound; ++i) {
     if (errors[i] > bound) {
-      const SpectrumZoo &zoo = spectrumZoo(oneShotShortSide, oneShotAspect * oneShotShortSide);
-      FloatMatrix o = runRecurrence(table, oneShot, OperandType::f32, inputOf(zoo, zoo.spectra[i]), sumRun);
+      const SpectrumZoo &zoo = spectrumZoo(shortSide, oneShotAspect * shortSide);
+      FloatMatrix o = runRecurrence(table, oneShot, OperandType::f32, inputOf(zoo, zoo.spectra[i]), sumOrder(shortSide));
       errors[i] = errorOf(zoo, zoo.spectra[i], table, o);
     }
     worst = std::max(worst, errors[i]);
@@ -150,16 +150,17 @@ static double emulateLarge(const Table &table, double bound) {
   return worst;
 }
 
-double emulateOneShot(const Table &table, double bound) {
+double emulateOneShot(const Table &table, double bound, int shortSide) {
   static std::mutex mutex;
-  static std::map<std::pair<std::vector<std::vector<double>>, double>, double> known;
-  std::pair key{coefficientsOf(table), bound};
+  static std::map<std::tuple<std::vector<std::vector<double>>, double, int>, double> known;
+  shortSide = shortSide < narrowSide ? oneShotShortSide : narrowSide;
+  std::tuple key{coefficientsOf(table), bound, shortSide};
   {
     std::lock_guard lock(mutex);
     if (auto found = known.find(key); found != known.end())
       return found->second;
   }
-  double error = emulateLarge(table, bound);
+  double error = emulateLarge(table, bound, shortSide);
   std::lock_guard lock(mutex);
   return known.emplace(std::move(key), error).first->second;
 }

@@ -46,36 +46,48 @@ struct TileArguments {
   const float *a, *b;
   float *out;
   size_t strideA, strideB, strideOut;
-  int inner, run;
+  int inner;
+  SumOrder order;
 };
 
 using TileColumnVector [[gnu::vector_size(tileColumns * sizeof(float)), gnu::aligned(4)]] = float;
 
+/// sums += the terms from `begin` to `end`, added up from zero.
+[[gnu::always_inline]] inline void addTerms(const TileArguments &t, int begin, int end, TileColumnVector (&sums)[tileRows]) {
+  TileColumnVector own[tileRows] = {};
+  for (int k = begin; k < end; ++k) {
+    TileColumnVector b = *reinterpret_cast<const TileColumnVector *>(t.b + k * t.strideB);
+    for (int i = 0; i < tileRows; ++i)
+      own[i] += t.a[i * t.strideA + k] * b;
+  }
+  for (int i = 0; i < tileRows; ++i)
+    sums[i] += own[i];
+}
+
 MUON_ALSO_FOR_AVX2 void computeTile(const TileArguments &t) {
   TileColumnVector sums[tileRows] = {};
-  for (int begin = 0; begin < t.inner;) {
-    TileColumnVector own[tileRows] = {};
-    int end = t.inner - begin > t.run ? begin + t.run : t.inner;
-    for (int k = begin; k < end; ++k) {
-      TileColumnVector b = *reinterpret_cast<const TileColumnVector *>(t.b + k * t.strideB);
-      for (int i = 0; i < tileRows; ++i)
-        own[i] += t.a[i * t.strideA + k] * b;
+  auto after = [&](int begin, int count, int last) { return last - begin > count ? begin + count : last; };
+  for (int begin = 0, end; begin < t.inner; begin = end) {
+    end = after(begin, t.order.run, t.inner);
+    TileColumnVector run[tileRows] = {};
+    for (int part = begin, next; part < end; part = next) {
+      next = after(part, t.order.part, end);
+      addTerms(t, part, next, run);
     }
     for (int i = 0; i < tileRows; ++i)
-      sums[i] += own[i];
-    begin = end;
+      sums[i] += run[i];
   }
   for (int i = 0; i < tileRows; ++i)
     *reinterpret_cast<TileColumnVector *>(t.out + i * t.strideOut) = sums[i];
 }
 
-void multiplyTiles(const FloatMatrix &a, const FloatMatrix &b, FloatMatrix &out, int run, bool lowerOnly) {
+void multiplyTiles(const FloatMatrix &a, const FloatMatrix &b, FloatMatrix &out, SumOrder order, bool lowerOnly) {
   for (int i = 0; i < out.rows; i += tileRows)
     for (int j = 0; j < out.columns; j += tileColumns) {
       if (lowerOnly && j > i + tileRows - 1)
         break;
       computeTile({a.row(i), b.row(0) + j, out.row(i) + j, a.stride(), b.stride(), out.stride(),
-                   a.columns, run});
+                   a.columns, order});
     }
 }
 
@@ -107,15 +119,15 @@ float roundToF16(float x) {
 
 } // namespace
 
-FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, int run) {
+FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, SumOrder order) {
   FloatMatrix out(a.rows, b.columns);
-  multiplyTiles(a, b, out, run, /*lowerOnly=*/false);
+  multiplyTiles(a, b, out, order, /*lowerOnly=*/false);
   return out;
 }
 
-FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b, int run) {
+FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b, SumOrder order) {
   FloatMatrix out(a.rows, b.columns);
-  multiplyTiles(a, b, out, run, /*lowerOnly=*/true);
+  multiplyTiles(a, b, out, order, /*lowerOnly=*/true);
   for (int i = 0; i < out.rows; ++i)
     for (int j = 0; j < i; ++j)
       out.row(j)[i] = out.row(i)[j];

@@ -39,15 +39,15 @@ double dot(const float *a, const float *b, size_t length);
 
 FloatMatrix transpose(const FloatMatrix &a);
 
-/// Runs that no inner index is long enough for.
-inline constexpr int wholeRun = std::numeric_limits<int>::max();
+/// A sum that no inner index is long enough to interrupt.
+inline constexpr SumOrder plainSum{std::numeric_limits<int>::max(), std::numeric_limits<int>::max()};
 
-/// a b, accumulated in f32 in ascending order of the inner index: `run` terms from zero, then the next ones, each run added to those before.
-FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, int run = wholeRun);
+/// a b, accumulated in f32 in ascending order of the inner index, as `order` says.
+FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, SumOrder order = plainSum);
 
 /// a b where the result is symmetric in exact arithmetic: only tiles touching the lower half are
 /// computed and the upper half mirrors them to the bit, as the kernels do.
-FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b, int run = wholeRun);
+FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b, SumOrder order = plainSum);
 
 /// Rounds to nearest even in the operand type; nothing to do for f32.
 void narrow(FloatMatrix &a, OperandType type);

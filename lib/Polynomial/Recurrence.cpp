@@ -9,7 +9,7 @@ namespace {
 
 class Recurrence {
 public:
-  Recurrence(const Table &table, OperandType type, int run) : table(table), type(type), run(run) {}
+  Recurrence(const Table &table, OperandType type, SumOrder order) : table(table), type(type), order(order) {}
 
   FloatMatrix standard(FloatMatrix x, bool centred) const;
   FloatMatrix gram(FloatMatrix x, const std::vector<int> &restarts) const;
@@ -27,12 +27,12 @@ private:
   FloatMatrix centredPart(FloatMatrix r, const std::vector<double> &g, double ceiling) const;
   FloatMatrix factor(const FloatMatrix &r, const std::vector<double> &c) const;
 
-  FloatMatrix times(const FloatMatrix &a, const FloatMatrix &b) const { return multiply(a, b, run); }
-  FloatMatrix symmetric(const FloatMatrix &a, const FloatMatrix &b) const { return multiplySymmetric(a, b, run); }
+  FloatMatrix times(const FloatMatrix &a, const FloatMatrix &b) const { return multiply(a, b, {order.run, order.run}); }
+  FloatMatrix symmetric(const FloatMatrix &a, const FloatMatrix &b) const { return multiplySymmetric(a, b, order); }
 
   const Table &table;
   OperandType type;
-  int run;
+  SumOrder order;
 };
 
 /// P(R) of degree 3 to 9, in f32.
@@ -178,9 +178,9 @@ std::vector<double> chebyshevCoefficients(const Row &row, double ceiling) {
 }
 
 FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type,
-                          FloatMatrix x, int run) {
+                          FloatMatrix x, SumOrder order) {
   narrow(x, type);
-  Recurrence recurrence(table, type, run);
+  Recurrence recurrence(table, type, order);
   return choice.form == FormChoice::standard ? recurrence.standard(std::move(x), choice.centred)
                                              : recurrence.gram(std::move(x), choice.restarts);
 }

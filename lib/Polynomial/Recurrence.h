@@ -8,9 +8,9 @@ namespace muon {
 
 /// Runs the recurrence of Emulate.h on `x` (short side = rows), already normalised, f32. What a
 /// later launch reads from memory has the operand type; what an epilogue finds in the accumulator
-/// is f32. Products add the inner index in runs of `run`.
+/// is f32. Symmetric products add the inner index as `order` says, others in whole runs.
 FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type,
-                          FloatMatrix x, int run = wholeRun);
+                          FloatMatrix x, SumOrder order = plainSum);
 
 } // namespace muon
 

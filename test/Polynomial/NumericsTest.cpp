@@ -123,7 +123,9 @@ TEST(FloatMatrix, RunsAreAddedUpFromZero) {
   for (int k = 0; k < 4; ++k)
     a.row(0)[k] = left[k], b.row(k)[0] = 1;
   EXPECT_EQ(multiply(a, b).row(0)[0], 1.0f);
-  EXPECT_EQ(multiply(a, b, 2).row(0)[0], 1.0f + 0x1p-23f);
+  EXPECT_EQ(multiply(a, b, {2, 2}).row(0)[0], 1.0f + 0x1p-23f);
+  EXPECT_EQ(multiply(a, b, {2, 4}).row(0)[0], 1.0f + 0x1p-23f);
+  EXPECT_EQ(multiply(a, b, {4, 4}).row(0)[0], 1.0f);
 }
 
 TEST(Recurrence, EveryDegreeAndFormEvaluatesTheTable) {

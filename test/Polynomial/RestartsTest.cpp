@@ -124,20 +124,24 @@ TEST(ChooseForm, LargeMatricesNeedNoRestartInF32) {
   EXPECT_EQ(restarts("keller", 768, 3072, true), Restarts{});
   EXPECT_EQ(restarts("keller", 256, 512, true), Restarts{});
   EXPECT_EQ(restarts("keller", 768, 3072, false), Restarts{3});
-  EXPECT_EQ(restarts("keller", 128, 512, true), Restarts{3});
+  EXPECT_EQ(restarts("keller", 128, 512, true), Restarts{});
+  EXPECT_EQ(restarts("keller", 128, 512, false), Restarts{3});
+  EXPECT_EQ(restarts("keller", 127, 508, true), Restarts{3});
   EXPECT_EQ(restarts("keller", 256, 2048, true), Restarts{3});
   EXPECT_EQ(restarts("polar_express_105", 768, 3072, true).size(), 1u);
 }
 
 TEST(EmulateOneShot, IsBelowTheSmallMatrixsErrorAndAboveItsBoundForSteeperTables) {
   double small = emulate(named("keller"), {FormChoice::gram, {}}, OperandType::f32, 64, 128).worst;
-  double large = emulateOneShot(named("keller"), 2e-4);
   EXPECT_GT(small, 5e-4);
-  EXPECT_LT(large, 2e-4);
-  EXPECT_GT(large, 1e-4); // the size alone does not undo the slope at zero
-  EXPECT_GT(emulateOneShot(named("polar_express_105"), 2e-4), 2e-4);
-  FormProblem problem{named("keller"), OperandType::f32, 768, 3072, true};
-  EXPECT_EQ(expectedError(problem, chooseForm(problem)), large);
+  for (int shortSide : {128, 768}) {
+    double large = emulateOneShot(named("keller"), 2e-4, shortSide);
+    EXPECT_LT(large, 2e-4);
+    EXPECT_GT(large, 1e-4); // the size alone does not undo the slope at zero
+    EXPECT_GT(emulateOneShot(named("polar_express_105"), 2e-4, shortSide), 2e-4);
+    FormProblem problem{named("keller"), OperandType::f32, double(shortSide), 4.0 * shortSide, true};
+    EXPECT_EQ(expectedError(problem, chooseForm(problem)), large);
+  }
 }
 
 TEST(SearchRestarts, EmptyWhenTheStandardFormMissesTheBoundToo) {

@@ -91,9 +91,9 @@ TEST(Spectrum, ChosenFormInF32) {
   expectWithin({{"keller", "moonlight", "polar_express", "inverse_root"}, "f32", "auto"}, 2e-4);
 }
 
-/// From 256 rows on, one shot: sums in runs round less, and a large matrix spreads it. Tall, ragged, and the spectra that need it most.
+/// From 128 rows on, one shot: sums in runs round less, and a large matrix spreads it. Square, tall, ragged, and the spectra that need it most.
 TEST(Spectrum, OneShotOfLargeMatricesInF32) {
-  for (auto [rows, columns] : {std::pair{256, 1024}, {1170, 300}}) {
+  for (auto [rows, columns] : {std::pair{128, 128}, {128, 512}, {700, 190}, {256, 1024}, {1170, 300}}) {
     Group group{.shape = {rows, columns}, .preset = "keller"};
     group.adjustLr = "none", group.parameters = 3;
     Program program({.groups = {group}, .dtype = "f32", .form = "gram", .restarts = "[]"});

@@ -31,7 +31,7 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
 
     Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is `expected_error`
     (Keller's table in f32: standard 2.0e-5, one restart 1.9e-5, no restart 6.2e-4 on the spectrum nearest to rank one; 1.9e-4 from
-    256 rows on where the request's target is a processor, whose sums are in runs).
+    128 rows on where the request's target is a processor, whose sums are in runs).
   }];
   let options = [
     Option<"gramBound", "gram-bound", "double", "::muon::FormWeights().gramBound", "Largest relative error of an f32 gram form over the spectrum zoo">,

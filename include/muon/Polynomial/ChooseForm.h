@@ -23,7 +23,7 @@ struct FormProblem {
   Table table;
   OperandType type = OperandType::f32;
   double shortSide = 1, longSide = 1;
-  /// Whether f32 products add k in runs of sumRun, as a processor's do.
+  /// Whether f32 products add k in the order of sumOrder, as a processor's do.
   bool sumsInRuns = false;
 };
 

@@ -79,18 +79,26 @@ EmulationError emulate(const Table &table, FormChoice choice, OperandType type, 
 
 inline constexpr int emulationShortSide = 64, emulationLongSide = 128;
 
-/// Terms of an f32 product that a processor adds up from zero before it adds them to those before. A long sum rounds each of k terms of
-/// one sign at the size of the whole, about sqrt(k) units of its last place; runs of r round sqrt(k) r/k and sqrt(k/r) of them.
-inline constexpr int sumRun = 64;
+/// How an f32 product adds up its terms: `part` of them from zero, the parts of a run of `run` terms to each other, runs to those before.
+struct SumOrder {
+  int part, run;
+};
 
-/// The error of the gram form without restarts, f32 operands, products in runs of sumRun, on matrices too large to emulate whole zoos of: the
-/// largest over the zoo, each spectrum on a matrix of emulationShortSide x emulationLongSide or, where it misses `bound` there, on one of
-/// oneShotShortSide x oneShotAspect times that. What rounds R's small singular values is spread over as many directions as R has, so this error
-/// falls with the size, and what holds here holds for every larger matrix not longer than oneShotAspect times its short side
-/// (docs/numerics.md). Ends at the first spectrum that misses `bound` on both. Kept per process; thread safe.
-double emulateOneShot(const Table &table, double bound);
+/// A processor's sums. A long sum rounds each of k terms of one sign at the size of the whole, about sqrt(k) units of its last place; runs of r
+/// round sqrt(k) r/k and sqrt(k/r) of them. Symmetric products of less than narrowSide rows add a run up in parts: a gram form of such a matrix
+/// has fewer directions to spread its roundings over.
+inline constexpr int sumRun = 64, narrowPart = 16, narrowSide = 256;
+constexpr SumOrder sumOrder(int rows) { return {rows < narrowSide ? narrowPart : sumRun, sumRun}; }
 
-inline constexpr int oneShotShortSide = 256, oneShotAspect = 4;
+/// The error of the gram form without restarts, f32 operands, sums in the order of sumOrder, on matrices too large to emulate whole zoos of:
+/// the largest over the zoo, each spectrum on a matrix of emulationShortSide x emulationLongSide or, where it misses `bound` there, on one of
+/// oneShotShortSide or, from there on, narrowSide, and oneShotAspect times that. What rounds R's small singular values is spread over as many
+/// directions as R has, so this error falls with the size, and what holds here holds for every larger matrix of the same order of sums not longer
+/// than oneShotAspect times its short side (docs/numerics.md). Ends at the first spectrum that misses `bound` on both. Kept per process; thread
+/// safe. shortSide: at least oneShotShortSide.
+double emulateOneShot(const Table &table, double bound, int shortSide);
+
+inline constexpr int oneShotShortSide = 128, oneShotAspect = 4;
 
 /// Names of the zoo, in order.
 std::vector<std::string> spectrumNames();
