@@ -3,14 +3,13 @@
 #include "muon/Polynomial/Emulate.h"
 #include "Eigenvalues.h"
 #include "EmulateWithin.h"
+#include "Known.h"
 #include "Recurrence.h"
 #include "SpectrumZoo.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
-#include <mutex>
 #include <tuple>
 
 namespace muon {
@@ -122,17 +121,9 @@ EmulationError emulateWithin(const Table &table, const FormChoice &choice, Opera
 
 EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide,
                        int longSide, std::optional<double> floor) {
-  static std::mutex mutex;
-  static std::map<Key, EmulationError> known;
-  Key key = makeKey(table, choice, type, shortSide, longSide, floor.value_or(servedFloor(type)));
-  {
-    std::lock_guard lock(mutex);
-    if (auto found = known.find(key); found != known.end())
-      return found->second;
-  }
-  EmulationError result = emulateWithin(table, choice, type, shortSide, longSide, {}, floor);
-  std::lock_guard lock(mutex);
-  return known.emplace(std::move(key), std::move(result)).first->second;
+  static Known<Key, EmulationError> known;
+  return known.lookup(makeKey(table, choice, type, shortSide, longSide, floor.value_or(servedFloor(type))),
+                      [&] { return emulateWithin(table, choice, type, shortSide, longSide, {}, floor); });
 }
 
 static double emulateLarge(const Table &table, double bound, int shortSide) {
@@ -151,18 +142,9 @@ static double emulateLarge(const Table &table, double bound, int shortSide) {
 }
 
 double emulateOneShot(const Table &table, double bound, int shortSide) {
-  static std::mutex mutex;
-  static std::map<std::tuple<std::vector<std::vector<double>>, double, int>, double> known;
+  static Known<std::tuple<std::vector<std::vector<double>>, double, int>, double> known;
   shortSide = shortSide < narrowSide ? oneShotShortSide : narrowSide;
-  std::tuple key{coefficientsOf(table), bound, shortSide};
-  {
-    std::lock_guard lock(mutex);
-    if (auto found = known.find(key); found != known.end())
-      return found->second;
-  }
-  double error = emulateLarge(table, bound, shortSide);
-  std::lock_guard lock(mutex);
-  return known.emplace(std::move(key), error).first->second;
+  return known.lookup({coefficientsOf(table), bound, shortSide}, [&] { return emulateLarge(table, bound, shortSide); });
 }
 
 } // namespace muon

@@ -1,11 +1,10 @@
 //===- Restarts.cpp - Where the gram form rebuilds R ----------------------===//
 
 #include "EmulateWithin.h"
+#include "Known.h"
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <mutex>
 #include <tuple>
 
 namespace muon {
@@ -165,18 +164,9 @@ double conditionMetric(const Table &table, const std::vector<int> &restarts) {
 
 std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType type, double bound,
                                                int shortSide, int longSide) {
-  using Key = std::tuple<std::vector<std::vector<double>>, OperandType, double, int, int>;
-  static std::mutex mutex;
-  static std::map<Key, std::optional<RestartSet>> known;
-  Key key{coefficientsOf(table), type, bound, shortSide, longSide};
-  {
-    std::lock_guard lock(mutex);
-    if (auto found = known.find(key); found != known.end())
-      return found->second;
-  }
-  std::optional<RestartSet> result = search(table, type, bound, shortSide, longSide);
-  std::lock_guard lock(mutex);
-  return known.emplace(std::move(key), std::move(result)).first->second;
+  static Known<std::tuple<std::vector<std::vector<double>>, OperandType, double, int, int>, std::optional<RestartSet>> known;
+  return known.lookup({coefficientsOf(table), type, bound, shortSide, longSide},
+                      [&] { return search(table, type, bound, shortSide, longSide); });
 }
 
 } // namespace muon
