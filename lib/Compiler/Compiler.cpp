@@ -2,6 +2,7 @@
 
 #include "muon/Compiler/Compiler.h"
 
+#include "CheckRequest.h"
 #include "GpuCode.h"
 #include "LinkLibrary.h"
 #include "Report.h"
@@ -99,48 +100,6 @@ std::string Compilation::stepName(const GroupRequest &group) {
   return unique;
 }
 
-/// What the runtime's structs can count: MUON_MAX_RANK axes, tiles of a group in 32 bits.
-static llvm::Error checkSize(const GroupRequest &group) {
-  constexpr size_t kMostAxes = 8;
-  constexpr int64_t kMostElements = int64_t(1) << 40;
-  std::string shape = llvm::join(llvm::map_range(group.step.shape, [](int64_t size) { return std::to_string(size); }), "x");
-  if (group.step.shape.size() > kMostAxes)
-    return llvm::createStringError("expected a shape of at most 8 axes, got " + shape);
-  if (group.step.preset == "rms" && group.step.shape.size() > 2) // its mean is over the tensor, a launch's over a matrix
-    return llvm::createStringError("preset 'rms' takes vectors and matrices, got shape " + shape + "; a dense tensor can be bound as a vector");
-  int64_t elements = group.parameters.size();
-  for (int64_t size : group.step.shape)
-    if (size > 0 && (llvm::MulOverflow(elements, size, elements) || elements > kMostElements))
-      return llvm::createStringError("expected a group of at most 2^40 elements, got " + std::to_string(group.parameters.size()) +
-                                     " parameters of shape " + shape);
-  return llvm::Error::success();
-}
-
-static llvm::Error checkRequest(const Request &request) {
-  if (!llvm::is_contained({"auto", "f32", "bf16", "f16", "tf32"}, request.dtype))
-    return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32, bf16, f16 or tf32");
-  if (request.form != "auto" && request.form != "standard" && request.form != "gram")
-    return llvm::createStringError("unknown form '" + request.form + "', expected auto, standard or gram");
-  if (request.chain != "auto" && request.chain != "block" && request.chain != "launches")
-    return llvm::createStringError("unknown chain '" + request.chain + "', expected auto, block or launches");
-  if (request.nonfinite != "propagate" && request.nonfinite != "skip")
-    return llvm::createStringError("unknown nonfinite '" + request.nonfinite + "', expected propagate or skip");
-  StringRef name = request.name;
-  if (name.empty() || llvm::isDigit(name[0]) || !llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; }))
-    return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
-  if (!request.program.empty() && !request.groups.empty())
-    return llvm::createStringError("expected groups or a program, got both");
-  if (!request.program.empty() && (request.dtype != "auto" || request.form != "auto" || request.restarts || request.tuned))
-    return llvm::createStringError("dtype, form, restarts and tuned are for presets: a program's ops have their own operands, form, restarts and table");
-  for (const GroupRequest &group : request.groups) {
-    if (group.parameters.empty())
-      return llvm::createStringError("a group of preset '" + group.step.preset + "' has no parameters");
-    if (llvm::Error error = checkSize(group))
-      return error;
-  }
-  return llvm::Error::success();
-}
-
 /// The group with the options that the tuning database has for it on this target.
 llvm::Expected<GroupRequest> Compilation::tune(const GroupRequest &group, StringRef targetName) {
   auto answer = lookupTuned(context, request, group, targetName);
@@ -190,16 +149,22 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
   return llvm::Error::success();
 }
 
-/// A program of the user's own that does not say which parameters there are: one per step function, of its name.
+/// A program of the user's own that does not say which parameters there are: one per step function, of its name. A function that has the
+/// program's own name, by which C finds it, is called otherwise from here on.
 static void addParameters(ModuleOp module, StringRef name) {
   auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
   if (!module.getOps<ProgramOp>().empty())
     return;
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  SymbolTable symbols(module);
   auto program = ProgramOp::create(builder, module.getLoc(), name);
   OpBuilder uses = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
-  for (func::FuncOp function : functions)
-    UseOp::create(uses, function.getLoc(), function.getName(), builder.getStrArrayAttr({function.getName()}), "default");
+  for (func::FuncOp function : functions) {
+    StringAttr parameter = function.getNameAttr();
+    if (parameter == name)
+      (void)symbols.renameToUnique(function, {});
+    UseOp::create(uses, function.getLoc(), function.getName(), builder.getArrayAttr({parameter}), "default");
+  }
 }
 
 /// A processor's name, or SCHEDULE@PROCESSOR: how one computes, in instructions that the other has.

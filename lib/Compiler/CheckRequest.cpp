@@ -1,0 +1,67 @@
+//===- CheckRequest.cpp -----------------------------------------------------------------------------===//
+
+#include "CheckRequest.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace muon;
+using llvm::StringRef;
+
+/// What the runtime's structs can count: MUON_MAX_RANK axes, tiles of a group in 32 bits.
+static llvm::Error checkSize(const GroupRequest &group) {
+  constexpr size_t kMostAxes = 8;
+  constexpr int64_t kMostElements = int64_t(1) << 40;
+  std::string shape = llvm::join(llvm::map_range(group.step.shape, [](int64_t size) { return std::to_string(size); }), "x");
+  if (group.step.shape.size() > kMostAxes)
+    return llvm::createStringError("expected a shape of at most 8 axes, got " + shape);
+  if (group.step.preset == "rms" && group.step.shape.size() > 2) // its mean is over the tensor, a launch's over a matrix
+    return llvm::createStringError("preset 'rms' takes vectors and matrices, got shape " + shape + "; a dense tensor can be bound as a vector");
+  int64_t elements = group.parameters.size();
+  for (int64_t size : group.step.shape)
+    if (size > 0 && (llvm::MulOverflow(elements, size, elements) || elements > kMostElements))
+      return llvm::createStringError("expected a group of at most 2^40 elements, got " + std::to_string(group.parameters.size()) +
+                                     " parameters of shape " + shape);
+  return llvm::Error::success();
+}
+
+/// Whether the header can declare it: neither C nor C++ has it for a word of its own.
+static bool isIdentifier(StringRef name) {
+  static const llvm::StringSet<> keywords = {
+      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "char8_t",
+      "char16_t", "char32_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const", "const_cast", "consteval",
+      "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit",
+      "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new",
+      "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast",
+      "requires", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch",
+      "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using",
+      "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq"};
+  auto belongs = [](char c) { return llvm::isAlnum(c) || c == '_'; };
+  return !name.empty() && !llvm::isDigit(name[0]) && llvm::all_of(name, belongs) && !keywords.contains(name);
+}
+
+llvm::Error muon::checkRequest(const Request &request) {
+  if (!llvm::is_contained({"auto", "f32", "bf16", "f16", "tf32"}, request.dtype))
+    return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32, bf16, f16 or tf32");
+  if (request.form != "auto" && request.form != "standard" && request.form != "gram")
+    return llvm::createStringError("unknown form '" + request.form + "', expected auto, standard or gram");
+  if (request.chain != "auto" && request.chain != "block" && request.chain != "launches")
+    return llvm::createStringError("unknown chain '" + request.chain + "', expected auto, block or launches");
+  if (request.nonfinite != "propagate" && request.nonfinite != "skip")
+    return llvm::createStringError("unknown nonfinite '" + request.nonfinite + "', expected propagate or skip");
+  if (!isIdentifier(request.name))
+    return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
+  if (!request.program.empty() && !request.groups.empty())
+    return llvm::createStringError("expected groups or a program, got both");
+  if (!request.program.empty() && (request.dtype != "auto" || request.form != "auto" || request.restarts || request.tuned))
+    return llvm::createStringError("dtype, form, restarts and tuned are for presets: a program's ops have their own operands, form, restarts and table");
+  for (const GroupRequest &group : request.groups) {
+    if (group.parameters.empty())
+      return llvm::createStringError("a group of preset '" + group.step.preset + "' has no parameters");
+    if (llvm::Error error = checkSize(group))
+      return error;
+  }
+  return llvm::Error::success();
+}
