@@ -5,6 +5,7 @@
 
 #include "muon/IR/Muon.h"
 
+#include <ostream>
 #include <string>
 
 namespace muon::test {
@@ -16,6 +17,9 @@ struct Way {
   bool symmetric;
   bool square = false;
 };
+inline void PrintTo(const Way &way, std::ostream *out) {
+  *out << way.target << (way.bf16 ? " bf16" : " f32") << (way.symmetric ? " symmetric" : "") << (way.square ? " square" : "");
+}
 
 /// bf16 operands are kept as f32 words where there is no instruction for them.
 bool packsBf16(TargetAttr target, bool bf16);
