@@ -53,7 +53,7 @@ struct TileArguments {
 using TileColumnVector [[gnu::vector_size(tileColumns * sizeof(float)), gnu::aligned(4)]] = float;
 
 /// sums += the terms from `begin` to `end`, added up from zero.
-[[gnu::always_inline]] inline void addTerms(const TileArguments &t, int begin, int end, TileColumnVector (&sums)[tileRows]) {
+[[gnu::always_inline]] inline void addPart(const TileArguments &t, int begin, int end, TileColumnVector (&sums)[tileRows]) {
   TileColumnVector own[tileRows] = {};
   for (int k = begin; k < end; ++k) {
     TileColumnVector b = *reinterpret_cast<const TileColumnVector *>(t.b + k * t.strideB);
@@ -72,7 +72,7 @@ MUON_ALSO_FOR_AVX2 void computeTile(const TileArguments &t) {
     TileColumnVector run[tileRows] = {};
     for (int part = begin, next; part < end; part = next) {
       next = after(part, t.order.part, end);
-      addTerms(t, part, next, run);
+      addPart(t, part, next, run);
     }
     for (int i = 0; i < tileRows; ++i)
       sums[i] += run[i];
