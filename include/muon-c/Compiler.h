@@ -8,6 +8,8 @@
  *     "dtype": "auto",                operand type of the products: auto, f32, bf16, f16 and tf32 (these two: GPUs only)
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
+ *     "pairs": [0, 2],                with form standard, or gram and restarts: evaluate each of these rows (quintics) as one with the next;
+ *                                   []: none; absent: chosen
  *     "nonfinite": "propagate",       or "skip"
  *     "tile": [128, 128, 32, 4, 2, 2], the block of every product. GPU targets: rows, columns, k per step, steps in flight, warps down and
  *                                   across; absent: the one with the least modelled time. CPU targets, as in [128, 512]: its side, a
@@ -27,12 +29,12 @@
  *                   "options": { "nesterov": true, "momentum_form": "ema", "adjust_lr": "original", "decay": "decoupled",
  *                                "table": [[3.4445, -4.775, 2.0315]], "steps": 5, "eps": 1e-7, "eps_form": "clamp", "clip": 0,
  *                                "stochastic_rounding": false, "safety": 1, "norm": "frobenius",
- *                                "operands": "bf16", "form": "gram", "restarts": [3], "tile": [128, 0], "early_stop": 0.3 } } ] }
+ *                                "operands": "bf16", "form": "gram", "restarts": [3], "pairs": [3], "tile": [128, 0], "early_stop": 0.3 } } ] }
  * Instead of "groups":
  *     "program": "func.func @f(...) ...", the text of step functions in the muon dialect (docs/dialect.md), with a muon.program, or without
- *                                   one: then every function has one parameter of its own name. dtype, form, restarts and tuned are not
+ *                                   one: then every function has one parameter of its own name. dtype, form, restarts, pairs and tuned are not
  *                                   taken with it: its ops have their own
- * Operands, form, restarts and tile of a group win over the request's dtype, form, restarts and tile. An option left out is the preset's own.
+ * Operands, form, restarts, pairs and tile of a group win over the request's dtype, form, restarts, pairs and tile. An option left out is the preset's own.
  * early_stop (CPUs, chooses form gram): between 0 and 1, absent: off. A matrix whose Gram matrix R of the iterate has ‖I - R/μ‖_F within it
  * for some μ skips the rows of the table that are left, and the step function has the metrics "orthogonality" and "steps" (docs/numerics.md). */
 #ifndef MUON_C_COMPILER_H

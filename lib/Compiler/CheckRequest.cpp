@@ -55,8 +55,8 @@ llvm::Error muon::checkRequest(const Request &request) {
     return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
   if (!request.program.empty() && !request.groups.empty())
     return llvm::createStringError("expected groups or a program, got both");
-  if (!request.program.empty() && (request.dtype != "auto" || request.form != "auto" || request.restarts || request.tuned))
-    return llvm::createStringError("dtype, form, restarts and tuned are for presets: a program's ops have their own operands, form, restarts and table");
+  if (!request.program.empty() && (request.dtype != "auto" || request.form != "auto" || request.restarts || request.pairs || request.tuned))
+    return llvm::createStringError("dtype, form, restarts, pairs and tuned are for presets: a program's ops have their own operands, form, restarts, pairs and table");
   for (const GroupRequest &group : request.groups) {
     if (group.parameters.empty())
       return llvm::createStringError("a group of preset '" + group.step.preset + "' has no parameters");

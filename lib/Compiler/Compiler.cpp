@@ -132,8 +132,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
       return llvm::createStringError("expected a GPU target for products in " + llvm::Twine(request.parts) + " parts, got " + targetName);
     if (request.chain != "auto" && !target.isGpu())
       return llvm::createStringError("expected a GPU target for chain '" + request.chain + "', got " + targetName);
-    // Its own restarts, or an early stop, are of a form it must name.
-    if ((step.restarts || step.earlyStop) && !step.form && request.form != "auto")
+    // Its own restarts or pairs, or an early stop, are of a form it must name.
+    if ((step.restarts || step.pairs || step.earlyStop) && !step.form && request.form != "auto")
       step.form = request.form;
     std::string error, name = stepName(group);
     FailureOr<func::FuncOp> function = buildStep(module, name, step, error);

@@ -88,7 +88,7 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
   json::ObjectMapper map(value, path);
   if (!onlyKnown(value,
                  {"nesterov", "momentum_form", "adjust_lr", "decay", "table", "steps", "eps", "eps_form", "safety", "damping", "clip",
-                  "stochastic_rounding", "norm", "operands", "form", "restarts", "tile", "early_stop"},
+                  "stochastic_rounding", "norm", "operands", "form", "restarts", "pairs", "tile", "early_stop"},
                  path) ||
       !map)
     return false;
@@ -100,7 +100,7 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
          map.map("decay", step.decay) && map.map("steps", step.steps) && map.map("eps", step.eps) &&
          map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping) &&
          map.map("norm", step.norm) && map.map("operands", step.operands) && map.map("form", step.form) && map.map("restarts", step.restarts) &&
-         map.mapOptional("tile", step.tile) && map.map("early_stop", step.earlyStop);
+         map.map("pairs", step.pairs) && map.mapOptional("tile", step.tile) && map.map("early_stop", step.earlyStop);
 }
 
 /// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}, or with "model" and "layer" in place of a floor.
@@ -160,9 +160,9 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
   std::string targets = "cpu";
-  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "nonfinite", "embed_bitcode", "tile", "parts", "chain", "tuned", "groups", "program"}, path) || !map ||
+  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "pairs", "nonfinite", "embed_bitcode", "tile", "parts", "chain", "tuned", "groups", "program"}, path) || !map ||
       !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
-      !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) ||
+      !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) || !map.map("pairs", request.pairs) ||
       !map.mapOptional("nonfinite", request.nonfinite) || !map.mapOptional("embed_bitcode", request.embedBitcode) ||
       !map.mapOptional("tile", request.tile) || !map.mapOptional("parts", request.parts) || !map.mapOptional("chain", request.chain) ||
       !map.mapOptional("program", request.program) ||
@@ -202,6 +202,7 @@ llvm::Error muon::applyPlan(StringRef text, StepOptions &step) {
   step.operands.reset();
   step.form.reset();
   step.restarts.reset();
+  step.pairs.reset();
   step.tile.clear();
   json::Path::Root root("plan");
   if (!onlyKnown(*plan, kPlanOptions, root) || !readOptions(*plan, step, root))

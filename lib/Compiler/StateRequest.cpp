@@ -34,6 +34,8 @@ RequestAttr muon::stateRequest(const Request &request, TargetAttr target) {
   word("nonfinite", request.nonfinite, "propagate");
   if (request.restarts)
     overrides.set("restarts", builder.getI64ArrayAttr(*request.restarts));
+  if (request.pairs)
+    overrides.set("pairs", builder.getI64ArrayAttr(*request.pairs));
   if (!request.tile.empty())
     overrides.set("tile", builder.getI64ArrayAttr(request.tile));
   if (request.parts)

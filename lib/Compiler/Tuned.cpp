@@ -39,6 +39,8 @@ static llvm::Error checkFormIsOpen(const Request &request, const StepOptions &st
     return llvm::createStringError("tuned brings the form, and early_stop needs form gram: expected one of the two");
   if (request.restarts || step.restarts)
     return llvm::createStringError("tuned brings the restarts: expected none in the request");
+  if (request.pairs || step.pairs)
+    return llvm::createStringError("tuned brings the form, and pairs are chosen for it: expected none in the request");
   return llvm::Error::success();
 }
 

@@ -32,7 +32,13 @@ OperandType operandType(Type type) {
 FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
   auto [shorter, longer] = std::minmax(shape[shape.size() - 2], shape[shape.size() - 1]);
-  return {toTable(op.getTable()), operandType(*op.getOperands()), double(shorter), double(longer), target && !target.isGpu()};
+  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands()), double(shorter), double(longer), target && !target.isGpu()};
+  problem.needsEveryGram = op.getEarlyStop().has_value();
+  if (op.getPairs())
+    problem.pairs.emplace(op.getPairs()->begin(), op.getPairs()->end());
+  else if (target && target.isGpu())
+    problem.pairs.emplace(); // a chain in one block has no room for T, T2 and N beside R and Q, and nothing was measured there
+  return problem;
 }
 
 bool isDamped(OrthogonalizeOp op) { return op.getDamping().convertToDouble() > 0; }
@@ -68,6 +74,8 @@ LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
     op.setForm(*asked.form());
   if (!op.getRestarts() && asked.restarts())
     op.setRestarts(*asked.restarts());
+  if (!op.getPairs() && asked.pairs())
+    op.setPairs(*asked.pairs());
   return verify(op);
 }
 
@@ -90,26 +98,32 @@ struct ChooseFormPass : muon::impl::ChooseFormPassBase<ChooseFormPass> {
   }
 
 private:
+  FormWeights weights() const {
+    FormWeights weights;
+    weights.gramBound = gramBound, weights.pairedBound = pairedBound, weights.flopsPerByte = flopsPerByte;
+    return weights;
+  }
   FormChoice choose(OrthogonalizeOp op, const FormProblem &problem) const;
   void write(OrthogonalizeOp op, const FormChoice &choice);
   void report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, BandAttr asked);
 };
 
 FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem) const {
-  FormWeights weights{gramBound, flopsPerByte};
+  FormWeights weights = this->weights();
   std::optional<Form> form = op.getForm();
+  // The emulation, which judges pairs, knows no damping.
   if (isDamped(op))
-    return {FormChoice::gram, {}};
+    return {FormChoice::gram, {}, false, problem.pairs.value_or(std::vector<int>())};
   if (!form && isExact(op))
     form = Form::standard;
   if (op.getEarlyStop())
     form = Form::gram;
   if (form == Form::standard)
-    return {FormChoice::standard, {}, isExact(op)};
+    return choosePairs(problem, {FormChoice::standard, {}, isExact(op)}, weights);
   if (form != Form::gram)
     return chooseForm(problem, weights);
   if (op.getRestarts())
-    return {FormChoice::gram, std::vector<int>(op.getRestarts()->begin(), op.getRestarts()->end())};
+    return choosePairs(problem, {FormChoice::gram, std::vector<int>(op.getRestarts()->begin(), op.getRestarts()->end())}, weights);
   return chooseRestarts(problem, weights);
 }
 
@@ -118,6 +132,7 @@ void ChooseFormPass::write(OrthogonalizeOp op, const FormChoice &choice) {
   if (!op.getSide())
     op.setSide(shortSide(cast<RankedTensorType>(op.getX().getType())));
   op.setRestarts(SmallVector<int64_t>(choice.restarts.begin(), choice.restarts.end()));
+  op.setPairs(SmallVector<int64_t>(choice.pairs.begin(), choice.pairs.end()));
 }
 
 void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, BandAttr asked) {
@@ -131,6 +146,7 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
   Band band = computeBand(problem.table, floor, 1 / safety);
   entries.append("form", b.getStringAttr(stringifyForm(*op.getForm())));
   entries.append("restarts", op.getRestartsAttr());
+  entries.append("pairs", op.getPairsAttr());
   entries.append("steps", b.getI64IntegerAttr(problem.table.steps()));
   if (op.getEarlyStop())
     entries.append("early_stop", op.getEarlyStopAttr());
@@ -143,7 +159,7 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
     entries.append("within_band", b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor, 1 / safety).empty()));
   // The emulation knows no damping.
   if (!isDamped(op))
-    entries.append("expected_error", b.getF64FloatAttr(expectedError(problem, choice, {gramBound, flopsPerByte})));
+    entries.append("expected_error", b.getF64FloatAttr(expectedError(problem, choice, weights())));
   op->setAttr("muon.choice", entries.getDictionary(&getContext()));
 }
 

@@ -7,12 +7,14 @@
 #include "muon/Form/Term.h"
 
 #include "muon/Polynomial/Emulate.h"
+#include "muon/Polynomial/PairedRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include <tuple>
 #include <utility>
 
 using namespace mlir;
@@ -52,11 +54,13 @@ private:
   Term oddPart(Term r, Coefficients c);
   Term oddPartByCubes(Term r, Coefficients c);
   std::pair<double, Term> centredPart(Term r, const Row &row, double ceiling);
+  Term pairedPart(Term r, size_t row);
+  Term factor(Term r, size_t row);
+  double slopeAt(size_t row);
   Term identity(double scale = 1);
-  Band bandBefore(size_t step);
-  bool isRestart(size_t step) {
-    return op.getRestarts() && llvm::is_contained(*op.getRestarts(), int64_t(step));
-  }
+  Band bandBefore(size_t row);
+  bool isRestart(size_t row) { return op.getRestarts() && llvm::is_contained(*op.getRestarts(), int64_t(row)); }
+  bool isPair(size_t row) { return op.getPairs() && llvm::is_contained(*op.getPairs(), int64_t(row)); }
 
   Term narrowed(Term a) { return convert(a, *op.getOperands()); }
   Term gram(Term x) { return Term(b, GramOp::create(b, squareType, x.value(), side)); }
@@ -205,18 +209,47 @@ std::pair<double, Term> Expansion::centredPart(Term r, const Row &row, double ce
   return {g[0] - g[4], fma(g[2], second, (g[1] - g[3]) * first) + multiply(second, inner)};
 }
 
+/// P(R) of this row and the next, in f32.
+Term Expansion::pairedPart(Term r, size_t row) {
+  PairedRows pair = pairRows(rows[row], rows[row + 1], bandBefore(row).upper);
+  Term first = pair.shift == 0 ? r : narrowed(fma(-pair.shift, identity(), r));
+  Term second = narrowed(multiply(first, first));
+  auto plus = [&](Term sum, double constant, double onFirst, double onSecond) {
+    return fma(constant, identity(), fma(onFirst, first, fma(onSecond, second, sum)));
+  };
+  Term cubic = narrowed(plus(pair.n[3] * multiply(second, first), pair.n[0], pair.n[1], pair.n[2]));
+  auto withCubic = [&](Term sum, const PairedRows::Combination &c) { return plus(fma(c[3], cubic, sum), c[0], c[1], c[2]); };
+  Term square = multiply(cubic, cubic);
+  Term product = multiply(narrowed(withCubic(square, pair.a)), narrowed(withCubic(square, pair.b)));
+  return withCubic(product, pair.rest);
+}
+
+double Expansion::slopeAt(size_t row) { return isPair(row) ? rows[row].c[0] * rows[row + 1].c[0] : rows[row].c[0]; }
+
+/// Z, with half of a I, narrowed.
+Term Expansion::factor(Term r, size_t row) {
+  return narrowed(fma(slopeAt(row) / 2, identity(), isPair(row) ? pairedPart(r, row) : oddPart(r, rows[row].c)));
+}
+
 Term Expansion::standard(Start start) {
   Term x = start.x;
   bool exact = op.getAccuracy() == Accuracy::exact;
-  for (size_t step = 0; step < rows.size(); ++step) {
-    const Row &row = rows[step];
-    Term r = step == 0 && start.r ? *start.r : formGram(x);
-    auto [own, p] = exact && isCentred(row) ? centredPart(r, row, bandBefore(step).upper)
-                                            : std::pair(row.c[0], oddPart(r, row.c));
-    Term next = fma(own, x, apply(narrowed(p), x));
-    if (step == 0 && start.factor)
-      next = next * *start.factor;
-    x = step + 1 < rows.size() ? narrowed(next) : next;
+  for (size_t row = 0, next; row < rows.size(); row = next) {
+    next = row + (isPair(row) ? 2 : 1);
+    Term r = row == 0 && start.r ? *start.r : formGram(x), p = r;
+    double own = slopeAt(row);
+    if (isPair(row)) {
+      own /= 2;
+      p = factor(r, row);
+    } else if (exact && isCentred(rows[row])) {
+      std::tie(own, p) = centredPart(r, rows[row], bandBefore(row).upper);
+    } else {
+      p = oddPart(r, rows[row].c);
+    }
+    Term product = fma(own, x, apply(narrowed(p), x));
+    if (row == 0 && start.factor)
+      product = product * *start.factor;
+    x = next < rows.size() ? narrowed(product) : product;
   }
   return x;
 }
@@ -226,11 +259,11 @@ Term Expansion::identity(double scale) {
   return Term(b, DiagonalOp::create(b, squareType, value));
 }
 
-/// What the rows before `step` make of the singular values served.
-Band Expansion::bandBefore(size_t step) {
-  Table before{"", {rows.begin(), rows.begin() + ptrdiff_t(step)}};
+/// What the rows before `row` make of the singular values served.
+Band Expansion::bandBefore(size_t row) {
+  Table before{"", {rows.begin(), rows.begin() + ptrdiff_t(row)}};
   double floor = defaultFloor / safety;
-  return step == 0 ? Band{floor, 1 / safety} : computeBand(before, floor, 1 / safety);
+  return row == 0 ? Band{floor, 1 / safety} : computeBand(before, floor, 1 / safety);
 }
 
 /// What was narrowed to `a`.
@@ -250,29 +283,30 @@ SmallVector<Value> Expansion::gramForm(Start start) {
   std::optional<EarlyStop> stop;
   if (op.getEarlyStop())
     stop.emplace(b, op.getEarlyStop()->convertToDouble(), squareType);
-  for (size_t step = 0; step < rows.size(); ++step) {
-    bool fresh = step == 0 || isRestart(step);
-    if (isRestart(step)) {
+  for (size_t row = 0, next; row < rows.size(); row = next) {
+    next = row + (isPair(row) ? 2 : 1);
+    bool fresh = row == 0 || isRestart(row);
+    if (isRestart(row)) {
       x = narrowed(applyFactor());
       r = formGram(x);
     }
     if (stop)
       stop->consider(beforeNarrowing(r), fresh ? 1 : apart, fresh ? std::nullopt : std::optional(q), x, start.factor,
-                     bandBefore(step).lower);
-    double half = rows[step].c[0] / 2;
-    Term z = narrowed(fma(half, identity(), oddPart(r, rows[step].c)));
+                     bandBefore(row).lower);
+    double half = slopeAt(row) / 2;
+    Term z = factor(r, row);
     auto advance = [&](Term y) { return fma(half, y, multiply(z, y)); };
-    if (step + 1 < rows.size() && !isRestart(step + 1))
+    if (next < rows.size() && !isRestart(next))
       r = narrowed(advance(narrowed(advance(r))));
     if (fresh) {
       q = z;
       apart = half;
       continue;
     }
-    Term next = advance(q);
+    Term product = advance(q);
     if (apart != 0)
-      next = fma(apart * half, identity(), fma(apart, z, next));
-    q = narrowed(next);
+      product = fma(apart * half, identity(), fma(apart, z, product));
+    q = narrowed(product);
     apart = 0;
   }
   if (!stop)

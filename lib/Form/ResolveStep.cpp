@@ -360,6 +360,7 @@ bool Resolver::resolveForm() {
       return fail("preset 'inverse_root' needs form gram, got '" + *options.form + "'");
     spec.form = form;
   }
+  spec.pairs = options.pairs; // the op's verifier knows what they may be
   if (!options.restarts)
     return true;
   spec.restarts = options.restarts;

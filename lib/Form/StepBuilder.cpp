@@ -74,8 +74,7 @@ std::pair<Term, Term> StepBuilder::momentum(Term gradient, Term momentum, Term m
 Orthogonalized StepBuilder::orthogonalize(Term x, const OrthogonalizeSpec &spec) {
   MLIRContext *context = builder.getContext();
   auto form = spec.form ? FormAttr::get(context, *spec.form) : FormAttr();
-  auto restarts =
-      spec.restarts ? builder.getDenseI64ArrayAttr(*spec.restarts) : DenseI64ArrayAttr();
+  auto rows = [&](const std::optional<std::vector<int64_t>> &given) { return given ? builder.getDenseI64ArrayAttr(*given) : DenseI64ArrayAttr(); };
   auto operands = spec.operands ? TypeAttr::get(spec.operands) : TypeAttr();
   int64_t rank = x.tensorType().getRank();
   Type metric =
@@ -86,7 +85,7 @@ Orthogonalized StepBuilder::orthogonalize(Term x, const OrthogonalizeSpec &spec)
       NormAttr::get(context, spec.norm), builder.getF64FloatAttr(spec.eps),
       EpsFormAttr::get(context, spec.epsForm), builder.getF64FloatAttr(spec.safety),
       builder.getF64FloatAttr(spec.damping), AccuracyAttr::get(context, spec.accuracy),
-      operands, form, /*side=*/SideAttr(), restarts,
+      operands, form, /*side=*/SideAttr(), rows(spec.restarts), rows(spec.pairs),
       spec.earlyStop ? builder.getF64FloatAttr(*spec.earlyStop) : FloatAttr());
   Orthogonalized result{Term(builder, op.getO()), {}};
   static constexpr StringLiteral names[] = {"orthogonality", "steps"};

@@ -169,7 +169,7 @@ struct Override {
 static ArrayRef<Override> knownOverrides() {
   static constexpr StringRef kChains[] = {"auto", "block", "launches"}, kForms[] = {"standard", "gram"};
   static constexpr StringRef kNonfinite[] = {"propagate", "skip"};
-  static const Override kKnown[] = {{"chain", kChains}, {"form", kForms},         {"nonfinite", kNonfinite},
+  static const Override kKnown[] = {{"chain", kChains}, {"form", kForms},       {"nonfinite", kNonfinite}, {"pairs", {}, true},
                                     {"parts", {}},      {"restarts", {}, true}, {"tile", {}, true}};
   return kKnown;
 }

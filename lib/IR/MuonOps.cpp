@@ -3,6 +3,7 @@
 #include "muon/IR/Muon.h"
 
 #include "muon/Polynomial/Band.h"
+#include "muon/Polynomial/PairedRows.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -71,6 +72,27 @@ static LogicalResult verifyRestarts(OrthogonalizeOp op) {
   return success();
 }
 
+static LogicalResult verifyPairs(OrthogonalizeOp op) {
+  ArrayRef<int64_t> pairs = *op.getPairs();
+  std::vector<Row> rows = toTable(op.getTable()).rows;
+  if (pairs.empty())
+    return success();
+  if (!op.getForm() || (*op.getForm() == Form::gram && !op.getRestarts()))
+    return op.emitOpError() << "pairs need form standard, or form gram with restarts, got pairs [" << pairs << "]";
+  if (op.getEarlyStop())
+    return op.emitOpError() << "early_stop needs every row's Gram matrix, got pairs [" << pairs << "]";
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    if (pairs[i] < 0 || pairs[i] + 1 >= int64_t(rows.size()) || (i && pairs[i] < pairs[i - 1] + 2))
+      return op.emitOpError() << "expected increasing pairs, two or more apart, between 0 and " << int64_t(rows.size()) - 2 << ", got " << pairs[i];
+    if (!canPair(rows[pairs[i]], rows[pairs[i] + 1]))
+      return op.emitOpError() << "a pair needs two rows of degree 5 whose last coefficients have one sign, rows " << pairs[i] << " and " << pairs[i] + 1
+                              << " have not";
+    if (op.getRestarts() && llvm::is_contained(*op.getRestarts(), pairs[i] + 1))
+      return op.emitOpError() << "a restart before row " << pairs[i] + 1 << " parts the pair of row " << pairs[i];
+  }
+  return success();
+}
+
 /// C7: products of X as it is must neither vanish beside eps nor overflow below a norm of 2^63.
 static LogicalResult verifyTrace(OrthogonalizeOp op, double eps) {
   constexpr double kLeast = 1e-12;
@@ -114,6 +136,8 @@ LogicalResult OrthogonalizeOp::verify() {
   if (getRestarts() && failed(verifyRestarts(*this))) // C4
     return failure();
   if (failed(verifyEarlyStop(*this))) // C8
+    return failure();
+  if (getPairs() && failed(verifyPairs(*this))) // C9
     return failure();
   std::string domain = checkDomain(toTable(getTable()), 1.0 / safety); // C1
   if (!domain.empty())

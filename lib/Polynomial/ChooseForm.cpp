@@ -2,23 +2,51 @@
 
 #include "muon/Polynomial/ChooseForm.h"
 
+#include "muon/Polynomial/PairedRows.h"
+
 #include <algorithm>
 #include <numeric>
 
 namespace muon {
 namespace {
 
-/// Whether the matrix is so large that the small one of the emulation says too little of it, and one shot keeps the bound.
-bool keepsOneShot(const FormProblem &problem, double bound) {
+/// Whether the matrix is so large that the small one of the emulation says too little of its one-shot form.
+bool hasManyDirections(const FormProblem &problem) {
   return problem.sumsInRuns && problem.type == OperandType::f32 && problem.shortSide >= oneShotShortSide &&
-         problem.longSide <= oneShotAspect * problem.shortSide && emulateOneShot(problem.table, bound, static_cast<int>(problem.shortSide)) <= bound;
+         problem.longSide <= oneShotAspect * problem.shortSide;
 }
 
-std::optional<std::vector<int>> restartsWithin(const FormProblem &problem, double bound) {
-  std::optional<std::vector<int>> restarts = searchRestarts(problem.table, problem.type, bound);
-  if (restarts && !restarts->empty() && keepsOneShot(problem, bound))
-    return std::vector<int>();
-  return restarts;
+double emulateOneShot(const FormProblem &problem, const FormChoice &choice, double bound) {
+  return emulateOneShot(problem.table, bound, static_cast<int>(problem.shortSide), choice.pairs);
+}
+
+/// The gram form with the fewest restarts that keep the bound.
+std::optional<FormChoice> gramWithin(const FormProblem &problem, FormWeights weights) {
+  std::optional<std::vector<int>> restarts = searchRestarts(problem.table, problem.type, weights.gramBound);
+  if (!restarts)
+    return std::nullopt;
+  if (!restarts->empty() && hasManyDirections(problem)) {
+    const FormChoice oneShot{FormChoice::gram, {}};
+    for (const FormChoice &choice : {choosePairs(problem, oneShot, weights), oneShot})
+      if (emulateOneShot(problem, choice, weights.gramBound) <= weights.gramBound)
+        return choice;
+  }
+  return choosePairs(problem, {FormChoice::gram, *restarts}, weights);
+}
+
+std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
+  std::vector<int> pairs;
+  auto endsBlock = [&](int row) {
+    return choice.form == FormChoice::standard || row == table.steps() || std::count(choice.restarts.begin(), choice.restarts.end(), row);
+  };
+  auto isRestart = [&](int row) { return choice.form == FormChoice::gram && endsBlock(row); };
+  for (int row = 0; row + 1 < table.steps(); ++row) {
+    if (isRestart(row + 1) || !endsBlock(row + 2) || !canPair(table.rows[row], table.rows[row + 1]))
+      continue;
+    pairs.push_back(row);
+    ++row;
+  }
+  return pairs;
 }
 
 } // namespace
@@ -32,10 +60,12 @@ double countBytes(const FormProblem &problem, const FormChoice &choice) {
   double bytes = 0;
   int steps = problem.table.steps();
   bool fresh = true;
-  for (int step = 0; step < steps; ++step) {
-    bool last = choice.form == FormChoice::standard || step + 1 == steps ||
-                std::count(choice.restarts.begin(), choice.restarts.end(), step + 1);
-    bytes += evaluationProducts(problem.table.rows[step].degree()) * symmetric;
+  for (int row = 0, next; row < steps; row = next) {
+    next = row + choice.rowsAt(row);
+    bool last = choice.form == FormChoice::standard || next == steps ||
+                std::count(choice.restarts.begin(), choice.restarts.end(), next);
+    // The epilogues of a pair read T, T2 and N beside their operands, and one writes two results.
+    bytes += next - row == 2 ? pairProducts * symmetric + 9 * square : evaluationProducts(problem.table.rows[row].degree()) * symmetric;
     bytes += fresh ? gram : symmetric;
     bytes += last ? apply : 2 * symmetric;
     fresh = last;
@@ -49,30 +79,45 @@ double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights 
 }
 
 double expectedError(const FormProblem &problem, const FormChoice &choice, FormWeights weights) {
-  if (choice == FormChoice{FormChoice::gram, {}} && keepsOneShot(problem, weights.gramBound))
-    return emulateOneShot(problem.table, weights.gramBound, static_cast<int>(problem.shortSide));
+  if (choice.form == FormChoice::gram && choice.restarts.empty() && hasManyDirections(problem))
+    if (double error = emulateOneShot(problem, choice, weights.gramBound); error <= weights.gramBound)
+      return error;
   return emulate(problem.table, choice, problem.type, emulationShortSide, emulationLongSide).worst;
 }
 
+FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeights weights) {
+  constexpr double equalError = 1.1;
+  if (problem.pairs)
+    choice.pairs = *problem.pairs;
+  if (problem.pairs || problem.type != OperandType::f32 || problem.needsEveryGram || choice.centred)
+    return choice;
+  FormChoice paired = choice;
+  paired.pairs = possiblePairs(problem.table, choice);
+  if (costOf(problem, paired, weights) >= costOf(problem, choice, weights))
+    return choice;
+  auto errorOf = [&](const FormChoice &c) { return emulate(problem.table, c, problem.type, emulationShortSide, emulationLongSide).worst; };
+  double error = errorOf(paired), bound = choice.form == FormChoice::gram ? weights.gramBound : weights.pairedBound;
+  return error <= bound || error <= equalError * errorOf(choice) ? paired : choice;
+}
+
 FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights) {
-  if (std::optional<std::vector<int>> restarts = restartsWithin(problem, weights.gramBound))
-    return {FormChoice::gram, *restarts};
+  if (std::optional<FormChoice> gram = gramWithin(problem, weights))
+    return *gram;
   std::vector<int> all(problem.table.steps() - 1);
   std::iota(all.begin(), all.end(), 1);
-  return {FormChoice::gram, all};
+  return choosePairs(problem, {FormChoice::gram, all}, weights);
 }
 
 FormChoice chooseForm(const FormProblem &problem, FormWeights weights) {
   // The search costs more than all the rest: none where even one block is no gain.
-  FormChoice standard, oneBlock{FormChoice::gram, {}};
-  double least = costOf(problem, standard, weights);
-  if (costOf(problem, oneBlock, weights) >= least)
+  const FormChoice oneBlock{FormChoice::gram, {}};
+  FormChoice standard = choosePairs(problem, {}, weights), least = oneBlock;
+  if (!standard.pairs.empty())
+    least.pairs = possiblePairs(problem.table, oneBlock);
+  if (costOf(problem, least, weights) >= costOf(problem, standard, weights))
     return standard;
-  std::optional<std::vector<int>> restarts = restartsWithin(problem, weights.gramBound);
-  if (!restarts)
-    return standard;
-  FormChoice gram{FormChoice::gram, *restarts};
-  return costOf(problem, gram, weights) < least ? gram : standard;
+  std::optional<FormChoice> gram = gramWithin(problem, weights);
+  return gram && costOf(problem, *gram, weights) < costOf(problem, standard, weights) ? *gram : standard;
 }
 
 } // namespace muon

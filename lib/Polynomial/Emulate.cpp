@@ -71,12 +71,12 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
   return {error, singularBand(o, std::max<int>(served, 1))};
 }
 
-using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>, bool,
+using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>, bool, std::vector<int>,
                        OperandType, int, int, double>;
 
 Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
             int longSide, double floor) {
-  return {coefficientsOf(table), choice.form, choice.restarts, choice.centred, type, shortSide, longSide, floor};
+  return {coefficientsOf(table), choice.form, choice.restarts, choice.centred, choice.pairs, type, shortSide, longSide, floor};
 }
 
 } // namespace
@@ -126,8 +126,8 @@ EmulationError emulate(const Table &table, FormChoice choice, OperandType type, 
                       [&] { return emulateWithin(table, choice, type, shortSide, longSide, {}, floor); });
 }
 
-static double emulateLarge(const Table &table, double bound, int shortSide) {
-  const FormChoice oneShot{FormChoice::gram, {}};
+static double emulateLarge(const Table &table, double bound, int shortSide, const std::vector<int> &pairs) {
+  const FormChoice oneShot{FormChoice::gram, {}, false, pairs};
   std::vector<double> errors = emulate(table, oneShot, OperandType::f32, emulationShortSide, emulationLongSide).errors;
   double worst = 0;
   for (size_t i = 0; i < errors.size() && worst <= bound; ++i) {
@@ -141,10 +141,10 @@ static double emulateLarge(const Table &table, double bound, int shortSide) {
   return worst;
 }
 
-double emulateOneShot(const Table &table, double bound, int shortSide) {
-  static Known<std::tuple<std::vector<std::vector<double>>, double, int>, double> known;
+double emulateOneShot(const Table &table, double bound, int shortSide, const std::vector<int> &pairs) {
+  static Known<std::tuple<std::vector<std::vector<double>>, double, int, std::vector<int>>, double> known;
   shortSide = shortSide < narrowSide ? oneShotShortSide : narrowSide;
-  return known.lookup({coefficientsOf(table), bound, shortSide}, [&] { return emulateLarge(table, bound, shortSide); });
+  return known.lookup({coefficientsOf(table), bound, shortSide, pairs}, [&] { return emulateLarge(table, bound, shortSide, pairs); });
 }
 
 } // namespace muon

@@ -18,10 +18,11 @@ double countProducts(const Table &table, FormChoice choice, double shortSide, do
   double apply = 2 * gram;
   double flops = 0;
   bool fresh = true;
-  for (int step = 0; step < table.steps(); ++step) {
-    flops += evaluationProducts(table.rows[step].degree()) * square;
-    bool last = choice.form == FormChoice::standard || step + 1 == table.steps() ||
-                std::count(choice.restarts.begin(), choice.restarts.end(), step + 1);
+  for (int row = 0, next; row < table.steps(); row = next) {
+    next = row + choice.rowsAt(row);
+    flops += (next - row == 2 ? pairProducts : evaluationProducts(table.rows[row].degree())) * square;
+    bool last = choice.form == FormChoice::standard || next == table.steps() ||
+                std::count(choice.restarts.begin(), choice.restarts.end(), next);
     flops += fresh ? gram : square;     // form R, or Q <- Q P
     flops += last ? apply : 2 * square; // X <- Q X, or R <- P R P
     fresh = last;

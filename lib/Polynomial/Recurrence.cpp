@@ -2,6 +2,8 @@
 
 #include "Recurrence.h"
 
+#include "muon/Polynomial/PairedRows.h"
+
 #include <algorithm>
 
 namespace muon {
@@ -9,10 +11,11 @@ namespace {
 
 class Recurrence {
 public:
-  Recurrence(const Table &table, OperandType type, SumOrder order) : table(table), type(type), order(order) {}
+  Recurrence(const Table &table, const FormChoice &choice, OperandType type, SumOrder order)
+      : table(table), choice(choice), type(type), order(order) {}
 
-  FloatMatrix standard(FloatMatrix x, bool centred) const;
-  FloatMatrix gram(FloatMatrix x, const std::vector<int> &restarts) const;
+  FloatMatrix standard(FloatMatrix x) const;
+  FloatMatrix gram(FloatMatrix x) const;
 
 private:
   FloatMatrix narrowed(FloatMatrix a) const {
@@ -25,12 +28,17 @@ private:
   FloatMatrix oddPart(const FloatMatrix &r, const std::vector<double> &c) const;
   FloatMatrix oddPartByCubes(const FloatMatrix &r, const std::vector<double> &c) const;
   FloatMatrix centredPart(FloatMatrix r, const std::vector<double> &g, double ceiling) const;
-  FloatMatrix factor(const FloatMatrix &r, const std::vector<double> &c) const;
+  FloatMatrix pairedPart(FloatMatrix r, const PairedRows &pair) const;
+  FloatMatrix factor(FloatMatrix r, int row) const;
+  double slopeAt(int row) const;
+  /// The largest singular value that the rows before `row` leave.
+  double ceilingAt(int row) const { return computeBand({"", {table.rows.begin(), table.rows.begin() + row}}, 0, 1).upper; }
 
   FloatMatrix times(const FloatMatrix &a, const FloatMatrix &b) const { return multiply(a, b, {order.run, order.run}); }
   FloatMatrix symmetric(const FloatMatrix &a, const FloatMatrix &b) const { return multiplySymmetric(a, b, order); }
 
   const Table &table;
+  const FormChoice &choice;
   OperandType type;
   SumOrder order;
 };
@@ -90,59 +98,87 @@ FloatMatrix Recurrence::centredPart(FloatMatrix r, const std::vector<double> &g,
   return p;
 }
 
-FloatMatrix Recurrence::standard(FloatMatrix x, bool centred) const {
-  for (size_t step = 0; step < table.rows.size(); ++step) {
-    const Row &row = table.rows[step];
-    double own = row.c[0];
+/// P(R) of two rows, in f32.
+FloatMatrix Recurrence::pairedPart(FloatMatrix r, const PairedRows &pair) const {
+  if (pair.shift != 0)
+    addIdentity(r, -pair.shift);
+  FloatMatrix first = narrowed(std::move(r)), second = narrowed(symmetric(first, first));
+  FloatMatrix product = symmetric(second, first), cubic(product.rows, product.columns);
+  addTerms(cubic, {{pair.n[3], &product}, {pair.n[2], &second}, {pair.n[1], &first}});
+  addIdentity(cubic, pair.n[0]);
+  narrow(cubic, type);
+  auto plus = [&](FloatMatrix sum, const PairedRows::Combination &c) {
+    addTerms(sum, {{c[3], &cubic}, {c[2], &second}, {c[1], &first}});
+    addIdentity(sum, c[0]);
+    return sum;
+  };
+  FloatMatrix square = symmetric(cubic, cubic);
+  FloatMatrix left = narrowed(plus(square, pair.a)), right = narrowed(plus(std::move(square), pair.b));
+  return plus(symmetric(left, right), pair.rest);
+}
+
+double Recurrence::slopeAt(int row) const {
+  double slope = table.rows[row].c[0];
+  return choice.rowsAt(row) == 2 ? slope * table.rows[row + 1].c[0] : slope;
+}
+
+FloatMatrix Recurrence::standard(FloatMatrix x) const {
+  for (int row = 0, next; row < table.steps(); row = next) {
+    next = row + choice.rowsAt(row);
+    double own = slopeAt(row);
     FloatMatrix p = formGram(x);
-    if (centred && isCentred(row)) {
-      double ceiling = computeBand({"", {table.rows.begin(), table.rows.begin() + ptrdiff_t(step)}}, 0, 1).upper;
-      std::vector<double> g = chebyshevCoefficients(row, ceiling);
+    if (next - row == 2) {
+      own /= 2;
+      p = factor(std::move(p), row);
+    } else if (choice.centred && isCentred(table.rows[row])) {
+      std::vector<double> g = chebyshevCoefficients(table.rows[row], ceilingAt(row));
       own = g[0] - (g.size() > 4 ? g[4] : 0);
-      p = centredPart(std::move(p), g, ceiling);
+      p = narrowed(centredPart(std::move(p), g, ceilingAt(row)));
     } else {
-      p = oddPart(p, row.c);
+      p = narrowed(oddPart(p, table.rows[row].c));
     }
-    FloatMatrix next = times(narrowed(std::move(p)), x);
-    addTerms(next, {{own, &x}});
-    x = step + 1 < table.rows.size() ? narrowed(std::move(next)) : std::move(next);
+    FloatMatrix product = times(p, x);
+    addTerms(product, {{own, &x}});
+    x = next < table.steps() ? narrowed(std::move(product)) : std::move(product);
   }
   return x;
 }
 
 /// Z - a/2 I, narrowed.
-FloatMatrix Recurrence::factor(const FloatMatrix &r, const std::vector<double> &c) const {
-  FloatMatrix z = oddPart(r, c);
-  addIdentity(z, c[0] / 2);
+FloatMatrix Recurrence::factor(FloatMatrix r, int row) const {
+  bool isPair = choice.rowsAt(row) == 2;
+  FloatMatrix z = isPair ? pairedPart(std::move(r), pairRows(table.rows[row], table.rows[row + 1], ceilingAt(row)))
+                         : oddPart(r, table.rows[row].c);
+  addIdentity(z, slopeAt(row) / 2);
   return narrowed(std::move(z));
 }
 
-FloatMatrix Recurrence::gram(FloatMatrix x, const std::vector<int> &restarts) const {
-  int steps = table.steps();
-  auto isRestart = [&](int step) {
-    return std::find(restarts.begin(), restarts.end(), step) != restarts.end();
+FloatMatrix Recurrence::gram(FloatMatrix x) const {
+  auto isRestart = [&](int row) {
+    return std::find(choice.restarts.begin(), choice.restarts.end(), row) != choice.restarts.end();
   };
   FloatMatrix r, q;
   double identity = 0; // the block's factor is identity I + Q
   auto applyTo = [&](const FloatMatrix &y) {
-    FloatMatrix next = times(q, y);
-    addTerms(next, {{identity, &y}});
-    return next;
+    FloatMatrix product = times(q, y);
+    addTerms(product, {{identity, &y}});
+    return product;
   };
-  for (int step = 0; step < steps; ++step) {
-    double half = table.rows[step].c[0] / 2;
-    if (isRestart(step))
+  for (int row = 0, next; row < table.steps(); row = next) {
+    next = row + choice.rowsAt(row);
+    double half = slopeAt(row) / 2;
+    if (isRestart(row))
       x = narrowed(applyTo(x));
-    bool fresh = step == 0 || isRestart(step);
+    bool fresh = row == 0 || isRestart(row);
     if (fresh)
       r = formGram(x);
-    FloatMatrix z = factor(r, table.rows[step].c);
+    FloatMatrix z = factor(r, row);
     auto advance = [&](const FloatMatrix &y) {
-      FloatMatrix next = symmetric(z, y);
-      addTerms(next, {{half, &y}});
-      return next;
+      FloatMatrix product = symmetric(z, y);
+      addTerms(product, {{half, &y}});
+      return product;
     };
-    if (step + 1 < steps && !isRestart(step + 1))
+    if (next < table.steps() && !isRestart(next))
       r = narrowed(advance(narrowed(advance(r))));
     if (fresh) {
       q = std::move(z);
@@ -180,9 +216,8 @@ std::vector<double> chebyshevCoefficients(const Row &row, double ceiling) {
 FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type,
                           FloatMatrix x, SumOrder order) {
   narrow(x, type);
-  Recurrence recurrence(table, type, order);
-  return choice.form == FormChoice::standard ? recurrence.standard(std::move(x), choice.centred)
-                                             : recurrence.gram(std::move(x), choice.restarts);
+  Recurrence recurrence(table, choice, type, order);
+  return choice.form == FormChoice::standard ? recurrence.standard(std::move(x)) : recurrence.gram(std::move(x));
 }
 
 } // namespace muon

@@ -29,7 +29,7 @@ def build(optimizer, slots, names):
         })
         entry["parameters"].append(name)
     request = {"name": "muon_step", "groups": list(groups.values())}
-    for key in ("dtype", "form", "restarts", "nonfinite"):
+    for key in ("dtype", "form", "restarts", "pairs", "nonfinite"):
         if settings[key] is not None:
             request[key] = settings[key]
     return request

@@ -45,7 +45,8 @@ class Muon(torch.optim.Optimizer):
             singular values end within √(1 -+ early_stop). CPU only; chooses form gram. `metrics` says what each
             matrix reached; docs/numerics.md says what it is worth.
         dtype: operand type of the matrix products: auto (the fastest here within the preset's band), f32, bf16.
-        form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt.
+        form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt; pairs: with
+            standard, or gram and restarts, the rows that are evaluated as one with the next, [] for none. None: chosen.
         nonfinite: propagate, or skip: a parameter with a non-finite gradient is left untouched (see `skipped`).
         batched: accept more than two dimensions; the leading ones are a batch of matrices.
         non_matrices: refuse, or rms: what is not a matrix takes an RMS-normalised momentum step in the same program.
@@ -80,6 +81,7 @@ class Muon(torch.optim.Optimizer):
         dtype="auto",
         form="auto",
         restarts=None,
+        pairs=None,
         nonfinite="propagate",
         batched=False,
         non_matrices="refuse",
@@ -96,6 +98,7 @@ class Muon(torch.optim.Optimizer):
             "dtype": dtype,
             "form": form,
             "restarts": restarts,
+            "pairs": pairs,
             "nonfinite": nonfinite,
             "batched": batched,
             "non_matrices": non_matrices,

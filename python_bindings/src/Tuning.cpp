@@ -301,11 +301,11 @@ NB_MODULE(_tuning, m) {
   m.def("search_restarts", &restartsOf, "rows"_a, "operands"_a, "bound"_a);
   m.def(
       "count_products",
-      [](const Rows &rows, const std::string &form, const std::vector<int> &restarts,
-         double shortSide, double longSide) {
-        return countProducts(makeTable(rows), formChoice(form, restarts), shortSide, longSide);
+      [](const Rows &rows, const std::string &form, const std::vector<int> &restarts, const std::string &operands, double shortSide, double longSide) {
+        FormProblem problem{makeTable(rows), operandType(operands), shortSide, longSide};
+        return countProducts(problem.table, choosePairs(problem, formChoice(form, restarts)), shortSide, longSide);
       },
-      "rows"_a, "form"_a, "restarts"_a, "short_side"_a, "long_side"_a);
+      "rows"_a, "form"_a, "restarts"_a, "operands"_a, "short_side"_a, "long_side"_a, "Flops, in the pairs that the compiler chooses.");
   m.def(
       "choose_form",
       [](const Rows &rows, const std::string &operands, double shortSide, double longSide) {

@@ -212,7 +212,7 @@ def test_a_tighter_band_may_cost_more_than_the_preset(muon_tune, tmp_path):
     entry = only_entry(database)
     rows = json.loads(entry["plan"])["table"]
     assert tuning.check_band(rows, 0.995, 1.005, 1e-3) == ""
-    assert tuning.count_products(rows, "standard", [], 40, 96) > tuning.count_products(KELLER, "gram", [], 40, 96)
+    assert tuning.count_products(rows, "standard", [], "f32", 40, 96) > tuning.count_products(KELLER, "gram", [], "f32", 40, 96)
 
 
 def test_bf16_serves_a_floor_below_its_own_where_a_table_can(muon_tune, tmp_path):
@@ -357,7 +357,7 @@ def test_tables_made_for_rounding_round_less():
     rows = limited.limited_table(1e-3, (5, 5, 5, 9), 250.0)
     band = tuning.compute_band(KELLER, 1e-3)
     _, rows = tuning.scale_into_band(rows, 1e-3, *band)
-    assert tuning.check_band(rows, *band, 1e-3) == "" and tuning.count_products(rows, "standard", [], 1, 1) == 17
+    assert tuning.check_band(rows, *band, 1e-3) == "" and tuning.count_products(rows, "standard", [], "f32", 1, 1) == 17
     keller = tuning.emulate(KELLER, "standard", [], "f32")["error"]
     plain = tuning.emulate(tuning.minimax(1e-3, [5, 5, 5, 9])[1], "standard", [], "f32")["error"]
     made = tuning.emulate(rows, "standard", [], "f32")["error"]

@@ -106,6 +106,7 @@ TEST_F(PresetsTest, PublishedAlgorithms) {
         options.shape = shape;
         options.operands = "f32";
         options.form = form;
+        options.pairs.emplace();
         SCOPED_TRACE(describe(options));
         Table table = publishedTable(c.table, 5);
         auto direction = [&](const Matrix &x) {
@@ -115,6 +116,32 @@ TEST_F(PresetsTest, PublishedAlgorithms) {
         step.sumForm = c.sumForm;
         // The gram form's constants are products of coefficients, rounded to f32 once more.
         compare(options, step, form == std::string("standard") ? 1e-11 : 1e-5);
+      }
+}
+
+/// In exact arithmetic a pair is its two rows, but for its coefficients, which are rounded to f32.
+TEST_F(PresetsTest, PairsAreTheirRows) {
+  struct Case {
+    const char *form;
+    std::vector<int64_t> restarts, pairs;
+  };
+  for (const char *preset : {"keller", "polar_express"})
+    for (const Case &c : {Case{"standard", {}, {0, 2}}, Case{"standard", {}, {1}}, Case{"gram", {}, {1, 3}}, Case{"gram", {2}, {0, 3}}})
+      for (const auto &shape : shapes) {
+        StepOptions options;
+        options.preset = preset;
+        options.shape = shape;
+        options.operands = "f32";
+        options.form = c.form;
+        options.restarts = c.restarts;
+        options.pairs = c.pairs;
+        SCOPED_TRACE(describe(options));
+        bool keller = std::string_view(preset) == "keller";
+        auto direction = [&](const Matrix &x) {
+          double norm = keller ? frobenius(x) + 1e-7 : frobenius(x) * 1.02 + 1e-6;
+          return reference::iterate(publishedTable(keller ? "jordan" : "nanogpt_pe", 5), (1 / norm) * x);
+        };
+        compare(options, makeStep(originalScale(shape), direction), 2e-5);
       }
 }
 

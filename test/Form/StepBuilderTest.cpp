@@ -144,6 +144,7 @@ TEST_F(StepBuilderTest, NormsOfTheFirstGramMatrix) {
           spec.operands = Float32Type::get(&context);
           spec.norm = norm;
           spec.form = form;
+          spec.pairs.emplace(); // whose coefficients are rounded to f32
           spec.safety = safety;
           auto formula = [&](StepBuilder &step, Term w) { return step.orthogonalize(w, spec).o; };
           func::FuncOp function = lower(buildFormula(addModule(), tensorType(shape), formula));
@@ -170,6 +171,7 @@ TEST_F(StepBuilderTest, NormFromTheTrace) {
     for (std::vector<int64_t> restarts : {std::vector<int64_t>{}, {2}})
       for (std::vector<int64_t> shape : {std::vector<int64_t>{4, 7}, {7, 4}, {1, 5}}) {
         spec.form = form;
+        spec.pairs.emplace();
         spec.safety = form == Form::gram ? 1.25 : 1;
         spec.restarts = form == Form::gram ? restarts : std::vector<int64_t>();
         auto formula = [&](StepBuilder &step, Term w) { return step.orthogonalize(w, spec).o; };

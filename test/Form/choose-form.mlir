@@ -2,13 +2,13 @@
 // RUN: muon-opt %s %{choose} | FileCheck %s
 // RUN: muon-opt %s -muon-choose-form="gram-bound=1e-9" | FileCheck %s --check-prefix=TIGHT
 
-// Wide f32: the gram form is cheaper, and with one restart within the bound.
+// Wide f32: the gram form is cheaper, and with one restart within the bound. The last two rows of each block are a pair.
 // CHECK-LABEL: @wide
-// CHECK: form gram side left restarts [3]
-// CHECK-SAME: muon.choice = {expected_error = 1.8{{[0-9]*}}E-5 : f64, flops = 17213423616 : i64, form = "gram"
-// CHECK-SAME: lower = 0.4705{{[0-9]*}} : f64, restarts = array<i64: 3>, steps = 5 : i64, upper = 1.2023{{[0-9]*}} : f64}
+// CHECK: form gram side left restarts [3] pairs [1, 3]
+// CHECK-SAME: muon.choice = {expected_error = 1.8{{[0-9]*}}E-5 : f64, flops = 16307453952 : i64, form = "gram"
+// CHECK-SAME: lower = 0.4705{{[0-9]*}} : f64, pairs = array<i64: 1, 3>, restarts = array<i64: 3>, steps = 5 : i64, upper = 1.2023{{[0-9]*}} : f64}
 // TIGHT-LABEL: @wide
-// TIGHT: form standard side left restarts []
+// TIGHT: form standard side left restarts [] pairs [0, 2]
 func.func @wide(%x: tensor<768x3072xf32>) -> tensor<768x3072xf32> {
   %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x3072xf32> -> tensor<768x3072xf32>
   return %o : tensor<768x3072xf32>
@@ -16,7 +16,7 @@ func.func @wide(%x: tensor<768x3072xf32>) -> tensor<768x3072xf32> {
 
 // Tall: the other side. bf16 wants two restarts to be nowhere worse than the standard form.
 // CHECK-LABEL: @tall_bf16
-// CHECK: form gram side right restarts [2, 3]
+// CHECK: form gram side right restarts [2, 3] pairs []
 func.func @tall_bf16(%x: tensor<3072x768xf32>) -> tensor<3072x768xf32> {
   %o = muon.orthogonalize %x table<"keller", 5> operands bf16 : tensor<3072x768xf32> -> tensor<3072x768xf32>
   return %o : tensor<3072x768xf32>
@@ -29,6 +29,18 @@ func.func @tall_bf16(%x: tensor<3072x768xf32>) -> tensor<3072x768xf32> {
 func.func @square(%x: tensor<4x256x256xf32>) -> tensor<4x256x256xf32> {
   %o = muon.orthogonalize %x table<"keller", 5> operands bf16 : tensor<4x256x256xf32> -> tensor<4x256x256xf32>
   return %o : tensor<4x256x256xf32>
+}
+
+// Square f32: every two quintics are one step, but where what that stores weighs more than the product it saves.
+// CHECK-LABEL: @square_f32
+// CHECK: form standard side left restarts [] pairs [0, 2]
+// CHECK-SAME: expected_error = 1.4{{[0-9]*}}E-5 : f64, flops = 8153726976 : i64
+// CHECK: form standard side left restarts [] pairs []
+// CHECK-SAME: expected_error = 2.0{{[0-9]*}}E-5 : f64, flops = 335544320 : i64
+func.func @square_f32(%x: tensor<768x768xf32>, %small: tensor<256x256xf32>) {
+  %0 = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x768xf32> -> tensor<768x768xf32>
+  %1 = muon.orthogonalize %small table<"keller", 5> operands f32 : tensor<256x256xf32> -> tensor<256x256xf32>
+  return
 }
 
 // Damping: gram without restarts, square too; the emulation knows no damping.
@@ -48,19 +60,23 @@ func.func @exact(%x: tensor<64x512xf32>) -> tensor<64x512xf32> {
   return %o : tensor<64x512xf32>
 }
 
-// What is given stays: the form, the side, the restarts.
+// What is given stays: the form, the side, the restarts, the pairs.
 // CHECK-LABEL: @given
 // CHECK: form standard side left restarts []
 // CHECK: form gram side left restarts [3]
 // CHECK: form gram side left restarts [1, 2]
 // CHECK: form gram side left restarts []
 // CHECK: form gram side right restarts [3]
+// CHECK: form standard side left restarts [] pairs [1]
+// CHECK: form gram side left restarts [2] pairs [0]
 func.func @given(%x: tensor<64x512xf32>) {
   %0 = muon.orthogonalize %x table<"keller", 5> operands f32 form standard : tensor<64x512xf32> -> tensor<64x512xf32>
   %1 = muon.orthogonalize %x table<"keller", 5> operands f32 form gram : tensor<64x512xf32> -> tensor<64x512xf32>
   %2 = muon.orthogonalize %x table<"keller", 5> operands f32 form gram restarts [1, 2] : tensor<64x512xf32> -> tensor<64x512xf32>
   %3 = muon.orthogonalize %x table<"keller", 5> operands f32 form gram restarts [] : tensor<64x512xf32> -> tensor<64x512xf32>
   %4 = muon.orthogonalize %x table<"keller", 5> operands f32 side right : tensor<64x512xf32> -> tensor<64x512xf32>
+  %5 = muon.orthogonalize %x table<"keller", 5> operands f32 form standard pairs [1] : tensor<64x512xf32> -> tensor<64x512xf32>
+  %6 = muon.orthogonalize %x table<"keller", 5> operands bf16 form gram restarts [2] pairs [0] : tensor<64x512xf32> -> tensor<64x512xf32>
   return
 }
 
@@ -76,7 +92,7 @@ func.func @ten_steps(%x: tensor<64x512xf32>) {
 
 // An early stop reads R, so it is the gram form, square too.
 // CHECK-LABEL: @stopping
-// CHECK: form gram side left restarts [2, 3] early_stop 3.000000e-01
+// CHECK: form gram side left restarts [2, 3] pairs [] early_stop 3.000000e-01
 // CHECK-SAME: early_stop = 3.000000e-01 : f64
 func.func @stopping(%x: tensor<256x256xf32>) -> tensor<256x256xf32> {
   %o, %orthogonality, %steps = muon.orthogonalize %x table<"keller", 5> operands bf16 early_stop 0.3
@@ -109,15 +125,15 @@ module @asked attributes {muon.request = #muon.request<dtype = f16, overrides = 
     return
   }
   // CHECK-LABEL: @by_function
-  // CHECK: operands bf16 form gram side left restarts [1, 3]
+  // CHECK: operands bf16 form gram side left restarts [1, 3] pairs [3]
   // CHECK-SAME: floor = 1.000000e-02 : f64, flops = {{[0-9]*}} : i64, form = "gram"
   // CHECK-SAME: within_band = true
   // CHECK: table<"cubic", 5>
   // CHECK-SAME: within_band = false
   func.func @by_function(%x: tensor<64x512xf32>)
-      attributes {muon.request = #muon.request<dtype = bf16, band = <floor = 0.01, lower = 0.6, upper = 1.3>, overrides = {restarts = [1, 3]}>} {
+      attributes {muon.request = #muon.request<dtype = bf16, band = <floor = 0.01, lower = 0.6, upper = 1.3>, overrides = {restarts = [1, 3], pairs = [3]}>} {
     %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
-    %1 = muon.orthogonalize %x table<"cubic", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    %1 = muon.orthogonalize %x table<"cubic", 5> pairs [] : tensor<64x512xf32> -> tensor<64x512xf32>
     return
   }
 }
@@ -126,8 +142,8 @@ module @asked attributes {muon.request = #muon.request<dtype = f16, overrides = 
 // CHECK-LABEL: module @no_bf16
 module @no_bf16 attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
   // CHECK: operands f32 form gram side left restarts [3]
-  // CHECK: operands f32 form gram side left restarts []
-  // CHECK-SAME: expected_error = 1.94{{[0-9]*}}E-4
+  // CHECK: operands f32 form gram side left restarts [] pairs [3]
+  // CHECK-SAME: expected_error = 1.93{{[0-9]*}}E-4
   // CHECK: operands f32 form gram side left restarts [3]
   func.func @by_target(%x: tensor<64x512xf32>, %large: tensor<256x1024xf32>, %long: tensor<256x1280xf32>) {
     %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>

@@ -55,6 +55,30 @@ func.func @standard_bf16(%x: tensor<3x8x4xf32>) -> tensor<3x8x4xf32> {
   return %o : tensor<3x8x4xf32>
 }
 
+// Two rows in four symmetric products and one with X: T = R - shift I, T2 = T T, N from T2 T, both factors from N N, and Z with half of a I, a the
+// product of both first coefficients. Row by row it takes two grams, two squares and two products with X.
+// CHECK-LABEL: @paired(
+// CHECK: %[[R:.*]] = muon.gram left %[[X0:[^ ]*]] :
+// CHECK: %[[T:.*]] = math.fma %{{.*}}, %{{.*}}, %[[R]] : tensor<4x4xf32>
+// CHECK: %[[T2:.*]] = muon.symmetric_matmul %[[T]], %[[T]]
+// CHECK: %[[T3:.*]] = muon.symmetric_matmul %[[T2]], %[[T]]
+// CHECK: %[[SCALED:.*]] = arith.mulf %[[T3]]
+// CHECK: %[[WITH_T2:.*]] = math.fma %{{.*}}, %[[T2]], %[[SCALED]]
+// CHECK: %[[WITH_T:.*]] = math.fma %{{.*}}, %[[T]], %[[WITH_T2]]
+// CHECK: %[[N:.*]] = math.fma %{{.*}}, %{{.*}}, %[[WITH_T]]
+// CHECK: %[[NN:.*]] = muon.symmetric_matmul %[[N]], %[[N]]
+// CHECK: math.fma %{{.*}}, %[[N]], %[[NN]]
+// CHECK: math.fma %{{.*}}, %[[N]], %[[NN]]
+// CHECK: %[[AB:.*]] = muon.symmetric_matmul
+// CHECK: math.fma %{{.*}}, %[[N]], %[[AB]]
+// CHECK: %[[ZX:.*]] = muon.apply left %{{.*}}, %[[X0]]
+// CHECK: %[[O:.*]] = math.fma %{{.*}}, %[[X0]], %[[ZX]] : tensor<4x8xf32>
+// CHECK: return %[[O]]
+func.func @paired(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %o = muon.orthogonalize %x table<"keller", 2> operands f32 norm none form standard side left pairs [0] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
 // 2+1: Z holds half of a I, the epilogues the other half; Q takes its identity part in at a block's second step. R moves on
 // twice through Z, except at a block's end.
 // CHECK-LABEL: @gram(

@@ -119,7 +119,7 @@ module @negative_half_on_a_processor attributes {muon.request = #muon.request<ta
 // -----
 
 // #muon.request C3
-// expected-error@+1 {{unknown override 'colour', expected chain, form, nonfinite, parts, restarts or tile}}
+// expected-error@+1 {{unknown override 'colour', expected chain, form, nonfinite, pairs, parts, restarts or tile}}
 module @negative_unknown_override attributes {muon.request = #muon.request<overrides = {colour = "red"}>} {}
 
 // -----

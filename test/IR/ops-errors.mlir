@@ -162,6 +162,60 @@ func.func @negative_orthogonalize_restarts_standard(%x: tensor<4x8xf32>) -> tens
 
 // -----
 
+// C9
+func.func @negative_orthogonalize_pairs_without_form(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{pairs need form standard, or form gram with restarts, got pairs [0, 2]}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 form gram pairs [0, 2] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_pairs_order(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{expected increasing pairs, two or more apart, between 0 and 3, got 1}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 form standard pairs [0, 1] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_pairs_end(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{expected increasing pairs, two or more apart, between 0 and 3, got 4}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 form standard pairs [4] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_pairs_of_cubics(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{a pair needs two rows of degree 5 whose last coefficients have one sign, rows 1 and 2 have not}}
+  %o = muon.orthogonalize %x table<"cubic", 5> operands f32 form standard pairs [1] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_pairs_parted(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{a restart before row 3 parts the pair of row 2}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 form gram restarts [3] pairs [2] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_pairs_with_early_stop(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{early_stop needs every row's Gram matrix, got pairs [0]}}
+  %o, %d, %s = muon.orthogonalize %x table<"keller", 5> operands f32 form gram restarts [] pairs [0] early_stop 0.3 : tensor<4x8xf32> -> tensor<4x8xf32>, tensor<f32>, tensor<f32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
 // C4
 func.func @negative_orthogonalize_restarts_order(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   // expected-error@+1 {{expected increasing restarts between 1 and 4, got 2}}

@@ -42,6 +42,17 @@ TEST(CountProducts, AppendixC) {
     }
 }
 
+/// A pair is one step of four symmetric products: two units less than its rows in the standard form of a square matrix.
+TEST(CountProducts, Pairs) {
+  std::vector<int> five(5, 5);
+  for (double alpha : {1.0, 4.0}) {
+    EXPECT_NEAR(units(five, {FormChoice::standard, {}, false, {0, 2}}, alpha), 2 * (3 * alpha + 4) + 3 * alpha + 1, 1e-9);
+    EXPECT_NEAR(units(five, {FormChoice::gram, {}, false, {3}}, alpha), units(five, {FormChoice::gram, {}}, alpha) - 1, 1e-9);
+    EXPECT_NEAR(units(five, {FormChoice::gram, {3}, false, {1, 3}}, alpha), units(five, {FormChoice::gram, {3}}, alpha) - 2, 1e-9);
+  }
+  EXPECT_NEAR(units(five, {FormChoice::standard, {}, false, {0, 2}}, 1), 18, 1e-9);
+}
+
 TEST(CountProducts, TeraflopOfRealShapes) {
   Table keller = *lookupTable("keller").table;
   auto tera = [&](FormChoice choice, double n, double m) {

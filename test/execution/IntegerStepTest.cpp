@@ -225,6 +225,7 @@ struct IntegerStep : ::testing::TestWithParam<Case> {
             .restarts = way == "standard" ? ""
                         : way == "chain"  ? "[2]"
                                           : "[]",
+            .pairs = "[]", // fractions, however whole the rows
             .parts = way == "parts" ? 3 : 0,
             .chain = way == "chain"  ? "block"
                      : way == "gram" ? "launches"

@@ -144,6 +144,20 @@ TEST(Option, RestartsAskedFor) {
   }
 }
 
+/// As close to float64 as row by row: small, ragged, tall and batched matrices.
+TEST(Option, PairsAskedFor) {
+  struct Case {
+    std::string form, restarts, pairs;
+    double tolerance;
+  };
+  for (const Case &c : {Case{"standard", "", "[0, 2]", 2e-5}, Case{"standard", "", "[1, 3]", 2e-5}, Case{"gram", "[3]", "[1, 3]", 2e-4},
+                        Case{"gram", "[]", "[3]", 2e-4}}) {
+    SCOPED_TRACE(c.form + " " + c.pairs);
+    std::vector<Group> groups = shapesOf({.shape = {}});
+    expectWithin(compare({.groups = groups, .form = c.form, .restarts = c.restarts, .pairs = c.pairs}, 2), c.tolerance, 1e-6, 0);
+  }
+}
+
 TEST(Option, OneProgramOfDifferentPresets) {
   std::vector<Group> groups;
   for (std::string preset : {"keller", "torch", "moonlight", "polar_express", "inverse_root",

@@ -120,6 +120,8 @@ std::string toJson(const Request &request) {
   }
   if (!request.restarts.empty())
     fields.add("restarts", request.restarts);
+  if (!request.pairs.empty())
+    fields.add("pairs", request.pairs);
   if (request.nonfinite != "propagate")
     fields.addText("nonfinite", request.nonfinite);
   if (request.parts)

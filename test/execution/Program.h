@@ -32,7 +32,7 @@ struct Request {
   std::vector<Group> groups = {};
   std::string dtype = "f32", form = "auto", target = "cpu";
   /// As JSON, "[2, 4]"; empty: chosen.
-  std::string restarts = "";
+  std::string restarts = "", pairs = "";
   std::string nonfinite = "propagate";
   /// GPU targets: of every product's k; 0: the model's choice.
   int parts = 0;

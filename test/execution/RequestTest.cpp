@@ -45,7 +45,7 @@ TEST(Request, TakenAsItIsDocumented) {
 
 TEST(Request, AGroupsOwnFormAndOperandsAreTaken) {
   EXPECT_EQ(refusal(group(R"("options": {"norm": "schatten4", "operands": "f32", "form": "gram",
-    "restarts": [2]})",
+    "restarts": [2], "pairs": [3]})",
                           R"("dtype": "bf16", "form": "standard")")),
             "");
   EXPECT_EQ(refusal(group(R"("options": {"restarts": [2]})", R"("form": "standard")")),
@@ -74,13 +74,13 @@ TEST(Request, AProgramInsteadOfGroups) {
   EXPECT_EQ(refusal("{" + program + "}"), "");
   EXPECT_EQ(refusal(group("", program)), "expected groups or a program, got both");
   EXPECT_EQ(refusal("{" + program + R"(, "dtype": "bf16"})"),
-            "dtype, form, restarts and tuned are for presets: a program's ops have their own operands, form, restarts and table");
+            "dtype, form, restarts, pairs and tuned are for presets: a program's ops have their own operands, form, restarts, pairs and table");
   EXPECT_EQ(refusal(R"({"program": "func.func @f() -> f32 {\n  return %x : f32\n}"})"), "line 2: use of undeclared SSA value name");
 }
 
 TEST(Request, UnknownFieldsNameTheKnownOnes) {
   EXPECT_EQ(refusal(group("", R"("targets": "cpu")")),
-            "unknown field at request.targets, expected name, target, dtype, form, restarts, "
+            "unknown field at request.targets, expected name, target, dtype, form, restarts, pairs, "
             "nonfinite, embed_bitcode, tile, parts, chain, tuned, groups, program");
   EXPECT_EQ(refusal(group(R"("lr": 1)")),
             "unknown field at request.groups[0].lr, expected shape, parameters, set, preset, "

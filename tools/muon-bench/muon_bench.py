@@ -40,6 +40,7 @@ def arguments():
     parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16")
     parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
     parser.add_argument("--restarts", metavar="STEPS", help="with --form gram: where R is rebuilt, comma-separated, or none (default: chosen by error)")
+    parser.add_argument("--pairs", metavar="ROWS", help="with a form: rows evaluated as one with the next, comma-separated, or none (default: chosen)")
     parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out")
     parser.add_argument("--compile-time", action="store_true", help="cold, warm and disk-cache compile times instead")
     parser.add_argument("--early-stop", type=float, default=0, metavar="BOUND", help="with and without an early stop instead")
@@ -108,8 +109,9 @@ class Ours:
         import peers
 
         chosen = {"dtype": options.dtype, "form": options.form}
-        if options.restarts:
-            chosen["restarts"] = [] if options.restarts == "none" else [int(step) for step in options.restarts.split(",")]
+        for name, rows in (("restarts", options.restarts), ("pairs", options.pairs)):
+            if rows:
+                chosen[name] = [] if rows == "none" else [int(row) for row in rows.split(",")]
         self.peer = peers.TorchPeer(muonc.torch.Muon, weights, gradients, **chosen)
         self.step = self.peer.step
 
@@ -213,7 +215,8 @@ def describe(report):
     for group in program.get("groups", []):
         for choice in group.get("choice", []):
             restarts = f" restarted before {choice['restarts']}" if choice.get("restarts") else ""
-            forms.append(f"{group.get('function', '?')} {choice.get('form', '?')}{restarts}")
+            pairs = f" in pairs {choice['pairs']}" if choice.get("pairs") else ""
+            forms.append(f"{group.get('function', '?')} {choice.get('form', '?')}{restarts}{pairs}")
     paths = dict.fromkeys(kernel["path"] for kernel in program.get("kernels", []) if "path" in kernel)
     counts = f"{report['workers']} workers, {report['stages']} stages, {report['launches']} launches"
     return f"{report['target']}, {counts}; {', '.join(forms)}; {', '.join(paths)}"

@@ -30,6 +30,7 @@ struct Options {
   cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs)"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"), cl::cat(category)};
+  cl::opt<std::string> pairs{"pairs", cl::desc("with a form: evaluate each of these rows of the table as one with the next, as in 0,2; empty: none"), cl::cat(category)};
   cl::opt<double> earlyStop{"early-stop", cl::desc("between 0 and 1: a matrix skips the rows of the table that are left once its Gram matrix is this close to the identity (CPUs; chooses form gram)"), cl::cat(category)};
   cl::opt<std::string> nonfinite{"nonfinite", cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix"), cl::init("propagate"), cl::cat(category)};
   cl::opt<std::string> stepOptions{"options", cl::desc("further options of the step function as JSON (include/muon-c/Compiler.h), as in '{\"table\": [[1.5, -0.5], [1.5, -0.5]]}'"), cl::cat(category)};
@@ -120,13 +121,17 @@ static llvm::Error addFile(StringRef path, StringRef exclude, bool byKind, Reque
   return llvm::Error::success();
 }
 
-static llvm::Error readRestarts(StringRef text, Request &request) {
-  request.restarts.emplace();
+/// Row numbers; an option that was not given stays open.
+static llvm::Error readRows(const cl::opt<std::string> &option, std::optional<std::vector<int64_t>> &asked) {
+  if (!option.getNumOccurrences())
+    return llvm::Error::success();
+  asked.emplace();
+  StringRef text = option;
   llvm::SmallVector<StringRef> rows;
   text.split(rows, ',', -1, !text.empty());
   for (StringRef row : rows)
-    if (row.getAsInteger(10, request.restarts->emplace_back()))
-      return refuse("malformed --restarts '" + text + "', expected row numbers as in 3 or 2,4");
+    if (row.getAsInteger(10, asked->emplace_back()))
+      return refuse("malformed --" + option.ArgStr + " '" + text + "', expected row numbers as in 3 or 2,4");
   return llvm::Error::success();
 }
 
@@ -165,9 +170,10 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   request.chain = options.chain;
   request.tile.assign(options.tile.begin(), options.tile.end());
   request.parts = options.parts;
-  if (options.restarts.getNumOccurrences())
-    if (llvm::Error error = readRestarts(options.restarts, request))
-      return error;
+  if (llvm::Error error = readRows(options.restarts, request.restarts))
+    return error;
+  if (llvm::Error error = readRows(options.pairs, request.pairs))
+    return error;
   if (llvm::Error error = readTuned(options, request))
     return error;
   llvm::SmallVector<StringRef> targets;

@@ -116,8 +116,8 @@ class Problem:
         return max(1.0, self.band[0] / (self.floor * math.prod(row[0] for row in self.own_rows)))
 
 
-def count(problem, rows, form, restarts):
-    return tuning.count_products(rows, form, restarts, *problem.sides)
+def count(problem, rows, form, restarts, operands):
+    return tuning.count_products(rows, form, restarts, operands, *problem.sides)
 
 
 def allowed(problem, operands, error):
@@ -160,8 +160,8 @@ def limited(problem, lists):
         yield from found[-LEAST_LIMITS:]
 
 
-def cheaper_form(problem, rows):
-    return min(count(problem, rows, form, []) for form in ("standard", "gram"))
+def cheaper_form(problem, rows, operands):
+    return min(count(problem, rows, form, [], operands) for form in ("standard", "gram"))
 
 
 def pool():
@@ -173,7 +173,7 @@ def proposals(problem, operands, flops, limit, most):
 
     Emulated in the standard form until there are enough for `most` candidates.
     """
-    tables = sorted(generated(problem.floor, problem.band, problem.sides, flops), key=lambda table: cheaper_form(problem, table[1]))
+    tables = sorted(generated(problem.floor, problem.band, problem.sides, flops), key=lambda table: cheaper_form(problem, table[1], operands))
     kept, lists, enough = [], {}, LISTS_PER_CANDIDATE * most
     with pool() as workers:
         for start in range(0, len(tables), CHUNK):
@@ -186,14 +186,14 @@ def proposals(problem, operands, flops, limit, most):
                     kept.append(table)
             if len(kept) >= PER_CANDIDATE * most and len(lists) >= enough:
                 break
-    return [*kept, *limited(problem, list(lists)[:enough]), *published(problem, flops)]
+    return [*kept, *limited(problem, list(lists)[:enough]), *published(problem, operands, flops)]
 
 
-def published(problem, flops):
+def published(problem, operands, flops):
     """(name, rows) of published tables, scaled into the band where they fit."""
     for name in tuning.table_names():
         _, rows = tuning.published_table(name)
-        if cheaper_form(problem, rows) <= flops and rows != problem.own_rows and not tuning.check_domain(rows, 1.0, name):
+        if cheaper_form(problem, rows, operands) <= flops and rows != problem.own_rows and not tuning.check_domain(rows, 1.0, name):
             _, scaled = tuning.scale_into_band(rows, problem.floor, *problem.band)
             if scaled:
                 yield name, scaled
@@ -205,11 +205,11 @@ def forms(problem, rows, operands, limit):
     if emulation["error"] > limit:
         return
     yield "standard", [], emulation["error"]
-    standard = count(problem, rows, "standard", [])
-    if count(problem, rows, "gram", []) >= standard:
+    standard = count(problem, rows, "standard", [], operands)
+    if count(problem, rows, "gram", [], operands) >= standard:
         return
     restarts = tuning.search_restarts(rows, operands, limit)
-    if restarts is not None and count(problem, rows, "gram", restarts) < standard:
+    if restarts is not None and count(problem, rows, "gram", restarts, operands) < standard:
         yield "gram", restarts, tuning.emulate(rows, "gram", restarts, operands)["error"]
 
 
@@ -218,7 +218,7 @@ def propose(problem, operands, tables, limit, bar):
 
     def examine(table):
         name, rows = table
-        found = [Candidate(name, rows, form, restarts, operands, count(problem, rows, form, restarts),
+        found = [Candidate(name, rows, form, restarts, operands, count(problem, rows, form, restarts, operands),
                            tuning.compute_band(rows, problem.floor), error, problem.norm, problem.floor)
                  for form, restarts, error in forms(problem, rows, operands, limit)]
         bar()

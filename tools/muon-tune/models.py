@@ -44,7 +44,7 @@ def own_program(problem, operands):
     rows = problem.own_rows
     form, restarts = tuning.choose_form(rows, operands, *problem.sides)
     emulated = tuning.emulate(rows, form, restarts, operands)["error"]
-    return proposing.Candidate(f"preset {problem.preset}", rows, form, restarts, operands, proposing.count(problem, rows, form, restarts),
+    return proposing.Candidate(f"preset {problem.preset}", rows, form, restarts, operands, proposing.count(problem, rows, form, restarts, operands),
                                tuning.compute_band(rows, problem.floor), emulated, floor=problem.floor)
 
 

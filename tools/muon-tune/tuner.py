@@ -95,7 +95,7 @@ class Tuning:
         problem = self.problem
         asked = Step(problem.shape, problem.preset, {}, operands, self.options.workers)
         form, restarts = asked.choices()
-        flops = proposing.count(problem, problem.own_rows, form, restarts)
+        flops = proposing.count(problem, problem.own_rows, form, restarts, operands)
         emulated = tuning.emulate(problem.own_rows, form, restarts, operands)["error"]
         made = Candidate(f"preset {problem.preset}", problem.own_rows, form, restarts, operands, flops,
                          tuning.compute_band(problem.own_rows, problem.floor), emulated, floor=problem.floor)

@@ -55,7 +55,7 @@ struct Request {
   /// Operand type of the products: auto (bf16 where the processor multiplies it, else f32), f32, bf16, f16 or tf32 (these two: GPUs).
   std::string dtype = "auto";
   std::string form = "auto";
-  std::optional<std::vector<int64_t>> restarts;
+  std::optional<std::vector<int64_t>> restarts, pairs;
   /// propagate, or skip: a matrix whose gradient is not finite keeps its weight and states, and its status says so.
   std::string nonfinite = "propagate";
   /// For every group that has none of its own (StepOptions).

@@ -6,10 +6,10 @@
 include "mlir/Pass/PassBase.td"
 
 def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
-  let summary = "choose operands, form, side and restarts of orthogonalize";
+  let summary = "choose operands, form, side, restarts and pairs of orthogonalize";
   let description = [{
-    Consumes any function; sets `operands`, `form`, `side` and `restarts` of every `muon.orthogonalize` where they are absent, as the
-    `muon.request` of function and module says, else by choice, and leaves what is given. Guarantees that all four are set, and writes
+    Consumes any function; sets `operands`, `form`, `side`, `restarts` and `pairs` of every `muon.orthogonalize` where they are absent, as the
+    `muon.request` of function and module says, else by choice, and leaves what is given. Guarantees that all five are set, and writes
     what was chosen and why into the op's `muon.choice`, which `muon-expand-orthogonalize` collects on the function.
 
     - operands: f32 for accuracy exact, with damping, and where the request's target multiplies no bf16; else bf16.
@@ -18,23 +18,27 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound
       (`searchRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form). Cost: flops of the products plus
       `flops-per-byte` times the bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
+    - pairs (`choosePairs`): f32 operands only, none on GPUs, with early_stop, damping or accuracy exact. Standard: every two quintics from the first on. Gram: the last
+      two rows of a block. Kept where they cost less by the same cost and emulation finds the error within `paired-bound` (gram: `gram-bound`) or
+      at most 1.1 times that without.
 
     Before:
         %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x3072xf32> -> tensor<768x3072xf32>
     After:
-        %o = muon.orthogonalize %x table<"keller", 5> operands f32 form gram side left restarts [3]
-          {muon.choice = {expected_error = ..., flops = ..., form = "gram", lower = ..., restarts = ..., steps = 5, upper = ...}} : ...
+        %o = muon.orthogonalize %x table<"keller", 5> operands f32 form gram side left restarts [3] pairs [1, 3]
+          {muon.choice = {expected_error = ..., flops = ..., form = "gram", lower = ..., pairs = ..., restarts = ..., steps = 5, upper = ...}} : ...
 
     `expected_error` is the largest relative error over the spectrum zoo of the emulated recurrence (absent with damping, which the
     emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety, or from the request's `floor`; `within_band`
     says whether the table keeps the request's band; `flops` are of the whole batch.
 
     Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is `expected_error`
-    (Keller's table in f32: standard 2.0e-5, one restart 1.9e-5, no restart 6.2e-4 on the spectrum nearest to rank one; 1.9e-4 from
+    (Keller's table in f32: standard 2.0e-5, in pairs 1.4e-5, one restart 1.9e-5, no restart 6.2e-4 on the spectrum nearest to rank one; 1.9e-4 from
     128 rows on where the request's target is a processor, whose sums are in runs).
   }];
   let options = [
     Option<"gramBound", "gram-bound", "double", "::muon::FormWeights().gramBound", "Largest relative error of an f32 gram form over the spectrum zoo">,
+    Option<"pairedBound", "paired-bound", "double", "::muon::FormWeights().pairedBound", "The same of an f32 standard form in pairs">,
     Option<"flopsPerByte", "flops-per-byte", "double", "::muon::FormWeights().flopsPerByte", "Flops that take as long as one byte read or written">
   ];
 }
@@ -69,7 +73,7 @@ def ExpandStepPass : Pass<"muon-expand-step", "::mlir::func::FuncOp"> {
 def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::FuncOp"> {
   let summary = "write orthogonalize as products and arith";
   let description = [{
-    Consumes `muon.orthogonalize` whose `operands`, `form` and `side` are set (an absent `restarts` is none); their `muon.choice`s become the
+    Consumes `muon.orthogonalize` whose `operands`, `form` and `side` are set (an absent `restarts` or `pairs` is none); their `muon.choice`s become the
     function's attribute `muon.choice`, an array in program order. Guarantees: the op is gone; the matrix products are `muon.gram`, `muon.symmetric_matmul` and `muon.apply` without coefficients, every coefficient is arith
     on their results.
 

@@ -92,9 +92,9 @@ struct StepOptions {
   double clip = 0;
   /// Of a bf16 weight; adds the i64 scalars step and seed.
   bool stochasticRounding = false;
-  /// standard or gram, and before which rows R is rebuilt; absent: chosen by muon-choose-form.
+  /// standard or gram, before which rows R is rebuilt, and which are evaluated as one with the next; absent: chosen by muon-choose-form.
   std::optional<std::string> form;
-  std::optional<std::vector<int64_t>> restarts;
+  std::optional<std::vector<int64_t>> restarts, pairs;
   /// The block of every product instead of the compiler's choice. GPUs: the six numbers of muon.kernel's tile. CPUs: its side, and how
   /// many elements of k it takes at a time (0: by depth). Empty: chosen by Plan.
   std::vector<int64_t> tile;

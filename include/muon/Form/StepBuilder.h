@@ -36,6 +36,7 @@ struct OrthogonalizeSpec {
   mlir::Type operands;                          ///< null: chosen by muon-choose-form
   std::optional<Form> form;                     ///< absent: chosen by muon-choose-form
   std::optional<std::vector<int64_t>> restarts; ///< absent: chosen
+  std::optional<std::vector<int64_t>> pairs;    ///< absent: chosen
   std::optional<double> earlyStop;              ///< absent: every row for every matrix
 };
 

@@ -32,7 +32,8 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     `trace` without damping: N = √tr(X Xᵀ) = ‖X‖_F of the narrowed X, read off the first Gram matrix, so that X is read once; finite where
     ‖X‖_F < 2^63. `trace` with damping: N = √(‖X‖_F² + k·damping), k the short side, and R = (X Xᵀ + damping·I)/N² once.
     `operands` is the type the product operands are narrowed to; products accumulate in f32.
-    `operands`, `form`, `side` and `restarts` are chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r.
+    `operands`, `form`, `side`, `restarts` and `pairs` are chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r, and
+    pair r evaluates rows r and r+1 as one polynomial of R, in four products instead of five (include/muon/Polynomial/PairedRows.h).
 
     `early_stop` δ: a matrix whose Gram matrix R_t before row t has ‖I - R_t/μ‖_F ≤ δ, μ = ‖R_t‖_F²/tr R_t, skips row t and all later ones, and
     O is its iterate divided by √μ: every singular value of O lies in [√(1-δ), √(1+δ)] (with damping: within these factors of the damped
@@ -43,7 +44,9 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     (C2) damping > 0 needs norm trace, form gram and no restarts; (C3) rank ≥ 2;
     (C4) restarts are increasing, between 1 and T-1, and need form gram; (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0;
     (C6) operands is f32, bf16, f16 or tf32; (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range;
-    (C8) 0 < early_stop < 1, and it needs form gram and the two metrics, one f32 per matrix each.
+    (C8) 0 < early_stop < 1, and it needs form gram and the two metrics, one f32 per matrix each;
+    (C9) pairs are increasing, two or more apart, between 0 and T-2, of rows of degree 5 whose last coefficients have one sign, and have no restart
+    between their rows; unless empty they need form standard, or form gram with restarts, and no early_stop.
 
     ```mlir
     %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02 accuracy exact
@@ -59,11 +62,12 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     DefaultValuedAttr<Muon_AccuracyAttr, "::muon::Accuracy::table">:$accuracy,
     OptionalAttr<TypeAttr>:$operands,
     OptionalAttr<Muon_FormAttr>:$form, OptionalAttr<Muon_SideAttr>:$side, OptionalAttr<DenseI64ArrayAttr>:$restarts,
+    OptionalAttr<DenseI64ArrayAttr>:$pairs,
     OptionalAttr<F64Attr>:$early_stop);
   let results = (outs Muon_F32Tensor:$o, Variadic<Muon_F32Tensor>:$metrics);
   let assemblyFormat = [{
     $x `table` `` $table (`operands` $operands^)? oilist(`norm` `` $norm | `eps` $eps | `eps_form` `` $eps_form | `safety` $safety | `damping` $damping
-    | `accuracy` `` $accuracy) (`form` `` $form^)? (`side` `` $side^)? (`restarts` $restarts^)?
+    | `accuracy` `` $accuracy) (`form` `` $form^)? (`side` `` $side^)? (`restarts` $restarts^)? (`pairs` $pairs^)?
     (`early_stop` $early_stop^)? attr-dict `:` type($x) `->` type($o) (`,` type($metrics)^)?
   }];
   let hasVerifier = 1;

@@ -34,6 +34,7 @@ public:
   BandAttr band() const;
   std::optional<Form> form() const;
   std::optional<llvm::SmallVector<int64_t>> restarts() const { return list("restarts"); }
+  std::optional<llvm::SmallVector<int64_t>> pairs() const { return list("pairs"); }
   std::optional<llvm::SmallVector<int64_t>> tile() const { return list("tile"); }
   std::optional<int64_t> parts() const;
   /// auto, block or launches.

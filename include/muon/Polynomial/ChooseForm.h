@@ -14,6 +14,8 @@ namespace muon {
 struct FormWeights {
   /// Largest relative error of an f32 gram form over the spectrum zoo.
   double gramBound = 2e-4;
+  /// The same of a standard form in pairs, where it is not as accurate as row by row.
+  double pairedBound = 2e-5;
   /// Flops that take as long as one byte read or written.
   double flopsPerByte = 8;
 };
@@ -25,6 +27,10 @@ struct FormProblem {
   double shortSide = 1, longSide = 1;
   /// Whether f32 products add k in the order of sumOrder, as a processor's do.
   bool sumsInRuns = false;
+  /// Whether the Gram matrix before every row is needed (early stop): no pairs.
+  bool needsEveryGram = false;
+  /// What was asked for instead of choosePairs.
+  std::optional<std::vector<int>> pairs = std::nullopt;
 };
 
 /// Bytes that the products of one matrix read and write, operands and f32 or narrowed results.
@@ -36,6 +42,11 @@ double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights 
 /// The largest error over the spectrum zoo that emulation finds (emulate): on small matrices, or on large ones where the choice rests on
 /// these (emulateOneShot).
 double expectedError(const FormProblem &problem, const FormChoice &choice, FormWeights weights = {});
+
+/// `choice` with its pairs: in the standard form of every two quintics from the first on; in the gram form the last two rows of a block, because an R
+/// that h is multiplied into carries h's rounding on to rows that lift it (docs/numerics.md). None where they cost more, where operands are not f32, or
+/// where emulation finds the error above both the bound and 1.1 times that without pairs.
+FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeights weights = {});
 
 /// The gram form with the fewest restarts that keep the bound (searchRestarts, and emulateOneShot for large matrices whose sums are in
 /// runs); where there are none, a restart before every row: as accurate as the standard form, and as costly.

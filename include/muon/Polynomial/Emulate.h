@@ -18,6 +18,8 @@
 //              T2 = 2 T1 T1 - I,  P = g2 T2 + (g1 - g3) T1 + T2 (2 g3 T1 + 2 g4 T2),  a = g0 - g4
 //              Powers of an R that reaches 4 have coefficients whose terms reach 150 and cancel: that rounding, not the degree,
 //              is what makes tables of degree 9 five times less accurate than quintics in f32.
+//   paired:    two quintic rows as one step of either form: P(R) = h(R) - a I with a the product of their first coefficients (PairedRows.h).
+//              The standard form too takes Z = a/2 I + P(R) then, X <- a/2 X + Z X: h reaches from 0 to a.
 //   gram:      R = X X^T once, then per step, Z = a/2 I + P(R) narrowed, and
 //              Q <- a/2 Q + Z Q              (first step of a block: Q = a/2 I + Z, kept apart)
 //              S = a/2 R + Z R,  R <- a/2 S + Z S        (not after the last step of a block)
@@ -36,6 +38,7 @@
 
 #include "muon/Polynomial/Band.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,7 +55,11 @@ struct FormChoice {
   std::vector<int> restarts;
   /// Standard form only: rows of degree 7 and 9 are evaluated in Chebyshev polynomials of R (chebyshevCoefficients).
   bool centred = false;
+  /// Ascending rows, each evaluated as one with the row after it (PairedRows.h), which is not in the list, nor a restart.
+  std::vector<int> pairs = {};
 
+  /// How many rows the step that begins with `row` takes: 2 for a pair.
+  int rowsAt(int row) const { return std::find(pairs.begin(), pairs.end(), row) != pairs.end() ? 2 : 1; }
   bool operator==(const FormChoice &) const = default;
 };
 
@@ -96,7 +103,7 @@ constexpr SumOrder sumOrder(int rows) { return {rows < narrowSide ? narrowPart :
 /// directions as R has, so this error falls with the size, and what holds here holds for every larger matrix of the same order of sums not longer
 /// than oneShotAspect times its short side (docs/numerics.md). Ends at the first spectrum that misses `bound` on both. Kept per process; thread
 /// safe. shortSide: at least oneShotShortSide.
-double emulateOneShot(const Table &table, double bound, int shortSide);
+double emulateOneShot(const Table &table, double bound, int shortSide, const std::vector<int> &pairs = {});
 
 inline constexpr int oneShotShortSide = 128, oneShotAspect = 4;
 
@@ -136,7 +143,7 @@ double conditionMetric(const Table &table, const std::vector<int> &restarts);
 /// symmetric result n^3 (half the tiles). Side lengths as doubles because results exceed integers.
 ///  standard: sum over steps of (3 alpha + e) n^3, alpha = long/short;
 ///  gram, per block: 3 alpha + sum e + (s - 1) + 2 (s - 1), s its steps;
-///  e = products for P(R): 0 (degree 3), 1 (5), 2 (7, 9), 3 (11, 13).
+///  e = products for P(R): 0 (degree 3), 1 (5), 2 (7, 9), 3 (11, 13); a pair is one step with e = 4.
 double countProducts(const Table &table, FormChoice choice, double shortSide, double longSide);
 
 /// The row as x sum_i g[i] T_i(2 x^2/ceiling^2 - 1): on [0, ceiling] no term is larger than its g.
@@ -147,6 +154,7 @@ inline bool isCentred(const Row &row) { return row.degree() == 7 || row.degree()
 
 /// e above: symmetric products that P(R) of a row of this degree takes.
 int evaluationProducts(int degree);
+inline constexpr int pairProducts = 4;
 
 } // namespace muon
 
