@@ -54,7 +54,8 @@ public:
         places.push_back(e.offset(args[2], e.f32, e.add(e.mul(args[3], r), v * kLanes)));
   }
   void emitWhole();
-  void emitInRuns(Value part);
+  void emitInRuns();
+  void emitInParts(Value part);
 
 private:
   SmallVector<Value> zeros() { return SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32))); }
@@ -121,7 +122,16 @@ SmallVector<Value> MicroKernel::addUpRun(Value begin, Value end, Value part, Val
       [&] { return first; });
 }
 
-void MicroKernel::emitInRuns(Value part) {
+/// Runs in one part each, of a depth that is a multiple of kUnroll: little more than the loop, so that every sum stays in its register.
+void MicroKernel::emitInRuns() {
+  e.loop(e.index(0), depth, sumRun, [&](Value begin) {
+    Value end = e.min(e.add(begin, sumRun), depth);
+    SmallVector<Value> run = e.loop(begin, end, kUnroll, zeros(), [&](Value k, ValueRange init) { return addWords(k, kUnroll, init); });
+    e.when(e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run, places); }, [&] { addTo(places, run); });
+  });
+}
+
+void MicroKernel::emitInParts(Value part) {
   SmallVector<Value> kept;
   Value stack = e.stack(static_cast<int64_t>(places.size()) * kLanes * 4);
   for (size_t i = 0; i < places.size(); ++i)
@@ -132,23 +142,39 @@ void MicroKernel::emitInRuns(Value part) {
   });
 }
 
-static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, bool inRuns, Step step) {
+/// How a micro kernel adds up k: all of it, in runs, or in runs of parts.
+enum class Sums { whole, runs, parts };
+
+static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, Sums sums, Step step) {
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
   SmallVector<Value> args{tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh};
-  if (inRuns)
+  if (sums == Sums::parts)
     args.push_back(tile.part);
   if (tile.width > e.machine.lanes())
     args.push_back(tile.apart);
   routines.call(e, name, args, [&](Emitter &e, ValueRange args) {
     MicroKernel kernel(e, args, word, tile.height, vectors, step);
-    inRuns ? kernel.emitInRuns(args[6]) : kernel.emitWhole();
+    switch (sums) {
+    case Sums::whole:
+      return kernel.emitWhole();
+    case Sums::runs:
+      return kernel.emitInRuns();
+    case Sums::parts:
+      return kernel.emitInParts(args[6]);
+    }
   });
 }
 
+Value cpu::areWholeRuns(Emitter &e, Value depth, Value part) {
+  return e.both(e.equal(part, e.index(sumRun)), e.equal(e.rem(depth, kUnroll), e.index(0)));
+}
+
 void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
-  callMicro(e, routines, tile, "fma", e.f32, /*inRuns=*/true,
-            [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); });
+  auto step = [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); };
+  e.when(
+      tile.wholeRuns, [&] { callMicro(e, routines, tile, "fma", e.f32, Sums::runs, step); },
+      [&] { callMicro(e, routines, tile, "fma_parts", e.f32, Sums::parts, step); });
 }
 
 /// c + a.odd b.odd, then + a.even b.even: the order of vdpbf16ps. A product of two bf16 is exact in
@@ -168,5 +194,5 @@ static Value dotInstruction(Emitter &e, Value a, Value b, Value c) {
 }
 
 void cpu::callDot(Emitter &e, Routines &routines, const MicroTile &tile) {
-  callMicro(e, routines, tile, "dot", e.i32, /*inRuns=*/false, e.machine.dot ? dotInstruction : pairProduct);
+  callMicro(e, routines, tile, "dot", e.i32, Sums::whole, e.machine.dot ? dotInstruction : pairProduct);
 }
