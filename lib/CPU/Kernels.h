@@ -29,10 +29,11 @@ struct MicroTile {
   Value apart = {};
   /// Words of a run that are added up from zero (callFma): SumOrder's part.
   Value part = {};
-  /// Whether runs are added up in one part each and depth is a multiple of what the micro kernel unrolls (callFma): areWholeRuns.
-  Value wholeRuns = {};
+  /// isUnrolled(depth) (callFma).
+  Value unrolled = {};
 };
-Value areWholeRuns(Emitter &e, Value depth, Value part);
+/// Whether depth is a multiple of the words that a micro kernel's loop takes at a time.
+Value isUnrolled(Emitter &e, Value depth);
 void callFma(Emitter &e, Routines &routines, const MicroTile &tile);
 void callDot(Emitter &e, Routines &routines, const MicroTile &tile);
 /// 32 x 32; `strip` is the distance in elements from A's first strip of 16 rows to its second.

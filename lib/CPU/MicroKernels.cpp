@@ -55,7 +55,7 @@ public:
   }
   void emitWhole();
   void emitInRuns();
-  void emitInParts(Value part);
+  void emitInParts(Value part, int64_t unroll);
 
 private:
   SmallVector<Value> zeros() { return SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32))); }
@@ -71,8 +71,8 @@ private:
       e.storeLanes(e.f32, e.make<arith::AddFOp>(before, sum), place);
   }
   SmallVector<Value> addWords(Value first, int64_t count, ValueRange sums);
-  SmallVector<Value> addUp(Value begin, Value count, ValueRange sums);
-  SmallVector<Value> addUpRun(Value begin, Value end, Value part, ValueRange kept);
+  SmallVector<Value> addUp(Value begin, Value end, int64_t unroll);
+  void addRun(Value begin, ValueRange run);
 
   Emitter &e;
   Value a, depth, fresh;
@@ -93,88 +93,77 @@ SmallVector<Value> MicroKernel::addWords(Value first, int64_t count, ValueRange 
   return current;
 }
 
-/// The sums after `count` words from `begin`.
-SmallVector<Value> MicroKernel::addUp(Value begin, Value count, ValueRange sums) {
-  Value rest = e.rem(count, kUnroll), end = e.add(begin, count), whole = e.sub(end, rest);
-  SmallVector<Value> unrolled =
-      e.loop(begin, whole, kUnroll, sums, [&](Value k, ValueRange init) { return addWords(k, kUnroll, init); });
-  return e.loop(whole, end, 1, unrolled, [&](Value k, ValueRange init) { return addWords(k, 1, init); });
+/// The sums of the words from `begin` to `end`, a multiple of `unroll`.
+SmallVector<Value> MicroKernel::addUp(Value begin, Value end, int64_t unroll) {
+  return e.loop(begin, end, unroll, zeros(), [&](Value k, ValueRange sums) { return addWords(k, unroll, sums); });
 }
 
 void MicroKernel::emitWhole() {
   SmallVector<Value> start = e.choose(
       SmallVector<Type>(places.size(), e.lanes(e.f32)), fresh, [&] { return zeros(); }, [&] { return load(places); });
-  store(addUp(e.index(0), depth, start), places);
+  Value whole = e.sub(depth, e.rem(depth, kUnroll));
+  SmallVector<Value> unrolled =
+      e.loop(e.index(0), whole, kUnroll, start, [&](Value k, ValueRange sums) { return addWords(k, kUnroll, sums); });
+  store(e.loop(whole, depth, 1, unrolled, [&](Value k, ValueRange sums) { return addWords(k, 1, sums); }), places);
 }
 
-/// The sums of the run from `begin` to `end`, part by part; those so far are kept in memory.
-SmallVector<Value> MicroKernel::addUpRun(Value begin, Value end, Value part, ValueRange kept) {
-  auto addUpPart = [&](Value from) { return addUp(from, e.min(part, e.sub(end, from)), zeros()); };
-  SmallVector<Value> first = addUpPart(begin);
-  Value second = e.add(begin, part);
-  return e.choose(
-      SmallVector<Type>(places.size(), e.lanes(e.f32)), e.less(second, end),
-      [&] {
-        store(first, kept);
-        e.loop(second, end, part, [&](Value from) { addTo(kept, addUpPart(from)); });
-        return load(kept);
-      },
-      [&] { return first; });
+/// A run of the sum to C, or instead of what is there.
+void MicroKernel::addRun(Value begin, ValueRange run) {
+  e.when(e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run, places); }, [&] { addTo(places, run); });
 }
 
 /// Runs in one part each, of a depth that is a multiple of kUnroll: little more than the loop, so that every sum stays in its register.
 void MicroKernel::emitInRuns() {
-  e.loop(e.index(0), depth, sumRun, [&](Value begin) {
-    Value end = e.min(e.add(begin, sumRun), depth);
-    SmallVector<Value> run = e.loop(begin, end, kUnroll, zeros(), [&](Value k, ValueRange init) { return addWords(k, kUnroll, init); });
-    e.when(e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run, places); }, [&] { addTo(places, run); });
-  });
+  e.loop(e.index(0), depth, sumRun, [&](Value begin) { addRun(begin, addUp(begin, e.min(e.add(begin, sumRun), depth), kUnroll)); });
 }
 
-void MicroKernel::emitInParts(Value part) {
+/// Parts of a run are added up in memory. `unroll` divides the depth.
+void MicroKernel::emitInParts(Value part, int64_t unroll) {
   SmallVector<Value> kept;
   Value stack = e.stack(static_cast<int64_t>(places.size()) * kLanes * 4);
   for (size_t i = 0; i < places.size(); ++i)
     kept.push_back(e.offset(stack, e.f32, e.index(i * kLanes)));
   e.loop(e.index(0), depth, sumRun, [&](Value begin) {
-    SmallVector<Value> run = addUpRun(begin, e.min(e.add(begin, sumRun), depth), part, kept);
-    e.when(e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run, places); }, [&] { addTo(places, run); });
+    Value end = e.min(e.add(begin, sumRun), depth);
+    e.loop(begin, end, part, [&](Value from) {
+      SmallVector<Value> sums = addUp(from, e.min(e.add(from, part), end), unroll);
+      e.when(e.equal(from, begin), [&] { store(sums, kept); }, [&] { addTo(kept, sums); });
+    });
+    addRun(begin, load(kept));
   });
 }
 
-/// How a micro kernel adds up k: all of it, in runs, or in runs of parts.
-enum class Sums { whole, runs, parts };
+/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of parts of a depth that is no multiple of kUnroll. One
+/// routine for all spills: its hot loop had an eighth of its time in moves between registers.
+enum class Sums { whole, runs, parts, ragged };
 
 static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, Sums sums, Step step) {
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
+  bool inParts = sums == Sums::parts || sums == Sums::ragged;
   SmallVector<Value> args{tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh};
-  if (sums == Sums::parts)
+  if (inParts)
     args.push_back(tile.part);
   if (tile.width > e.machine.lanes())
     args.push_back(tile.apart);
   routines.call(e, name, args, [&](Emitter &e, ValueRange args) {
     MicroKernel kernel(e, args, word, tile.height, vectors, step);
-    switch (sums) {
-    case Sums::whole:
-      return kernel.emitWhole();
-    case Sums::runs:
-      return kernel.emitInRuns();
-    case Sums::parts:
-      return kernel.emitInParts(args[6]);
-    }
+    if (inParts)
+      return kernel.emitInParts(args[6], sums == Sums::parts ? kUnroll : 1);
+    sums == Sums::runs ? kernel.emitInRuns() : kernel.emitWhole();
   });
 }
 
-Value cpu::areWholeRuns(Emitter &e, Value depth, Value part) {
-  return e.both(e.equal(part, e.index(sumRun)), e.equal(e.rem(depth, kUnroll), e.index(0)));
-}
+Value cpu::isUnrolled(Emitter &e, Value depth) { return e.equal(e.rem(depth, kUnroll), e.index(0)); }
 
 void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
-  auto step = [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); };
-  e.when(
-      tile.wholeRuns, [&] { callMicro(e, routines, tile, "fma", e.f32, Sums::runs, step); },
-      [&] { callMicro(e, routines, tile, "fma_parts", e.f32, Sums::parts, step); });
+  auto call = [&](StringRef kind, Sums sums) {
+    callMicro(e, routines, tile, kind, e.f32, sums, [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); });
+  };
+  auto callUnrolled = [&] {
+    e.when(e.equal(tile.part, e.index(sumRun)), [&] { call("fma", Sums::runs); }, [&] { call("fma_parts", Sums::parts); });
+  };
+  e.when(tile.unrolled, callUnrolled, [&] { call("fma_ragged", Sums::ragged); });
 }
 
 /// c + a.odd b.odd, then + a.even b.even: the order of vdpbf16ps. A product of two bf16 is exact in

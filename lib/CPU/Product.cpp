@@ -152,11 +152,11 @@ void Product::emitChunk(Value begin, Value depth) {
   Value part = e.index(sumRun);
   if (kernel.getSymmetric())
     part = e.select(e.less(frame.sizes[abi::kM], e.index(narrowSide)), e.index(narrowPart), part);
-  Value wholeRuns = areWholeRuns(e, depth, part);
+  Value unrolled = isUnrolled(e, depth);
   auto walk = [&](Value from, Value to, int64_t wide) {
     e.loop(from, to, wide, [&](Value panel) {
       Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
-      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride, part, wholeRuns};
+      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride, part, unrolled};
       tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
       e.loop(e.index(0), rowPanels, 1,
              [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });

@@ -7,6 +7,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <utility>
+
 using namespace muon;
 using llvm::SmallVector;
 using llvm::StringRef;
@@ -142,7 +144,8 @@ HotLoop muon::countHotLoop(StringRef assembly, StringRef function) {
     if (callee == function || !callee.contains('x'))
       continue;
     HotLoop loop = countHotLoop(assembly, callee);
-    if (loop.multiplyAdds > best.multiplyAdds)
+    // Of equal ones the one unrolled most: what ends anywhere goes step by step.
+    if (std::pair(loop.multiplyAdds, loop.unroll) > std::pair(best.multiplyAdds, best.unroll))
       best = loop;
   }
   return best;
