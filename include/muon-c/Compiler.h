@@ -5,7 +5,7 @@
  *   { "name": "step",                 symbol of the program
  *     "target": "cpu",                this machine; or a processor's name; several separated by commas;
  *                                   "znver4@x86-64-v3": the first one's schedule in instructions of the second; sm_80, ...: a GPU
- *     "dtype": "auto",                operand type of the products: auto, f32, bf16, f16 and tf32 (these two: GPUs only)
+ *     "dtype": "auto",                operand type of the products: auto, f32, bf16, f16 (GPUs, avx512_fp16 without AMX) and tf32 (GPUs)
  *     "form": "auto",                 auto, standard, gram
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
  *     "pairs": [0, 2],                with form standard, or gram and restarts: evaluate each of these rows (quintics) as one with the next;

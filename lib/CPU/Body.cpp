@@ -36,6 +36,9 @@ LogicalResult Body::analyse() {
   auto hasSequence = [&](Operation &op) { return isInline(op) || (isRounding(op) && e.machine.roundInstructions); };
   if (failed(findLevels(hasSequence, "CPU kernels")))
     return failure();
+  for (auto cast : kernel.getBody().getOps<arith::BitcastOp>()) // bits of an f16 would be those of halfScale times it
+    if (getElementTypeOrSelf(cast.getIn().getType()).isF16() || getElementTypeOrSelf(cast.getType()).isF16())
+      return cast.emitOpError("reinterprets an f16, which is not computed on CPUs");
   for (auto power : kernel.getBody().getOps<math::FPowIOp>())
     if (level(power.getRhs()) == Level::element)
       return power.emitOpError("needs an exponent that is the same for all elements");
@@ -102,7 +105,7 @@ SmallVector<Value> Body::emitOp(Operation &op, bool asVector) {
     return {buildPower(e.b, e.loc, operands[0], operandOf(power.getRhs(), false))};
   if (isa<arith::ExtFOp, arith::TruncFOp, arith::BitcastOp>(op))
     return {emitConversion(op, operands[0], asVector)};
-  if (isa<math::FmaOp>(op) && !op.getResult(0).getType().isBF16())
+  if (isa<math::FmaOp>(op) && !isHalf(op.getResult(0).getType()))
     return {e.mulAdd(operands[0], operands[1], operands[2])};
   return emitSame(op, operands, asVector);
 }
@@ -116,10 +119,10 @@ SmallVector<Value> Body::emitSame(Operation &op, ValueRange operands, bool asVec
   OperationState state(e.loc, op.getName().getIdentifier(), operands, types, op.getAttrs());
   state.propertiesAttr = op.getPropertiesAsAttribute();
   Operation *emitted = e.b.create(state);
-  // Arithmetic in bf16 is f32 arithmetic rounded; what only moves or negates values is exact.
+  // Arithmetic in halves is f32 arithmetic rounded; what only moves or negates values is exact.
   bool exact = isa<arith::SelectOp, arith::NegFOp, math::AbsFOp, math::CopySignOp>(op);
-  if (op.getNumResults() == 1 && op.getResult(0).getType().isBF16() && !exact)
-    return {e.roundToBf16(emitted->getResult(0))};
+  if (op.getNumResults() == 1 && isHalf(op.getResult(0).getType()) && !exact)
+    return {e.roundTo(op.getResult(0).getType(), emitted->getResult(0))};
   return SmallVector<Value>(emitted->getResults());
 }
 
@@ -128,17 +131,14 @@ Value Body::emitConversion(Operation &op, Value x, bool asVector) {
   auto typed = [&](Type element) { return asVector ? Type(e.lanes(element)) : element; };
   if (isa<arith::BitcastOp>(op)) {
     if (from.isBF16())
-      x = e.make<arith::TruncIOp>(typed(e.i16),
-                                  e.make<arith::ShRUIOp>(e.asInt(x), e.bits(typed(e.i32), 16)));
+      x = e.halfBits(from, x);
     if (!to.isBF16())
       return e.value<arith::BitcastOp>(typed(to), x);
-    Value half = e.value<arith::BitcastOp>(typed(e.i16), x);
-    Value word = e.make<arith::ExtUIOp>(typed(e.i32), half);
-    return e.asFloat(e.make<arith::ShLIOp>(word, e.bits(typed(e.i32), 16)));
+    return e.fromBits(to, e.value<arith::BitcastOp>(typed(e.i16), x));
   }
   if (isa<arith::ExtFOp>(op))
     return to.isF64() ? Value(e.make<arith::ExtFOp>(typed(e.f64), x)) : x;
   if (from.isF64())
     x = e.make<arith::TruncFOp>(typed(e.f32), x);
-  return to.isBF16() ? e.roundToBf16(x) : x;
+  return isHalf(to) ? e.roundTo(to, x) : x;
 }

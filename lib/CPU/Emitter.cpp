@@ -4,6 +4,7 @@
 #include "Emitter.h"
 
 #include "muon/IR/KernelControl.h"
+#include "muon/Polynomial/Emulate.h"
 
 using namespace mlir;
 using namespace muon;
@@ -16,6 +17,8 @@ Machine::Machine(TargetAttr target) : target(target) {
   maskHalves = masks512;
   maskWords = masks512 || (x86 && hasFeature(target, "avx"));
   roundInstructions = !x86 || hasFeature(target, "sse4.1");
+  addHalves = hasFeature(target, x86 ? "avx512fp16" : "fullfp16");
+  convertHalves = !x86 || hasFeature(target, "f16c");
   dot = x86 && hasFeature(target, "avx512bf16");
   amx = x86 && hasFeature(target, "amx-bf16");
 }
@@ -23,7 +26,7 @@ Machine::Machine(TargetAttr target) : target(target) {
 Emitter::Emitter(OpBuilder &builder, Location loc, const Machine &machine)
     : b(builder), loc(loc), machine(machine) {
   i1 = b.getI1Type(), i8 = b.getI8Type(), i16 = b.getIntegerType(16), i32 = b.getI32Type();
-  i64 = b.getI64Type(), f32 = b.getF32Type(), f64 = b.getF64Type();
+  i64 = b.getI64Type(), bf16 = b.getBF16Type(), f16 = b.getF16Type(), f32 = b.getF32Type(), f64 = b.getF64Type();
   ptr = LLVM::LLVMPointerType::get(b.getContext());
 }
 
@@ -146,6 +149,24 @@ Value Emitter::roundToBf16(Value x) {
   return asFloat(make<arith::AndIOp>(kept, bits(type, int32_t(0xffff0000))));
 }
 
+Value Emitter::roundTo(Type half, Value x) { return half.isBF16() ? roundToBf16(x) : fromBits(half, halfBits(half, x)); }
+
+Value Emitter::halfBits(Type half, Value x) {
+  auto typed = [&](Type element) { return isVector(x) ? Type(lanes(element)) : element; };
+  if (half.isBF16())
+    return make<arith::TruncIOp>(typed(i16), make<arith::ShRUIOp>(asInt(x), bits(typed(i32), 16)));
+  Value scaled = make<arith::MulFOp>(x, constant(x.getType(), halfScale));
+  return make<arith::BitcastOp>(typed(i16), Value(make<arith::TruncFOp>(typed(half), scaled)));
+}
+
+Value Emitter::fromBits(Type half, Value memory) {
+  auto typed = [&](Type element) { return isVector(memory) ? Type(lanes(element)) : element; };
+  if (half.isBF16())
+    return asFloat(make<arith::ShLIOp>(make<arith::ExtUIOp>(typed(i32), memory), bits(typed(i32), 16)));
+  Value scaled = make<arith::ExtFOp>(typed(f32), Value(make<arith::BitcastOp>(typed(half), memory)));
+  return make<arith::MulFOp>(scaled, constant(scaled.getType(), 1 / halfScale));
+}
+
 //===----------------------------------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------------------------------===//
@@ -170,21 +191,6 @@ Value Emitter::field(Value pointer, int64_t byte, Type type) {
 }
 
 static unsigned byteWidth(Type dtype) { return dtype.getIntOrFloatBitWidth() / 8; }
-
-Value Emitter::widen(Type dtype, Value memory) {
-  if (!dtype.isBF16())
-    return memory;
-  Type wide = isVector(memory) ? Type(lanes(i32)) : i32;
-  return asFloat(make<arith::ShLIOp>(make<arith::ExtUIOp>(wide, memory), bits(wide, 16)));
-}
-
-Value Emitter::narrow(Type dtype, Value x) {
-  if (!dtype.isBF16())
-    return x;
-  Value word = asInt(x);
-  Type half = isVector(x) ? Type(lanes(i16)) : i16;
-  return make<arith::TruncIOp>(half, make<arith::ShRUIOp>(word, bits(word.getType(), 16)));
-}
 
 Value Emitter::loadElement(Type dtype, Value pointer) {
   return widen(dtype, loadRaw(memoryType(dtype), pointer, byteWidth(dtype)));

@@ -3,7 +3,7 @@
 //
 // Values are scalars or vectors of exactly 16 lanes, whatever the processor: one summation order
 // and one set of bits everywhere, and LLVM splits a vector into what registers there are. Memory is
-// raw pointers. A bf16 value in a register is an f32 whose low 16 bits are zero.
+// raw pointers. A half in a register is the f32 of its value; in memory, which is panels only, an f16 is halfScale times that (Emulate.h).
 //
 //===-------------------------------------------------------------------------------------------===//
 #ifndef MUON_CPU_EMITTER_H
@@ -29,9 +29,12 @@ constexpr int64_t kLineBytes = 64;
 struct Machine {
   explicit Machine(TargetAttr target);
   TargetAttr target;
-  bool fma, maskWords, maskHalves, roundInstructions, dot, amx;
+  bool fma, maskWords, maskHalves, roundInstructions, convertHalves, addHalves, dot, amx;
   int64_t lanes() const { return target.getLanes(); }
 };
+
+/// bf16 or f16: two of them, adjacent along the depth, are a word of a panel.
+inline bool isHalf(Type type) { return type.isBF16() || type.isF16(); }
 
 /// Builder of one function.
 class Emitter {
@@ -41,7 +44,7 @@ public:
   mlir::OpBuilder &b;
   mlir::Location loc;
   const Machine &machine;
-  Type i1, i8, i16, i32, i64, f32, f64, ptr;
+  Type i1, i8, i16, i32, i64, bf16, f16, f32, f64, ptr;
 
   template <typename Op, typename... Args> auto make(Args &&...args) {
     return Op::create(b, loc, std::forward<Args>(args)...);
@@ -53,8 +56,8 @@ public:
 
   // Types.
   VectorType lanes(Type element) const { return VectorType::get({kLanes}, element); }
-  /// The type a value of `type` has in a register: bf16 travels as f32.
-  Type carried(Type type) const { return type.isBF16() ? f32 : type; }
+  /// The type a value of `type` has in a register.
+  Type carried(Type type) const { return isHalf(type) ? f32 : type; }
   static bool isVector(Value value) { return mlir::isa<VectorType>(value.getType()); }
 
   // Constants.
@@ -93,7 +96,9 @@ public:
 
   // Floating point, scalars or vectors.
   Value mulAdd(Value a, Value x, Value y); ///< a x + y, fused where the processor can
-  Value roundToBf16(Value f32Value);       ///< to nearest even, NaN kept
+  Value roundTo(Type half, Value f32Value); ///< to nearest even, NaN kept
+  Value halfBits(Type half, Value carried); ///< of a value that is rounded already, i16
+  Value fromBits(Type half, Value i16Value);
   Value asInt(Value f32Value);             ///< the bits
   Value asFloat(Value i32Value);
 
@@ -127,9 +132,10 @@ public:
 
 private:
   bool maskable(Type dtype) const;
-  Type memoryType(Type dtype) const { return dtype.isBF16() ? i16 : dtype; }
-  Value widen(Type dtype, Value memory);
-  Value narrow(Type dtype, Value carriedValue);
+  Value roundToBf16(Value f32Value);
+  Type memoryType(Type dtype) const { return isHalf(dtype) ? i16 : dtype; }
+  Value widen(Type dtype, Value memory) { return isHalf(dtype) ? fromBits(dtype, memory) : memory; }
+  Value narrow(Type dtype, Value carriedValue) { return isHalf(dtype) ? halfBits(dtype, carriedValue) : carriedValue; }
 };
 
 /// The f32 values' layout on the stack while a sub-tile is worked on: 16 rows of 16 lanes.

@@ -1,7 +1,7 @@
 //===- FullSubTile.cpp - sub-tiles without an edge
 //------------------------------------------------===//
 //
-// Rows go from memory through the body to memory, two at a time because two rows make a row of bf16
+// Rows go from memory through the body to memory, two at a time because two rows make a row of
 // pairs. Only what is written transposed (a turned layout, a mirror image) passes through the
 // stage.
 //
@@ -66,7 +66,7 @@ void SubTile::setInputs(Value r, bool odd, ArrayRef<Value> places) {
       value = e.loadLanes(e.f32, e.offset(input.stage, e.f32, e.mul(inTile, kLanes)));
     } else if (isPairs(operand)) {
       Value at = e.offset(place, e.i32, e.mul(e.div(r, 2), rowDistance(e, operand)));
-      value = halfOf(e, e.loadRaw(e.lanes(e.i32), at, 4), odd);
+      value = halfOf(e, dtype, e.loadRaw(e.lanes(e.i32), at, 4), odd);
     } else {
       Value at = e.offset(place, dtype, e.mul(inTile, rowDistance(e, operand)));
       value = e.loadLanes(dtype, at);
@@ -92,7 +92,7 @@ void SubTile::storeOutputs(Value r, bool odd, ArrayRef<Value> places) {
         continue;
       }
       Value at = e.offset(places[i], e.i32, e.mul(e.div(r, 2), rowDistance(e, operand)));
-      e.storeRaw(pairOf(e, evenRows[i], element), at, 4);
+      e.storeRaw(pairOf(e, dtype, evenRows[i], element), at, 4);
       continue;
     }
     Value at = e.offset(places[i], dtype, e.mul(inTile, rowDistance(e, operand)));

@@ -16,7 +16,7 @@ using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
 
-static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsigned output) {
+static LogicalResult checkOperand(KernelOp kernel, Body &body, const Machine &machine, unsigned i, unsigned output) {
   OperandAttr operand = kernel.operandAt(i);
   auto refuse = [&](const Twine &why) {
     return kernel.emitOpError() << "operand " << i << " " << operand << ": " << why;
@@ -24,12 +24,14 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsig
   Type dtype = operand.getDtype();
   bool out = operand.getDirection() == Direction::out;
   bool reduced = operand.getReduction() != Reduction::none;
-  if (dtype.isF16())
-    return refuse("f16 is not computed on CPUs");
+  if (dtype.isF16() && (operand.getSpace() != Space::element || operand.getLayout() == Layout::plain))
+    return refuse("f16 is kept in panels only");
+  if (dtype.isF16() && !machine.convertHalves)
+    return refuse("this processor has no conversions of f16");
   switch (operand.getSpace()) {
   case Space::element:
-    if (!dtype.isF32() && !dtype.isBF16())
-      return refuse("elements are f32 or bf16");
+    if (!dtype.isF32() && !isHalf(dtype))
+      return refuse("elements are f32, bf16 or f16");
     break;
   case Space::column:
     if (out)
@@ -66,7 +68,7 @@ static LogicalResult checkPanels(KernelOp kernel, const Machine &machine) {
 LogicalResult cpu::checkOperands(KernelOp kernel, Body &body, const Machine &machine) {
   unsigned output = 0;
   for (unsigned i = 0, n = kernel.getOperands().size(); i < n; ++i) {
-    if (failed(checkOperand(kernel, body, i, output)))
+    if (failed(checkOperand(kernel, body, machine, i, output)))
       return failure();
     output += kernel.operandAt(i).getDirection() == Direction::out;
   }

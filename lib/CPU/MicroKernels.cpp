@@ -3,8 +3,8 @@
 //
 // Accumulators live in registers; per step a panel word row of B is loaded as vectors and each of A's words is broadcast to feed
 // every vector of B. With f32 operands they start from zero every part of sumRun words of k (SumOrder), and runs are added to C: a
-// long sum would round every term at the size of all, which costs the gram form its accuracy (docs/numerics.md). Dot products keep theirs over all of
-// k: bf16 operands have rounded more than that.
+// long sum would round every term at the size of all, which costs the gram form its accuracy (docs/numerics.md). Sums of halves are f16 and
+// are widened every halfRun words. Dot products keep theirs over all of k: bf16 operands have rounded more than that.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -43,8 +43,8 @@ namespace {
 /// depth, whether C holds nothing yet, where sums are in runs the words of a part, and where B is two panels the words between them.
 class MicroKernel {
 public:
-  MicroKernel(Emitter &e, ValueRange args, Type word, int64_t height, int64_t vectors, Step step)
-      : e(e), a(args[0]), depth(args[4]), fresh(args[5]), word(word), height(height), step(step) {
+  MicroKernel(Emitter &e, ValueRange args, Type word, VectorType sum, int64_t height, int64_t vectors, Step step)
+      : e(e), a(args[0]), depth(args[4]), fresh(args[5]), word(word), sum(sum), height(height), step(step) {
     for (int64_t v = 0, lanes = e.machine.lanes(); v < vectors; ++v) {
       Value panel = v * kLanes < lanes ? args[1] : e.offset(args[1], word, e.mul(args.back(), v * kLanes / lanes));
       b.push_back(e.offset(panel, word, e.index(v * kLanes % lanes)));
@@ -54,11 +54,11 @@ public:
         places.push_back(e.offset(args[2], e.f32, e.add(e.mul(args[3], r), v * kLanes)));
   }
   void emitWhole();
-  void emitInRuns();
+  void emitInRuns(int64_t words);
   void emitInParts(Value part, int64_t unroll);
 
 private:
-  SmallVector<Value> zeros() { return SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32))); }
+  SmallVector<Value> zeros() { return SmallVector<Value>(places.size(), e.zero(sum)); }
   SmallVector<Value> load(ValueRange from) {
     return llvm::map_to_vector(from, [&](Value place) { return e.loadLanes(e.f32, place); });
   }
@@ -72,11 +72,12 @@ private:
   }
   SmallVector<Value> addWords(Value first, int64_t count, ValueRange sums);
   SmallVector<Value> addUp(Value begin, Value end, int64_t unroll);
-  void addRun(Value begin, ValueRange run);
+  void addRun(Value begin, ValueRange sums);
 
   Emitter &e;
   Value a, depth, fresh;
   Type word;
+  VectorType sum;
   int64_t height;
   SmallVector<Value> b;
   Step step;
@@ -107,14 +108,35 @@ void MicroKernel::emitWhole() {
   store(e.loop(whole, depth, 1, unrolled, [&](Value k, ValueRange sums) { return addWords(k, 1, sums); }), places);
 }
 
+/// a + b of f16. f32 has more than twice its bits, so that rounding twice is rounding once.
+static Value addHalves(Emitter &e, Value a, Value b) {
+  if (e.machine.addHalves)
+    return e.make<arith::AddFOp>(a, b);
+  auto wide = [&](Value value) -> Value { return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), value); };
+  return e.make<arith::TruncFOp>(a.getType(), Value(e.make<arith::AddFOp>(wide(a), wide(b))));
+}
+
+/// The value of two f16 sums per lane, those of the even and of the odd terms.
+static Value widenSums(Emitter &e, Value sums) {
+  Type words = e.lanes(e.i32);
+  Value odd = e.make<arith::ShRUIOp>(e.make<LLVM::BitcastOp>(words, sums), e.bits(words, 16));
+  Value both = addHalves(e, sums, e.make<LLVM::BitcastOp>(sums.getType(), odd));
+  Value low = e.make<arith::TruncIOp>(e.lanes(e.i16), e.make<LLVM::BitcastOp>(words, both));
+  Value half = e.make<arith::BitcastOp>(e.lanes(e.f16), low), scaled = e.make<arith::ExtFOp>(e.lanes(e.f32), half);
+  return e.make<arith::MulFOp>(scaled, e.constant(e.lanes(e.f32), 1 / (halfScale * halfScale)));
+}
+
 /// A run of the sum to C, or instead of what is there.
-void MicroKernel::addRun(Value begin, ValueRange run) {
+void MicroKernel::addRun(Value begin, ValueRange sums) {
+  SmallVector<Value> run(sums);
+  if (sum.getElementType().isF16())
+    run = llvm::map_to_vector(sums, [&](Value value) { return widenSums(e, value); });
   e.when(e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run, places); }, [&] { addTo(places, run); });
 }
 
-/// Runs in one part each, of a depth that is a multiple of kUnroll: little more than the loop, so that every sum stays in its register.
-void MicroKernel::emitInRuns() {
-  e.loop(e.index(0), depth, sumRun, [&](Value begin) { addRun(begin, addUp(begin, e.min(e.add(begin, sumRun), depth), kUnroll)); });
+/// Runs of `words` in one part each, of a depth that is a multiple of kUnroll: little more than the loop, so that every sum stays in its register.
+void MicroKernel::emitInRuns(int64_t words) {
+  e.loop(e.index(0), depth, words, [&](Value begin) { addRun(begin, addUp(begin, e.min(e.add(begin, words), depth), kUnroll)); });
 }
 
 /// Parts of a run are added up in memory. `unroll` divides the depth.
@@ -133,9 +155,9 @@ void MicroKernel::emitInParts(Value part, int64_t unroll) {
   });
 }
 
-/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of parts of a depth that is no multiple of kUnroll. One
-/// routine for all spills: its hot loop had an eighth of its time in moves between registers.
-enum class Sums { whole, runs, parts, ragged };
+/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of parts of a depth that is no multiple of kUnroll, or in
+/// runs of f16. One routine for all spills: its hot loop had an eighth of its time in moves between registers.
+enum class Sums { whole, runs, parts, ragged, halves };
 
 static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, Sums sums, Step step) {
   int64_t vectors = tile.width / kLanes;
@@ -147,14 +169,17 @@ static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, Str
   if (tile.width > e.machine.lanes())
     args.push_back(tile.apart);
   routines.call(e, name, args, [&](Emitter &e, ValueRange args) {
-    MicroKernel kernel(e, args, word, tile.height, vectors, step);
+    VectorType sum = sums == Sums::halves ? VectorType::get({2 * kLanes}, e.f16) : e.lanes(e.f32);
+    MicroKernel kernel(e, args, word, sum, tile.height, vectors, step);
     if (inParts)
       return kernel.emitInParts(args[6], sums == Sums::parts ? kUnroll : 1);
-    sums == Sums::runs ? kernel.emitInRuns() : kernel.emitWhole();
+    sums == Sums::whole ? kernel.emitWhole() : kernel.emitInRuns(sums == Sums::runs ? sumRun : halfRun);
   });
 }
 
 Value cpu::isUnrolled(Emitter &e, Value depth) { return e.equal(e.rem(depth, kUnroll), e.index(0)); }
+
+Value cpu::unrolledDepth(Emitter &e, Value depth) { return e.roundUp(depth, kUnroll); }
 
 void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
   auto call = [&](StringRef kind, Sums sums) {
@@ -169,12 +194,12 @@ void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
 /// c + a.odd b.odd, then + a.even b.even: the order of vdpbf16ps. A product of two bf16 is exact in
 /// f32, so fused or not makes no difference here.
 static Value pairProduct(Emitter &e, Value a, Value b, Value c) {
-  Value odd = e.mulAdd(halfOf(e, a, true), halfOf(e, b, true), c);
-  return e.mulAdd(halfOf(e, a, false), halfOf(e, b, false), odd);
+  Value odd = e.mulAdd(halfOf(e, e.bf16, a, true), halfOf(e, e.bf16, b, true), c);
+  return e.mulAdd(halfOf(e, e.bf16, a, false), halfOf(e, e.bf16, b, false), odd);
 }
 
 static Value dotInstruction(Emitter &e, Value a, Value b, Value c) {
-  Type pairs = VectorType::get({2 * kLanes}, e.b.getBF16Type());
+  Type pairs = VectorType::get({2 * kLanes}, e.bf16);
   Value left = e.make<LLVM::BitcastOp>(pairs, a), right = e.make<LLVM::BitcastOp>(pairs, b);
   auto call = e.make<LLVM::CallIntrinsicOp>(Type(e.lanes(e.f32)),
                                             e.b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
@@ -184,4 +209,32 @@ static Value dotInstruction(Emitter &e, Value a, Value b, Value c) {
 
 void cpu::callDot(Emitter &e, Routines &routines, const MicroTile &tile) {
   callMicro(e, routines, tile, "dot", e.i32, Sums::whole, e.machine.dot ? dotInstruction : pairProduct);
+}
+
+/// x + y rounded to the neighbour whose last bit is odd, unless it is exact: so it is rounded to f16 afterwards as x + y would be.
+static Value addToOdd(Emitter &e, Value x, Value y) {
+  Type words = VectorType::get(cast<VectorType>(x.getType()).getShape(), e.i32);
+  Value sum = e.make<arith::AddFOp>(x, y), part = e.make<arith::SubFOp>(sum, x); // Knuth's two-sum
+  Value lostOfX = e.make<arith::SubFOp>(x, Value(e.make<arith::SubFOp>(sum, part))), lostOfY = e.make<arith::SubFOp>(y, part);
+  Value lost = e.make<arith::AddFOp>(lostOfX, lostOfY), bits = e.make<arith::BitcastOp>(words, sum);
+  Value away = e.make<arith::XOrIOp>(bits, Value(e.make<arith::BitcastOp>(words, lost)));
+  Value toward = e.make<arith::OrIOp>(Value(e.make<arith::ShRSIOp>(away, e.bits(words, 31))), e.bits(words, 1)); // 1 or -1 unit
+  Value even = e.make<arith::CmpIOp>(arith::CmpIPredicate::eq, Value(e.make<arith::AndIOp>(bits, e.bits(words, 1))), e.zero(words));
+  Value inexact = e.make<arith::CmpFOp>(arith::CmpFPredicate::ONE, lost, e.zero(lost.getType()));
+  Value odd = e.make<arith::SelectOp>(e.both(even, inexact), Value(e.make<arith::AddIOp>(bits, toward)), bits);
+  return e.make<arith::BitcastOp>(x.getType(), odd);
+}
+
+/// c + a b for 32 f16 each, rounded once: two terms of every lane's sum. Without arithmetic of f16 in f32, where a b is exact.
+static Value multiplyHalves(Emitter &e, Value a, Value b, Value c) {
+  auto halves = [&](Value words) -> Value { return e.make<LLVM::BitcastOp>(c.getType(), words); };
+  if (e.machine.addHalves)
+    return e.make<math::FmaOp>(halves(a), halves(b), c);
+  auto wide = [&](Value value) -> Value { return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), value); };
+  Value product = e.make<arith::MulFOp>(wide(halves(a)), wide(halves(b)));
+  return e.make<arith::TruncFOp>(c.getType(), addToOdd(e, product, wide(c)));
+}
+
+void cpu::callHalf(Emitter &e, Routines &routines, const MicroTile &tile) {
+  callMicro(e, routines, tile, "half", e.i32, Sums::halves, multiplyHalves);
 }

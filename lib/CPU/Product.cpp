@@ -35,9 +35,9 @@ private:
   void emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile);
   void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
   void walkSubTiles();
-  bool hasWideTiles() const { return micro == Micro::fma && panelsOfTile(e.machine.target) == 2; }
+  bool hasWideTiles() const { return (micro == Micro::fma || micro == Micro::half) && panelsOfTile(e.machine.target) == 2; }
   /// Elements of k in one word of depth.
-  int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::dot ? 2 : 32; }
+  int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::tiles ? 32 : 2; }
 
   Emitter &e;
   Routines &routines;
@@ -57,7 +57,7 @@ Micro cpu::microOf(KernelOp kernel) {
   OperandAttr a = kernel.operandAt(0);
   if (a.getLayout() == Layout::row_tiles || a.getLayout() == Layout::column_tiles)
     return Micro::tiles;
-  return a.getDtype().isBF16() ? Micro::dot : Micro::fma;
+  return a.getDtype().isBF16() ? Micro::dot : a.getDtype().isF16() ? Micro::half : Micro::fma;
 }
 
 /// The block a tile number stands for: line by line along the shorter side, whose operand stays in cache while the other's panels
@@ -114,13 +114,14 @@ void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, Micr
     placed.a = e.offset(tile.a, e.f32, e.index(offset));
     if (micro == Micro::dot)
       return callDot(e, routines, placed);
+    auto callVectors = micro == Micro::half ? callHalf : callFma;
     if (!kernel.getSymmetric() || placed.width != lanes || placed.width == kLanes || offset + height > kLanes)
-      return callFma(e, routines, placed);
+      return callVectors(e, routines, placed);
     // Of a tile on the diagonal half the columns are enough.
     Value crosses = e.both(onDiagonal, e.equal(panel, rowPanel));
     MicroTile half = placed;
     half.width = kLanes;
-    e.when(crosses, [&] { callFma(e, routines, half); }, [&] { callFma(e, routines, placed); });
+    e.when(crosses, [&] { callVectors(e, routines, half); }, [&] { callVectors(e, routines, placed); });
   });
 }
 
@@ -191,8 +192,11 @@ void Product::emit() {
   if (micro == Micro::tiles && slicesTiles(kernel, e.machine))
     return emitTilePipeline(e, routines, kernel, body, frame, {row, column, rows, columns, onDiagonal});
   reductions.begin();
-  Value depth = e.ceilDiv(frame.sizes[abi::kK], e.index(wordElements()));
-  Value asked = e.div(frame.sizes[abi::kChunk], wordElements());
+  auto words = [&](Value elements) {
+    Value whole = e.ceilDiv(elements, e.index(wordElements()));
+    return micro == Micro::half ? unrolledDepth(e, whole) : whole; // panels go on with zeros
+  };
+  Value depth = words(frame.sizes[abi::kK]), asked = words(frame.sizes[abi::kChunk]);
   Value chunk = e.select(e.less(e.index(0), asked), asked, depth);
   if (micro == Micro::tiles)
     openTiles(e);

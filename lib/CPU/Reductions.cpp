@@ -64,7 +64,7 @@ static Value converted(Emitter &e, Value x, Type dtype) {
     return x.getType().isF64() ? x : Value(e.make<arith::ExtFOp>(e.f64, x));
   if (x.getType().isF64())
     x = e.make<arith::TruncFOp>(e.f32, x);
-  return dtype.isBF16() ? e.roundToBf16(x) : x;
+  return isHalf(dtype) ? e.roundTo(dtype, x) : x;
 }
 
 void Reductions::endRow(ValueRange lanes, Value row) {

@@ -45,7 +45,7 @@ void Routines::call(Emitter &e, StringRef name, ValueRange arguments,
 }
 
 static std::string nameFor(StringRef what, Type dtype) {
-  return ("muon_" + what + (dtype.isBF16() ? "_bf16" : "_f32")).str();
+  return ("muon_" + what + (dtype.isBF16() ? "_bf16" : dtype.isF16() ? "_f16" : "_f32")).str();
 }
 
 static Value stageRow(Emitter &e, Value stage, Value row) {
@@ -173,45 +173,48 @@ void Routines::readWords(Emitter &e, Value stage, Value source) {
   });
 }
 
-Value cpu::pairOf(Emitter &e, Value even, Value odd) {
-  Value low = e.make<arith::ShRUIOp>(e.asInt(even), e.bits(e.lanes(e.i32), 16));
-  return e.make<arith::OrIOp>(low, e.asInt(odd));
+Value cpu::pairOf(Emitter &e, Type half, Value even, Value odd) {
+  Type words = e.lanes(e.i32);
+  if (half.isBF16())
+    return e.make<arith::OrIOp>(e.make<arith::ShRUIOp>(e.asInt(even), e.bits(words, 16)), e.asInt(odd));
+  Value low = e.make<arith::ExtUIOp>(words, e.halfBits(half, even)), high = e.make<arith::ExtUIOp>(words, e.halfBits(half, odd));
+  return e.make<arith::OrIOp>(low, e.make<arith::ShLIOp>(high, e.bits(words, 16)));
 }
 
-Value cpu::halfOf(Emitter &e, Value pair, bool odd) {
+Value cpu::halfOf(Emitter &e, Type half, Value pair, bool odd) {
   Type words = pair.getType();
-  if (odd)
-    return e.asFloat(e.make<arith::AndIOp>(pair, e.bits(words, int32_t(0xffff0000))));
-  return e.asFloat(e.make<arith::ShLIOp>(pair, e.bits(words, 16)));
+  if (half.isBF16())
+    return e.asFloat(odd ? Value(e.make<arith::AndIOp>(pair, e.bits(words, int32_t(0xffff0000)))) : e.make<arith::ShLIOp>(pair, e.bits(words, 16)));
+  Value low = odd ? Value(e.make<arith::ShRUIOp>(pair, e.bits(words, 16))) : pair;
+  return e.fromBits(half, e.make<arith::TruncIOp>(e.lanes(e.i16), low));
 }
 
-void Routines::writePairs(Emitter &e, Value stage, Value target) {
-  call(e, "muon_write_pairs", {stage, target}, [](Emitter &e, ValueRange args) {
+void Routines::writePairs(Emitter &e, Type half, Value stage, Value target) {
+  call(e, nameFor("write_pairs", half), {stage, target}, [half](Emitter &e, ValueRange args) {
     SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes));
     for (int64_t d = 0; d < kLanes / 2; ++d)
-      e.storeRaw(pairOf(e, rows[2 * d], rows[2 * d + 1]),
+      e.storeRaw(pairOf(e, half, rows[2 * d], rows[2 * d + 1]),
                  e.offset(args[1], e.i32, e.index(d * e.machine.lanes())), 4);
   });
 }
 
-void Routines::readPairs(Emitter &e, Value stage, Value source) {
-  call(e, "muon_read_pairs", {stage, source}, [](Emitter &e, ValueRange args) {
+void Routines::readPairs(Emitter &e, Type half, Value stage, Value source) {
+  call(e, nameFor("read_pairs", half), {stage, source}, [half](Emitter &e, ValueRange args) {
     Type words = e.lanes(e.i32);
     for (int64_t d = 0; d < kLanes / 2; ++d) {
       Value at = e.offset(args[1], e.i32, e.index(d * e.machine.lanes()));
       Value pair = e.loadRaw(words, at, 4);
       for (int64_t odd = 0; odd < 2; ++odd)
-        e.storeLanes(e.f32, halfOf(e, pair, odd), stageRow(e, args[0], e.index(2 * d + odd)));
+        e.storeLanes(e.f32, halfOf(e, half, pair, odd), stageRow(e, args[0], e.index(2 * d + odd)));
     }
   });
 }
 
 void Routines::writeTile(Emitter &e, Value stage, Value target) {
   call(e, "muon_write_tile", {stage, target}, [](Emitter &e, ValueRange args) {
-    Type bf16 = e.b.getBF16Type();
     for (int64_t r = 0; r < kLanes; ++r)
-      e.storeLanes(bf16, e.loadLanes(e.f32, stageRow(e, args[0], e.index(r))),
-                   e.offset(args[1], bf16, e.index(r * 32)));
+      e.storeLanes(e.bf16, e.loadLanes(e.f32, stageRow(e, args[0], e.index(r))),
+                   e.offset(args[1], e.bf16, e.index(r * 32)));
   });
 }
 
@@ -222,8 +225,8 @@ void Routines::writeTurnedWords(Emitter &e, Value stage, Value target) {
   });
 }
 
-void Routines::writeTurnedPairs(Emitter &e, Value stage, Value target) {
-  call(e, "muon_write_turned_pairs", {stage, target}, [](Emitter &e, ValueRange args) {
+void Routines::writeTurnedPairs(Emitter &e, Type half, Value stage, Value target) {
+  call(e, nameFor("write_turned_pairs", half), {stage, target}, [half](Emitter &e, ValueRange args) {
     SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes)), words;
     SmallVector<int64_t> even, odd;
     for (int64_t i = 0; i < kLanes; ++i)
@@ -231,7 +234,7 @@ void Routines::writeTurnedPairs(Emitter &e, Value stage, Value target) {
     // Adjacent columns of a row are a word: 8 words of row r beside 8 of row r + 8.
     for (int64_t r = 0; r < 8; ++r)
       words.push_back(
-          pairOf(e, e.shuffle(rows[r], rows[r + 8], even), e.shuffle(rows[r], rows[r + 8], odd)));
+          pairOf(e, half, e.shuffle(rows[r], rows[r + 8], even), e.shuffle(rows[r], rows[r + 8], odd)));
     for (auto [d, word] : llvm::enumerate(transposedHalves(e, words)))
       e.storeRaw(word, e.offset(args[1], e.i32, e.index(d * e.machine.lanes())), 4);
   });
@@ -241,7 +244,7 @@ void Routines::writeTurnedTile(Emitter &e, Value stage, Value target) {
   call(e, "muon_write_turned_tile", {stage, target}, [](Emitter &e, ValueRange args) {
     SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes)), words;
     for (int64_t d = 0; d < 8; ++d)
-      words.push_back(pairOf(e, rows[2 * d], rows[2 * d + 1]));
+      words.push_back(pairOf(e, e.bf16, rows[2 * d], rows[2 * d + 1]));
     // Half a vector is one row of the tile: 8 words, 16 columns.
     for (auto [c, both] : llvm::enumerate(transposedHalves(e, words)))
       for (int64_t half = 0; half < 2; ++half) {
@@ -254,9 +257,8 @@ void Routines::writeTurnedTile(Emitter &e, Value stage, Value target) {
 
 void Routines::readTile(Emitter &e, Value stage, Value source) {
   call(e, "muon_read_tile", {stage, source}, [](Emitter &e, ValueRange args) {
-    Type bf16 = e.b.getBF16Type();
     for (int64_t r = 0; r < kLanes; ++r)
-      e.storeLanes(e.f32, e.loadLanes(bf16, e.offset(args[1], bf16, e.index(r * 32))),
+      e.storeLanes(e.f32, e.loadLanes(e.bf16, e.offset(args[1], e.bf16, e.index(r * 32))),
                    stageRow(e, args[0], e.index(r)));
   });
 }

@@ -1,7 +1,7 @@
 //===- Routines.h - functions kernels of a module share -------------------------------*- C++
 //-*-===//
 //
-// Moves of one 16x16 sub-tile between the stage (16 rows of 16 f32, bf16 as carried) and memory,
+// Moves of one 16x16 sub-tile between the stage (16 rows of 16 f32, halves as carried) and memory,
 // and the micro kernels. Each is emitted once per module, when first asked for, as a private
 // function: a call per 256 elements or per register tile costs nothing, and compile time stays
 // flat.
@@ -34,17 +34,17 @@ public:
   /// 16 x 16 words; strides in words.
   void transposeWords(Emitter &e, Value from, int64_t fromStride, Value to, int64_t toStride);
 
-  /// The stage to packed memory: 16 rows of f32 words, 8 rows of bf16 pairs (rows 2d and 2d + 1 of
+  /// The stage to packed memory: 16 rows of f32 words, 8 rows of pairs of halves (rows 2d and 2d + 1 of
   /// a column share a word), or 16 rows of an AMX tile.
   void writeWords(Emitter &e, Value stage, Value target);
-  void writePairs(Emitter &e, Value stage, Value target);
+  void writePairs(Emitter &e, Type half, Value stage, Value target);
   void writeTile(Emitter &e, Value stage, Value target);
   /// The same of the transposed stage.
   void writeTurnedWords(Emitter &e, Value stage, Value target);
-  void writeTurnedPairs(Emitter &e, Value stage, Value target);
+  void writeTurnedPairs(Emitter &e, Type half, Value stage, Value target);
   void writeTurnedTile(Emitter &e, Value stage, Value target);
   void readWords(Emitter &e, Value stage, Value source);
-  void readPairs(Emitter &e, Value stage, Value source);
+  void readPairs(Emitter &e, Type half, Value stage, Value source);
   void readTile(Emitter &e, Value stage, Value source);
 
   /// Copies what lies below the diagonal of an f32 block above it. The extent is rounded up to 16.
@@ -55,9 +55,9 @@ private:
   const Machine &machine;
 };
 
-/// Words of two carried bf16 each, and one of the two.
-Value pairOf(Emitter &e, Value even, Value odd);
-Value halfOf(Emitter &e, Value pair, bool odd);
+/// Words of two carried halves each, and one of the two.
+Value pairOf(Emitter &e, Type half, Value even, Value odd);
+Value halfOf(Emitter &e, Type half, Value pair, bool odd);
 
 /// Attributes every emitted function carries: processor, no unwinding, no library calls.
 void setFunctionAttributes(mlir::LLVM::LLVMFuncOp function, const Machine &machine);

@@ -12,7 +12,7 @@ Padding cpu::paddingOf(OperandAttr output, const Machine &machine) {
     return {kLanes, kLanes};
   // Pairs and tiles are padded to the 32 elements of depth an AMX step takes; words to the
   // sub-tile.
-  int64_t depth = output.getDtype().isBF16() ? 32 : kLanes;
+  int64_t depth = isHalf(output.getDtype()) ? 32 : kLanes;
   int64_t across = isTiles(output.getLayout()) ? 32 : machine.lanes();
   bool depthIsColumns = isTurned(output.getLayout()) != isTiles(output.getLayout());
   return depthIsColumns ? Padding{across, depth} : Padding{depth, across};
@@ -92,7 +92,7 @@ Value SubTile::packedAddress(const Operand &operand, Value row, Value column) {
     return e.offset(operand.data, dtype, e.add(strip, tile));
   }
   int64_t lanes = e.machine.lanes();
-  Value depth = dtype.isBF16() ? e.div(row, 2) : row;
+  Value depth = isHalf(dtype) ? e.div(row, 2) : row;
   Value panel = e.mul(e.div(column, lanes), operand.rowStride);
   Value word = e.add(e.mul(depth, lanes), e.rem(column, lanes));
   return e.offset(operand.data, e.i32, e.add(panel, word));
@@ -115,8 +115,8 @@ void SubTile::read(const Staged &input, Value row, Value column, Value validRows
   Value stage = turn ? turned : input.stage;
   if (isTiles(operand.attr.getLayout()))
     routines.readTile(e, stage, at);
-  else if (dtype.isBF16())
-    routines.readPairs(e, stage, at);
+  else if (isHalf(dtype))
+    routines.readPairs(e, dtype, stage, at);
   else
     routines.readWords(e, stage, at);
   if (turn)
@@ -141,15 +141,14 @@ void SubTile::write(const Staged &output, Value row, Value column, Value validRo
 
 void SubTile::writePacked(const Staged &output, Value row, Value column, bool turn) {
   const Operand &operand = *output.operand;
-  bool tiles = isTiles(operand.attr.getLayout()), pairs = operand.attr.getDtype().isBF16();
+  Type dtype = operand.attr.getDtype();
   Value at = turn ? packedAddress(operand, column, row) : packedAddress(operand, row, column);
+  if (isPairs(operand))
+    return turn ? routines.writeTurnedPairs(e, dtype, output.stage, at) : routines.writePairs(e, dtype, output.stage, at);
   using Write = void (Routines::*)(Emitter &, Value, Value);
-  Write straight = tiles   ? &Routines::writeTile
-                   : pairs ? &Routines::writePairs
-                           : &Routines::writeWords;
-  Write turning = tiles   ? &Routines::writeTurnedTile
-                  : pairs ? &Routines::writeTurnedPairs
-                          : &Routines::writeTurnedWords;
+  bool tiles = isTiles(operand.attr.getLayout());
+  Write straight = tiles ? &Routines::writeTile : &Routines::writeWords;
+  Write turning = tiles ? &Routines::writeTurnedTile : &Routines::writeTurnedWords;
   (routines.*(turn ? turning : straight))(e, output.stage, at);
 }
 

@@ -120,9 +120,9 @@ inline bool isTurned(Layout layout) {
 inline bool isTiles(Layout layout) {
   return layout == Layout::row_tiles || layout == Layout::column_tiles;
 }
-/// Whether the operand is words of two bf16, adjacent along the depth.
+/// Whether the operand is words of two halves, adjacent along the depth.
 inline bool isPairs(const Operand &operand) {
-  return operand.isPacked() && !isTiles(operand.attr.getLayout()) && operand.attr.getDtype().isBF16();
+  return operand.isPacked() && !isTiles(operand.attr.getLayout()) && isHalf(operand.attr.getDtype());
 }
 
 /// Whether the body of the kernel's AMX tiles can be cut in slices: it leaves bf16 operands, which the processor narrows itself

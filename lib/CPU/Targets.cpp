@@ -37,6 +37,8 @@ static constexpr Processor kProcessors[] = {
     {"cooperlake", "cooperlake", "", kX86, 32 * kKiB, 1 * kMiB},
     {"icelake-server", "icelake-server", "", kX86, 48 * kKiB, 1280 * kKiB},
     {"sapphirerapids", "sapphirerapids", "", kX86, 48 * kKiB, 2 * kMiB},
+    // As virtual machines often show it, without the tile registers.
+    {"sapphirerapids-amx", "sapphirerapids", "-amx-tile,-amx-int8,-amx-bf16", kX86, 48 * kKiB, 2 * kMiB},
     {"graniterapids", "graniterapids", "", kX86, 48 * kKiB, 2 * kMiB},
     {"znver2", "znver2", "", kX86, 32 * kKiB, 512 * kKiB},
     {"znver3", "znver3", "", kX86, 32 * kKiB, 512 * kKiB},
@@ -86,6 +88,7 @@ std::vector<std::string> muon::requiredFeatures(TargetAttr target) {
                                                                {"avx512dq", "avx512dq"},
                                                                {"avx512vl", "avx512vl"},
                                                                {"avx512bf16", "avx512_bf16"},
+                                                               {"avx512fp16", "avx512_fp16"},
                                                                {"amx-tile", "amx_tile"},
                                                                {"amx-bf16", "amx_bf16"}};
   std::vector<std::string> words;
@@ -113,7 +116,7 @@ static TargetAttr makeTarget(MLIRContext *context, const Processor &p) {
     // Only AMD's cores gain by vdpbf16ps: on Intel's it ran at 0.45 of the rate of f32
     // multiply-adds.
     bool fastDot = has("avx512bf16") && p.cpu.starts_with("znver");
-    isa = has("amx-bf16") && has("amx-tile") ? "amx" : fastDot ? "dot" : "fma";
+    isa = has("amx-bf16") && has("amx-tile") ? "amx" : has("avx512fp16") ? "half" : fastDot ? "dot" : "fma";
   } else if (x86 && has("avx2")) {
     vector = 8;
   } else if (x86) {

@@ -150,7 +150,7 @@ void SubTile::setTileInputs(const Tile &tile, ArrayRef<Value> from, int64_t r, i
     Type dtype = operand.attr.getDtype();
     bool pairs = isPairs(operand);
     Value at = e.bytes(start, e.add(e.mul(place.rowBytes, pairs ? r & ~1 : r), half * place.halfBytes));
-    Value value = pairs ? halfOf(e, e.loadRaw(e.lanes(e.i32), at, 4), r & 1) : e.loadLanes(dtype, at);
+    Value value = pairs ? halfOf(e, dtype, e.loadRaw(e.lanes(e.i32), at, 4), r & 1) : e.loadLanes(dtype, at);
     body.set(body.argument(input.position), value);
   }
 }

@@ -117,8 +117,8 @@ static Value stepSum(Emitter &e, Value aRow, Value bTile, Value bStride) {
       e.loop(e.index(0), e.index(16), 1, {zero, zero}, [&](Value p, ValueRange sums) {
         Value x = e.broadcast(e.loadRaw(e.i32, e.offset(aRow, e.i32, p), 4));
         Value y = e.loadRaw(words, e.bytes(bTile, e.mul(p, bStride)), 4);
-        return SmallVector<Value>{e.mulAdd(halfOf(e, x, false), halfOf(e, y, false), sums[0]),
-                                  e.mulAdd(halfOf(e, x, true), halfOf(e, y, true), sums[1])};
+        return SmallVector<Value>{e.mulAdd(halfOf(e, e.bf16, x, false), halfOf(e, e.bf16, y, false), sums[0]),
+                                  e.mulAdd(halfOf(e, e.bf16, x, true), halfOf(e, e.bf16, y, true), sums[1])};
       });
   return e.make<arith::AddFOp>(sums[0], sums[1]);
 }

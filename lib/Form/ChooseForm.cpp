@@ -21,18 +21,20 @@ namespace muon {
 
 namespace {
 
-OperandType operandType(Type type) {
+OperandType operandType(Type type, TargetAttr target) {
   if (type.isF32())
     return OperandType::f32;
   if (isa<FloatTF32Type>(type))
     return OperandType::tf32;
-  return type.isBF16() ? OperandType::bf16 : OperandType::f16;
+  if (type.isBF16())
+    return OperandType::bf16;
+  return target && !target.isGpu() ? OperandType::halves : OperandType::f16;
 }
 
 FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
   auto [shorter, longer] = std::minmax(shape[shape.size() - 2], shape[shape.size() - 1]);
-  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands()), double(shorter), double(longer), target && !target.isGpu()};
+  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), target), double(shorter), double(longer), target && !target.isGpu()};
   problem.needsEveryGram = op.getEarlyStop().has_value();
   if (op.getPairs())
     problem.pairs.emplace(op.getPairs()->begin(), op.getPairs()->end());
@@ -54,11 +56,16 @@ LogicalResult checkAsked(OrthogonalizeOp op, const Asked &asked) {
   return success();
 }
 
-/// Where nothing is asked: f32 for what needs it, and where bf16 would not be multiplied faster.
+/// Where nothing is asked: f32 for what needs it and where halves would not be multiplied faster, f16 where sums of f16 are fastest and lose no
+/// more than bf16 does, else bf16.
 Type openOperands(OrthogonalizeOp op, TargetAttr target) {
   Builder b(op.getContext());
-  bool wide = isExact(op) || isDamped(op) || (target && target.getIsa() == "fma");
-  return wide ? Type(b.getF32Type()) : Type(b.getBF16Type());
+  StringRef isa = target ? target.getIsa() : "";
+  if (isExact(op) || isDamped(op) || isa == "fma")
+    return b.getF32Type();
+  if (isa != "half")
+    return b.getBF16Type();
+  return op.getNorm() != Norm::trace && halvesSuffice(toTable(op.getTable())) ? Type(b.getF16Type()) : Type(b.getF32Type());
 }
 
 /// Writes what was asked for onto the op, where it leaves that open: from here on the op says it all, and the verifier judges it.
@@ -68,8 +75,8 @@ LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
   if (!op.getOperands())
     op.setOperandsAttr(TypeAttr::get(asked.dtype() ? asked.dtype() : openOperands(op, asked.target())));
   Type operands = *op.getOperands();
-  if (asked.target() && !asked.target().isGpu() && isa<Float16Type, FloatTF32Type>(operands))
-    return op.emitOpError() << "expected a GPU target for operands of " << operands << ", got " << asked.target().getCpu();
+  if (std::string why = asked.target() ? asked.target().whyNot(operands) : ""; !why.empty())
+    return op.emitOpError(why);
   if (!op.getForm() && asked.form())
     op.setForm(*asked.form());
   if (!op.getRestarts() && asked.restarts())

@@ -99,10 +99,19 @@ LogicalResult TableAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErr
   return success();
 }
 
+std::string TargetAttr::whyNot(Type operands) const {
+  if (isGpu() || !(isa<FloatTF32Type>(operands) || (operands.isF16() && getIsa() != "half")))
+    return "";
+  StringRef wanted = operands.isF16() ? "a GPU target, or a processor with avx512_fp16 and without AMX," : "a GPU target";
+  std::string line;
+  llvm::raw_string_ostream(line) << "expected " << wanted << " for operands of '" << operands << "', got " << getCpu();
+  return line;
+}
+
 LogicalResult TargetAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef, StringRef, StringRef, StringRef isa,
                                  unsigned lanes, DenseI64ArrayAttr heights, unsigned, uint64_t, uint64_t, ChipAttr chip) {
-  if (!llvm::is_contained({"fma", "dot", "amx", "mma"}, isa)) // C1
-    return emitError() << "expected isa fma, dot, amx or mma, got " << isa;
+  if (!llvm::is_contained({"fma", "half", "dot", "amx", "mma"}, isa)) // C1
+    return emitError() << "expected isa fma, half, dot, amx or mma, got " << isa;
   int64_t rows = 0;
   for (int64_t height : heights.asArrayRef())
     rows += height;
@@ -202,8 +211,8 @@ LogicalResult RequestAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitE
     return emitError() << "expected a request of version " << kDialectVersion << " at most, got version " << version;
   if (dtype && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(dtype)) // C2
     return emitError() << "expected dtype f32, bf16, f16 or tf32, got " << dtype;
-  if (dtype && target && isa<Float16Type, FloatTF32Type>(dtype) && !target.isGpu()) // C2
-    return emitError() << "expected a GPU target for operands of " << dtype << ", got " << target.getCpu();
+  if (std::string why = dtype && target ? target.whyNot(dtype) : ""; !why.empty()) // C2
+    return emitError() << why;
   for (NamedAttribute given : overrides ? overrides.getValue() : ArrayRef<NamedAttribute>())
     if (failed(verifyOverride(emitError, given)))
       return failure();

@@ -17,8 +17,8 @@ Layout muon::operandLayout(ProductOpInterface product, bool isA, bool symmetric,
     bool turned = isA ? product.aIsTransposed() && !symmetric : product.bIsTransposed() || symmetric;
     return turned ? Layout::turned : Layout::padded;
   }
-  bool narrow = !cast<RankedTensorType>(product.getA().getType()).getElementType().isF32();
-  bool tiles = isA && narrow && target.getIsa() == "amx";
+  bool bf16 = cast<RankedTensorType>(product.getA().getType()).getElementType().isBF16();
+  bool tiles = isA && bf16 && target.getIsa() == "amx";
   // The panel's lane is i for A and j for B; the tensor's rows provide it unless the role transposes the tensor.
   bool laneIsRow = isA ? !product.aIsTransposed() : product.bIsTransposed();
   if (symmetric)
@@ -29,7 +29,8 @@ Layout muon::operandLayout(ProductOpInterface product, bool isA, bool symmetric,
 }
 
 Type muon::packedType(Type type, TargetAttr target) {
-  bool widened = (type.isBF16() && target.getIsa() == "fma") || isa<FloatTF32Type>(type); // tf32 is f32 words, rounded
+  bool multiplied = target.isGpu() || target.getIsa() == "dot" || target.getIsa() == "amx";
+  bool widened = (type.isBF16() && !multiplied) || isa<FloatTF32Type>(type); // tf32 is f32 words, rounded
   return widened ? Float32Type::get(type.getContext()) : type;
 }
 
@@ -40,7 +41,7 @@ static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 void muon::layOut(Buffer &buffer, int64_t rows, int64_t columns, TargetAttr target) {
   int64_t lanes = target.getLanes(), size = bytesOf(buffer.dtype);
   auto panels = [&](int64_t lane, int64_t depth) {
-    // row_stride counts words: an f32, or two bf16 adjacent along the depth.
+    // row_stride counts words: an f32, or two halves adjacent along the depth.
     int64_t words = paddedDepth(depth, buffer.dtype) * size / 4;
     buffer.rowStride = words * lanes;
     buffer.columnStride = 1;

@@ -5,6 +5,7 @@
 #include "muon/Polynomial/PairedRows.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace muon {
@@ -50,6 +51,12 @@ std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
 }
 
 } // namespace
+
+bool halvesSuffice(const Table &table) {
+  auto errorOf = [&](OperandType type) { return emulate(table, {}, type, emulationShortSide, emulationLongSide).worst; };
+  double error = errorOf(OperandType::halves);
+  return std::isfinite(error) && error <= errorOf(OperandType::bf16);
+}
 
 double countBytes(const FormProblem &problem, const FormChoice &choice) {
   bool whole = problem.type == OperandType::f32 || problem.type == OperandType::tf32;

@@ -42,7 +42,10 @@ FloatMatrix transpose(const FloatMatrix &a);
 /// A sum that no inner index is long enough to interrupt.
 inline constexpr SumOrder plainSum{std::numeric_limits<int>::max(), std::numeric_limits<int>::max()};
 
-/// a b, accumulated in f32 in ascending order of the inner index, as `order` says.
+/// Sums of halves.
+inline constexpr SumOrder halfSum{halfRun, 2 * halfRun, true};
+
+/// a b, accumulated in ascending order of the inner index, as `order` says.
 FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, SumOrder order = plainSum);
 
 /// a b where the result is symmetric in exact arithmetic: only tiles touching the lower half are

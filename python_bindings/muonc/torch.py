@@ -44,7 +44,8 @@ class Muon(torch.optim.Optimizer):
             much, ‖I - R/μ‖_F <= early_stop for its Gram matrix R and some μ, skips what is left of the table: its
             singular values end within √(1 -+ early_stop). CPU only; chooses form gram. `metrics` says what each
             matrix reached; docs/numerics.md says what it is worth.
-        dtype: operand type of the matrix products: auto (the fastest here within the preset's band), f32, bf16.
+        dtype: operand type of the matrix products: auto (the fastest here within the preset's band), f32, bf16,
+            or f16 where the processor has avx512_fp16 and no AMX.
         form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt; pairs: with
             standard, or gram and restarts, the rows that are evaluated as one with the next, [] for none. None: chosen.
         nonfinite: propagate, or skip: a parameter with a non-finite gradient is left untouched (see `skipped`).
@@ -88,7 +89,7 @@ class Muon(torch.optim.Optimizer):
         workers=None,
         seed=0,
     ):
-        tensors.check_choice("dtype", dtype, ("auto", "f32", "bf16"))
+        tensors.check_choice("dtype", dtype, ("auto", "f32", "bf16", "f16"))
         tensors.check_choice("form", form, ("auto", "standard", "gram"))
         tensors.check_choice("nonfinite", nonfinite, ("propagate", "skip"))
         tensors.check_choice("non_matrices", non_matrices, ("refuse", "rms"))

@@ -312,7 +312,7 @@ def test_the_model_takes_the_form_the_compiler_chooses(build_directory):
     (("--shape", "8x8", "--band", "0.7:1.3", "--like", "keller"), "expected --band or --like, got both"),
     (("--shape", "8x8", "--floor", "2"), "expected 0 < --floor < 1, got 2"),
     (("--shape", "8x8", "--like", "exact"), "preset 'exact' has no table to choose here"),
-    (("--shape", "8x8", "--dtype", "f16"), "expected a GPU target for operands of 'f16', got "),
+    (("--shape", "8x8", "--dtype", "tf32"), "expected a GPU target for operands of 'tf32', got "),
     (("--shape", "8x8", "--target", "8086"), "unknown CPU target '8086'"),
     (("--shape", "8x8", "--table", "you5:4"), "--table you5:4: table 'you5' has 5 rows"),
 ])

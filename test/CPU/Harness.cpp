@@ -4,14 +4,17 @@
 #include "Harness.h"
 
 #include "muon/IR/Request.h"
+#include "muon/Polynomial/Emulate.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 
+#include "llvm/ADT/APFloat.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -103,7 +106,11 @@ muon_tile_function Program::function(StringRef name) const {
 // Matrices
 //===----------------------------------------------------------------------------------------------===//
 
-double test::roundedToBf16(double value) {
+const char *test::word(Dtype dtype) {
+  return dtype == Dtype::bf16 ? "bf16" : dtype == Dtype::f16 ? "f16" : dtype == Dtype::f32 ? "f32" : "f64";
+}
+
+static double roundedToBf16(double value) {
   float narrow = static_cast<float>(value);
   uint32_t bits;
   std::memcpy(&bits, &narrow, 4);
@@ -112,12 +119,26 @@ double test::roundedToBf16(double value) {
   return narrow;
 }
 
-Matrix test::random(int64_t rows, int64_t columns, bool bf16, unsigned seed) {
+/// The f16 of a panel, halfScale times the value.
+static llvm::APFloat halfOf(double value) {
+  llvm::APFloat half(value * halfScale);
+  bool loses;
+  half.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  return half;
+}
+
+double test::rounded(Dtype dtype, double value) {
+  if (dtype == Dtype::f16)
+    return halfOf(value).convertToDouble() / halfScale;
+  return dtype == Dtype::bf16 ? roundedToBf16(value) : dtype == Dtype::f32 ? double(float(value)) : value;
+}
+
+Matrix test::random(int64_t rows, int64_t columns, Dtype dtype, unsigned seed) {
   std::mt19937 engine(seed);
   std::normal_distribution<double> normal;
   Matrix matrix(rows, columns);
   for (double &value : matrix.values)
-    value = bf16 ? roundedToBf16(normal(engine)) : double(float(normal(engine)));
+    value = dtype == Dtype::f16 ? std::clamp(std::round(normal(engine)), -3.0, 3.0) : rounded(dtype, normal(engine));
   return matrix;
 }
 
@@ -169,7 +190,7 @@ std::vector<uint8_t> Memory::raw() const {
 }
 
 int64_t Memory::place(int64_t i, int64_t j) const {
-  int64_t elements = dtype == Dtype::bf16 ? 2 : 1;
+  int64_t elements = isHalf(dtype) ? 2 : 1;
   switch (layout) {
   case Layout::plain:
     return i * rowStride + j * columnStride;
@@ -199,6 +220,8 @@ double Memory::load(int64_t index) const {
   }
   uint32_t bits = 0;
   std::memcpy(&bits, at, sizeOf(dtype));
+  if (dtype == Dtype::f16)
+    return llvm::APFloat(llvm::APFloat::IEEEhalf(), llvm::APInt(16, bits)).convertToDouble() / halfScale;
   if (dtype == Dtype::bf16)
     bits <<= 16;
   float value;
@@ -212,11 +235,13 @@ void Memory::store(int64_t index, double value) {
     std::memcpy(at, &value, 8);
     return;
   }
-  float narrow = static_cast<float>(dtype == Dtype::bf16 ? roundedToBf16(value) : value);
+  float narrow = static_cast<float>(rounded(dtype, value));
   uint32_t bits;
   std::memcpy(&bits, &narrow, 4);
   if (dtype == Dtype::bf16)
     bits >>= 16;
+  if (dtype == Dtype::f16)
+    bits = static_cast<uint32_t>(halfOf(value).bitcastToAPInt().getZExtValue());
   std::memcpy(at, &bits, sizeOf(dtype));
 }
 

@@ -49,11 +49,14 @@ struct Matrix {
   double &at(int64_t i, int64_t j) { return values[i * columns + j]; }
   double at(int64_t i, int64_t j) const { return values[i * columns + j]; }
 };
-/// Normal entries, rounded to f32 or bf16 so that memory holds them exactly.
-Matrix random(int64_t rows, int64_t columns, bool bf16, unsigned seed);
-double roundedToBf16(double value);
+enum class Dtype { f32, bf16, f16, f64 };
+inline bool isHalf(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; }
+const char *word(Dtype dtype);
 
-enum class Dtype { f32, bf16, f64 };
+/// Normal entries, rounded so that memory holds them exactly; f16: the whole numbers -3 to 3, whose products of up to a hundred terms f16 sums hold too.
+Matrix random(int64_t rows, int64_t columns, Dtype dtype, unsigned seed);
+/// As a kernel rounds it, an f16 in a panel.
+double rounded(Dtype dtype, double value);
 
 /// A matrix in memory as kernels see it. Fresh memory is poison, so that what is not written shows.
 class Memory {

@@ -3,13 +3,13 @@
 //
 // Reads lines and answers each, in GF: 1e9 flop/s of this thread's processor time, symmetric products counted at half.
 //   stage reference milliseconds   runs both by turns and answers with the medians `rate rate ratio`
-//   registers f32|bf16             the widest multiply-adds this processor has for the type, operands in registers
+//   registers f32|bf16|f16           the widest multiply-adds this processor has for the type, operands in registers
 // stage and reference: `target dtype symmetric m n k block_m block_n k_chunk outputs`; outputs: letters of p(lain) c(olumns)
 // r(ows) t(iles of rows), or `-` for the register tiles alone.
 //
 //===-------------------------------------------------------------------------------------------===//
 
-#include "Harness.h"
+#include "KernelTexts.h"
 
 #include <algorithm>
 #include <ctime>
@@ -40,15 +40,15 @@ static Layout layoutOf(char letter) {
   return letter == 'p' ? Layout::plain : letter == 'c' ? Layout::columns : letter == 'r' ? Layout::rows : Layout::row_tiles;
 }
 
-static std::string textOf(TargetAttr target, bool bf16, bool symmetric,
+static std::string textOf(TargetAttr target, Dtype operands, bool symmetric,
                           const std::string &outputs) {
-  bool narrow = bf16 && target.getIsa() != "fma", tiles = bf16 && target.getIsa() == "amx";
-  std::string packed = narrow ? "bf16" : "f32";
+  bool narrow = packedAs(target, operands) != Dtype::f32, tiles = usesTiles(target, operands);
+  std::string packed = word(packedAs(target, operands));
   auto operand = [](std::string direction, std::string layout, std::string dtype) {
     return "#muon.operand<" + direction + ", element, " + layout + ", " + dtype + ", none>";
   };
   std::string text = "muon.kernel @k product ", values, types, rounded;
-  text += std::string(symmetric ? "symmetric square " : "") + "of " + (bf16 ? "bf16" : "f32") +
+  text += std::string(symmetric ? "symmetric square " : "") + "of " + word(operands) +
           " operands [" + operand("in", tiles ? "row_tiles" : "columns", packed) + ", " +
           operand("in", "columns", packed);
   for (char letter : outputs) {
@@ -62,7 +62,7 @@ static std::string textOf(TargetAttr target, bool bf16, bool symmetric,
   text += "] scalars [] [] coefficients 1 {\n^bb0(%acc: f32, %c: f32):\n%y = arith.mulf %acc, %c : "
           "f32\n";
   if (narrow)
-    text += "%n = arith.truncf %y : f32 to bf16\n";
+    text += "%n = arith.truncf %y : f32 to " + packed + "\n";
   return text + "muon.yield " + (values.empty() ? "" : values + " : " + types) + "\n}\n";
 }
 
@@ -104,6 +104,15 @@ __attribute__((target("avx2,fma"))) static double fma256() {
       asm volatile("vfmadd231ps %1, %1, %0" : "+x"(sum) : "x"(x));
   return now() - begin;
 }
+/// The same of 32 lanes of f16.
+__attribute__((target("avx512fp16"))) static double fmaHalves() {
+  __m512h x = _mm512_set1_ph(1), a[8] = {x, x, x, x, x, x, x, x};
+  double begin = now();
+  for (int i = 0; i < kRounds; ++i)
+    for (__m512h &sum : a)
+      asm volatile("vfmadd231ph %1, %1, %0" : "+v"(sum) : "v"(x));
+  return now() - begin;
+}
 /// Seconds of kRounds times four 16 x 16 x 32 products.
 __attribute__((target("amx-tile,amx-bf16"))) static double tiles() {
   alignas(64) unsigned char configuration[64] = {1};
@@ -124,13 +133,13 @@ __attribute__((target("amx-tile,amx-bf16"))) static double tiles() {
 
 /// Median rate over a tenth of a second; 0 where there is no such instruction.
 static double registerRate(const std::string &dtype) {
-  bool amx = dtype == "bf16" && hostHas("amx-bf16"), wide = hostHas("avx512f");
-  if (dtype == "bf16" && !amx)
+  bool amx = dtype == "bf16" && hostHas("amx-bf16"), half = dtype == "f16" && hostHas("avx512fp16"), wide = hostHas("avx512f");
+  if (dtype != "f32" && !amx && !half)
     return 0;
-  double flops = amx ? 4.0 * 2 * 16 * 16 * 32 : 8.0 * 2 * (wide ? 16 : 8);
+  double flops = amx ? 4.0 * 2 * 16 * 16 * 32 : 8.0 * 2 * (half ? 32 : wide ? 16 : 8);
   std::vector<double> rates;
   for (double start = now(); now() - start < 0.1;)
-    rates.push_back(1e-9 * kRounds * flops / (amx ? tiles() : wide ? fma512() : fma256()));
+    rates.push_back(1e-9 * kRounds * flops / (amx ? tiles() : half ? fmaHalves() : wide ? fma512() : fma256()));
   return median(rates);
 }
 #else
@@ -166,20 +175,19 @@ Case::Case(std::istringstream &line) {
   bool symmetric;
   int64_t m, n, k, blockM, blockN, chunk;
   line >> name >> dtype >> symmetric >> m >> n >> k >> blockM >> blockN >> chunk >> outputs;
-  bool bf16 = dtype == "bf16";
+  Dtype operands = dtype == "bf16" ? Dtype::bf16 : dtype == "f16" ? Dtype::f16 : Dtype::f32;
   static std::map<std::string, std::pair<TargetAttr, std::unique_ptr<Program>>> programs;
   auto &entry = programs[name + dtype + (symmetric ? "s" : "f") + outputs];
   if (!entry.second) {
     TargetAttr target = parseTarget(name);
     entry.first = target;
-    entry.second = std::make_unique<Program>(textOf(target, bf16, symmetric, outputs), target);
+    entry.second = std::make_unique<Program>(textOf(target, operands, symmetric, outputs), target);
   }
   TargetAttr target = entry.first;
-  bool narrow = bf16 && target.getIsa() != "fma", tiles = bf16 && target.getIsa() == "amx";
-  Dtype packed = narrow ? Dtype::bf16 : Dtype::f32;
-  memories.emplace_back(tiles ? Layout::row_tiles : Layout::rows, packed, m, k, target.getLanes());
+  Dtype packed = packedAs(target, operands);
+  memories.emplace_back(usesTiles(target, operands) ? Layout::row_tiles : Layout::rows, packed, m, k, target.getLanes());
   memories.emplace_back(Layout::columns, packed, k, n, target.getLanes());
-  memories[0].set(random(m, k, true, 1)), memories[1].set(random(k, n, true, 2));
+  memories[0].set(random(m, k, Dtype::bf16, 1)), memories[1].set(random(k, n, Dtype::bf16, 2));
   for (char letter : outputs)
     if (letter != '-')
       memories.emplace_back(layoutOf(letter), letter == 'p' ? Dtype::f32 : packed, m, n, target.getLanes());

@@ -33,14 +33,14 @@ std::string test::packText(const std::string &dtype) {
   std::string layouts[] = {"plain", "columns", "rows", "row_tiles", "column_tiles"};
   std::string outs, values, types;
   for (const std::string &layout : layouts) {
-    if (dtype == "f32" && layout.ends_with("tiles"))
+    if ((dtype != "bf16" && layout.ends_with("tiles")) || (dtype == "f16" && layout == "plain"))
       continue;
     outs += ", #muon.operand<out, element, " + layout + ", " + dtype + ", none>";
     values += (values.empty() ? "%y" : ", %y"), types += (types.empty() ? "" : ", ") + dtype;
   }
   std::string narrow = dtype == "f32" ? "%y = arith.mulf %x, %n : f32\n"
                                       : "%z = arith.mulf %x, %n : f32\n"
-                                        "%y = arith.truncf %z : f32 to bf16\n";
+                                        "%y = arith.truncf %z : f32 to " + dtype + "\n";
   return "muon.kernel @pack sweep operands [#muon.operand<in, element, plain, f32, none>, "
          "#muon.operand<in, scalar, plain, f64, add>" +
          outs + "] scalars [] [] coefficients 0 {\n^bb0(%x: f32, %s: f64):\n" +
@@ -71,36 +71,38 @@ muon.kernel @index sweep operands [#muon.operand<out, element, plain, f32, none>
 }
 
 static std::string symmetry(Way way) { return std::string(way.symmetric ? "symmetric " : "") + (way.square ? "square " : ""); }
-static const char *word(bool bf16) { return bf16 ? "bf16" : "f32"; }
-
-bool test::packsBf16(TargetAttr target, bool bf16) { return bf16 && target.getIsa() != "fma"; }
-bool test::usesTiles(TargetAttr target, bool bf16) { return bf16 && target.getIsa() == "amx"; }
+Dtype test::packedAs(TargetAttr target, Dtype operands) {
+  bool multiplied = target.getIsa() == "amx" || target.getIsa() == "dot";
+  return operands == Dtype::bf16 && !multiplied ? Dtype::f32 : operands;
+}
+bool test::usesTiles(TargetAttr target, Dtype operands) { return operands == Dtype::bf16 && target.getIsa() == "amx"; }
 
 std::string test::productText(TargetAttr target, Way way) {
-  std::string packed = word(packsBf16(target, way.bf16)), plain = "f32";
+  std::string packed = word(packedAs(target, way.operands)), operands = word(way.operands);
   auto operand = [](std::string direction, std::string layout, std::string dtype) {
     return "#muon.operand<" + direction + ", element, " + layout + ", " + dtype + ", none>";
   };
-  std::string a = usesTiles(target, way.bf16) ? "row_tiles" : "rows";
+  std::string a = usesTiles(target, way.operands) ? "row_tiles" : "rows";
   std::string text =
       "muon.kernel @product product " + symmetry(way) + "of " +
-      word(way.bf16) + " operands [" + operand("in", a, packed) + ", " +
+      operands + " operands [" + operand("in", a, packed) + ", " +
       operand("in", "columns", packed) + ", " + operand("in", "plain", "f32") + ", " +
       operand("in", "columns", packed) + ", " + operand("out", "plain", "f32") + ", " +
       operand("out", "columns", packed) + ", " + operand("out", "rows", packed);
-  bool tiles = usesTiles(target, way.bf16);
+  bool tiles = usesTiles(target, way.operands);
   if (tiles)
     text +=
         ", " + operand("out", "row_tiles", packed) + ", " + operand("out", "column_tiles", packed);
   text +=
       "] scalars [] [] coefficients 1 {\n^bb0(%d: f32, %e0: " + packed + ", %acc: f32, %c: f32):\n";
   text += packed == "f32" ? "%e = arith.addf %e0, %d : f32\n"
-                          : "%e1 = arith.extf %e0 : bf16 to f32\n%e = arith.addf %e1, %d : f32\n";
+                          : "%e1 = arith.extf %e0 : " + packed + " to f32\n%e = arith.addf %e1, %d : f32\n";
   text += "%ca = arith.mulf %acc, %c : f32\n%y = arith.addf %ca, %e : f32\n";
-  text += way.bf16 ? "%n = arith.truncf %y : f32 to bf16\n" : "";
-  std::string value = !way.bf16 ? "%y" : packed == "bf16" ? "%n" : "%w";
-  if (way.bf16 && packed == "f32")
-    text += "%w = arith.extf %n : bf16 to f32\n";
+  bool narrow = isHalf(way.operands);
+  text += narrow ? "%n = arith.truncf %y : f32 to " + operands + "\n" : "";
+  std::string value = !narrow ? "%y" : packed == operands ? "%n" : "%w";
+  if (narrow && packed == "f32")
+    text += "%w = arith.extf %n : " + operands + " to f32\n";
   text += "muon.yield %y, " + value + ", " + value + (tiles ? ", " + value + ", " + value : "") +
           " : f32, " + packed + ", " + packed + (tiles ? ", " + packed + ", " + packed : "") +
           "\n}\n";
@@ -108,12 +110,12 @@ std::string test::productText(TargetAttr target, Way way) {
 }
 
 std::string test::productSumText(TargetAttr target, Way way) {
-  std::string packed = word(packsBf16(target, way.bf16)), layout = usesTiles(target, way.bf16) ? "row_tiles" : "rows";
-  std::string text = "muon.kernel @product product " + symmetry(way) + "of " + word(way.bf16) +
+  std::string packed = word(packedAs(target, way.operands)), layout = usesTiles(target, way.operands) ? "row_tiles" : "rows";
+  std::string text = "muon.kernel @product product " + symmetry(way) + "of " + word(way.operands) +
                      " operands [#muon.operand<in, element, " + layout + ", " + packed + ", none>, #muon.operand<in, element, columns, " + packed +
                      ", none>, #muon.operand<out, element, columns, " + packed +
                      ", none>, #muon.operand<out, scalar, plain, f64, add>, #muon.operand<out, scalar, plain, f64, max>]"
                      " scalars [] [] coefficients 0 {\n^bb0(%x: f32):\n";
-  text += packed == "f32" ? "%n = arith.addf %x, %x : f32\n" : "%n = arith.truncf %x : f32 to bf16\n";
+  text += packed == "f32" ? "%n = arith.addf %x, %x : f32\n" : "%n = arith.truncf %x : f32 to " + packed + "\n";
   return text + "%w = arith.extf %x : f32 to f64\n%s = arith.mulf %w, %w : f64\nmuon.yield %n, %s, %s : " + packed + ", f64, f64\n}\n";
 }

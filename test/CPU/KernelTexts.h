@@ -3,7 +3,7 @@
 #ifndef MUON_TEST_CPU_KERNELTEXTS_H
 #define MUON_TEST_CPU_KERNELTEXTS_H
 
-#include "muon/IR/Muon.h"
+#include "Harness.h"
 
 #include <ostream>
 #include <string>
@@ -13,17 +13,17 @@ namespace muon::test {
 /// A way to compute products: the target whose schedule is used, and the operands' type.
 struct Way {
   const char *target;
-  bool bf16;
+  Dtype operands;
   bool symmetric;
   bool square = false;
 };
 inline void PrintTo(const Way &way, std::ostream *out) {
-  *out << way.target << (way.bf16 ? " bf16" : " f32") << (way.symmetric ? " symmetric" : "") << (way.square ? " square" : "");
+  *out << way.target << " " << word(way.operands) << (way.symmetric ? " symmetric" : "") << (way.square ? " square" : "");
 }
 
-/// bf16 operands are kept as f32 words where there is no instruction for them.
-bool packsBf16(TargetAttr target, bool bf16);
-bool usesTiles(TargetAttr target, bool bf16);
+/// What operands are kept as: bf16 as f32 where there is no instruction for them.
+Dtype packedAs(TargetAttr target, Dtype operands);
+bool usesTiles(TargetAttr target, Dtype operands);
 
 /// @product: y = c acc + d + e in every layout.
 std::string productText(TargetAttr target, Way way);

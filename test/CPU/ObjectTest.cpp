@@ -18,14 +18,14 @@ static std::string assemblyOf(const std::string &text, TargetAttr target) {
   return llvm::ExitOnError("assembly: ")(compileAssembly(*module, target));
 }
 
-static HotLoop hotLoop(const char *name, bool bf16) {
+static HotLoop hotLoop(const char *name, Dtype operands) {
   TargetAttr chosen = target(name);
-  return countHotLoop(assemblyOf(productText(chosen, {name, bf16, false}), chosen), "product");
+  return countHotLoop(assemblyOf(productText(chosen, {name, operands, false}), chosen), "product");
 }
 
 TEST(HotLoop, Avx512) {
   for (const char *name : {"x86-64-v4", "skylake-avx512", "znver4", "sapphirerapids"}) {
-    HotLoop loop = hotLoop(name, false);
+    HotLoop loop = hotLoop(name, Dtype::f32);
     EXPECT_EQ(loop.vectorLoads, 4) << name; // two panels
     EXPECT_EQ(loop.broadcasts, 6) << name;
     EXPECT_EQ(loop.multiplyAdds, 24) << name;
@@ -36,7 +36,7 @@ TEST(HotLoop, Avx512) {
 
 TEST(HotLoop, Avx2) {
   for (const char *name : {"x86-64-v3", "haswell", "znver3"}) {
-    HotLoop loop = hotLoop(name, false);
+    HotLoop loop = hotLoop(name, Dtype::f32);
     EXPECT_EQ(loop.vectorLoads, 2) << name;
     EXPECT_EQ(loop.broadcasts, 6) << name;
     EXPECT_EQ(loop.multiplyAdds, 12) << name;
@@ -44,13 +44,21 @@ TEST(HotLoop, Avx2) {
   }
 }
 
+TEST(HotLoop, Halves) {
+  HotLoop loop = hotLoop("sapphirerapids-amx", Dtype::f16);
+  EXPECT_EQ(loop.vectorLoads, 4); // two panels
+  EXPECT_EQ(loop.broadcasts, 6);
+  EXPECT_EQ(loop.multiplyAdds, 24);
+  EXPECT_EQ(loop.spills, 0);
+}
+
 TEST(HotLoop, PairsAndTiles) {
-  HotLoop pairs = hotLoop("znver4", true);
+  HotLoop pairs = hotLoop("znver4", Dtype::bf16);
   EXPECT_EQ(pairs.vectorLoads, 2);
   EXPECT_EQ(pairs.broadcasts, 8);
   EXPECT_EQ(pairs.multiplyAdds, 16);
   EXPECT_EQ(pairs.spills, 0);
-  HotLoop tiles = hotLoop("sapphirerapids", true);
+  HotLoop tiles = hotLoop("sapphirerapids", Dtype::bf16);
   EXPECT_EQ(tiles.vectorLoads, 4);
   EXPECT_EQ(tiles.multiplyAdds, 4);
   EXPECT_EQ(tiles.spills, 0);
@@ -81,20 +89,24 @@ TEST(Object, Closed) {
   for (const std::string &name : knownTargets()) {
     TargetAttr chosen = target(name);
     EXPECT_EQ(neededBy(blendText() + packText("f32") + indexText() +
-                           productText(chosen, {"", false, false}),
+                           productText(chosen, {"", Dtype::f32, false}),
                        chosen),
               "")
         << name;
-    EXPECT_EQ(neededBy(packText("bf16") + productText(chosen, {"", true, true}), chosen), "")
+    EXPECT_EQ(neededBy(packText("bf16") + productText(chosen, {"", Dtype::bf16, true}), chosen), "")
         << name;
   }
 }
 
 TEST(Object, SchedulesOnOtherMachinesAreClosed) {
+  for (const char *machine : {"x86-64-v3", "aarch64"}) {
+    TargetAttr chosen = scheduleOn(target("sapphirerapids-amx"), target(machine));
+    EXPECT_EQ(neededBy(productText(chosen, {"", Dtype::f16, true}), chosen), "") << machine;
+  }
   for (const char *machine : {"x86-64", "x86-64-v3", "aarch64"})
     for (const char *schedule : {"sapphirerapids", "znver4", "x86-64-v3"}) {
       TargetAttr chosen = scheduleOn(target(schedule), target(machine));
-      EXPECT_EQ(neededBy(productText(chosen, {"", true, true}), chosen), "")
+      EXPECT_EQ(neededBy(productText(chosen, {"", Dtype::bf16, true}), chosen), "")
           << schedule << " on " << machine;
     }
 }
@@ -109,6 +121,7 @@ TEST(Targets, NamesAndFeatures) {
   EXPECT_EQ(target("znver4").getIsa(), "dot");
   EXPECT_EQ(target("cooperlake").getIsa(), "fma");
   EXPECT_EQ(target("sapphirerapids").getIsa(), "amx");
+  EXPECT_EQ(target("sapphirerapids-amx").getIsa(), "half");
   EXPECT_EQ(requiredFeatures(target("x86-64-v3")), (std::vector<std::string>{"avx2", "fma"}));
   EXPECT_EQ(requiredFeatures(target("znver4")),
             (std::vector<std::string>{"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl",

@@ -20,8 +20,8 @@ struct Outputs {
 };
 } // namespace
 
-static Matrix symmetricRandom(int64_t n, bool bf16, unsigned seed) {
-  Matrix matrix = random(n, n, bf16, seed);
+static Matrix symmetricRandom(int64_t n, Dtype dtype, unsigned seed) {
+  Matrix matrix = random(n, n, dtype, seed);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < i; ++j)
       matrix.at(i, j) = matrix.at(j, i);
@@ -38,8 +38,8 @@ static Matrix transpose(const Matrix &a) {
 
 static Outputs runProduct(const Program &program, TargetAttr target, Way way, Shape s,
                           const Matrix &a, const Matrix &b, const Matrix &d, const Matrix &e) {
-  bool narrow = packsBf16(target, way.bf16), tiles = usesTiles(target, way.bf16);
-  Dtype packed = narrow ? Dtype::bf16 : Dtype::f32;
+  bool tiles = usesTiles(target, way.operands);
+  Dtype packed = packedAs(target, way.operands);
   int64_t lanes = target.getLanes();
   Memory left(tiles ? Layout::row_tiles : Layout::rows, packed, s.m, s.k, lanes);
   Memory right(Layout::columns, packed, s.k, s.n, lanes);
@@ -68,10 +68,10 @@ static Outputs runProduct(const Program &program, TargetAttr target, Way way, Sh
 static void checkProduct(const Program &program, TargetAttr target, Way way, Shape s) {
   SCOPED_TRACE(testing::Message() << s.m << "x" << s.n << "x" << s.k << " blocks " << s.blockM
                                   << "x" << s.blockN << " chunk " << s.chunk);
-  Matrix a = random(s.m, s.k, way.bf16, 1);
-  Matrix b = way.symmetric ? transpose(a) : random(s.k, s.n, way.bf16, 2);
-  Matrix d = way.symmetric ? symmetricRandom(s.m, false, 3) : random(s.m, s.n, false, 3);
-  Matrix e = way.symmetric ? symmetricRandom(s.m, way.bf16, 4) : random(s.m, s.n, way.bf16, 4);
+  Matrix a = random(s.m, s.k, way.operands, 1);
+  Matrix b = way.symmetric ? transpose(a) : random(s.k, s.n, way.operands, 2);
+  Matrix d = way.symmetric ? symmetricRandom(s.m, Dtype::f32, 3) : random(s.m, s.n, Dtype::f32, 3);
+  Matrix e = way.symmetric ? symmetricRandom(s.m, way.operands, 4) : random(s.m, s.n, way.operands, 4);
   Outputs out = runProduct(program, target, way, s, a, b, d, e);
   Matrix y = out.memory[0].get();
   double worst = 0;
@@ -90,7 +90,7 @@ static void checkProduct(const Program &program, TargetAttr target, Way way, Sha
   for (size_t i = 1; i < out.memory.size(); ++i) {
     Matrix packed = out.memory[i].get();
     for (size_t p = 0; p < y.values.size(); ++p)
-      ASSERT_EQ(packed.values[p], way.bf16 ? roundedToBf16(y.values[p]) : y.values[p])
+      ASSERT_EQ(packed.values[p], rounded(way.operands, y.values[p]))
           << "output " << i << " element " << p / s.n << "," << p % s.n;
     EXPECT_TRUE(out.memory[i].paddingIsZero()) << "output " << i;
   }
@@ -99,15 +99,16 @@ static void checkProduct(const Program &program, TargetAttr target, Way way, Sha
 class ProductOn : public testing::TestWithParam<Way> {};
 static std::vector<Way> everyWay() {
   std::vector<Way> ways;
-  for (const char *target :
-       {"native", "x86-64", "x86-64-v3", "x86-64-v4", "znver4", "sapphirerapids"})
-    for (bool bf16 : {false, true})
-      for (bool symmetric : {false, true})
-        ways.push_back({target, bf16, symmetric});
+  for (bool symmetric : {false, true}) {
+    for (const char *target : {"native", "x86-64", "x86-64-v3", "x86-64-v4", "znver4", "sapphirerapids"})
+      for (Dtype operands : {Dtype::f32, Dtype::bf16})
+        ways.push_back({target, operands, symmetric});
+    ways.push_back({"sapphirerapids-amx", Dtype::f16, symmetric});
+  }
   return ways;
 }
 INSTANTIATE_TEST_SUITE_P(Targets, ProductOn, testing::ValuesIn(everyWay()), [](const auto &info) {
-  std::string name = std::string(info.param.target) + (info.param.bf16 ? "_bf16" : "_f32") +
+  std::string name = std::string(info.param.target) + "_" + word(info.param.operands) +
                      (info.param.symmetric ? "_symmetric" : "_full");
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
@@ -130,6 +131,7 @@ TEST_P(ProductOn, BlocksAndChunks) {
                                                 {100, 200, 65, 64, 128, 64},
                                                 {200, 40, 300, 96, 32, 96},
                                                 {3, 127, 5, 32, 64, 0},
+                                                {32, 32, 60, 32, 32, 60}, // as a plan has it where k is short
                                                 {127, 1, 31, 128, 32, 32}})
     checkProduct(program, target, way,
                  {m, way.symmetric ? m : n, k, blockM, way.symmetric ? blockM : blockN, chunk});
@@ -140,8 +142,8 @@ TEST_P(ProductOn, ChunksKeepBits) {
   Way way = GetParam();
   TargetAttr target = runnable(way.target);
   Program program(productText(target, way), target);
-  Matrix a = random(70, 200, way.bf16, 1), b = transpose(a), d = symmetricRandom(70, false, 3);
-  Matrix e = symmetricRandom(70, way.bf16, 4);
+  Matrix a = random(70, 200, way.operands, 1), b = transpose(a), d = symmetricRandom(70, Dtype::f32, 3);
+  Matrix e = symmetricRandom(70, way.operands, 4);
   Outputs whole = runProduct(program, target, way, {70, 70, 200, 32, 32, 0}, a, b, d, e);
   Outputs cut = runProduct(program, target, way, {70, 70, 200, 64, 64, 64}, a, b, d, e);
   EXPECT_EQ(whole.memory[0].get().values, cut.memory[0].get().values);
@@ -149,7 +151,7 @@ TEST_P(ProductOn, ChunksKeepBits) {
 
 /// Terms of one sign, as in the Gram matrix of a matrix near rank one: one sum over all of k rounds each at the size of the whole.
 TEST(Product, F32SumsRoundAsShortOnes) {
-  Way way{"x86-64-v3", false, false};
+  Way way{"x86-64-v3", Dtype::f32, false};
   TargetAttr target = runnable(way.target);
   Program program(productText(target, way), target);
   constexpr int64_t k = 4096;
@@ -177,7 +179,7 @@ TEST(Product, NarrowSymmetricF32SumsRoundAsShorterOnes) {
     for (int64_t j = 0; j < k; ++j)
       a.at(i, j) = b.at(j, i) = float(0.1 + 0.013 * double(i));
   auto error = [&](bool symmetric) {
-    Way way{"x86-64-v3", false, symmetric};
+    Way way{"x86-64-v3", Dtype::f32, symmetric};
     Program program(productText(target, way), target);
     Matrix y = runProduct(program, target, way, {16, 16, k, 32, 32, 0}, a, b, none, none).memory[0].get();
     double square = 0;
@@ -195,8 +197,8 @@ struct SumOutputs {
 };
 static SumOutputs runProductSum(TargetAttr target, Way way, Shape s, const Matrix &a, const Matrix &b) {
   Program program(productSumText(target, way), target);
-  Dtype packed = packsBf16(target, way.bf16) ? Dtype::bf16 : Dtype::f32;
-  Memory left(usesTiles(target, way.bf16) ? Layout::row_tiles : Layout::rows, packed, s.m, s.k, target.getLanes());
+  Dtype packed = packedAs(target, way.operands);
+  Memory left(usesTiles(target, way.operands) ? Layout::row_tiles : Layout::rows, packed, s.m, s.k, target.getLanes());
   Memory right(Layout::columns, packed, s.k, s.n, target.getLanes());
   left.set(a), right.set(b);
   int64_t blocks = productTiles(s.m, s.n, s.blockM, s.blockN, way.symmetric);
@@ -217,7 +219,7 @@ TEST_P(ProductOn, SumsInItsEpilogue) {
   TargetAttr target = runnable(way.target);
   for (auto [m, n, k, block] : {std::tuple{100, 70, 45, 32}, {64, 96, 32, 32}, {5, 3, 9, 32}}) {
     n = way.symmetric ? m : n;
-    Matrix a = random(m, k, way.bf16, 1), b = way.symmetric ? transpose(a) : random(k, n, way.bf16, 2);
+    Matrix a = random(m, k, way.operands, 1), b = way.symmetric ? transpose(a) : random(k, n, way.operands, 2);
     SumOutputs out = runProductSum(target, way, {m, n, k, block, block, 0}, a, b);
     double sum = 0, most = 0, expectedSum = 0, expectedMost = 0;
     for (double value : out.sums.get().values)
@@ -241,8 +243,8 @@ TEST(Product, SquareKeepsBits) {
   for (const char *name : {"x86-64-v3", "znver4", "sapphirerapids"})
     for (int64_t m : {64, 100, 160}) {
       TargetAttr target = runnable(name);
-      Way way{name, true, true}, square{name, true, true, true};
-      Matrix a = random(m, 333, true, 1), b = transpose(a);
+      Way way{name, Dtype::bf16, true}, square{name, Dtype::bf16, true, true};
+      Matrix a = random(m, 333, Dtype::bf16, 1), b = transpose(a);
       for (int64_t chunk : {0, 128}) {
         Shape shape{m, m, 333, 64, 64, chunk};
         SumOutputs x = runProductSum(target, way, shape, a, b), y = runProductSum(target, square, shape, a, b);
@@ -253,31 +255,35 @@ TEST(Product, SquareKeepsBits) {
     }
 }
 
-/// One schedule, native and legalised: the same bits, for tiles and for pairs.
+/// One schedule, native and legalised: the same bits, for tiles, for pairs and for sums of f16, which are of numbers that round.
 TEST(Product, LegalisedEqualsNative) {
-  for (const char *name : {"sapphirerapids", "znver4"}) {
+  bool ran = false;
+  for (auto [name, operands] : {std::pair{"sapphirerapids-amx", Dtype::f16}, {"sapphirerapids", Dtype::bf16}, {"znver4", Dtype::bf16}}) {
     TargetAttr native = target(name);
     if (runnable(name) != native)
-      GTEST_SKIP() << "this machine has no native " << name;
+      continue;
+    ran = true;
     TargetAttr legalised = scheduleOn(native, target("x86-64-v3"));
-    Way way{name, true, false};
+    Way way{name, operands, false};
     Shape shape{100, 90, 333, 64, 64, 128};
-    Matrix a = random(100, 333, true, 1), b = random(333, 90, true, 2);
-    Matrix d = random(100, 90, false, 3), e = random(100, 90, true, 4);
+    Matrix a = random(100, 333, Dtype::bf16, 1), b = random(333, 90, Dtype::bf16, 2);
+    Matrix d = random(100, 90, Dtype::f32, 3), e = random(100, 90, Dtype::bf16, 4);
     Program first(productText(native, way), native), second(productText(native, way), legalised);
     Outputs x = runProduct(first, native, way, shape, a, b, d, e);
     Outputs y = runProduct(second, legalised, way, shape, a, b, d, e);
     for (size_t i = 0; i < x.memory.size(); ++i)
       EXPECT_EQ(x.memory[i].raw(), y.memory[i].raw()) << name << " output " << i;
   }
+  if (!ran)
+    GTEST_SKIP() << "this machine has none of avx512_fp16, avx512_bf16 and amx_bf16";
 }
 
-/// AMX and dot schedules on a machine with neither.
+/// AMX, dot and f16 schedules on a machine with none of them.
 TEST(Product, LegalisedForAvx2) {
-  for (const char *name : {"sapphirerapids", "znver4"})
+  for (auto [name, operands] : {std::pair{"sapphirerapids", Dtype::bf16}, {"znver4", Dtype::bf16}, {"sapphirerapids-amx", Dtype::f16}})
     for (bool symmetric : {false, true}) {
       TargetAttr legalised = scheduleOn(target(name), target("x86-64-v3"));
-      Way way{name, true, symmetric};
+      Way way{name, operands, symmetric};
       Program program(productText(legalised, way), legalised);
       checkProduct(program, legalised, way, {37, symmetric ? 37 : 50, 45, 32, 32, 32});
     }

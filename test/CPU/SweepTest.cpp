@@ -1,7 +1,6 @@
 //===- SweepTest.cpp
 //------------------------------------------------------------------------------===//
 
-#include "Harness.h"
 #include "KernelTexts.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +12,7 @@ using namespace muon;
 using namespace muon::test;
 
 static const char *const kTargets[] = {"native",    "x86-64", "x86-64-v3",
-                                       "x86-64-v4", "znver4", "sapphirerapids"};
+                                       "x86-64-v4", "znver4", "sapphirerapids", "sapphirerapids-amx"};
 
 namespace {
 struct Blended {
@@ -30,9 +29,9 @@ static Blended runBlend(const Program &program, int64_t rows, int64_t columns, i
                       : Memory(dtype, rows, columns, (columns + 5) * step, step);
   };
   Memory x = memory(Dtype::f32), d = memory(Dtype::bf16), y = memory(Dtype::f32);
-  x.set(random(rows, columns, false, 1)), d.set(random(rows, columns, true, 2));
+  x.set(random(rows, columns, Dtype::f32, 1)), d.set(random(rows, columns, Dtype::bf16, 2));
   Memory r(Dtype::f32, rows, 1, 3, 1), q(Dtype::f32, 1, columns, 1, 1);
-  r.set(random(rows, 1, false, 3)), q.set(random(1, columns, false, 4));
+  r.set(random(rows, 1, Dtype::f32, 3)), q.set(random(1, columns, Dtype::f32, 4));
   int64_t tiles = ceilDiv(rows, tileRows);
   std::vector<double> squares(tiles, NAN), largest(tiles, NAN);
   Memory sums(Dtype::f32, rows, 1, 2, 1);
@@ -60,8 +59,8 @@ static Blended runBlend(const Program &program, int64_t rows, int64_t columns, i
 }
 
 static void checkBlend(const Blended &got, int64_t rows, int64_t columns) {
-  Matrix x = random(rows, columns, false, 1), d = random(rows, columns, true, 2);
-  Matrix r = random(rows, 1, false, 3), q = random(1, columns, false, 4);
+  Matrix x = random(rows, columns, Dtype::f32, 1), d = random(rows, columns, Dtype::bf16, 2);
+  Matrix r = random(rows, 1, Dtype::f32, 3), q = random(1, columns, Dtype::f32, 4);
   double squares = 0, largest = -INFINITY;
   for (int64_t i = 0; i < rows; ++i) {
     double sum = 0;
@@ -120,17 +119,15 @@ TEST(Sweep, SameBitsOnEveryInstructionSet) {
   }
 }
 
-static void checkPacking(const Program &program, bool bf16, int64_t rows, int64_t columns,
-                         int64_t lanes) {
-  Dtype dtype = bf16 ? Dtype::bf16 : Dtype::f32;
-  Matrix x = random(rows, columns, bf16, 5);
+static void checkPacking(const Program &program, Dtype dtype, int64_t rows, int64_t columns, int64_t lanes) {
+  Matrix x = random(rows, columns, dtype, 5);
   Memory source(Dtype::f32, rows, columns, columns, 1);
   source.set(x);
   double partials[3] = {0.5, 0.25, 0.25};
   std::vector<Memory> outs;
   for (Layout layout :
        {Layout::plain, Layout::columns, Layout::rows, Layout::row_tiles, Layout::column_tiles})
-    if (bf16 || layout < Layout::row_tiles)
+    if (dtype == Dtype::bf16 || (layout < Layout::row_tiles && (dtype == Dtype::f32 || layout != Layout::plain)))
       outs.emplace_back(layout, dtype, rows, columns, lanes);
   Launch launch;
   launch.sizes = {rows, columns, 32}, launch.tiles = ceilDiv(rows, 32);
@@ -146,8 +143,10 @@ static void checkPacking(const Program &program, bool bf16, int64_t rows, int64_
 
 TEST_P(SweepOn, EveryLayout) {
   TargetAttr target = runnable(GetParam());
-  for (bool bf16 : {false, true}) {
-    Program program(packText(bf16 ? "bf16" : "f32"), target);
+  for (Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::f16}) {
+    if (dtype == Dtype::f16 && target.getIsa() != "half")
+      continue;
+    Program program(packText(word(dtype)), target);
     for (auto [rows, columns] : {std::pair{1, 1},
                                  {5, 70},
                                  {70, 5},
@@ -159,8 +158,8 @@ TEST_P(SweepOn, EveryLayout) {
                                  {97, 101},
                                  {1, 50},
                                  {50, 1}}) {
-      SCOPED_TRACE(testing::Message() << rows << "x" << columns << (bf16 ? " bf16" : " f32"));
-      checkPacking(program, bf16, rows, columns, target.getLanes());
+      SCOPED_TRACE(testing::Message() << rows << "x" << columns << " " << word(dtype));
+      checkPacking(program, dtype, rows, columns, target.getLanes());
     }
   }
 }

@@ -13,7 +13,7 @@ module @negative_no_target {
 // -----
 
 module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
-  // expected-error@+1 {{f16 is not computed on CPUs}}
+  // expected-error@+1 {{f16 is kept in panels only}}
   muon.kernel @negative_f16 sweep operands [#muon.operand<in, element, plain, f16, none>, #muon.operand<out, element, plain, f16, none>]
       scalars [] [] coefficients 0 {
   ^bb0(%x: f16):
@@ -23,8 +23,32 @@ module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86
 
 // -----
 
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64", features = "", triple = "x86_64-unknown-linux-gnu", isa = "half", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 32768, l2 = 262144>>} {
+  // expected-error@+1 {{this processor has no conversions of f16}}
+  muon.kernel @negative_conversions sweep operands [#muon.operand<in, element, columns, f16, none>, #muon.operand<out, element, columns, f16, none>]
+      scalars [] [] coefficients 0 {
+  ^bb0(%x: f16):
+    muon.yield %x : f16
+  }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "sapphirerapids", features = "-amx-tile,-amx-int8,-amx-bf16", triple = "x86_64-unknown-linux-gnu", isa = "half", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 49152, l2 = 2097152>>} {
+  muon.kernel @negative_bits sweep operands [#muon.operand<in, element, columns, f16, none>, #muon.operand<out, element, columns, f16, none>]
+      scalars [] [] coefficients 0 {
+  ^bb0(%x: f16):
+    // expected-error@+1 {{reinterprets an f16, which is not computed on CPUs}}
+    %bits = arith.bitcast %x : f16 to i16
+    %y = arith.bitcast %bits : i16 to f16
+    muon.yield %y : f16
+  }
+}
+
+// -----
+
 module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
-  // expected-error@+1 {{elements are f32 or bf16}}
+  // expected-error@+1 {{elements are f32, bf16 or f16}}
   muon.kernel @negative_f64_elements sweep operands [#muon.operand<in, element, plain, f64, none>, #muon.operand<out, element, plain, f64, none>]
       scalars [] [] coefficients 0 {
   ^bb0(%x: f64):

@@ -138,6 +138,22 @@ module @asked attributes {muon.request = #muon.request<dtype = f16, overrides = 
   }
 }
 
+// f16 where the target's sums of f16 are fastest, judged by bf16's standard form; f32 for what needs its range.
+// CHECK-LABEL: module @halves
+module @halves attributes {muon.request = #muon.request<target = #muon.target<cpu = "sapphirerapids", features = "-amx-tile,-amx-int8,-amx-bf16", triple = "x86_64-unknown-linux-gnu", isa = "half", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 49152, l2 = 2097152>>} {
+  // CHECK: operands f16 form gram side left restarts [1, 3]
+  // CHECK: operands f16 form standard
+  // CHECK: operands f32 norm trace
+  // CHECK: operands f32 {{.*}}accuracy exact
+  func.func @by_target(%x: tensor<768x3072xf32>, %square: tensor<768x768xf32>) {
+    %0 = muon.orthogonalize %x table<"keller", 5> : tensor<768x3072xf32> -> tensor<768x3072xf32>
+    %1 = muon.orthogonalize %square table<"keller", 5> : tensor<768x768xf32> -> tensor<768x768xf32>
+    %2 = muon.orthogonalize %x table<"keller", 5> norm trace eps 1.0e-6 : tensor<768x3072xf32> -> tensor<768x3072xf32>
+    %3 = muon.orthogonalize %square table<"pade", 12> accuracy exact : tensor<768x768xf32> -> tensor<768x768xf32>
+    return
+  }
+}
+
 // f32 where the target does not multiply bf16. A processor's sums are in runs, so a large matrix needs no restart; a long one does.
 // CHECK-LABEL: module @no_bf16
 module @no_bf16 attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {

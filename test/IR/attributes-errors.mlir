@@ -58,7 +58,7 @@ func.func private @use() attributes {t = #negative_cut}
 // -----
 
 // #muon.target C1
-// expected-error@+1 {{expected isa fma, dot, amx or mma, got avx2}}
+// expected-error@+1 {{expected isa fma, half, dot, amx or mma, got avx2}}
 #negative_isa = #muon.target<cpu = "haswell", features = "", triple = "x86_64-unknown-linux-gnu", isa = "avx2", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>
 func.func private @use() attributes {t = #negative_isa}
 
@@ -113,7 +113,7 @@ module @negative_dtype attributes {muon.request = #muon.request<dtype = f64>} {}
 
 // #muon.request C2
 #negative_half = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>
-// expected-error@+1 {{expected a GPU target for operands of 'f16', got x86-64-v3}}
+// expected-error@+1 {{expected a GPU target, or a processor with avx512_fp16 and without AMX, for operands of 'f16', got x86-64-v3}}
 module @negative_half_on_a_processor attributes {muon.request = #muon.request<target = #negative_half, dtype = f16>} {}
 
 // -----

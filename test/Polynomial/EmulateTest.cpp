@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "muon/Polynomial/Emulate.h"
+#include "muon/Polynomial/ChooseForm.h"
 #include "muon/Polynomial/Minimax.h"
 
 #include <gtest/gtest.h>
@@ -208,6 +208,35 @@ TEST(RoundingTerm, HoldsForEveryPublishedTableWithRoomAboveOne) {
       }
   }
   EXPECT_GE(checked, 9 * 15);
+}
+
+/// Sums of f16 in runs lose less than bf16 operands do, whatever the published table and spectrum, and more than f16 operands with sums of f32.
+TEST(Emulate, HalvesAreBetweenF16AndBf16) {
+  for (const char *name : {"keller", "pade", "polar_express_105", "cubic5", "you5"}) {
+    Table table = *lookupTable(name).table;
+    EXPECT_TRUE(halvesSuffice(table)) << name;
+    double halves = run(table, standard, OperandType::halves).worst;
+    EXPECT_LT(halves, run(table, standard, OperandType::bf16).worst / 1.5) << name;
+    EXPECT_GT(halves, run(table, standard, OperandType::f16).worst) << name;
+  }
+}
+
+/// numpy, runs of 64 pairs in f16 with every addition rounded, 128x512 (halves, bf16): Gauss 0.0077, 0.0116; linear 0.0086, 0.0199; power law 0.0074, 0.0175.
+TEST(Emulate, HalvesAgreeWithNumpy) {
+  EmulationError halves = emulate(keller(), standard, OperandType::halves, 128, 512);
+  std::vector<std::string> names = spectrumNames();
+  auto errorOn = [&](const char *name) { return halves.errors[std::find(names.begin(), names.end(), name) - names.begin()]; };
+  expectWithinFactor(errorOn("Gauss"), 0.0077, 1.5);
+  expectWithinFactor(errorOn("linear"), 0.0086, 1.5);
+  expectWithinFactor(errorOn("power law"), 0.0074, 1.5);
+}
+
+/// A slope of 300 makes operands and products of up to 300: within f16, but beyond 2^16 / halfScale^2.
+TEST(Emulate, HalvesBeyondTheirRangeAreInfinite) {
+  Table steep{"steep", {Row{{300, -300}}}};
+  EXPECT_TRUE(std::isinf(run(steep, standard, OperandType::halves).worst));
+  EXPECT_TRUE(std::isfinite(run(steep, standard, OperandType::f16).worst));
+  EXPECT_FALSE(halvesSuffice(steep));
 }
 
 } // namespace

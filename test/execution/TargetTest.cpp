@@ -80,6 +80,18 @@ TEST(Schedule, OfTheRichestProcessorsAgreesWithFloat64WhereverAvx2Is) {
     }
 }
 
+/// Sums of f16 are no less accurate than bf16 operands are, on every processor that converts halves.
+TEST(Schedule, OfHalvesAgreesWithFloat64) {
+  for (std::string target : {"sapphirerapids-amx", "sapphirerapids-amx@x86-64-v3"}) {
+    SCOPED_TRACE(target);
+    Program program({.groups = kGroups, .dtype = "f16", .target = target});
+    if (std::string why = program.whyNotHere(); !why.empty())
+      continue;
+    for (const Difference &difference : compare(program, 2, {.workers = 2}))
+      EXPECT_LE(difference.update, 3e-2) << difference.parameter;
+  }
+}
+
 /// What this machine runs of a program with variants, and that the others are complete too.
 TEST(Variant, TheFirstThatRunsIsTaken) {
   Program program({.groups = {{.shape = {37, 53}}, {.shape = {77}, .preset = "rms"}},

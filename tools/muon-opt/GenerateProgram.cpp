@@ -27,7 +27,7 @@ struct Options {
   cl::opt<std::string> program{"program", cl::desc("compile the step functions of a file in the muon dialect instead of a preset's"), cl::cat(category)};
   cl::opt<std::string> exclude{"exclude", cl::desc("names that --shapes-from leaves out (regular expression; empty: none)"), cl::init(kDefaultExclude), cl::cat(category)};
   cl::opt<std::string> preset{"preset", cl::desc("which Muon (default keller)"), cl::init("keller"), cl::cat(category)};
-  cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs)"), cl::init("auto"), cl::cat(category)};
+  cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs, avx512_fp16 without AMX), tf32 (GPUs)"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"), cl::cat(category)};
   cl::opt<std::string> pairs{"pairs", cl::desc("with a form: evaluate each of these rows of the table as one with the next, as in 0,2; empty: none"), cl::cat(category)};

@@ -23,7 +23,7 @@ mlir::FailureOr<TargetAttr> lookupTarget(mlir::MLIRContext *context, llvm::Strin
 std::vector<std::string> knownTargets();
 
 /// What a machine must have to run code for `target`, in /proc/cpuinfo words, subset of: avx2, fma,
-/// avx512f, avx512bw, avx512dq, avx512vl, avx512_bf16, amx_tile, amx_bf16. Empty on other
+/// avx512f, avx512bw, avx512dq, avx512vl, avx512_bf16, avx512_fp16, amx_tile, amx_bf16. Empty on other
 /// architectures than x86. The runtime checks these before it picks a variant.
 std::vector<std::string> requiredFeatures(TargetAttr target);
 

@@ -107,12 +107,12 @@ def Muon_ChipAttr : Muon_Attr<"Chip", "chip"> {
 def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
   let summary = "a processor as the compiler sees it: data, no behaviour";
   let description = [{
-    `isa` is how products are computed: `fma` (f32 vectors), `dot` (bf16 pairs, vdpbf16ps), `amx` (bf16 tiles), `mma`
-    (warps of an NVIDIA GPU: mma.sync). `lanes` is the panel width in words, `heights` the register-tile heights that make up
+    `isa` is how products are computed: `fma` (f32 vectors), `half` (f16 pairs, f16 sums in runs), `dot` (bf16 pairs, vdpbf16ps), `amx` (bf16
+    tiles), `mma` (warps of an NVIDIA GPU: mma.sync). `lanes` is the panel width in words, `heights` the register-tile heights that make up
     one panel's rows in order, `vector` the f32 lanes of one register. Cache sizes are bytes per core. A GPU has lanes = 32, one warp,
     `l1` is one multiprocessor's shared memory, and `chip` says the rest.
 
-    Constraints: (C1) isa is fma, dot, amx or mma; (C2) heights are positive and add up to lanes; (C3) isa mma has a chip,
+    Constraints: (C1) isa is fma, half, dot, amx or mma; (C2) heights are positive and add up to lanes; (C3) isa mma has a chip,
     the others have none.
 
     ```mlir
@@ -124,7 +124,7 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
     StringRefParameter<"processor name for LLVM">:$cpu,
     StringRefParameter<"LLVM feature string">:$features,
     StringRefParameter<"LLVM triple">:$triple,
-    StringRefParameter<"bf16 products: fma, dot or amx">:$isa,
+    StringRefParameter<"products of 16-bit operands: fma, half, dot, amx or mma">:$isa,
     "unsigned":$lanes,
     "::mlir::DenseI64ArrayAttr":$heights,
     "unsigned":$vector,
@@ -138,7 +138,11 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
       return $_get($_ctxt, cpu, features, triple, isa, lanes, heights, vector, l1, l2, ::muon::ChipAttr());
     }]>
   ];
-  let extraClassDeclaration = [{ bool isGpu() const { return getIsa() == "mma"; } }];
+  let extraClassDeclaration = [{
+    bool isGpu() const { return getIsa() == "mma"; }
+    /// Why it has no products of operands of this type, in one line; empty where it has. GPUs have all.
+    std::string whyNot(::mlir::Type operands) const;
+  }];
 }
 
 def Muon_BandAttr : Muon_Attr<"Band", "band"> {
