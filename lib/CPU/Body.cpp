@@ -36,7 +36,7 @@ LogicalResult Body::analyse() {
   auto hasSequence = [&](Operation &op) { return isInline(op) || (isRounding(op) && e.machine.roundInstructions); };
   if (failed(findLevels(hasSequence, "CPU kernels")))
     return failure();
-  for (auto cast : kernel.getBody().getOps<arith::BitcastOp>()) // bits of an f16 would be those of halfScale times it
+  for (auto cast : kernel.getBody().getOps<arith::BitcastOp>()) // bits of an f16 would be those of f16Scale times it
     if (getElementTypeOrSelf(cast.getIn().getType()).isF16() || getElementTypeOrSelf(cast.getType()).isF16())
       return cast.emitOpError("reinterprets an f16, which is not computed on CPUs");
   for (auto power : kernel.getBody().getOps<math::FPowIOp>())

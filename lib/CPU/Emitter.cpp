@@ -17,8 +17,8 @@ Machine::Machine(TargetAttr target) : target(target) {
   maskHalves = masks512;
   maskWords = masks512 || (x86 && hasFeature(target, "avx"));
   roundInstructions = !x86 || hasFeature(target, "sse4.1");
-  addHalves = hasFeature(target, x86 ? "avx512fp16" : "fullfp16");
-  convertHalves = !x86 || hasFeature(target, "f16c");
+  addF16 = hasFeature(target, x86 ? "avx512fp16" : "fullfp16");
+  convertF16 = !x86 || hasFeature(target, "f16c");
   dot = x86 && hasFeature(target, "avx512bf16");
   amx = x86 && hasFeature(target, "amx-bf16");
 }
@@ -155,7 +155,7 @@ Value Emitter::halfBits(Type half, Value x) {
   auto typed = [&](Type element) { return isVector(x) ? Type(lanes(element)) : element; };
   if (half.isBF16())
     return make<arith::TruncIOp>(typed(i16), make<arith::ShRUIOp>(asInt(x), bits(typed(i32), 16)));
-  Value scaled = make<arith::MulFOp>(x, constant(x.getType(), halfScale));
+  Value scaled = make<arith::MulFOp>(x, constant(x.getType(), f16Scale));
   return make<arith::BitcastOp>(typed(i16), Value(make<arith::TruncFOp>(typed(half), scaled)));
 }
 
@@ -164,7 +164,7 @@ Value Emitter::fromBits(Type half, Value memory) {
   if (half.isBF16())
     return asFloat(make<arith::ShLIOp>(make<arith::ExtUIOp>(typed(i32), memory), bits(typed(i32), 16)));
   Value scaled = make<arith::ExtFOp>(typed(f32), Value(make<arith::BitcastOp>(typed(half), memory)));
-  return make<arith::MulFOp>(scaled, constant(scaled.getType(), 1 / halfScale));
+  return make<arith::MulFOp>(scaled, constant(scaled.getType(), 1 / f16Scale));
 }
 
 //===----------------------------------------------------------------------------------------------===//

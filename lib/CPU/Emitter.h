@@ -3,7 +3,7 @@
 //
 // Values are scalars or vectors of exactly 16 lanes, whatever the processor: one summation order
 // and one set of bits everywhere, and LLVM splits a vector into what registers there are. Memory is
-// raw pointers. A half in a register is the f32 of its value; in memory, which is panels only, an f16 is halfScale times that (Emulate.h).
+// raw pointers. A half in a register is the f32 of its value; in memory, which is panels only, an f16 is f16Scale times that (Emulate.h).
 //
 //===-------------------------------------------------------------------------------------------===//
 #ifndef MUON_CPU_EMITTER_H
@@ -29,7 +29,7 @@ constexpr int64_t kLineBytes = 64;
 struct Machine {
   explicit Machine(TargetAttr target);
   TargetAttr target;
-  bool fma, maskWords, maskHalves, roundInstructions, convertHalves, addHalves, dot, amx;
+  bool fma, maskWords, maskHalves, roundInstructions, convertF16, addF16, dot, amx;
   int64_t lanes() const { return target.getLanes(); }
 };
 

@@ -15,7 +15,7 @@ void emitSweep(Emitter &e, Routines &routines, KernelOp kernel, Body &body, cons
 void emitProduct(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame);
 
 /// How a product's register tiles are computed.
-enum class Micro { fma, half, dot, tiles };
+enum class Micro { fma, f16, dot, tiles };
 Micro microOf(KernelOp kernel);
 
 /// One register tile: C (rows x width, f32, at `c` with `stride`) = or += A B over `depth` words
@@ -29,7 +29,7 @@ struct MicroTile {
   Value apart = {};
   /// Words of a run that are added up from zero (callFma): SumOrder's part.
   Value part = {};
-  /// isUnrolled(depth) (callFma, callHalf).
+  /// isUnrolled(depth) (callFma, callF16).
   Value unrolled = {};
 };
 /// Whether depth is a multiple of the words that a micro kernel's loop takes at a time.
@@ -38,7 +38,7 @@ Value isUnrolled(Emitter &e, Value depth);
 Value unrolledDepth(Emitter &e, Value depth);
 void callFma(Emitter &e, Routines &routines, const MicroTile &tile);
 void callDot(Emitter &e, Routines &routines, const MicroTile &tile);
-void callHalf(Emitter &e, Routines &routines, const MicroTile &tile);
+void callF16(Emitter &e, Routines &routines, const MicroTile &tile);
 /// 32 x 32; `strip` is the distance in elements from A's first strip of 16 rows to its second.
 void callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value strip);
 /// Register state the tile micro kernel needs, around all its calls in a tile function.

@@ -26,7 +26,7 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, const Machine &ma
   bool reduced = operand.getReduction() != Reduction::none;
   if (dtype.isF16() && (operand.getSpace() != Space::element || operand.getLayout() == Layout::plain))
     return refuse("f16 is kept in panels only");
-  if (dtype.isF16() && !machine.convertHalves)
+  if (dtype.isF16() && !machine.convertF16)
     return refuse("this processor has no conversions of f16");
   switch (operand.getSpace()) {
   case Space::element:

@@ -3,8 +3,8 @@
 //
 // Accumulators live in registers; per step a panel word row of B is loaded as vectors and each of A's words is broadcast to feed
 // every vector of B. With f32 operands they start from zero every part of sumRun words of k (SumOrder), and runs are added to C: a
-// long sum would round every term at the size of all, which costs the gram form its accuracy (docs/numerics.md). Sums of halves are f16 and
-// are widened every halfRun words. Dot products keep theirs over all of k: bf16 operands have rounded more than that.
+// long sum would round every term at the size of all, which costs the gram form its accuracy (docs/numerics.md). f16 operands have f16 sums, which
+// are widened every f16Run words. Dot products keep theirs over all of k: bf16 operands have rounded more than that.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -109,29 +109,34 @@ void MicroKernel::emitWhole() {
 }
 
 /// a + b of f16. f32 has more than twice its bits, so that rounding twice is rounding once.
-static Value addHalves(Emitter &e, Value a, Value b) {
-  if (e.machine.addHalves)
+static Value addF16(Emitter &e, Value a, Value b) {
+  if (e.machine.addF16)
     return e.make<arith::AddFOp>(a, b);
   auto wide = [&](Value value) -> Value { return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), value); };
   return e.make<arith::TruncFOp>(a.getType(), Value(e.make<arith::AddFOp>(wide(a), wide(b))));
 }
 
-/// The value of two f16 sums per lane, those of the even and of the odd terms.
+/// f16Scale^2 times the value of two f16 sums per lane, those of the even and of the odd terms.
 static Value widenSums(Emitter &e, Value sums) {
   Type words = e.lanes(e.i32);
   Value odd = e.make<arith::ShRUIOp>(e.make<LLVM::BitcastOp>(words, sums), e.bits(words, 16));
-  Value both = addHalves(e, sums, e.make<LLVM::BitcastOp>(sums.getType(), odd));
+  Value both = addF16(e, sums, e.make<LLVM::BitcastOp>(sums.getType(), odd));
   Value low = e.make<arith::TruncIOp>(e.lanes(e.i16), e.make<LLVM::BitcastOp>(words, both));
-  Value half = e.make<arith::BitcastOp>(e.lanes(e.f16), low), scaled = e.make<arith::ExtFOp>(e.lanes(e.f32), half);
-  return e.make<arith::MulFOp>(scaled, e.constant(e.lanes(e.f32), 1 / (halfScale * halfScale)));
+  return e.make<arith::ExtFOp>(e.lanes(e.f32), Value(e.make<arith::BitcastOp>(e.lanes(e.f16), low)));
 }
 
 /// A run of the sum to C, or instead of what is there.
 void MicroKernel::addRun(Value begin, ValueRange sums) {
-  SmallVector<Value> run(sums);
-  if (sum.getElementType().isF16())
-    run = llvm::map_to_vector(sums, [&](Value value) { return widenSums(e, value); });
-  e.when(e.both(fresh, e.equal(begin, e.index(0))), [&] { store(run, places); }, [&] { addTo(places, run); });
+  Value first = e.both(fresh, e.equal(begin, e.index(0)));
+  if (!sum.getElementType().isF16())
+    return e.when(first, [&] { store(sums, places); }, [&] { addTo(places, sums); });
+  Value unscale = e.constant(e.lanes(e.f32), 1 / (f16Scale * f16Scale)); // exact, fused or not
+  SmallVector<Value> run = llvm::map_to_vector(sums, [&](Value value) { return widenSums(e, value); });
+  auto addScaled = [&](ValueRange before) {
+    for (auto [place, value, old] : llvm::zip(places, run, before))
+      e.storeLanes(e.f32, e.mulAdd(value, unscale, old), place);
+  };
+  e.when(first, [&] { addScaled(SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32)))); }, [&] { addScaled(load(places)); });
 }
 
 /// Runs of `words` in one part each, of a depth that is a multiple of kUnroll: little more than the loop, so that every sum stays in its register.
@@ -157,7 +162,7 @@ void MicroKernel::emitInParts(Value part, int64_t unroll) {
 
 /// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of parts of a depth that is no multiple of kUnroll, or in
 /// runs of f16. One routine for all spills: its hot loop had an eighth of its time in moves between registers.
-enum class Sums { whole, runs, parts, ragged, halves };
+enum class Sums { whole, runs, parts, ragged, f16 };
 
 static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, Sums sums, Step step) {
   int64_t vectors = tile.width / kLanes;
@@ -169,11 +174,11 @@ static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, Str
   if (tile.width > e.machine.lanes())
     args.push_back(tile.apart);
   routines.call(e, name, args, [&](Emitter &e, ValueRange args) {
-    VectorType sum = sums == Sums::halves ? VectorType::get({2 * kLanes}, e.f16) : e.lanes(e.f32);
+    VectorType sum = sums == Sums::f16 ? VectorType::get({2 * kLanes}, e.f16) : e.lanes(e.f32);
     MicroKernel kernel(e, args, word, sum, tile.height, vectors, step);
     if (inParts)
       return kernel.emitInParts(args[6], sums == Sums::parts ? kUnroll : 1);
-    sums == Sums::whole ? kernel.emitWhole() : kernel.emitInRuns(sums == Sums::runs ? sumRun : halfRun);
+    sums == Sums::whole ? kernel.emitWhole() : kernel.emitInRuns(sums == Sums::runs ? sumRun : f16Run);
   });
 }
 
@@ -226,15 +231,15 @@ static Value addToOdd(Emitter &e, Value x, Value y) {
 }
 
 /// c + a b for 32 f16 each, rounded once: two terms of every lane's sum. Without arithmetic of f16 in f32, where a b is exact.
-static Value multiplyHalves(Emitter &e, Value a, Value b, Value c) {
-  auto halves = [&](Value words) -> Value { return e.make<LLVM::BitcastOp>(c.getType(), words); };
-  if (e.machine.addHalves)
-    return e.make<math::FmaOp>(halves(a), halves(b), c);
+static Value multiplyF16(Emitter &e, Value a, Value b, Value c) {
+  auto asF16 = [&](Value words) -> Value { return e.make<LLVM::BitcastOp>(c.getType(), words); };
+  if (e.machine.addF16)
+    return e.make<math::FmaOp>(asF16(a), asF16(b), c);
   auto wide = [&](Value value) -> Value { return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), value); };
-  Value product = e.make<arith::MulFOp>(wide(halves(a)), wide(halves(b)));
+  Value product = e.make<arith::MulFOp>(wide(asF16(a)), wide(asF16(b)));
   return e.make<arith::TruncFOp>(c.getType(), addToOdd(e, product, wide(c)));
 }
 
-void cpu::callHalf(Emitter &e, Routines &routines, const MicroTile &tile) {
-  callMicro(e, routines, tile, "half", e.i32, Sums::halves, multiplyHalves);
+void cpu::callF16(Emitter &e, Routines &routines, const MicroTile &tile) {
+  callMicro(e, routines, tile, "f16", e.i32, Sums::f16, multiplyF16);
 }

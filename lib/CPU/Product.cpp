@@ -35,7 +35,7 @@ private:
   void emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile);
   void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
   void walkSubTiles();
-  bool hasWideTiles() const { return (micro == Micro::fma || micro == Micro::half) && panelsOfTile(e.machine.target) == 2; }
+  bool hasWideTiles() const { return (micro == Micro::fma || micro == Micro::f16) && panelsOfTile(e.machine.target) == 2; }
   /// Elements of k in one word of depth.
   int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::tiles ? 32 : 2; }
 
@@ -57,7 +57,7 @@ Micro cpu::microOf(KernelOp kernel) {
   OperandAttr a = kernel.operandAt(0);
   if (a.getLayout() == Layout::row_tiles || a.getLayout() == Layout::column_tiles)
     return Micro::tiles;
-  return a.getDtype().isBF16() ? Micro::dot : a.getDtype().isF16() ? Micro::half : Micro::fma;
+  return a.getDtype().isBF16() ? Micro::dot : a.getDtype().isF16() ? Micro::f16 : Micro::fma;
 }
 
 /// The block a tile number stands for: line by line along the shorter side, whose operand stays in cache while the other's panels
@@ -114,7 +114,7 @@ void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, Micr
     placed.a = e.offset(tile.a, e.f32, e.index(offset));
     if (micro == Micro::dot)
       return callDot(e, routines, placed);
-    auto callVectors = micro == Micro::half ? callHalf : callFma;
+    auto callVectors = micro == Micro::f16 ? callF16 : callFma;
     if (!kernel.getSymmetric() || placed.width != lanes || placed.width == kLanes || offset + height > kLanes)
       return callVectors(e, routines, placed);
     // Of a tile on the diagonal half the columns are enough.
@@ -192,11 +192,10 @@ void Product::emit() {
   if (micro == Micro::tiles && slicesTiles(kernel, e.machine))
     return emitTilePipeline(e, routines, kernel, body, frame, {row, column, rows, columns, onDiagonal});
   reductions.begin();
-  auto words = [&](Value elements) {
-    Value whole = e.ceilDiv(elements, e.index(wordElements()));
-    return micro == Micro::half ? unrolledDepth(e, whole) : whole; // panels go on with zeros
-  };
-  Value depth = words(frame.sizes[abi::kK]), asked = words(frame.sizes[abi::kChunk]);
+  auto words = [&](int64_t size) { return e.ceilDiv(frame.sizes[size], e.index(wordElements())); };
+  Value depth = words(abi::kK), asked = words(abi::kChunk);
+  if (micro == Micro::f16) // panels go on with zeros, and runs do not end with a chunk
+    depth = unrolledDepth(e, depth), asked = e.roundUp(asked, f16Run);
   Value chunk = e.select(e.less(e.index(0), asked), asked, depth);
   if (micro == Micro::tiles)
     openTiles(e);

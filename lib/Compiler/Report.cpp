@@ -128,7 +128,7 @@ static std::string pathOf(KernelOp kernel, TargetAttr target) {
   if (kernel.operandAt(0).getDtype().isF32())
     return "bf16 operands widened to f32 when packed, f32 multiply-adds: this processor does not multiply bf16";
   if (kernel.getOperandType()->isF16())
-    return "f16 pairs, f16 sums of " + std::to_string(halfRun) + " terms, f32 accumulation";
+    return "f16 pairs, f16 sums of " + std::to_string(f16Run) + " terms, f32 accumulation";
   return target.getIsa() == "amx" ? "bf16 tiles, f32 accumulation" : "bf16 pairs, f32 accumulation";
 }
 

@@ -28,7 +28,7 @@ OperandType operandType(Type type, TargetAttr target) {
     return OperandType::tf32;
   if (type.isBF16())
     return OperandType::bf16;
-  return target && !target.isGpu() ? OperandType::halves : OperandType::f16;
+  return target && !target.isGpu() ? OperandType::f16Sums : OperandType::f16;
 }
 
 FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
@@ -56,8 +56,8 @@ LogicalResult checkAsked(OrthogonalizeOp op, const Asked &asked) {
   return success();
 }
 
-/// Where nothing is asked: f32 for what needs it and where halves would not be multiplied faster, f16 where sums of f16 are fastest and lose no
-/// more than bf16 does, else bf16.
+/// Where nothing is asked: f32 for what needs it and where halves would not be multiplied faster, f16 where sums of f16 are
+/// fastest and lose no more than bf16 does, else bf16.
 Type openOperands(OrthogonalizeOp op, TargetAttr target) {
   Builder b(op.getContext());
   StringRef isa = target ? target.getIsa() : "";
@@ -65,7 +65,7 @@ Type openOperands(OrthogonalizeOp op, TargetAttr target) {
     return b.getF32Type();
   if (isa != "half")
     return b.getBF16Type();
-  return op.getNorm() != Norm::trace && halvesSuffice(toTable(op.getTable())) ? Type(b.getF16Type()) : Type(b.getF32Type());
+  return op.getNorm() != Norm::trace && f16SumsSuffice(toTable(op.getTable())) ? Type(b.getF16Type()) : Type(b.getF32Type());
 }
 
 /// Writes what was asked for onto the op, where it leaves that open: from here on the op says it all, and the verifier judges it.

@@ -52,9 +52,9 @@ std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
 
 } // namespace
 
-bool halvesSuffice(const Table &table) {
+bool f16SumsSuffice(const Table &table) {
   auto errorOf = [&](OperandType type) { return emulate(table, {}, type, emulationShortSide, emulationLongSide).worst; };
-  double error = errorOf(OperandType::halves);
+  double error = errorOf(OperandType::f16Sums);
   return std::isfinite(error) && error <= errorOf(OperandType::bf16);
 }
 

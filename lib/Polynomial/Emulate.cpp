@@ -72,12 +72,12 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
 }
 
 /// Whether a matrix of one entry sigma = 0, 1/64, ..., 1, whose products are as large as their norms allow, stays within f16's range.
-bool fitsHalves(const Table &table, const FormChoice &choice) {
+bool fitsF16Sums(const Table &table, const FormChoice &choice) {
   constexpr int points = 64;
   for (int i = 0; i <= points; ++i) {
     FloatMatrix x(1, 1);
     x.row(0)[0] = float(i) / points;
-    if (!std::isfinite(runRecurrence(table, choice, OperandType::halves, x).row(0)[0]))
+    if (!std::isfinite(runRecurrence(table, choice, OperandType::f16Sums, x).row(0)[0]))
       return false;
   }
   return true;
@@ -114,7 +114,7 @@ EmulationError emulateWithin(const Table &table, const FormChoice &choice, Opera
                              std::optional<double> floor) {
   const SpectrumZoo &zoo = spectrumZoo(shortSide, longSide);
   EmulationError result{-1, {}, {infinity, -infinity}, {}};
-  if (type == OperandType::halves && !fitsHalves(table, choice))
+  if (type == OperandType::f16Sums && !fitsF16Sums(table, choice))
     return {infinity, "one entry", {-infinity, infinity}, std::vector<double>(zoo.spectra.size(), infinity)};
   for (const ZooSpectrum &spectrum : zoo.spectra) {
     Outcome outcome = emulateSpectrum(zoo, spectrum, table, choice, type,

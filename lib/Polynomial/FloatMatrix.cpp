@@ -81,28 +81,28 @@ MUON_ALSO_FOR_AVX2 void computeTile(const TileArguments &t) {
     *reinterpret_cast<TileColumnVector *>(t.out + i * t.strideOut) = sums[i];
 }
 
-/// To nearest among numbers of 11 significant bits. Unlike f16 it has no least exponent: what a sum loses below 2^-14 / halfScale^2 is not emulated.
+/// To nearest among numbers of 11 significant bits. Unlike f16 it has no least exponent: what a sum loses below 2^-14 / f16Scale^2 is not emulated.
 [[gnu::always_inline]] inline TileColumnVector roundToElevenBits(TileColumnVector x) {
   TileColumnVector shifted = x * 8193.0f; // 2^13 + 1: the high half of Dekker's split
   return shifted - (shifted - x);
 }
 
-/// One register tile of halves. The terms are kept at their value: scales are powers of two.
-MUON_ALSO_FOR_AVX2 void computeTileOfHalves(const TileArguments &t) {
-  constexpr float limit = 65504 / (halfScale * halfScale);
+/// One register tile of f16 sums. The terms are kept at their value: scales are powers of two.
+MUON_ALSO_FOR_AVX2 void computeTileOfF16Sums(const TileArguments &t) {
+  constexpr float limit = 65504 / (f16Scale * f16Scale);
   TileColumnVector sums[tileRows] = {};
   for (int begin = 0; begin < t.inner; begin += t.order.run) {
     int end = std::min(begin + t.order.run, t.inner);
-    TileColumnVector halves[2][tileRows] = {};
+    TileColumnVector parity[2][tileRows] = {};
     for (int k = begin; k < end; ++k) {
       TileColumnVector b = *reinterpret_cast<const TileColumnVector *>(t.b + k * t.strideB);
       for (int i = 0; i < tileRows; ++i) {
-        TileColumnVector &sum = halves[k & 1][i];
+        TileColumnVector &sum = parity[k & 1][i];
         sum = roundToElevenBits(sum + t.a[i * t.strideA + k] * b);
       }
     }
     for (int i = 0; i < tileRows; ++i) {
-      TileColumnVector run = roundToElevenBits(halves[0][i] + halves[1][i]);
+      TileColumnVector run = roundToElevenBits(parity[0][i] + parity[1][i]);
       for (int j = 0; j < tileColumns; ++j)
         sums[i][j] += std::abs(run[j]) <= limit ? run[j] : run[j] * INFINITY;
     }
@@ -117,7 +117,7 @@ void multiplyTiles(const FloatMatrix &a, const FloatMatrix &b, FloatMatrix &out,
       if (lowerOnly && j > i + tileRows - 1)
         break;
       TileArguments tile{a.row(i), b.row(0) + j, out.row(i) + j, a.stride(), b.stride(), out.stride(), a.columns, order};
-      order.halves ? computeTileOfHalves(tile) : computeTile(tile);
+      order.inF16 ? computeTileOfF16Sums(tile) : computeTile(tile);
     }
 }
 
@@ -147,7 +147,7 @@ float roundToF16(float x) {
   return std::copysign(magnitude == magnitude ? rounded : x, x);
 }
 
-float roundToHalf(float x) { return roundToF16(x * halfScale) / halfScale; }
+float roundToScaledF16(float x) { return roundToF16(x * f16Scale) / f16Scale; }
 
 } // namespace
 
@@ -171,8 +171,8 @@ void narrow(FloatMatrix &a, OperandType type) {
     std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToBf16);
   else if (type == OperandType::f16)
     std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToF16);
-  else if (type == OperandType::halves)
-    std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToHalf);
+  else if (type == OperandType::f16Sums)
+    std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToScaledF16);
   else if (type == OperandType::tf32)
     std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToTf32);
 }

@@ -42,8 +42,8 @@ FloatMatrix transpose(const FloatMatrix &a);
 /// A sum that no inner index is long enough to interrupt.
 inline constexpr SumOrder plainSum{std::numeric_limits<int>::max(), std::numeric_limits<int>::max()};
 
-/// Sums of halves.
-inline constexpr SumOrder halfSum{halfRun, 2 * halfRun, true};
+/// f16 sums.
+inline constexpr SumOrder f16Sum{f16Run, 2 * f16Run, true};
 
 /// a b, accumulated in ascending order of the inner index, as `order` says.
 FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, SumOrder order = plainSum);

@@ -34,7 +34,7 @@ private:
   /// The largest singular value that the rows before `row` leave.
   double ceilingAt(int row) const { return computeBand({"", {table.rows.begin(), table.rows.begin() + row}}, 0, 1).upper; }
 
-  FloatMatrix times(const FloatMatrix &a, const FloatMatrix &b) const { return multiply(a, b, {order.run, order.run, order.halves}); }
+  FloatMatrix times(const FloatMatrix &a, const FloatMatrix &b) const { return multiply(a, b, {order.run, order.run, order.inF16}); }
   FloatMatrix symmetric(const FloatMatrix &a, const FloatMatrix &b) const { return multiplySymmetric(a, b, order); }
 
   const Table &table;
@@ -216,7 +216,7 @@ std::vector<double> chebyshevCoefficients(const Row &row, double ceiling) {
 FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type,
                           FloatMatrix x, SumOrder order) {
   narrow(x, type);
-  Recurrence recurrence(table, choice, type, type == OperandType::halves ? halfSum : order);
+  Recurrence recurrence(table, choice, type, type == OperandType::f16Sums ? f16Sum : order);
   return choice.form == FormChoice::standard ? recurrence.standard(std::move(x)) : recurrence.gram(std::move(x));
 }
 

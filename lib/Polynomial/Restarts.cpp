@@ -32,7 +32,7 @@ int significandBits(OperandType type) {
     return 8;
   case OperandType::f16:
   case OperandType::tf32:
-  case OperandType::halves:
+  case OperandType::f16Sums:
     return 11;
   }
   return 24;
@@ -94,7 +94,7 @@ EmulationLimits acceptance(const Table &table, OperandType type, double bound,
 std::optional<RestartSet> search(const Table &table, OperandType type, double bound, int shortSide,
                                  int longSide) {
   EmulationError standard = emulate(table, {}, type, shortSide, longSide);
-  if (type == OperandType::halves) { // they stand in for bf16, which may round more
+  if (type == OperandType::f16Sums) { // they stand in for bf16, which may round more
     EmulationError replaced = emulate(table, {}, OperandType::bf16, shortSide, longSide);
     for (size_t i = 0; i < std::min(standard.errors.size(), replaced.errors.size()); ++i)
       standard.errors[i] = std::max(standard.errors[i], replaced.errors[i]);

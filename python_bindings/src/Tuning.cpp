@@ -52,9 +52,9 @@ static OperandType operandType(const std::string &name) {
     return OperandType::f16;
   if (name == "tf32")
     return OperandType::tf32;
-  if (name == "halves")
-    return OperandType::halves;
-  throw nb::value_error(("unknown operands '" + name + "', expected f32, bf16, f16, halves or tf32").c_str());
+  if (name == "f16 sums")
+    return OperandType::f16Sums;
+  throw nb::value_error(("unknown operands '" + name + "', expected f32, bf16, f16, f16 sums or tf32").c_str());
 }
 
 static FormChoice formChoice(const std::string &form, const std::vector<int> &restarts) {

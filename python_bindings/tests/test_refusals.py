@@ -77,7 +77,7 @@ def test_a_gradient_that_becomes_sparse():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"dtype": "fp8"}, "dtype should be one of auto, f32, bf16 but is: fp8"),
+        ({"dtype": "fp8"}, "dtype should be one of auto, f32, bf16, f16 but is: fp8"),
         ({"form": "gramm"}, "form should be one of"),
         ({"nonfinite": "raise"}, "nonfinite should be one of"),
         ({"workers": 0}, "workers should be >= 1"),

@@ -119,9 +119,9 @@ static double roundedToBf16(double value) {
   return narrow;
 }
 
-/// The f16 of a panel, halfScale times the value.
+/// The f16 of a panel, f16Scale times the value.
 static llvm::APFloat halfOf(double value) {
-  llvm::APFloat half(value * halfScale);
+  llvm::APFloat half(value * f16Scale);
   bool loses;
   half.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven, &loses);
   return half;
@@ -129,7 +129,7 @@ static llvm::APFloat halfOf(double value) {
 
 double test::rounded(Dtype dtype, double value) {
   if (dtype == Dtype::f16)
-    return halfOf(value).convertToDouble() / halfScale;
+    return halfOf(value).convertToDouble() / f16Scale;
   return dtype == Dtype::bf16 ? roundedToBf16(value) : dtype == Dtype::f32 ? double(float(value)) : value;
 }
 
@@ -221,7 +221,7 @@ double Memory::load(int64_t index) const {
   uint32_t bits = 0;
   std::memcpy(&bits, at, sizeOf(dtype));
   if (dtype == Dtype::f16)
-    return llvm::APFloat(llvm::APFloat::IEEEhalf(), llvm::APInt(16, bits)).convertToDouble() / halfScale;
+    return llvm::APFloat(llvm::APFloat::IEEEhalf(), llvm::APInt(16, bits)).convertToDouble() / f16Scale;
   if (dtype == Dtype::bf16)
     bits <<= 16;
   float value;

@@ -44,7 +44,7 @@ TEST(HotLoop, Avx2) {
   }
 }
 
-TEST(HotLoop, Halves) {
+TEST(HotLoop, F16) {
   HotLoop loop = hotLoop("sapphirerapids-amx", Dtype::f16);
   EXPECT_EQ(loop.vectorLoads, 4); // two panels
   EXPECT_EQ(loop.broadcasts, 6);

@@ -81,7 +81,7 @@ TEST(Schedule, OfTheRichestProcessorsAgreesWithFloat64WhereverAvx2Is) {
 }
 
 /// Sums of f16 are no less accurate than bf16 operands are, on every processor that converts halves.
-TEST(Schedule, OfHalvesAgreesWithFloat64) {
+TEST(Schedule, OfF16SumsAgreesWithFloat64) {
   for (std::string target : {"sapphirerapids-amx", "sapphirerapids-amx@x86-64-v3"}) {
     SCOPED_TRACE(target);
     Program program({.groups = kGroups, .dtype = "f16", .target = target});

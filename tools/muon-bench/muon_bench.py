@@ -17,7 +17,7 @@ import tempfile
 import time
 
 GPT2_SMALL = [(2304, 768), (768, 768), (3072, 768), (768, 3072)] * 12
-# name, shapes, the ratio to reach where f32 is the fastest operand type, and where bf16 is
+# name, shapes, the ratio to reach where f32 is the fastest operand type, or f16, which no peer multiplies faster; and where bf16 is
 ROWS = [
     ("768x768", [(768, 768)], 1.7, 1.5),
     ("2048x2048", [(2048, 2048)], 1.7, 1.5),
@@ -27,6 +27,7 @@ ROWS = [
     ("GPT-2 small (48 matrices)", GPT2_SMALL, 2.7, 2.0),
 ]
 
+PRODUCTS_OF_BF16 = ("amx", "dot")  # of the instruction sets the compiler tells apart
 LIMIT = "MUON_LIMIT_ISA"  # the instruction set that muon-limit-isa was asked for, to the programs it runs
 
 
@@ -37,7 +38,7 @@ def arguments():
     parser.add_argument("--threads", type=int, default=0, help="processors to use (default: all allowed)")
     parser.add_argument("--isa", choices=("avx2", "avx512"),
                         help="as on a processor that has only this (avx512: neither bf16 nor AMX): muon-limit-isa, for everybody in the process")
-    parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16")
+    parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16, f16")
     parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
     parser.add_argument("--restarts", metavar="STEPS", help="with --form gram: where R is rebuilt, comma-separated, or none (default: chosen by error)")
     parser.add_argument("--pairs", metavar="ROWS", help="with a form: rows evaluated as one with the next, comma-separated, or none (default: chosen)")
@@ -56,7 +57,7 @@ def machine():
         key, _, value = line.partition(":")
         facts.setdefault(key.strip(), value.strip())
     flags = facts.get("flags", "").split()
-    units = " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags)
+    units = " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16") if flag in flags)
     limit = os.environ.get(LIMIT)
     if limit:
         units = f"limited to {limit} by muon-limit-isa"
@@ -199,7 +200,7 @@ def run_row(name, shapes, goals, options):
     ratios = [theirs / mine for theirs, mine in zip(times[fastest], times["ours"])]
     import peers
 
-    goal = goals[1] if peers.has_bf16_products() else goals[0]
+    goal = goals[1] if ours.report()["program"]["target"]["isa"] in PRODUCTS_OF_BF16 else goals[0]
     cells = [name, f"{medians['ours'] * 1e3:.2f}"]
     for who, _, _ in peers.peers():
         cells.append(f"{medians[who] * 1e3:.2f}" if who in medians else "-")
@@ -304,6 +305,13 @@ def compiled_stage(dtype, shape, m, n, k, symmetric):
     sys.exit(f"muon-bench: the program of {shape} has no product of {m} x {n}, k = {k}")
 
 
+def own_isa():
+    """How products are computed on this machine, as the compiler sees it."""
+    report = subprocess.run([pathlib.Path(os.environ["MUON_BIN"]) / "muon-opt", "--shape", "8x8", "--emit", "report", "-o", "-"],
+                            text=True, stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(report)["target"]["isa"]
+
+
 def kernel_bench():
     tool = pathlib.Path(os.environ.get("MUON_BIN", ".")) / "muon-kernel-bench"
     if not tool.exists():
@@ -316,7 +324,7 @@ def peak(options):
     tool = kernel_bench()
     print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, one thread, GF.\n", flush=True)
     print("| product | operands | stage | register tiles alone | ratio | registers only |\n|---|---|---|---|---|---|")
-    for dtype in ("f32",) if options.isa else ("f32", "bf16"):
+    for dtype in ("f32", *({"half": ("f16",), "fma": ()}.get(own_isa(), ("bf16",)))):
         registers = ask(tool, f"registers {dtype}")[0]
         for shape, m, n, k, symmetric in STAGES:
             stage = compiled_stage(dtype, shape, m, n, k, symmetric)

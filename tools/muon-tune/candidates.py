@@ -97,12 +97,17 @@ class Problem:
     preset: str
     own_rows: list  # the preset's table
     norm: str = "frobenius"
+    processor: bool = True  # whether the target is one, whose sums of f16 are f16
     floors: dict = dataclasses.field(default_factory=dict)  # norm: where a table with it has to begin
     f32_bar: float = F32_BAR  # the error f32 operands may have whatever the preset's is
 
     def under(self, norm):
         """The same request as tables with this norm see it."""
         return dataclasses.replace(self, floor=self.floors.get(norm, self.floor), norm=norm)
+
+    def arithmetic(self, operands):
+        """What the emulation calls products of these operands there."""
+        return "f16 sums" if operands == "f16" and self.processor else operands
 
     @property
     def sides(self):
@@ -117,7 +122,7 @@ class Problem:
 
 
 def count(problem, rows, form, restarts, operands):
-    return tuning.count_products(rows, form, restarts, operands, *problem.sides)
+    return tuning.count_products(rows, form, restarts, problem.arithmetic(operands), *problem.sides)
 
 
 def allowed(problem, operands, error):
@@ -132,7 +137,7 @@ def error_limit(problem, baseline, asked=None, size=EMULATED):
         return asked
     forms = (("standard", []), (baseline.form, baseline.restarts))
     return allowed(problem, baseline.operands,
-                   max(tuning.emulate(problem.own_rows, *form, baseline.operands, *size)["error"] for form in forms))
+                   max(tuning.emulate(problem.own_rows, *form, problem.arithmetic(baseline.operands), *size)["error"] for form in forms))
 
 
 @functools.cache
@@ -178,7 +183,7 @@ def proposals(problem, operands, flops, limit, most):
     with pool() as workers:
         for start in range(0, len(tables), CHUNK):
             chunk = tables[start : start + CHUNK]
-            errors = workers.map(lambda table: tuning.emulate(table[1], "standard", [], operands)["error"], chunk)
+            errors = workers.map(lambda table: tuning.emulate(table[1], "standard", [], problem.arithmetic(operands))["error"], chunk)
             for table, error in zip(chunk, errors):
                 if error <= HOPELESS * limit:
                     lists.setdefault(tuple(2 * len(row) - 1 for row in table[1]))
@@ -201,16 +206,17 @@ def published(problem, operands, flops):
 
 def forms(problem, rows, operands, limit):
     """(form, restarts, emulated error) that keep the limit: standard, and gram where it is cheaper."""
-    emulation = tuning.emulate(rows, "standard", [], operands)
+    arithmetic = problem.arithmetic(operands)
+    emulation = tuning.emulate(rows, "standard", [], arithmetic)
     if emulation["error"] > limit:
         return
     yield "standard", [], emulation["error"]
     standard = count(problem, rows, "standard", [], operands)
     if count(problem, rows, "gram", [], operands) >= standard:
         return
-    restarts = tuning.search_restarts(rows, operands, limit)
+    restarts = tuning.search_restarts(rows, arithmetic, limit)
     if restarts is not None and count(problem, rows, "gram", restarts, operands) < standard:
-        yield "gram", restarts, tuning.emulate(rows, "gram", restarts, operands)["error"]
+        yield "gram", restarts, tuning.emulate(rows, "gram", restarts, arithmetic)["error"]
 
 
 def propose(problem, operands, tables, limit, bar):
@@ -249,8 +255,9 @@ def examine(problem, baseline, candidates, asked=None):
     limit = LARGER_ROOM * error_limit(problem, baseline, asked, LARGER)
 
     def misses(candidate):
-        found = tuning.emulate(candidate.rows, candidate.form, candidate.restarts, candidate.operands, *LARGER, problem.floor)
-        low, high = tuning.widen_band(*problem.band, candidate.operands, len(candidate.rows))
+        arithmetic = problem.arithmetic(candidate.operands)
+        found = tuning.emulate(candidate.rows, candidate.form, candidate.restarts, arithmetic, *LARGER, problem.floor)
+        low, high = tuning.widen_band(*problem.band, arithmetic, len(candidate.rows))
         return found["error"] > limit or found["lower"] < low / LARGER_ROOM or found["upper"] > high * LARGER_ROOM
 
     with pool() as workers:

@@ -42,8 +42,9 @@ def seconds(problem, candidate, figures):
 def own_program(problem, operands):
     """The preset's table in the form that the compiler chooses for it."""
     rows = problem.own_rows
-    form, restarts = tuning.choose_form(rows, operands, *problem.sides)
-    emulated = tuning.emulate(rows, form, restarts, operands)["error"]
+    arithmetic = problem.arithmetic(operands)
+    form, restarts = tuning.choose_form(rows, arithmetic, *problem.sides)
+    emulated = tuning.emulate(rows, form, restarts, arithmetic)["error"]
     return proposing.Candidate(f"preset {problem.preset}", rows, form, restarts, operands, proposing.count(problem, rows, form, restarts, operands),
                                tuning.compute_band(rows, problem.floor), emulated, floor=problem.floor)
 

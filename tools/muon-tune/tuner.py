@@ -42,7 +42,8 @@ def understand(options, shape, like, floor, band, norms, schatten4):
         raise ValueError(answered["tuned_by"].removeprefix("none: "))
     key = {**answered, "rows": shape[0], "columns": shape[1], "compiler": tuning.compiler(), "schatten4": schatten4}
     floors = {norm: tuning.floor_under(key, norm) for norm in norms}
-    return Problem(shape, floor, (answered["lower"], answered["upper"]), like, answered["own"], floors=floors)
+    return Problem(shape, floor, (answered["lower"], answered["upper"]), like, answered["own"], floors=floors,
+                   processor=not options.target.startswith("sm_"))
 
 
 def reduced(shape):
@@ -96,7 +97,7 @@ class Tuning:
         asked = Step(problem.shape, problem.preset, {}, operands, self.options.workers)
         form, restarts = asked.choices()
         flops = proposing.count(problem, problem.own_rows, form, restarts, operands)
-        emulated = tuning.emulate(problem.own_rows, form, restarts, operands)["error"]
+        emulated = tuning.emulate(problem.own_rows, form, restarts, problem.arithmetic(operands))["error"]
         made = Candidate(f"preset {problem.preset}", problem.own_rows, form, restarts, operands, flops,
                          tuning.compute_band(problem.own_rows, problem.floor), emulated, floor=problem.floor)
         made.seconds = asked.seconds()
@@ -209,6 +210,12 @@ def weighed(candidate):
     return candidate.seconds * (1 if plain else SCATTER)
 
 
+def fastest_half(options):
+    """The 16-bit type whose products are fastest on this machine."""
+    report = json.loads(programs.compile_text(request_of((8, 8), "keller", {}, "auto", options.target), "report"))
+    return "f16" if report["target"]["isa"] == "half" else "bf16"
+
+
 def operand_types(work, types):
     """The preset's programs by operand type, those that are worth trying."""
     baselines = {operands: work.baseline(operands) for operands in types}
@@ -283,7 +290,7 @@ def tune(options, shape, like, floor, band, by_hand, norms, recording=None):
     if not models.runs_here(options.target):
         return models.tune(options, problem, good, refused)
     work = Tuning(options, problem, recording.spectra if recording else ())
-    found = search(work, ("f32", "bf16") if options.dtype == "auto" else (options.dtype,), good)
+    found = search(work, ("f32", fastest_half(options)) if options.dtype == "auto" else (options.dtype,), good)
     notes = [*refused, *lifted(problem, options)]
     if found.winner is None and options.dtype in HALVES:
         # Operands are part of the answer: what the asked type cannot carry, f32 may, and rounding a thousandth as much it need not

@@ -187,8 +187,8 @@ def Muon_RequestAttr : Muon_Attr<"Request", "request"> {
     | chain | how a GPU computes chains of products: block, launches or auto | `muon-plan-launches` |
     | nonfinite | propagate, or skip: a matrix with a non-finite gradient keeps weight and states | `muon-guard-gradient` |
 
-    Constraints: (C1) version is at most 1; (C2) dtype is f32, bf16, f16 or tf32, the last two for a GPU only; (C3) an override is one of the
-    seven above; (C4) its value is of that kind: form, chain and nonfinite one of the words, restarts, pairs and tile lists of integers, parts a positive
+    Constraints: (C1) version is at most 1; (C2) dtype is f32, bf16, f16 or tf32, one the target has products of
+    (f16: GPUs and isa half; tf32: GPUs); (C3) an override is one of the seven above; (C4) its value is of that kind: form, chain and nonfinite one of the words, restarts, pairs and tile lists of integers, parts a positive
     integer.
 
     ```mlir

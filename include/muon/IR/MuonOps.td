@@ -31,7 +31,8 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     (Σ σ⁴)^¼. `aol`: row i of X (column i where the Gram matrix is XᵀX) is divided by √(Σ_j |(X Xᵀ)_ij|); O belongs to that matrix, not to X.
     `trace` without damping: N = √tr(X Xᵀ) = ‖X‖_F of the narrowed X, read off the first Gram matrix, so that X is read once; finite where
     ‖X‖_F < 2^63. `trace` with damping: N = √(‖X‖_F² + k·damping), k the short side, and R = (X Xᵀ + damping·I)/N² once.
-    `operands` is the type the product operands are narrowed to; products accumulate in f32.
+    `operands` is the type the product operands are narrowed to; products accumulate in f32, those of f16 on a processor in f16 for 32 terms at a time
+    (`f16Run`, docs/numerics.md).
     `operands`, `form`, `side`, `restarts` and `pairs` are chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r, and
     pair r evaluates rows r and r+1 as one polynomial of R, in four products instead of five (include/muon/Polynomial/PairedRows.h).
 

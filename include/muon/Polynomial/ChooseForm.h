@@ -33,9 +33,9 @@ struct FormProblem {
   std::optional<std::vector<int>> pairs = std::nullopt;
 };
 
-/// Whether emulation finds the standard form of halves no less accurate than that of bf16, which is what torch.optim.Muon computes: by the worst
+/// Whether emulation finds the standard form with f16 sums no less accurate than that of bf16, which is what torch.optim.Muon computes: by the worst
 /// spectrum of the zoo.
-bool halvesSuffice(const Table &table);
+bool f16SumsSuffice(const Table &table);
 
 /// Bytes that the products of one matrix read and write, operands and f32 or narrowed results.
 double countBytes(const FormProblem &problem, const FormChoice &choice);

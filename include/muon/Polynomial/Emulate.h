@@ -29,7 +29,7 @@
 // second step on Q holds its identity part, which otherwise grows to a^s and cancels. Restarted at
 // 2 and 3, Keller in bf16 is then as close to float64 as the standard form on every spectrum of the
 // zoo (test SearchRestarts); with a I kept apart it was farther on well-conditioned ones.
-// f32 operands: nothing is narrowed. f16 on processors (halves) is summed in f16 too, see halfRun. No fused multiply-add is used and the order of every sum
+// f32 operands: nothing is narrowed. Processors sum products of f16 in f16 (f16Sums, f16Run). No fused multiply-add is used and the order of every sum
 // is fixed, so the figures, and what is decided from them, are the same on every machine.
 //
 //===----------------------------------------------------------------------===//
@@ -45,8 +45,8 @@
 
 namespace muon {
 
-/// halves: f16 operands of a processor, whose sums are f16 for a run (halfRun). f16: of a GPU, whose sums are f32.
-enum class OperandType { f32, bf16, f16, tf32, halves };
+/// f16Sums: f16 operands of a processor, whose sums are f16 for a run (f16Run). f16: of a GPU, whose sums are f32.
+enum class OperandType { f32, bf16, f16, tf32, f16Sums };
 
 /// How one orthogonalisation is evaluated. `restarts`, ascending, each in 1..T-1: R is rebuilt
 /// from X once that many steps are done ({3} with T = 5 is "3+2"). Empty for the standard form.
@@ -88,10 +88,10 @@ EmulationError emulate(const Table &table, FormChoice choice, OperandType type, 
 inline constexpr int emulationShortSide = 64, emulationLongSide = 128;
 
 /// How a product adds up its terms: `part` of them from zero, the parts of a run of `run` terms to each other, runs to those before. In f32, or
-/// as products of halves do (halfRun).
+/// as f16Run says.
 struct SumOrder {
   int part, run;
-  bool halves = false;
+  bool inF16 = false;
 };
 
 /// A processor's sums. A long sum rounds each of k terms of one sign at the size of the whole, about sqrt(k) units of its last place; runs of r
@@ -100,12 +100,12 @@ struct SumOrder {
 inline constexpr int sumRun = 64, narrowPart = 16, narrowSide = 256;
 constexpr SumOrder sumOrder(int rows) { return {rows < narrowSide ? narrowPart : sumRun, sumRun}; }
 
-/// Products of halves. A word of two terms adjacent along k adds to two f16 sums, the even terms' and the odd terms'; after halfRun words these are
-/// added to each other and, in f32, to what is there. A run's rounding is about sqrt(halfRun) units of f16: as large as what bf16 loses in its operands
-/// where the terms have both signs. Operands are stored as halfScale times their value, an exact factor that sums lose again: products of
-/// a large matrix's elements would be below f16's range otherwise. What leaves 2^16 / halfScale as an operand, or 2^16 / halfScale^2 as a sum, is infinite.
-inline constexpr int halfRun = 64;
-inline constexpr float halfScale = 16;
+/// Products with f16 sums. A word of two terms adjacent along k adds to two f16 sums, the even terms' and the odd terms'; after f16Run words these are
+/// added to each other and, in f32, to what is there. A run's rounding grows with sqrt(f16Run): at 64 it is as large as what bf16 loses in its
+/// operands where the terms have both signs. Operands are stored as f16Scale times their value, an exact factor that sums lose again: products of
+/// a large matrix's elements would be below f16's range otherwise. What leaves 2^16 / f16Scale as an operand, or 2^16 / f16Scale^2 as a sum, is infinite.
+inline constexpr int f16Run = 32;
+inline constexpr float f16Scale = 16;
 
 /// The error of the gram form without restarts, f32 operands, sums in the order of sumOrder, on matrices too large to emulate whole zoos of:
 /// the largest over the zoo, each spectrum on a matrix of emulationShortSide x emulationLongSide or, where it misses `bound` there, on one of
@@ -131,7 +131,7 @@ Band widenBand(Band band, OperandType type, int steps);
 
 /// The cheapest restart set for the gram form: fewest restarts, among equals the smallest error.
 ///  - f32: largest error over the zoo within `bound`;
-///  - 16 bits: on no spectrum above the error of the plain standard sequence at the same precision, or for halves of bf16,
+///  - 16 bits: on no spectrum above the error of the plain standard sequence at the same precision, or for f16Sums of bf16,
 ///    (10 % is taken as equal: the sample is small) or `bound`, whichever is larger; and no singular
 ///    value above the table's widened band, or above what the standard sequence gives where that
 ///    leaves the band.
