@@ -108,12 +108,14 @@ void MicroKernel::emitWhole() {
   store(e.loop(whole, depth, 1, unrolled, [&](Value k, ValueRange sums) { return addWords(k, 1, sums); }), places);
 }
 
+/// 32 f16 as f32.
+static Value widened(Emitter &e, Value halves) { return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), halves); }
+
 /// a + b of f16. f32 has more than twice its bits, so that rounding twice is rounding once.
 static Value addF16(Emitter &e, Value a, Value b) {
   if (e.machine.addF16)
     return e.make<arith::AddFOp>(a, b);
-  auto wide = [&](Value value) -> Value { return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), value); };
-  return e.make<arith::TruncFOp>(a.getType(), Value(e.make<arith::AddFOp>(wide(a), wide(b))));
+  return e.make<arith::TruncFOp>(a.getType(), Value(e.make<arith::AddFOp>(widened(e, a), widened(e, b))));
 }
 
 /// f16Scale^2 times the value of two f16 sums per lane, those of the even and of the odd terms.
@@ -235,9 +237,8 @@ static Value multiplyF16(Emitter &e, Value a, Value b, Value c) {
   auto asF16 = [&](Value words) -> Value { return e.make<LLVM::BitcastOp>(c.getType(), words); };
   if (e.machine.addF16)
     return e.make<math::FmaOp>(asF16(a), asF16(b), c);
-  auto wide = [&](Value value) -> Value { return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), value); };
-  Value product = e.make<arith::MulFOp>(wide(asF16(a)), wide(asF16(b)));
-  return e.make<arith::TruncFOp>(c.getType(), addToOdd(e, product, wide(c)));
+  Value product = e.make<arith::MulFOp>(widened(e, asF16(a)), widened(e, asF16(b)));
+  return e.make<arith::TruncFOp>(c.getType(), addToOdd(e, product, widened(e, c)));
 }
 
 void cpu::callF16(Emitter &e, Routines &routines, const MicroTile &tile) {

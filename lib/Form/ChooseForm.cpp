@@ -21,20 +21,21 @@ namespace muon {
 
 namespace {
 
-OperandType operandType(Type type, TargetAttr target) {
+OperandType operandType(Type type, bool onProcessor) {
   if (type.isF32())
     return OperandType::f32;
   if (isa<FloatTF32Type>(type))
     return OperandType::tf32;
   if (type.isBF16())
     return OperandType::bf16;
-  return target && !target.isGpu() ? OperandType::f16Sums : OperandType::f16;
+  return onProcessor ? OperandType::f16Sums : OperandType::f16;
 }
 
 FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
   auto [shorter, longer] = std::minmax(shape[shape.size() - 2], shape[shape.size() - 1]);
-  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), target), double(shorter), double(longer), target && !target.isGpu()};
+  bool onProcessor = target && !target.isGpu();
+  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), onProcessor), double(shorter), double(longer), onProcessor};
   problem.needsEveryGram = op.getEarlyStop().has_value();
   if (op.getPairs())
     problem.pairs.emplace(op.getPairs()->begin(), op.getPairs()->end());

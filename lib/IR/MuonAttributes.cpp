@@ -100,7 +100,7 @@ LogicalResult TableAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErr
 }
 
 std::string TargetAttr::whyNot(Type operands) const {
-  if (isGpu() || !(isa<FloatTF32Type>(operands) || (operands.isF16() && getIsa() != "half")))
+  if (isGpu() || (operands.isF16() ? getIsa() == "half" : !isa<FloatTF32Type>(operands)))
     return "";
   StringRef wanted = operands.isF16() ? "a GPU target, or a processor with avx512_fp16 and without AMX," : "a GPU target";
   std::string line;

@@ -29,13 +29,17 @@ muon.kernel @blend sweep operands [
 )";
 }
 
-std::string test::packText(const std::string &dtype) {
-  std::string layouts[] = {"plain", "columns", "rows", "row_tiles", "column_tiles"};
-  std::string outs, values, types;
-  for (const std::string &layout : layouts) {
-    if ((dtype != "bf16" && layout.ends_with("tiles")) || (dtype == "f16" && layout == "plain"))
+bool test::isWrittenIn(Dtype dtype, Layout layout) {
+  bool tiles = layout == Layout::row_tiles || layout == Layout::column_tiles;
+  return tiles ? dtype == Dtype::bf16 : dtype != Dtype::f16 || layout != Layout::plain;
+}
+
+std::string test::packText(Dtype type) {
+  std::string dtype = word(type), outs, values, types;
+  for (Layout layout : kLayouts) {
+    if (!isWrittenIn(type, layout))
       continue;
-    outs += ", #muon.operand<out, element, " + layout + ", " + dtype + ", none>";
+    outs += ", #muon.operand<out, element, " + stringifyLayout(layout).str() + ", " + dtype + ", none>";
     values += (values.empty() ? "%y" : ", %y"), types += (types.empty() ? "" : ", ") + dtype;
   }
   std::string narrow = dtype == "f32" ? "%y = arith.mulf %x, %n : f32\n"

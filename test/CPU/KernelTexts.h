@@ -32,8 +32,11 @@ std::string productSumText(TargetAttr target, Way way);
 /// @blend: y = c x + lr d + row + column, stored plain; its sum of squares, largest value and row
 /// sums.
 std::string blendText();
-/// @pack: x scaled by a sum of partials, in every layout.
-std::string packText(const std::string &dtype);
+/// Whether a kernel writes this type in this layout: tiles are of bf16, f16 is in panels only.
+bool isWrittenIn(Dtype dtype, Layout layout);
+inline constexpr Layout kLayouts[] = {Layout::plain, Layout::columns, Layout::rows, Layout::row_tiles, Layout::column_tiles};
+/// @pack: x scaled by a sum of partials, in every layout it is written in.
+std::string packText(Dtype dtype);
 /// @index: index, parameter, fpowi and integer arithmetic.
 std::string indexText();
 

@@ -88,12 +88,12 @@ static std::string neededBy(const std::string &text, TargetAttr target) {
 TEST(Object, Closed) {
   for (const std::string &name : knownTargets()) {
     TargetAttr chosen = target(name);
-    EXPECT_EQ(neededBy(blendText() + packText("f32") + indexText() +
+    EXPECT_EQ(neededBy(blendText() + packText(Dtype::f32) + indexText() +
                            productText(chosen, {"", Dtype::f32, false}),
                        chosen),
               "")
         << name;
-    EXPECT_EQ(neededBy(packText("bf16") + productText(chosen, {"", Dtype::bf16, true}), chosen), "")
+    EXPECT_EQ(neededBy(packText(Dtype::bf16) + productText(chosen, {"", Dtype::bf16, true}), chosen), "")
         << name;
   }
 }

@@ -241,10 +241,10 @@ TEST_P(ProductOn, SumsInItsEpilogue) {
 
 /// Of a matrix with its transpose both halves are equal before any is copied: a square product leaves the bits of a symmetric one.
 TEST(Product, SquareKeepsBits) {
-  for (const char *name : {"x86-64-v3", "znver4", "sapphirerapids"})
+  for (auto [name, operands] : {std::pair{"x86-64-v3", Dtype::bf16}, {"znver4", Dtype::bf16}, {"sapphirerapids", Dtype::bf16}, {"sapphirerapids-amx", Dtype::f16}})
     for (int64_t m : {64, 100, 160}) {
       TargetAttr target = runnable(name);
-      Way way{name, Dtype::bf16, true}, square{name, Dtype::bf16, true, true};
+      Way way{name, operands, true}, square{name, operands, true, true};
       Matrix a = random(m, 333, Dtype::bf16, 1), b = transpose(a);
       for (int64_t chunk : {0, 128}) {
         Shape shape{m, m, 333, 64, 64, chunk};

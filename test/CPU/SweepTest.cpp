@@ -125,9 +125,8 @@ static void checkPacking(const Program &program, Dtype dtype, int64_t rows, int6
   source.set(x);
   double partials[3] = {0.5, 0.25, 0.25};
   std::vector<Memory> outs;
-  for (Layout layout :
-       {Layout::plain, Layout::columns, Layout::rows, Layout::row_tiles, Layout::column_tiles})
-    if (dtype == Dtype::bf16 || (layout < Layout::row_tiles && (dtype == Dtype::f32 || layout != Layout::plain)))
+  for (Layout layout : kLayouts)
+    if (isWrittenIn(dtype, layout))
       outs.emplace_back(layout, dtype, rows, columns, lanes);
   Launch launch;
   launch.sizes = {rows, columns, 32}, launch.tiles = ceilDiv(rows, 32);
@@ -146,7 +145,7 @@ TEST_P(SweepOn, EveryLayout) {
   for (Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::f16}) {
     if (dtype == Dtype::f16 && target.getIsa() != "half")
       continue;
-    Program program(packText(word(dtype)), target);
+    Program program(packText(dtype), target);
     for (auto [rows, columns] : {std::pair{1, 1},
                                  {5, 70},
                                  {70, 5},

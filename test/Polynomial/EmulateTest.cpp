@@ -220,7 +220,7 @@ TEST(Emulate, F16SumsAreBetweenF16AndBf16) {
     EXPECT_LT(inF16.worst, inBf16.worst / 2);
     EXPECT_GT(inF16.worst, run(table, standard, OperandType::f16).worst);
     for (size_t i = 0; i < inF16.errors.size(); ++i)
-      EXPECT_LT(inF16.errors[i], 1.26 * inBf16.errors[i]) << spectrumNames()[i];
+      EXPECT_LT(inF16.errors[i], (name == std::string("keller") ? 1 : 1.26) * inBf16.errors[i]) << spectrumNames()[i];
   }
 }
 

@@ -82,14 +82,18 @@ TEST(Schedule, OfTheRichestProcessorsAgreesWithFloat64WhereverAvx2Is) {
 
 /// Sums of f16 are no less accurate than bf16 operands are, on every processor that converts halves.
 TEST(Schedule, OfF16SumsAgreesWithFloat64) {
+  bool ran = false;
   for (std::string target : {"sapphirerapids-amx", "sapphirerapids-amx@x86-64-v3"}) {
     SCOPED_TRACE(target);
     Program program({.groups = kGroups, .dtype = "f16", .target = target});
-    if (std::string why = program.whyNotHere(); !why.empty())
+    if (!program.whyNotHere().empty())
       continue;
+    ran = true;
     for (const Difference &difference : compare(program, 2, {.workers = 2}))
       EXPECT_LE(difference.update, 3e-2) << difference.parameter;
   }
+  if (!ran)
+    GTEST_SKIP() << "expected a machine with at least AVX2";
 }
 
 /// What this machine runs of a program with variants, and that the others are complete too.

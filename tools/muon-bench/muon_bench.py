@@ -324,7 +324,8 @@ def peak(options):
     tool = kernel_bench()
     print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, one thread, GF.\n", flush=True)
     print("| product | operands | stage | register tiles alone | ratio | registers only |\n|---|---|---|---|---|---|")
-    for dtype in ("f32", *({"half": ("f16",), "fma": ()}.get(own_isa(), ("bf16",)))):
+    halves = {"fma": [], "half": ["f16"]}.get(own_isa(), ["bf16"])  # what is not widened to f32 anyway
+    for dtype in ["f32", *halves]:
         registers = ask(tool, f"registers {dtype}")[0]
         for shape, m, n, k, symmetric in STAGES:
             stage = compiled_stage(dtype, shape, m, n, k, symmetric)
