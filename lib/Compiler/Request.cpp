@@ -129,8 +129,10 @@ static bool readTuned(const json::Value &value, std::optional<TuningQuery> &tune
 /// What resolveTuned writes: [floor, lower, upper].
 static bool readServed(json::ObjectMapper &map, GroupRequest &group, json::Path path) {
   std::optional<std::vector<double>> served;
-  if (!map.map("served", served) || !served)
-    return !served;
+  if (!map.map("served", served))
+    return false;
+  if (!served)
+    return true;
   const std::vector<double> &numbers = *served;
   bool known = numbers.size() == 3 && numbers[0] > 0 && numbers[0] < 1 && numbers[1] > 0 && numbers[1] < numbers[2] && numbers[2] < 2;
   if (!known) {

@@ -32,7 +32,7 @@ static llvm::Expected<std::string> readHeaderText(StringRef path, uint64_t &data
     return refuse(path, "is truncated: expected 8 bytes of header length, got a file of " + llvm::Twine(size) + " bytes");
   }
   uint64_t bytes = llvm::support::endian::read64le(length);
-  if (bytes > size - sizeof(length))
+  if (size < sizeof(length) || bytes > size - sizeof(length))
     return refuse(path, "is truncated or not a safetensors file: expected a header of " + llvm::Twine(bytes) +
                             " bytes, got a file of " + llvm::Twine(size));
   std::string text(bytes, '\0');

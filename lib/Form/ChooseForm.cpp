@@ -87,6 +87,13 @@ LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
   return verify(op);
 }
 
+/// Singular values rounded above 1 leave a table that only holds up to there: what comes of it is farther from p(X) than nothing is.
+LogicalResult refuseDiverging(OrthogonalizeOp op, double error) {
+  double end = 1 / op.getSafety().convertToDouble();
+  return op.emitOpError() << "table \"" << op.getTable().getName().getValue() << "\" diverges on (0, " << end << "] with operands " << *op.getOperands()
+                          << ": expected an error of at most 1, emulation finds " << error << "; a larger safety or operands f32 may hold";
+}
+
 struct ChooseFormPass : muon::impl::ChooseFormPassBase<ChooseFormPass> {
   using ChooseFormPassBase::ChooseFormPassBase;
 
@@ -97,9 +104,12 @@ struct ChooseFormPass : muon::impl::ChooseFormPassBase<ChooseFormPass> {
         return failure();
       FormProblem problem = problemOf(op, asked.target());
       FormChoice choice = choose(op, problem);
+      std::optional<double> error;
+      if (!isDamped(op)) // the emulation knows no damping
+        error = expectedError(problem, choice, weights());
       write(op, choice);
-      report(op, problem, choice, asked.band());
-      return WalkResult::advance();
+      report(op, problem, choice, error, asked.band());
+      return error && !(*error <= 1) ? refuseDiverging(op, *error) : WalkResult::advance();
     });
     if (result.wasInterrupted())
       signalPassFailure();
@@ -113,7 +123,7 @@ private:
   }
   FormChoice choose(OrthogonalizeOp op, const FormProblem &problem) const;
   void write(OrthogonalizeOp op, const FormChoice &choice);
-  void report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, BandAttr asked);
+  void report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, std::optional<double> error, BandAttr asked);
 };
 
 FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem) const {
@@ -143,7 +153,7 @@ void ChooseFormPass::write(OrthogonalizeOp op, const FormChoice &choice) {
   op.setPairs(SmallVector<int64_t>(choice.pairs.begin(), choice.pairs.end()));
 }
 
-void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, BandAttr asked) {
+void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, std::optional<double> error, BandAttr asked) {
   Builder b(&getContext());
   NamedAttrList entries;
   double flops = countProducts(problem.table, choice, problem.shortSide, problem.longSide);
@@ -165,9 +175,8 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
     entries.append("floor", b.getF64FloatAttr(asked.getFloor()));
   if (asked && asked.isBounded())
     entries.append("within_band", b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor, 1 / safety).empty()));
-  // The emulation knows no damping.
-  if (!isDamped(op))
-    entries.append("expected_error", b.getF64FloatAttr(expectedError(problem, choice, weights())));
+  if (error)
+    entries.append("expected_error", b.getF64FloatAttr(*error));
   op->setAttr("muon.choice", entries.getDictionary(&getContext()));
 }
 

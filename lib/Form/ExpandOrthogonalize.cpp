@@ -59,8 +59,6 @@ private:
   double slopeAt(size_t row);
   Term identity(double scale = 1);
   Band bandBefore(size_t row);
-  bool isRestart(size_t row) { return op.getRestarts() && llvm::is_contained(*op.getRestarts(), int64_t(row)); }
-  bool isPair(size_t row) { return op.getPairs() && llvm::is_contained(*op.getPairs(), int64_t(row)); }
 
   Term narrowed(Term a) { return convert(a, *op.getOperands()); }
   Term gram(Term x) { return Term(b, GramOp::create(b, squareType, x.value(), side)); }
@@ -77,11 +75,22 @@ private:
   Side side;
   RankedTensorType squareType;
   std::vector<Row> rows;
+  FormChoice choice;
 };
+
+/// What muon-choose-form wrote.
+static FormChoice readChoice(OrthogonalizeOp op) {
+  FormChoice choice{*op.getForm() == Form::gram ? FormChoice::gram : FormChoice::standard, {}};
+  for (int64_t row : op.getRestarts().value_or(ArrayRef<int64_t>()))
+    choice.restarts.push_back(static_cast<int>(row));
+  for (int64_t row : op.getPairs().value_or(ArrayRef<int64_t>()))
+    choice.pairs.push_back(static_cast<int>(row));
+  return choice;
+}
 
 Expansion::Expansion(OrthogonalizeOp op, ImplicitLocOpBuilder &builder)
     : op(op), b(builder), safety(op.getSafety().convertToDouble()), side(*op.getSide()),
-      rows(toTable(op.getTable()).rows) {
+      rows(toTable(op.getTable()).rows), choice(readChoice(op)) {
   auto type = cast<RankedTensorType>(op.getX().getType());
   squareType = gramType(type, side, b.getF32Type());
 }
@@ -224,21 +233,21 @@ Term Expansion::pairedPart(Term r, size_t row) {
   return withCubic(product, pair.rest);
 }
 
-double Expansion::slopeAt(size_t row) { return isPair(row) ? rows[row].c[0] * rows[row + 1].c[0] : rows[row].c[0]; }
+double Expansion::slopeAt(size_t row) { return choice.rowsAt(row) == 2 ? rows[row].c[0] * rows[row + 1].c[0] : rows[row].c[0]; }
 
 /// Z, with half of a I, narrowed.
 Term Expansion::factor(Term r, size_t row) {
-  return narrowed(fma(slopeAt(row) / 2, identity(), isPair(row) ? pairedPart(r, row) : oddPart(r, rows[row].c)));
+  return narrowed(fma(slopeAt(row) / 2, identity(), choice.rowsAt(row) == 2 ? pairedPart(r, row) : oddPart(r, rows[row].c)));
 }
 
 Term Expansion::standard(Start start) {
   Term x = start.x;
   bool exact = op.getAccuracy() == Accuracy::exact;
   for (size_t row = 0, next; row < rows.size(); row = next) {
-    next = row + (isPair(row) ? 2 : 1);
+    next = row + choice.rowsAt(row);
     Term r = row == 0 && start.r ? *start.r : formGram(x), p = r;
     double own = slopeAt(row);
-    if (isPair(row)) {
+    if (next - row == 2) {
       own /= 2;
       p = factor(r, row);
     } else if (exact && isCentred(rows[row])) {
@@ -284,9 +293,9 @@ SmallVector<Value> Expansion::gramForm(Start start) {
   if (op.getEarlyStop())
     stop.emplace(b, op.getEarlyStop()->convertToDouble(), squareType);
   for (size_t row = 0, next; row < rows.size(); row = next) {
-    next = row + (isPair(row) ? 2 : 1);
-    bool fresh = row == 0 || isRestart(row);
-    if (isRestart(row)) {
+    next = row + choice.rowsAt(row);
+    bool fresh = row == 0 || choice.isRestart(row);
+    if (choice.isRestart(row)) {
       x = narrowed(applyFactor());
       r = formGram(x);
     }
@@ -296,7 +305,7 @@ SmallVector<Value> Expansion::gramForm(Start start) {
     double half = slopeAt(row) / 2;
     Term z = factor(r, row);
     auto advance = [&](Term y) { return fma(half, y, multiply(z, y)); };
-    if (next < rows.size() && !isRestart(next))
+    if (!choice.endsBlock(next, rows.size()))
       r = narrowed(advance(narrowed(advance(r))));
     if (fresh) {
       q = z;
@@ -311,10 +320,10 @@ SmallVector<Value> Expansion::gramForm(Start start) {
   }
   if (!stop)
     return {applyFactor().value()};
-  EarlyStop::Choice choice = stop->choose(apart, q, x, start.factor.has_value());
-  q = choice.q, x = choice.x;
+  EarlyStop::Choice stopped = stop->choose(apart, q, x, start.factor.has_value());
+  q = stopped.q, x = stopped.x;
   auto [orthogonality, steps] = stop->metrics();
-  return {(choice.scale * applyFactor()).value(), orthogonality.value(), steps.value()};
+  return {(stopped.scale * applyFactor()).value(), orthogonality.value(), steps.value()};
 }
 
 struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandOrthogonalizePass> {

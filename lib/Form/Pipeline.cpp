@@ -9,8 +9,9 @@ using namespace mlir;
 using namespace muon;
 
 void muon::buildFormPipeline(OpPassManager &manager, const FormOptions &options) {
-  manager.addNestedPass<func::FuncOp>(
-      createChooseFormPass({options.gramBound, options.flopsPerByte}));
+  ChooseFormPassOptions choose;
+  choose.gramBound = options.gramBound, choose.pairedBound = options.pairedBound, choose.flopsPerByte = options.flopsPerByte;
+  manager.addNestedPass<func::FuncOp>(createChooseFormPass(choose));
   manager.addNestedPass<func::FuncOp>(createExpandStepPass());
   manager.addNestedPass<func::FuncOp>(createExpandOrthogonalizePass());
   manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());

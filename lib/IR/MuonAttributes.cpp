@@ -5,6 +5,9 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <algorithm>
+#include <climits>
+
 using namespace mlir;
 using namespace muon;
 
@@ -59,7 +62,7 @@ Attribute TableAttr::parse(AsmParser &parser, Type) {
   if (number.has_value()) {
     if (failed(*number) || parser.parseGreater())
       return {};
-    TableOrError published = lookupTable(name, static_cast<int>(steps));
+    TableOrError published = lookupTable(name, static_cast<int>(std::clamp<int64_t>(steps, INT_MIN, INT_MAX)));
     if (!published) {
       parser.emitError(location) << published.error;
       return {};
@@ -74,7 +77,7 @@ Attribute TableAttr::parse(AsmParser &parser, Type) {
 }
 
 void TableAttr::print(AsmPrinter &printer) const {
-  printer << "<\"" << getName().getValue() << "\", ";
+  printer << '<' << getName() << ", ";
   if (isPublished(toTable(*this))) {
     printer << getRows().size() << ">";
     return;

@@ -32,7 +32,7 @@ LogicalResult MuonDialect::verifyOperationAttribute(Operation *op, NamedAttribut
   if (!module && (request.getTarget() || request.getVersion())) // C8
     return op->emitOpError() << "expected target and version in the module's request, got " << request;
   for (VariantOp variant : module ? llvm::to_vector(module.getOps<VariantOp>()) : SmallVector<VariantOp>())
-    if (request.getTarget() && variant.getTarget() != request.getTarget()) // C9
+    if (request.getTarget() && variant.getTargetAttr() && variant.getTarget() != request.getTarget()) // C9; what lacks a target is refused by its op
       return variant.emitOpError() << "is planned for cpu \"" << variant.getTarget().getCpu() << "\", but the module's request is for cpu \""
                                    << request.getTarget().getCpu() << '"';
   return success();
@@ -112,6 +112,8 @@ LogicalResult MuonDialect::verifyRegionArgAttribute(Operation *op, unsigned, uns
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || !tensor.hasStaticShape()) // C2
     return op->emitOpError() << "expected the " << role << " to be a static ranked tensor, got " << type;
+  if (llvm::is_contained(tensor.getShape(), 0)) // C2
+    return op->emitOpError() << "expected sizes of 1 or more in the " << role << ", got " << type;
   if ((role == "state" || role == "input") && !nameOf(function, argument)) // C3
     return op->emitOpError() << "expected the " << role << " to have a muon.name";
   if (role != "weight")

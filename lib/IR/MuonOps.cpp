@@ -213,8 +213,10 @@ LogicalResult ProgramOp::verify() {
     auto use = dyn_cast<UseOp>(op);
     if (!use) // C1
       return op.emitOpError("expected only muon.use in a muon.program");
-    for (Attribute name : use.getParameters())
-      if (!seen.insert(cast<StringAttr>(name).getValue()).second) // C2
+    // Verified before the muon.use is: what is no list of names is refused there.
+    auto parameters = dyn_cast_or_null<ArrayAttr>(use->getAttr("parameters"));
+    for (StringAttr name : parameters ? llvm::to_vector(parameters.getAsRange<StringAttr>()) : SmallVector<StringAttr>())
+      if (!seen.insert(name.getValue()).second) // C2
         return use.emitOpError() << "parameter " << name << " is named twice";
   }
   return success();

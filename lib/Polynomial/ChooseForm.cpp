@@ -37,12 +37,8 @@ std::optional<FormChoice> gramWithin(const FormProblem &problem, FormWeights wei
 
 std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
   std::vector<int> pairs;
-  auto endsBlock = [&](int row) {
-    return choice.form == FormChoice::standard || row == table.steps() || std::count(choice.restarts.begin(), choice.restarts.end(), row);
-  };
-  auto isRestart = [&](int row) { return choice.form == FormChoice::gram && endsBlock(row); };
   for (int row = 0; row + 1 < table.steps(); ++row) {
-    if (isRestart(row + 1) || !endsBlock(row + 2) || !canPair(table.rows[row], table.rows[row + 1]))
+    if (choice.isRestart(row + 1) || !choice.endsBlock(row + 2, table.steps()) || !canPair(table.rows[row], table.rows[row + 1]))
       continue;
     pairs.push_back(row);
     ++row;
@@ -69,8 +65,7 @@ double countBytes(const FormProblem &problem, const FormChoice &choice) {
   bool fresh = true;
   for (int row = 0, next; row < steps; row = next) {
     next = row + choice.rowsAt(row);
-    bool last = choice.form == FormChoice::standard || next == steps ||
-                std::count(choice.restarts.begin(), choice.restarts.end(), next);
+    bool last = choice.endsBlock(next, steps);
     // The epilogues of a pair read T, T2 and N beside their operands, and one writes two results.
     bytes += next - row == 2 ? pairProducts * symmetric + 9 * square : evaluationProducts(problem.table.rows[row].degree()) * symmetric;
     bytes += fresh ? gram : symmetric;

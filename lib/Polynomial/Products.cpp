@@ -2,8 +2,6 @@
 
 #include "muon/Polynomial/Emulate.h"
 
-#include <algorithm>
-
 namespace muon {
 
 int evaluationProducts(int degree) {
@@ -21,8 +19,7 @@ double countProducts(const Table &table, FormChoice choice, double shortSide, do
   for (int row = 0, next; row < table.steps(); row = next) {
     next = row + choice.rowsAt(row);
     flops += (next - row == 2 ? pairProducts : evaluationProducts(table.rows[row].degree())) * square;
-    bool last = choice.form == FormChoice::standard || next == table.steps() ||
-                std::count(choice.restarts.begin(), choice.restarts.end(), next);
+    bool last = choice.endsBlock(next, table.steps());
     flops += fresh ? gram : square;     // form R, or Q <- Q P
     flops += last ? apply : 2 * square; // X <- Q X, or R <- P R P
     fresh = last;

@@ -4,8 +4,6 @@
 
 #include "muon/Polynomial/PairedRows.h"
 
-#include <algorithm>
-
 namespace muon {
 namespace {
 
@@ -154,9 +152,6 @@ FloatMatrix Recurrence::factor(FloatMatrix r, int row) const {
 }
 
 FloatMatrix Recurrence::gram(FloatMatrix x) const {
-  auto isRestart = [&](int row) {
-    return std::find(choice.restarts.begin(), choice.restarts.end(), row) != choice.restarts.end();
-  };
   FloatMatrix r, q;
   double identity = 0; // the block's factor is identity I + Q
   auto applyTo = [&](const FloatMatrix &y) {
@@ -167,9 +162,9 @@ FloatMatrix Recurrence::gram(FloatMatrix x) const {
   for (int row = 0, next; row < table.steps(); row = next) {
     next = row + choice.rowsAt(row);
     double half = slopeAt(row) / 2;
-    if (isRestart(row))
+    if (choice.isRestart(row))
       x = narrowed(applyTo(x));
-    bool fresh = row == 0 || isRestart(row);
+    bool fresh = row == 0 || choice.isRestart(row);
     if (fresh)
       r = formGram(x);
     FloatMatrix z = factor(r, row);
@@ -178,7 +173,7 @@ FloatMatrix Recurrence::gram(FloatMatrix x) const {
       addTerms(product, {{half, &y}});
       return product;
     };
-    if (next < table.steps() && !isRestart(next))
+    if (!choice.endsBlock(next, table.steps()))
       r = narrowed(advance(narrowed(advance(r))));
     if (fresh) {
       q = std::move(z);

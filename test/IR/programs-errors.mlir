@@ -32,6 +32,12 @@ func.func private @negative_dynamic_weight(tensor<?x4xf32> {muon.arg = "weight"}
 
 // -----
 
+// C2
+// expected-error@+1 {{expected sizes of 1 or more in the weight, got 'tensor<0x4xf32>'}}
+func.func private @negative_empty_weight(tensor<0x4xf32> {muon.arg = "weight"}) -> tensor<0x4xf32>
+
+// -----
+
 // C3
 // expected-error@+1 {{expected the state to have a muon.name}}
 func.func private @negative_nameless_state(tensor<8x4xf32> {muon.arg = "state"})
@@ -156,4 +162,21 @@ func.func private @step(tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32
 muon.program @negative_no_parameter {
   // expected-error@+1 {{expected at least one parameter}}
   muon.use @step parameters [] set "x"
+}
+
+// -----
+
+// muon.use is verified after the muon.program around it, which reads its parameters.
+func.func private @step(tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32>
+muon.program @negative_parameters_are_numbers {
+  // expected-error@+1 {{attribute 'parameters' failed to satisfy constraint: string array attribute}}
+  "muon.use"() {function = @step, parameters = [1], set = "x"} : () -> ()
+}
+
+// -----
+
+func.func private @step(tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32>
+muon.program @negative_parameters_are_missing {
+  // expected-error@+1 {{requires attribute 'parameters'}}
+  "muon.use"() {function = @step, set = "x"} : () -> ()
 }

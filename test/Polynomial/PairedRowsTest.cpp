@@ -51,6 +51,12 @@ TEST(PairRows, HaveNoLargeCoefficients) {
   }
 }
 
+// Its coefficients grow without end, and so did the search once.
+TEST(PairRows, AreFoundForVanishingLastCoefficients) {
+  const Row row{{1.5, -0.5, 1e-3}};
+  EXPECT_TRUE(std::isfinite(pairRows(row, row, 1).rounding));
+}
+
 TEST(PairRows, NeedTwoQuinticsOfOneSign) {
   Row keller{{3.4445, -4.775, 2.0315}}, falling{{1.5, -0.4, -0.1}}, cubic{{1.5, -0.5}};
   EXPECT_TRUE(canPair(keller, keller));

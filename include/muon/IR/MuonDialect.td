@@ -19,7 +19,7 @@ def Muon_Dialect : Dialect {
     (result attribute `muon.name`). A function with a weight is a step function.
 
     Constraints: (C1) an argument's `muon.arg` is one of the four words, `muon.name` a string, and there is no other;
-    (C2) an argument with a role is a static ranked tensor; (C3) states and inputs have a name. In a step function:
+    (C2) an argument with a role is a static ranked tensor, no size of it 0; (C3) states and inputs have a name. In a step function:
     (C4) one weight, at most one gradient, of the weight's shape; (C5) an argument without a role is an f64 or i64 with a
     name; (C6) no two arguments have one name; (C7) the results have the types of the weight and of the states in argument
     order, further ones are metrics with a name.

@@ -61,6 +61,9 @@ struct FormChoice {
 
   /// How many rows the step that begins with `row` takes: 2 for a pair.
   int rowsAt(int row) const { return std::find(pairs.begin(), pairs.end(), row) != pairs.end() ? 2 : 1; }
+  bool isRestart(int row) const { return std::find(restarts.begin(), restarts.end(), row) != restarts.end(); }
+  /// Whether X is formed before `row`, 1..steps, or after the last one: R of the next row is then X's own.
+  bool endsBlock(int row, int steps) const { return form == standard || row == steps || isRestart(row); }
   bool operator==(const FormChoice &) const = default;
 };
 
