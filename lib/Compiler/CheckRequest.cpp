@@ -53,8 +53,6 @@ llvm::Error muon::checkRequest(const Request &request) {
     return llvm::createStringError("unknown nonfinite '" + request.nonfinite + "', expected propagate or skip");
   if (!isIdentifier(request.name))
     return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
-  if (request.program.empty() && request.groups.empty())
-    return llvm::createStringError("expected groups or a program, got neither");
   if (!request.program.empty() && !request.groups.empty())
     return llvm::createStringError("expected groups or a program, got both");
   if (!request.program.empty() && (request.dtype != "auto" || request.form != "auto" || request.restarts || request.pairs || request.tuned))

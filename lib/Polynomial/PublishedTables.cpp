@@ -209,8 +209,8 @@ TableOrError lookupTable(std::string_view name, std::optional<int> steps) {
     return {std::nullopt, error};
   }
   int asked = steps.value_or(entry->steps), own = static_cast<int>(entry->rows.size());
-  if (asked > mostSteps)
-    return {std::nullopt, "expected at most " + std::to_string(mostSteps) + " steps, got " + std::to_string(asked)};
+  if (asked > longestTable)
+    return {std::nullopt, "expected at most " + std::to_string(longestTable) + " steps, got " + std::to_string(asked)};
   bool fits = entry->length == Length::own ? asked == own : asked >= own;
   if (!fits)
     return {std::nullopt, wrongSteps(*entry, asked)};

@@ -6,6 +6,7 @@ torch's own bookkeeping (state, param groups, hooks). torch is used through its 
 
 import copy
 import itertools
+import operator
 
 import torch
 
@@ -138,10 +139,11 @@ class Muon(torch.optim.Optimizer):
                         "Muon only supports 2D parameters whereas we found a parameter with size: "
                         f"{parameter.size()}"
                     )
-        except ValueError:
+        except Exception:
             self.param_groups.pop()
             raise
 
+    @torch._disable_dynamo  # as torch marks its own bookkeeping: there is nothing to trace in a call of a program
     @torch.no_grad()
     def step(self, closure=None):
         """One step of all parameters that have a gradient; returns the closure's loss, if one was given."""
@@ -167,19 +169,19 @@ class Muon(torch.optim.Optimizer):
 
     def skipped(self):
         """Parameters the last step left untouched because their gradient was not finite (nonfinite="skip")."""
-        if self._plan is None or self._plan.program is None:
+        if self._plan is None or not self._plan.stepped:
             return []
         states = self._plan.device.states()
         return [slot.parameter for slot, state in zip(self._plan.slots, states) if state == 2]
 
     def metrics(self):
-        """Per parameter of the last step, in the order of the param groups: a dict of what its preset measures.
+        """Per parameter, in the order of the param groups: a dict of what its preset measures; empty where the last step had no gradient.
 
         exact: "residual", for every matrix how far its singular values are from 0 or 1.
         early_stop: "steps", for every matrix how many rows of the table it took, and "orthogonality", ‖I - R/μ‖_F of the
         last Gram matrix that was formed: the result's own where the matrix stopped, else the one before the last row.
         """
-        slots = {} if self._plan is None else {slot.parameter: slot.metrics for slot in self._plan.slots}
+        slots = {} if self._plan is None else {slot.parameter: slot.metrics for slot in self._plan.stepped}
         return [slots.get(p, {}) for group in self.param_groups for p in group["params"]]
 
     def _is_matrix(self, parameter):
@@ -213,13 +215,15 @@ class _Slot:
         gradient = parameter.grad
         like = parameter if gradient is None else gradient
         self.parameter, self.group = parameter, group
+        self.layout = parameter.shape, parameter.stride(), parameter.dtype
         self.address = parameter.data_ptr()
         self.dtype, self.strides = like.dtype, like.stride()
         # A gradient that no dimension walks densely (an expanded one) is copied in every step.
         self.copied = not tensors.has_unit_stride(like) or like.is_neg()
         self.momentum = _held(optimizer, parameter, "momentum_buffer", lambda: torch.zeros_like(
             like, memory_format=torch.preserve_format, requires_grad=False))
-        self.momentum_address = self.momentum.data_ptr()
+        # What of state[parameter] the program has been given, and where it was then.
+        self.states = {"momentum_buffer": (self.momentum, self.momentum.data_ptr())}
         self.tuned = requests.tuned_of(group, index)
         self.preset = group["preset"] if optimizer._is_matrix(parameter) else "rms"
         self.shape = tuple(parameter.shape)
@@ -242,6 +246,10 @@ class _Slot:
         if self.flat:
             return torch.empty_like(self.parameter).copy_(gradient)
         return gradient.resolve_neg().contiguous()
+
+    def holds(self, state):
+        """Whether the parameter's state is what was bound, where it was."""
+        return all(state.get(name) is held and held.data_ptr() == address for name, (held, address) in self.states.items())
 
     def key(self):
         """What the compiler distinguishes parameters of one param group by."""
@@ -266,7 +274,8 @@ class _Slot:
                 if role == programs.METRIC:
                     self.metrics[name] = made
                 else:
-                    made = _held(optimizer, self.parameter, name, lambda made=made: made)
+                    made = _held(optimizer, self.parameter, name, lambda made=made: made, dtype)
+                    self.states[name] = made, made.data_ptr()
                 arrays[name] = tensors.array(made)
         return arrays
 
@@ -275,7 +284,7 @@ class _Plan:
     """The program for an optimizer's parameters, bound to their memory. Serves until one of them moves."""
 
     def __init__(self, optimizer):
-        self.members = [p for group in optimizer.param_groups for p in group["params"]]
+        self.groups = [(group, list(group["params"])) for group in optimizer.param_groups]
         self.compiled_for = copy.deepcopy(_compiled_settings(optimizer))
         self.idle = []  # no gradient, and none to come: not in the program
         slots = []
@@ -289,6 +298,7 @@ class _Plan:
                 else:
                     slots.append(_Slot(optimizer, group, index, parameter))
         self.slots, self.program = slots, None
+        self.stepped = []  # by the last step
         if slots:
             self._compile(optimizer)
 
@@ -318,9 +328,7 @@ class _Plan:
 
     def gradients(self, optimizer):
         """Addresses of this step's gradients in the program's order; None where another plan is needed."""
-        groups = optimizer.param_groups
-        members = itertools.chain.from_iterable(group["params"] for group in groups)
-        if any(a is not b for a, b in itertools.zip_longest(members, self.members)):
+        if not self._has_groups_of(optimizer):
             return None
         if _compiled_settings(optimizer) != self.compiled_for or any(p.grad is not None for p in self.idle):
             return None
@@ -335,13 +343,12 @@ class _Plan:
                 raise RuntimeError("Muon does not support sparse gradients")
             if slot.parameter in optimizer._waiting:  # its first gradient
                 state[slot.parameter].update(optimizer._waiting.pop(slot.parameter))
-            held = state.get(slot.parameter, {}).get("momentum_buffer")
             if (
-                held is not slot.momentum
+                not slot.holds(state.get(slot.parameter, {}))
                 or gradient.stride() != slot.strides
                 or gradient.dtype is not slot.dtype
                 or slot.parameter.data_ptr() != slot.address
-                or held.data_ptr() != slot.momentum_address
+                or (slot.parameter.shape, slot.parameter.stride(), slot.parameter.dtype) != slot.layout
                 or gradient.is_neg() > slot.copied
             ):
                 return None
@@ -351,9 +358,17 @@ class _Plan:
             addresses.append(gradient.data_ptr())
         return addresses
 
+    def _has_groups_of(self, optimizer):
+        """Whether the very groups that were compiled for are there, with their parameters: scalars are read from them."""
+        return len(self.groups) == len(optimizer.param_groups) and all(
+            group is known and len(group["params"]) == len(members) and all(map(operator.is_, group["params"], members))
+            for group, (known, members) in zip(optimizer.param_groups, self.groups)
+        )
+
     def run(self, optimizer, addresses):
         """Steps every parameter that has an address."""
-        if not any(addresses):
+        self.stepped = [slot for slot, address in zip(self.slots, addresses) if address]
+        if not self.stepped:
             return
         scalars = []
         for group in self.rows:
@@ -366,9 +381,8 @@ class _Plan:
                     scalars.append(group["step"] if name == "step" else float(group[_SCALARS.get(name, name)]))
         self.device.run(addresses, scalars)
         # The program writes behind torch's back: autograd must see that saved values are gone.
-        stepped = [slot for slot, address in zip(self.slots, addresses) if address]
-        torch.autograd.graph.increment_version([slot.parameter for slot in stepped])
-        torch.autograd.graph.increment_version([slot.momentum for slot in stepped])
+        torch.autograd.graph.increment_version([slot.parameter for slot in self.stepped])
+        torch.autograd.graph.increment_version([slot.momentum for slot in self.stepped])
 
 
 def _compiled_settings(optimizer):
@@ -376,8 +390,11 @@ def _compiled_settings(optimizer):
     return [[group[key] for key in _COMPILED] for group in optimizer.param_groups]
 
 
-def _held(optimizer, parameter, name, make):
-    """A state of the parameter, made if there is none; not in `state` before its first gradient, as in torch."""
+def _held(optimizer, parameter, name, make, dtype=None):
+    """A state of the parameter, made if there is none; not in `state` before its first gradient, as in torch.
+
+    dtype: the one it must have. Loading a state_dict, torch casts every state to its parameter's.
+    """
     if parameter.grad is not None or parameter in optimizer.state:
         store = optimizer.state[parameter]
         store.update(optimizer._waiting.pop(parameter, {}))
@@ -387,4 +404,6 @@ def _held(optimizer, parameter, name, make):
         store[name] = make()
     if not tensors.has_unit_stride(store[name]):
         store[name] = store[name].contiguous()
+    if dtype is not None:
+        store[name] = store[name].to(dtype)
     return store[name]

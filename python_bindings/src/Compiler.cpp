@@ -47,6 +47,7 @@ static std::string resolveTuned(const std::string &request) {
 }
 
 NB_MODULE(_compiler, m) {
+  nb::set_leak_warnings(false); // an optimizer that a hook of its own parameters holds lives as long as the process
   m.doc() = "Compiles requests (JSON text, see muon-c/Compiler.h) to programs. Loads LLVM.";
   m.def("build", [] { return std::string(muon_compiler_build()); });
   m.def("host", [] { return std::string(muon_compiler_host()); });

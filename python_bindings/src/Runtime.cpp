@@ -53,6 +53,7 @@ Handle::~Handle() {
 }
 
 NB_MODULE(_runtime, m) {
+  nb::set_leak_warnings(false); // an optimizer that a hook of its own parameters holds lives as long as the process
   m.doc() = "Loads compiled Muon programs and steps them on a trainer's own memory.";
   m.attr("ABI_VERSION") = muon_abi_version();
   nb::class_<Handle>(m, "Handle", "A loaded program; immutable, shared by bindings.")

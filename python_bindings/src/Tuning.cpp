@@ -268,6 +268,7 @@ static void bindDatabase(nb::module_ &m) {
 }
 
 NB_MODULE(_tuning, m) {
+  nb::set_leak_warnings(false); // an optimizer that a hook of its own parameters holds lives as long as the process
   m.doc() = "Tables of the spectral map, their bands and rounding, and the tuning database.";
   m.def("published_table", &publishedTable, "name"_a, "steps"_a = nb::none(),
         "(name, rows) of a published table; ValueError names the known ones.");

@@ -51,6 +51,17 @@ static muon_status checkGroup(const muon_program &program, uint32_t g) {
   return MUON_OK;
 }
 
+/// That a variant can be looked at: whether it runs here is asked of all of them, checkVariant of the one that does.
+static muon_status checkStages(const muon_variant &variant) {
+  const char *target = variant.target ? variant.target : "?";
+  if (variant.num_stages && !variant.stages)
+    return MALFORMED("variant '%s' has no stages", target);
+  for (uint32_t s = 0; s < variant.num_stages; ++s)
+    if (variant.stages[s].num_launches && !variant.stages[s].launches)
+      return MALFORMED("stage %u of variant '%s' has no launches", s, target);
+  return MUON_OK;
+}
+
 muon_status checkProgram(const muon_program &program) {
   if (!program.num_groups || !program.groups || !program.num_variants || !program.variants)
     return MALFORMED("it has %u groups and %u variants", program.num_groups, program.num_variants);
@@ -68,6 +79,9 @@ muon_status checkProgram(const muon_program &program) {
     return MALFORMED("its groups have %llu parameters, it says %llu",
                      static_cast<unsigned long long>(parameters),
                      static_cast<unsigned long long>(program.num_parameters));
+  for (uint32_t v = 0; v < program.num_variants; ++v)
+    if (muon_status status = checkStages(program.variants[v]))
+      return status;
   return MUON_OK;
 }
 
@@ -140,8 +154,6 @@ static muon_status checkLaunch(const muon_program &program, const muon_variant &
 }
 
 muon_status checkVariant(const muon_program &program, const muon_variant &variant) {
-  if (variant.num_stages && !variant.stages)
-    return MALFORMED("variant '%s' has no stages", variant.target ? variant.target : "?");
   for (uint32_t i = 0; i < variant.num_images; ++i)
     if (!variant.images || !variant.images[i].data || !variant.images[i].bytes ||
         variant.images[i].kind > MUON_IMAGE_BITCODE)

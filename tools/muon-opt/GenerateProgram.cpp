@@ -56,11 +56,11 @@ struct Options {
 } // namespace
 
 bool asksForProgram(int argc, char **argv) {
-  return llvm::any_of(llvm::ArrayRef(argv + 1, argv + argc), [](const char *argument) {
-    StringRef flag = StringRef(argument).ltrim('-');
-    return StringRef(argument).starts_with("-") &&
-           (flag == "shape" || flag.starts_with("shape=") || flag == "shapes-from" || flag.starts_with("shapes-from=") || flag == "program" ||
-            flag.starts_with("program="));
+  // Those that name what to compile, and those that are likely written where these were forgotten.
+  constexpr StringRef flags[] = {"shape", "shapes-from", "program", "preset", "emit", "dtype", "target"};
+  return llvm::any_of(llvm::ArrayRef(argv + 1, argv + argc), [&](const char *argument) {
+    StringRef flag = StringRef(argument).split('=').first;
+    return flag.consume_front("-") && llvm::is_contained(flags, flag.ltrim('-'));
   });
 }
 
@@ -161,6 +161,8 @@ static llvm::Error readTuned(const Options &options, Request &request) {
 }
 
 static llvm::Expected<Request> buildRequest(const Options &options) {
+  if (options.shapes.empty() && options.shapesFrom.empty() && options.program.empty())
+    return refuse("expected --shape, --shapes-from or --program");
   Request request;
   request.name = options.name;
   request.dtype = options.dtype;

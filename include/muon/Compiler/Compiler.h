@@ -52,7 +52,7 @@ struct GroupRequest {
 struct Request {
   std::string name = "step";
   std::vector<std::string> targets = {"cpu"};
-  /// Operand type of the products: auto (bf16 where the processor multiplies it, else f32), f32, bf16, f16 or tf32 (these two: GPUs).
+  /// Operand type of the products: auto (what `muon-choose-form` takes), f32, bf16, f16 (GPUs, and processors with avx512_fp16 and without AMX) or tf32 (GPUs).
   std::string dtype = "auto";
   std::string form = "auto";
   std::optional<std::vector<int64_t>> restarts, pairs;

@@ -12,8 +12,8 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     `muon.request` of function and module says, else by choice, and leaves what is given. Guarantees that all five are set, and writes
     what was chosen and why into the op's `muon.choice`, which `muon-expand-orthogonalize` collects on the function.
 
-    - operands: f32 for accuracy exact, with damping, and where the request's target multiplies no halves faster; f16 for isa half
-      where emulation finds its sums as accurate as bf16 (`f16SumsSuffice`) and the norm is not from the trace; else bf16.
+    - operands: f32 for accuracy exact, with damping, and where the request's target multiplies no halves faster; for isa half f16
+      where emulation finds its sums as accurate as bf16 (`f16SumsSuffice`) and the norm is not from the trace, else f32; elsewhere bf16.
     - side: the one whose Gram matrix is smaller; left for a square matrix.
     - damping: gram without restarts, whatever the shape. accuracy exact: standard. early_stop: gram, with restarts as below.
     - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound

@@ -172,7 +172,7 @@ def Muon_RequestAttr : Muon_Attr<"Request", "request"> {
   let summary = "what was asked for";
   let description = [{
     The attribute `muon.request` of a module, which every room reads: the `target`; `dtype`, the type that product operands are narrowed to
-    (absent: f32 for `accuracy exact`, with damping and where the target does not multiply bf16, else bf16); the `band` that tables should
+    (absent: as `muon-choose-form` says); the `band` that tables should
     keep; `overrides`, each in place of a choice of the compiler's; the `version` of the dialect that the module was written in, stamped by
     `--muon-pipeline` (absent: the reader's own). All of it is optional, and says what was asked, not what came of it. A step function may have
     a `muon.request` of its own, which wins over the module's part by part, override by override; what an op says itself wins over both.

@@ -53,7 +53,7 @@ struct TableOrError {
 };
 
 /// More than anyone takes; a limit, so that a slip of the pen does not fill the memory.
-inline constexpr int mostSteps = 1000;
+inline constexpr int longestTable = 1000;
 
 /// The published table `name` with `steps` rows.
 ///  - A single triple (keller = jordan, simple_quintic, pade, cubic, modula) takes any
@@ -61,7 +61,7 @@ inline constexpr int mostSteps = 1000;
 ///  - A multi-row table takes its own number of rows only. polar_express (8 rows, the last
 ///    one being the limit) takes more: its published generator repeats row 8.
 /// Errors: unknown name (the message lists the known ones), wrong number of steps (the
-/// message names both numbers), more than mostSteps.
+/// message names both numbers), more than longestTable.
 TableOrError lookupTable(std::string_view name, std::optional<int> steps = {});
 
 /// Names `lookupTable` knows, sorted.
