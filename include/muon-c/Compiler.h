@@ -56,7 +56,7 @@ MUON_EXPORT const char *muon_compiler_build(void);
 MUON_EXPORT const char *muon_compiler_host(void);
 /* Writes the program to `path`. emit: library, object, header, asm, llvm, mlir, report, bitcode, ptx, cubin. 0 on success. */
 MUON_EXPORT int muon_compile(const char *request_json, const char *emit, const char *path);
-/* The same as text (asm, llvm, mlir, header, report), to be given to muon_compiler_free; null on failure. */
+/* The same of an emission that is text (header, asm, llvm, mlir, report, ptx), to be given to muon_compiler_free; null on failure. */
 MUON_EXPORT char *muon_compile_text(const char *request_json, const char *emit);
 /* The request with the tuning database's answers for its one target written out, as JSON text (include/muon/Compiler/Compiler.h,
  * resolveTuned), to be given to muon_compiler_free; null on failure. */

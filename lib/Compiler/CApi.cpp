@@ -22,13 +22,15 @@ static std::optional<std::string> take(llvm::Expected<std::string> result) {
   return std::nullopt;
 }
 
-static llvm::Expected<std::string> compileText(const char *requestJson, const char *emit) {
+static llvm::Expected<std::string> compileAs(const char *requestJson, const char *emit, bool asText) {
   llvm::Expected<Request> request = parseRequest(requestJson);
   if (!request)
     return request.takeError();
   llvm::Expected<Emit> kind = parseEmit(emit);
   if (!kind)
     return kind.takeError();
+  if (asText && isBinary(*kind))
+    return llvm::createStringError("expected an emission of text: header, asm, llvm, mlir, report or ptx, got '" + llvm::StringRef(emit) + "'");
   return compile(*request, *kind);
 }
 
@@ -45,7 +47,7 @@ const char *muon_compiler_host(void) {
 }
 
 int muon_compile(const char *request_json, const char *emit, const char *path) {
-  std::optional<std::string> bytes = take(compileText(request_json, emit));
+  std::optional<std::string> bytes = take(compileAs(request_json, emit, /*asText=*/false));
   if (!bytes)
     return 1;
   // Written under a temporary name and renamed: nobody sees half a program.
@@ -60,7 +62,7 @@ int muon_compile(const char *request_json, const char *emit, const char *path) {
 }
 
 char *muon_compile_text(const char *request_json, const char *emit) {
-  std::optional<std::string> text = take(compileText(request_json, emit));
+  std::optional<std::string> text = take(compileAs(request_json, emit, /*asText=*/true));
   return text ? strdup(text->c_str()) : nullptr;
 }
 

@@ -96,13 +96,16 @@ StringAttr PlanLaunches::kernelFor(OpBuilder &builder, const StepPlan &plan, con
 }
 
 /// The program's scalars by name: the columns of every parameter's scalar row.
-static void nameScalars(ModuleOp module, ArrayRef<Group> groups) {
+static LogicalResult nameScalars(ModuleOp module, ArrayRef<Group> groups) {
   std::map<StringRef, bool> integer;
   for (const Group &group : groups) {
     func::FuncOp function = group.plan.function;
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
-      if (!isa<RankedTensorType>(type))
-        integer[function.getArgAttrOfType<StringAttr>(i, "muon.name").getValue()] = type.isInteger();
+      if (!isa<RankedTensorType>(type)) {
+        StringAttr name = function.getArgAttrOfType<StringAttr>(i, "muon.name");
+        if (bool known = integer.try_emplace(name.getValue(), type.isInteger()).first->second; known != type.isInteger())
+          return function.emitOpError() << "expected scalar " << name << " to be " << (known ? "an integer" : "a float") << " as in another step function, got " << type;
+      }
   }
   Builder builder(module.getContext());
   SmallVector<Attribute> names;
@@ -113,6 +116,7 @@ static void nameScalars(ModuleOp module, ArrayRef<Group> groups) {
   }
   module->setAttr("muon.scalars", builder.getArrayAttr(names));
   module->setAttr("muon.integer_scalars", builder.getDenseBoolArrayAttr(kinds));
+  return success();
 }
 
 /// Bytes of a product's block buffer: f32, rows and columns in whole register tiles, rows kept apart by a vector.
@@ -128,9 +132,8 @@ void PlanLaunches::runOnOperation() {
     return signalPassFailure();
   }
   FailureOr<std::vector<Group>> groups = planGroups(target);
-  if (failed(groups))
+  if (failed(groups) || failed(nameScalars(getOperation(), *groups)))
     return signalPassFailure();
-  nameScalars(getOperation(), *groups);
 
   OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
   Location loc = getOperation().getLoc();

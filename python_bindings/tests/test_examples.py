@@ -22,8 +22,8 @@ def commands():
 def trainer(tmp_path_factory, build_directory):
     """The example, built by its page's commands in an empty folder."""
     folder = tmp_path_factory.mktemp("example")
-    places = {"docs/examples/train.c": str(EXAMPLE / "train.c"), "runtime/include": str(ROOT / "runtime" / "include"), "build/release/lib": str(build_directory / "lib"),
-              "muon-opt": str(build_directory / "bin" / "muon-opt"), "cc": shutil.which("cc") or "clang-22"}
+    places = {"docs/examples/train.c": str(EXAMPLE / "train.c"), "runtime/include": str(ROOT / "runtime" / "include"),
+              "build/release/lib": str(build_directory / "lib"), "muon-opt": str(build_directory / "bin" / "muon-opt"), "cc": shutil.which("cc") or "clang-22"}
     for command in commands():
         done = subprocess.run([places.get(word, word) for word in command], cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

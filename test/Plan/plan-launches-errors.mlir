@@ -67,3 +67,17 @@ module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86
     return %k : tensor<8x4xf32>
   }
 }
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @first(%w: tensor<8x4xf32> {muon.arg = "weight"}, %lr: f64 {muon.name = "lr"}) -> tensor<8x4xf32> {
+    %w1 = arith.addf %w, %w : tensor<8x4xf32>
+    return %w1 : tensor<8x4xf32>
+  }
+  // expected-error@+1 {{expected scalar "lr" to be a float as in another step function, got 'i64'}}
+  func.func @negative_two_types(%w: tensor<8x4xf32> {muon.arg = "weight"}, %lr: i64 {muon.name = "lr"}) -> tensor<8x4xf32> {
+    %w1 = arith.addf %w, %w : tensor<8x4xf32>
+    return %w1 : tensor<8x4xf32>
+  }
+}

@@ -211,8 +211,7 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
 }
 
 static llvm::Error write(StringRef bytes, Emit emit, StringRef path) {
-  bool binary = emit == Emit::object || emit == Emit::library || emit == Emit::bitcode || emit == Emit::cubin;
-  if (path.empty() && binary)
+  if (path.empty() && isBinary(emit))
     return refuse("expected -o FILE for this emission");
   if (path.empty() || path == "-") {
     llvm::outs() << bytes;

@@ -76,6 +76,7 @@ struct Request {
 };
 
 enum class Emit { object, library, header, assembly, llvm, mlir, report, bitcode, ptx, cubin };
+constexpr bool isBinary(Emit emit) { return emit == Emit::object || emit == Emit::library || emit == Emit::bitcode || emit == Emit::cubin; }
 
 /// The request as include/muon-c/Compiler.h writes it. Unknown fields and values are errors that name them.
 llvm::Expected<Request> parseRequest(llvm::StringRef json);
