@@ -6,6 +6,8 @@
 #include "muon/Polynomial/PairedRows.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace muon;
 
@@ -122,8 +124,10 @@ LogicalResult OrthogonalizeOp::verify() {
   if (failed(verifyMatrix(*this, getX())) || failed(verifySameShape(*this, getO(), "the result", getX(), "x"))) // C3
     return failure();
   double safety = getSafety().convertToDouble(), eps = getEps().convertToDouble(), damping = getDamping().convertToDouble();
-  if (!(safety >= 1.0) || !(eps >= 0.0) || !(damping >= 0.0)) // C5
-    return emitOpError() << "expected safety >= 1, eps >= 0 and damping >= 0, got " << safety << ", " << eps << " and " << damping;
+  if (!(safety >= 1.0) || !(eps >= 0.0) || !(damping >= 0.0) || !std::isfinite(safety + eps + damping)) // C5
+    return emitOpError() << "expected finite safety >= 1, eps >= 0 and damping >= 0, got " << safety << ", " << eps << " and " << damping;
+  if (getNorm() == Norm::none && (safety != 1.0 || eps != 0.0)) // C10
+    return emitOpError() << "norm none divides by nothing: expected safety 1 and eps 0, got " << safety << " and " << eps;
   if (getOperands() && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(*getOperands())) // C6
     return emitOpError() << "expected operands f32, bf16, f16 or tf32, got " << *getOperands();
   bool damped = damping > 0.0;

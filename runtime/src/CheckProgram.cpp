@@ -52,7 +52,7 @@ static muon_status checkGroup(const muon_program &program, uint32_t g) {
 }
 
 /// That a variant can be looked at: whether it runs here is asked of all of them, checkVariant of the one that does.
-static muon_status checkStages(const muon_variant &variant) {
+static muon_status checkStages(const muon_program &program, const muon_variant &variant) {
   const char *target = variant.target ? variant.target : "?";
   if (variant.num_stages && !variant.stages)
     return MALFORMED("variant '%s' has no stages", target);
@@ -80,7 +80,7 @@ muon_status checkProgram(const muon_program &program) {
                      static_cast<unsigned long long>(parameters),
                      static_cast<unsigned long long>(program.num_parameters));
   for (uint32_t v = 0; v < program.num_variants; ++v)
-    if (muon_status status = checkStages(program.variants[v]))
+    if (muon_status status = checkStages(program, program.variants[v]))
       return status;
   return MUON_OK;
 }

@@ -227,8 +227,26 @@ func.func @negative_orthogonalize_restarts_order(%x: tensor<4x8xf32>) -> tensor<
 
 // C5
 func.func @negative_orthogonalize_safety(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{expected safety >= 1, eps >= 0 and damping >= 0, got 5.000000e-01, 1.000000e+00 and 0.000000e+00}}
+  // expected-error@+1 {{expected finite safety >= 1, eps >= 0 and damping >= 0, got 5.000000e-01, 1.000000e+00 and 0.000000e+00}}
   %o = muon.orthogonalize %x table<"keller", 5> operands f32 safety 0.5 eps 1.0 : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C5
+func.func @negative_orthogonalize_infinite_eps(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{expected finite safety >= 1, eps >= 0 and damping >= 0, got 1.000000e+00, INF and 0.000000e+00}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 eps 0x7FF0000000000000 : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C10
+func.func @negative_orthogonalize_none_divides(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{norm none divides by nothing: expected safety 1 and eps 0, got 1.100000e+00 and 0.000000e+00}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 norm none safety 1.1 : tensor<4x8xf32> -> tensor<4x8xf32>
   return %o : tensor<4x8xf32>
 }
 

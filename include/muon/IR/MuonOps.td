@@ -27,7 +27,7 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
         X ← X / (safety·(N + eps))     (eps form add; clamp: safety·max(N, eps))
         X ← c_0 X + (c_1 R + c_2 R² + …) X,  R = X Xᵀ or XᵀX, once per row
 
-    `norm frobenius`: N = ‖X‖_F, its squares summed in f64 before anything is narrowed, whatever X's size. `schatten4`: N = ‖X Xᵀ‖_F^½ =
+    `norm none`: X is taken as it is. `norm frobenius`: N = ‖X‖_F, its squares summed in f64 before anything is narrowed, whatever X's size. `schatten4`: N = ‖X Xᵀ‖_F^½ =
     (Σ σ⁴)^¼. `aol`: row i of X (column i where the Gram matrix is XᵀX) is divided by √(Σ_j |(X Xᵀ)_ij|); O belongs to that matrix, not to X.
     `trace` without damping: N = √tr(X Xᵀ) = ‖X‖_F of the narrowed X, read off the first Gram matrix, so that X is read once; finite where
     ‖X‖_F < 2^63. `trace` with damping: N = √(‖X‖_F² + k·damping), k the short side, and R = (X Xᵀ + damping·I)/N² once.
@@ -43,11 +43,12 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
 
     Constraints: (C1) the table keeps its sign and stays below 2 on the reachable interval (0, 1/safety];
     (C2) damping > 0 needs norm trace, form gram and no restarts; (C3) rank ≥ 2;
-    (C4) restarts are increasing, between 1 and T-1, and need form gram; (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0;
+    (C4) restarts are increasing, between 1 and T-1, and need form gram; (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0, all finite;
     (C6) operands is f32, bf16, f16 or tf32; (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range;
     (C8) 0 < early_stop < 1, and it needs form gram and the two metrics, one f32 per matrix each;
     (C9) pairs are increasing, two or more apart, between 0 and T-2, of rows of degree 5 whose last coefficients have one sign, and have no restart
-    between their rows; unless empty they need form standard, or form gram with restarts, and no early_stop.
+    between their rows; unless empty they need form standard, or form gram with restarts, and no early_stop;
+    (C10) norm none has safety 1 and eps 0.
 
     ```mlir
     %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02 accuracy exact
