@@ -24,6 +24,8 @@ def check_group(group):
         raise ValueError(f"Adjust learning rate function {function} is not supported")
     if steps >= 100:
         raise ValueError("Number of steps must be less than 100 for computational efficiency")
+    if steps < 1:
+        raise ValueError(f"ns_steps should be 1 to 99 but is: {steps}")
     if len(group["ns_coefficients"]) != 3:
         raise ValueError("Coefficients must be a tuple of exactly 3 values")
     if not isinstance(group["tuned"], (bool, dict)):
@@ -59,6 +61,9 @@ def check_parameter(group, index, parameter):
             raise ValueError(f"Muon: {role}{what} is on {tensor.device}; expected {expected}")
         if tensor.dtype not in DTYPES:
             raise ValueError(f"Muon: {role}{what} is {tensor.dtype}; expected torch.float32 or torch.bfloat16")
+        if tensor.numel() and not tensor.data_ptr():
+            kind = type(tensor).__name__
+            raise ValueError(f"Muon: {role}{what} is a {kind} without memory; expected a plain tensor, as DDP has them")
     if parameter.layout is not torch.strided or not has_unit_stride(parameter) or parameter.is_neg():
         raise ValueError(f"Muon: {what} has strides {parameter.stride()}; expected 1 in one of its last two dimensions")
 

@@ -83,6 +83,7 @@ def test_a_gradient_that_becomes_sparse():
         ({"workers": 0}, "workers should be >= 1"),
         ({"ns_steps": 100}, "less than 100"),
         ({"ns_coefficients": (1.0, 2.0)}, "exactly 3"),
+        ({"ns_steps": 0}, "ns_steps should be 1 to 99 but is: 0"),
         ({"options": {"table": {1, 2}}}, "options should be"),
     ],
 )
