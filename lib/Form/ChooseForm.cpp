@@ -109,7 +109,10 @@ struct ChooseFormPass : muon::impl::ChooseFormPassBase<ChooseFormPass> {
         error = expectedError(problem, choice, weights());
       write(op, choice);
       report(op, problem, choice, error, asked.band());
-      return error && !(*error <= 1) ? refuseDiverging(op, *error) : WalkResult::advance();
+      bool diverges = error && !(*error <= 1);
+      if (double standard = diverges ? expectedError(problem, {}, weights()) : 0; !(standard <= 1)) // it is the table, not a form that was asked for
+        return refuseDiverging(op, standard);
+      return WalkResult::advance();
     });
     if (result.wasInterrupted())
       signalPassFailure();
