@@ -136,12 +136,6 @@ Term muon::convert(Term a, Type element) {
   return Term(b, convertElements(b, a.value(), element), a.missing());
 }
 
-Term muon::broadcast(Term a, ArrayRef<int64_t> shape) {
-  ImplicitLocOpBuilder &b = a.getBuilder();
-  CommonType full{RankedTensorType::get(shape, a.tensorType().getElementType()), {}};
-  return Term(b, insertAxes(b, a, a.value(), full));
-}
-
 Term muon::sumOver(Term a, ArrayRef<int64_t> axes) {
   ImplicitLocOpBuilder &b = a.getBuilder();
   SmallVector<int64_t> missing(a.missing()), dimensions, shape;

@@ -58,11 +58,6 @@ static LogicalResult verifySquareOf(Operation *op, Value value, StringRef name, 
 // Semantic ops
 //===----------------------------------------------------------------------------------------------===//
 
-bool OrthogonalizeOp::isWide() {
-  ArrayRef<int64_t> shape = typeOf(getX()).getShape();
-  return shape[shape.size() - 2] <= shape[shape.size() - 1];
-}
-
 static LogicalResult verifyRestarts(OrthogonalizeOp op) {
   ArrayRef<int64_t> restarts = *op.getRestarts();
   int64_t steps = op.getTable().getRows().size();

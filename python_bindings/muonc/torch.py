@@ -32,7 +32,7 @@ class Muon(torch.optim.Optimizer):
         params, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn: as in
             torch.optim.Muon. lr, weight_decay and momentum may change at any time; a change of the others, or of the
             parameters, compiles again at the next step.
-        preset: the step function: torch, keller, moonlight, polar_express, inverse_root, exact. With another one
+        preset: the step function: torch, keller, moonlight, polar_express, inverse_root, exact, normuon, adamuon. With another one
             than torch, an argument left at its default takes the preset's own value. A preset's own scalars and
             states go by their names: beta2 is an entry of the param group, second_moment one of state[p].
         options: dict of further options of the step function, as in include/muon-c/Compiler.h (clip, decay,

@@ -193,6 +193,11 @@ def test_a_target_that_is_not_here_is_modelled(muon_tune, tmp_path):
     assert tuning.check_band(json.loads(entry["plan"])["table"], entry["lower"], entry["upper"], entry["floor"]) == ""
 
 
+def test_a_gpu_without_a_model_is_refused(muon_tune, tmp_path):
+    line = muon_tune("--shape", "64x128", "--dtype", "bf16", "--target", "sm_89", "--database", tmp_path / "tuning.sqlite", fails=True)
+    assert line == "muon-tune: no rates are known for sm_89: expected sm_80, sm_90 or a processor"
+
+
 def test_another_processors_entry_is_used_for_that_target_only(muon_tune, tmp_path, build_directory):
     database = tmp_path / "tuning.sqlite"
     muon_tune("--shape", "64x256", "--dtype", "f32", "--like", "polar_express", "--target", "x86-64-v3", "--candidates", 2,

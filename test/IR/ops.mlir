@@ -1,5 +1,5 @@
 // Every op in its real syntax, parsed, verified and round-tripped. The examples in the ops' descriptions are
-// quoted from this file (test/check-examples.py).
+// quoted from this file (test/Repository/examples.py).
 // RUN: muon-opt %s | muon-opt | FileCheck %s
 // RUN: muon-opt %s --mlir-print-op-generic | muon-opt | FileCheck %s
 

@@ -47,7 +47,12 @@ def arguments():
     parser.add_argument("--early-stop", type=float, default=0, metavar="BOUND", help="with and without an early stop instead")
     parser.add_argument("--exact", action="store_true", help="the preset exact beside the singular value decomposition instead")
     parser.add_argument("--peak", action="store_true", help="peaks and the efficiency of the GEMM stages instead")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error(f"argument --rounds: expected 1 or more, got {options.rounds}")
+    if options.threads < 0:
+        parser.error(f"argument --threads: expected 1 or more, or 0 for all, got {options.threads}")
+    return options
 
 
 def machine():

@@ -4,6 +4,8 @@
 
 #include "muon/Emulator/Emulator.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -126,6 +128,13 @@ Error Trainer::run(const ProgramOptions &options) {
   }
   if (gradients.size() != program.num_parameters)
     return failure("a program with one gradient per parameter is expected");
+  auto isKnown = [&](StringRef asked) {
+    return llvm::any_of(ArrayRef(program.scalars, program.num_scalars), [&](const muon_scalar_name &scalar) { return asked == scalar.name; });
+  };
+  for (const auto &[name, value] : options.scalars)
+    if (!isKnown(name))
+      return failure("--scalar '" + Twine(name) + "': expected a scalar of the program, " +
+                     llvm::join(llvm::map_range(ArrayRef(program.scalars, program.num_scalars), [](const muon_scalar_name &scalar) { return StringRef(scalar.name); }), ", "));
   std::vector<muon_scalar> scalars;
   for (uint32_t set = 0; set < program.num_scalar_sets; ++set)
     for (uint32_t s = 0; s < program.num_scalars; ++s) {

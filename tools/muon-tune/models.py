@@ -8,10 +8,10 @@ from outcome import describe
 from variants import has_own_tables
 
 # Matrix rates by operand type in flop/s and memory in byte/s: data sheets of A100 and H100, dense, and a core pair of a server
-# processor. Only ratios matter: the model ranks.
+# processor. f32 on a GPU is three products of tf32 (docs/gpu.md). Only ratios matter: the model ranks.
 RATES = {
-    "sm_80": {"bf16": 312e12, "f16": 312e12, "tf32": 156e12, "f32": 19.5e12, "bytes": 1.55e12},
-    "sm_90": {"bf16": 989e12, "f16": 989e12, "tf32": 495e12, "f32": 67e12, "bytes": 3.35e12},
+    "sm_80": {"bf16": 312e12, "f16": 312e12, "tf32": 156e12, "f32": 52e12, "bytes": 1.55e12},
+    "sm_90": {"bf16": 989e12, "f16": 989e12, "tf32": 495e12, "f32": 165e12, "bytes": 3.35e12},
     "cpu": {"bf16": 200e9, "f16": 200e9, "tf32": 100e9, "f32": 100e9, "bytes": 20e9},
 }
 
@@ -24,13 +24,15 @@ def rates(target):
     for name, figures in RATES.items():
         if target.startswith(name):
             return figures
+    if target.startswith("sm_"):
+        raise ValueError(f"no rates are known for {target}: expected sm_80, sm_90 or a processor")
     return RATES["cpu"]
 
 
 def seconds(problem, candidate, figures):
     """Flops at the product rate plus every product's operands and result once through memory."""
     short, long = problem.sides
-    word = 4 if candidate.operands == "f32" else 2
+    word = 4 if candidate.operands in ("f32", "tf32") else 2
     products = candidate.flops
     # A product of an n x n with an n x m matrix moves n^2 + 2nm words for 2 n^2 m flops.
     moved = word * products * (short + 2 * long) / (2 * short * long)

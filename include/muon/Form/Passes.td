@@ -33,6 +33,8 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety, or from the request's `floor`; `within_band`
     says whether the table keeps the request's band; `flops` are of the whole batch.
 
+    A table whose standard form too is off by more than it computes (error above 1), as one that only holds up to σ = 1 with rounded operands, is refused.
+
     Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is `expected_error`
     (Keller's table in f32: standard 2.0e-5, in pairs 1.4e-5, one restart 1.9e-5, no restart 6.2e-4 on the spectrum nearest to rank one; 1.9e-4 from
     128 rows on where the request's target is a processor, whose sums are in runs).

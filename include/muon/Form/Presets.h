@@ -4,40 +4,30 @@
 // axis can be overridden. All of them: momentum -> orthogonalize -> (clip) -> update, on scalars
 // lr, wd (absent without decay) and mu, with c = columns, r = rows of a matrix:
 //
-//   preset         table, steps      norm                     operands  momentum      lr factor
-//   decay keller         keller, 5         ‖X‖ + 1e-7               bf16      ema nesterov  √max(1,
-//   r/c)     decoupled
+//   preset         table, steps      norm                 operands  momentum      lr factor        decay
+//   keller         keller, 5         ‖X‖ + 1e-7           bf16      ema nesterov  √max(1, r/c)     decoupled
 //     KellerJordan/Muon, muon.py
-//   torch          keller, 5         max(‖X‖, 1e-7)           bf16      ema nesterov  √max(1, r/c)
-//   decoupled
-//     torch/optim/_muon.py; adjust_lr match_rms_adamw: 0.2 √max(r, c); wd is its weight_decay, and
-//     decay takes the unadjusted lr; a table of one row is its ns_coefficients, repeated `steps`
-//     times
-//   moonlight      keller, 5         ‖X‖ + 1e-7               bf16      sum nesterov  0.2 √max(r,
-//   c)   decoupled
+//   torch          keller, 5         max(‖X‖, 1e-7)       bf16      ema nesterov  √max(1, r/c)     decoupled
+//     torch/optim/_muon.py; adjust_lr match_rms_adamw: 0.2 √max(r, c); wd is its weight_decay, and decay takes the
+//     unadjusted lr; a table of one row is its ns_coefficients, repeated `steps` times
+//   moonlight      keller, 5         ‖X‖ + 1e-7           bf16      sum nesterov  0.2 √max(r, c)   decoupled
 //     MoonshotAI/Moonlight, examples/toy_train.py
-//   polar_express  nanogpt_pe, 5     1.02 ‖X‖ + 1e-6          bf16      ema nesterov  √max(1, r/c)
-//   decoupled
+//   polar_express  nanogpt_pe, 5     1.02 ‖X‖ + 1e-6      bf16      ema nesterov  √max(1, r/c)     decoupled
 //     the polar step of KellerJordan/modded-nanogpt, train_gpt.py; the rest is Keller's
-//   inverse_root   cubic, 6 (3..6)   √(‖X‖² + k·1e-6)         f32       ema nesterov  √max(1, r/c)
-//   decoupled
-//     U = X (XᵀX + damping I)^(-1/2), damping 1e-6, k the short side: the coupled Newton iteration
-//     on the trace-normalised Gram matrix, gram form. Fixed steps: singular values far below
-//     √damping or far below ‖X‖ are not converged, by definition.
-//   exact          minimax 5, 9      ‖X‖                      f32       ema nesterov  √max(1, r/c)
-//   decoupled
-//     the polar factor to working precision: as many steps as the floor max(r, c)·2^-24 (relative
-//     to ‖X‖) needs, the last ones the Padé limit; standard form. Singular values below the floor
-//     come out between 0 and 1. Metric "residual" = ‖OOᵀO - O‖_F/‖O‖_F, per matrix: how far the
-//     singular values of O are from 0 or 1.
-//   rms            no table          √(mean(X²) + eps²)       -         ema nesterov  1 decoupled
-//     for vectors and other tensors that are not matrices, any rank >= 1, the mean over the whole
-//     tensor: U = X / √(mean(X²) + 1e-14). adjust_lr match_rms_adamw: 0.2.
-//   normuon        keller, 5         ‖X‖ + 1e-7               bf16      ema nesterov  √max(1, r/c)
-//   decoupled
+//   inverse_root   cubic, 6 (3..6)   √(‖X‖² + k·1e-6)     f32       ema nesterov  √max(1, r/c)     decoupled
+//     U = X (XᵀX + damping I)^(-1/2), damping 1e-6, k the short side: the coupled Newton iteration on the trace-normalised
+//     Gram matrix, gram form. Fixed steps: singular values far below √damping or far below ‖X‖ are not converged, by definition.
+//   exact          minimax 5, 9      ‖X‖                  f32       ema nesterov  √max(1, r/c)     decoupled
+//     the polar factor to working precision: as many steps as the floor max(r, c)·2^-24 (relative to ‖X‖) needs, the last ones
+//     the Padé limit; standard form. Singular values below the floor come out between 0 and 1. Metric "residual" =
+//     ‖OOᵀO - O‖_F/‖O‖_F, per matrix: how far the singular values of O are from 0 or 1.
+//   rms            no table          √(mean(X²) + eps²)   -         ema nesterov  1                decoupled
+//     for vectors and other tensors that are not matrices, any rank >= 1, the mean over the whole tensor:
+//     U = X / √(mean(X²) + 1e-14). adjust_lr match_rms_adamw: 0.2.
+//   normuon        keller, 5         ‖X‖ + 1e-7           bf16      ema nesterov  √max(1, r/c)     decoupled
 //     zichongli5/NorMuon: state "second_moment" per row, scalar beta2:
 //     v' = v + (1 - beta2)(mean_j O_ij² - v), U = O/(√v' + 1e-10), rescaled to ‖O‖_F
-//   adamuon        keller, 5         ‖X‖ + 1e-7               bf16      ema           1 decoupled
+//   adamuon        keller, 5         ‖X‖ + 1e-7           bf16      ema           1                decoupled
 //     Chongjie-Si/AdaMuon: O from sign(M'), state "second_moment" per element,
 //     v' = v + (1 - mu)(O² - v), U = O/(√v' + 1e-8), rescaled to ‖U‖_F = 0.2 √(r c)
 //

@@ -63,8 +63,6 @@ Term fma(Term a, Term b, Term c);
 
 /// The tensor with elements of `element`: extended, truncated (to nearest even), or as it is.
 Term convert(Term a, mlir::Type element);
-/// The tensor with no axis missing, of `shape`.
-Term broadcast(Term a, llvm::ArrayRef<int64_t> shape);
 
 /// Σ over the given axes of the full index space, none of them missing already.
 Term sumOver(Term a, llvm::ArrayRef<int64_t> axes);

@@ -73,10 +73,6 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     (`early_stop` $early_stop^)? attr-dict `:` type($x) `->` type($o) (`,` type($metrics)^)?
   }];
   let hasVerifier = 1;
-  let extraClassDeclaration = [{
-    /// Whether the matrix has no more rows than columns, so that R = X Xᵀ is the smaller Gram matrix.
-    bool isWide();
-  }];
 }
 
 def Muon_MomentumOp : Muon_Op<"momentum", [Pure]> {
