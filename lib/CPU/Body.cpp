@@ -22,10 +22,9 @@ static bool isInline(Operation &op) {
              arith::RemUIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp, arith::ShLIOp,
              arith::ShRSIOp, arith::ShRUIOp, arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp,
              arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp, arith::FPToUIOp, arith::BitcastOp,
-             arith::MaxSIOp, arith::MinSIOp, arith::MaxUIOp, arith::MinUIOp, arith::MulUIExtendedOp,
-             arith::MulSIExtendedOp, arith::ExtFOp, arith::TruncFOp, math::AbsFOp, math::SqrtOp,
-             math::RsqrtOp, math::FmaOp, math::CopySignOp, math::FPowIOp, IndexOp, ParameterOp,
-             YieldOp>(op);
+             arith::MaxSIOp, arith::MinSIOp, arith::MaxUIOp, arith::MinUIOp, arith::ExtFOp,
+             arith::TruncFOp, math::AbsFOp, math::SqrtOp, math::RsqrtOp, math::FmaOp,
+             math::CopySignOp, math::FPowIOp, IndexOp, ParameterOp, YieldOp>(op);
 }
 
 static bool isRounding(Operation &op) {
@@ -77,8 +76,7 @@ void Body::emit(Level wanted, Value row, Value column, Value parameter) {
       set(op.getResult(0), parameter);
       continue;
     }
-    for (auto [result, emitted] : llvm::zip(op.getResults(), emitOp(op, asVector)))
-      set(result, emitted);
+    set(op.getResult(0), emitOp(op, asVector));
   }
 }
 
@@ -92,38 +90,32 @@ Value Body::unrounded(unsigned i) {
 Value Body::yieldedScalar(unsigned i) { return scalars.lookup(yield().getOperand(i)); }
 Type Body::yieldedType(unsigned i) { return e.carried(yield().getOperand(i).getType()); }
 
-SmallVector<Value> Body::emitOp(Operation &op, bool asVector) {
+Value Body::emitOp(Operation &op, bool asVector) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     if (auto number = dyn_cast<FloatAttr>(constant.getValue()))
-      return {e.constant(e.carried(constant.getType()), number.getValueAsDouble())};
-    return {e.make<arith::ConstantOp>(constant.getValue())};
+      return e.constant(e.carried(constant.getType()), number.getValueAsDouble());
+    return e.make<arith::ConstantOp>(constant.getValue());
   }
   SmallVector<Value> operands;
   for (Value operand : op.getOperands())
     operands.push_back(operandOf(operand, asVector));
   if (auto power = dyn_cast<math::FPowIOp>(op))
-    return {buildPower(e.b, e.loc, operands[0], operandOf(power.getRhs(), false))};
+    return buildPower(e.b, e.loc, operands[0], operandOf(power.getRhs(), false));
   if (isa<arith::ExtFOp, arith::TruncFOp, arith::BitcastOp>(op))
-    return {emitConversion(op, operands[0], asVector)};
+    return emitConversion(op, operands[0], asVector);
   if (isa<math::FmaOp>(op) && !isHalf(op.getResult(0).getType()))
-    return {e.mulAdd(operands[0], operands[1], operands[2])};
+    return e.mulAdd(operands[0], operands[1], operands[2]);
   return emitSame(op, operands, asVector);
 }
 
-SmallVector<Value> Body::emitSame(Operation &op, ValueRange operands, bool asVector) {
-  SmallVector<Type> types;
-  for (Type type : op.getResultTypes()) {
-    Type element = e.carried(type);
-    types.push_back(asVector ? Type(e.lanes(element)) : element);
-  }
-  OperationState state(e.loc, op.getName().getIdentifier(), operands, types, op.getAttrs());
+Value Body::emitSame(Operation &op, ValueRange operands, bool asVector) {
+  Type original = op.getResult(0).getType(), element = e.carried(original);
+  OperationState state(e.loc, op.getName().getIdentifier(), operands, {asVector ? Type(e.lanes(element)) : element}, op.getAttrs());
   state.propertiesAttr = op.getPropertiesAsAttribute();
-  Operation *emitted = e.b.create(state);
+  Value emitted = e.b.create(state)->getResult(0);
   // Arithmetic in halves is f32 arithmetic rounded; what only moves or negates values is exact.
   bool exact = isa<arith::SelectOp, arith::NegFOp, math::AbsFOp, math::CopySignOp>(op);
-  if (op.getNumResults() == 1 && isHalf(op.getResult(0).getType()) && !exact)
-    return {e.roundTo(op.getResult(0).getType(), emitted->getResult(0))};
-  return SmallVector<Value>(emitted->getResults());
+  return isHalf(original) && !exact ? e.roundTo(original, emitted) : emitted;
 }
 
 Value Body::emitConversion(Operation &op, Value x, bool asVector) {

@@ -40,9 +40,9 @@ public:
 
 private:
   Value operandOf(Value original, bool asVector);
-  SmallVector<Value> emitOp(mlir::Operation &op, bool asVector);
+  Value emitOp(mlir::Operation &op, bool asVector);
   Value emitConversion(mlir::Operation &op, Value x, bool asVector);
-  SmallVector<Value> emitSame(mlir::Operation &op, ValueRange operands, bool asVector);
+  Value emitSame(mlir::Operation &op, ValueRange operands, bool asVector);
 
   Emitter &e;
   llvm::DenseMap<Value, Value> scalars, vectors;

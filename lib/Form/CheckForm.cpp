@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace muon;
@@ -27,6 +28,22 @@ static bool isListed(Operation *op) {
              GramOp, SymmetricMatmulOp, ApplyOp, DiagonalOp, RoundOp, ChooseOp, func::ReturnOp>(op);
 }
 
+/// Kernels start a reduction from the number that changes nothing.
+static LogicalResult checkStart(linalg::ReduceOp op, Operation &combine) {
+  DenseElementsAttr start;
+  bool constant = matchPattern(op.getInits()[0], m_Constant(&start)) && start.isSplat();
+  std::optional<llvm::APFloat> number;
+  if (constant)
+    number = start.getSplatValue<llvm::APFloat>();
+  bool neutral = number && (isa<arith::AddFOp>(combine) ? number->isZero()
+                                                        : number->isInfinity() && number->isNegative() == isa<arith::MaximumFOp>(combine));
+  if (neutral)
+    return success();
+  StringRef expected = isa<arith::AddFOp>(combine) ? "0" : isa<arith::MaximumFOp>(combine) ? "minus infinity" : "infinity";
+  InFlightDiagnostic error = op.emitOpError() << "expected outs to be " << expected << " everywhere, got ";
+  return constant ? error << start.getSplatValue<Attribute>() : error << "something else";
+}
+
 static LogicalResult checkReduce(linalg::ReduceOp op) {
   Block &combiner = op.getCombiner().front();
   Operation &combine = combiner.front();
@@ -35,12 +52,16 @@ static LogicalResult checkReduce(linalg::ReduceOp op) {
   if (!known)
     return op.emitOpError(
         "expected one input combined by arith.addf, arith.maximumf or arith.minimumf");
-  return success();
+  return checkStart(op, combine);
 }
 
 static LogicalResult checkOp(Operation &op) {
   if (!isListed(&op))
     return op.emitOpError("is not in the closed op list that the Form room leaves");
+  if (op.getNumResults() > 1)
+    return op.emitOpError() << "expected one result, got " << op.getNumResults();
+  if (DenseElementsAttr elements; matchPattern(&op, m_Constant(&elements)) && !elements.isSplat())
+    return op.emitOpError() << "expected one number for all elements, got " << elements.getNumElements() << " different ones";
   for (Value result : op.getResults())
     if (auto shaped = dyn_cast<ShapedType>(result.getType());
         shaped && !(isa<RankedTensorType>(shaped) && shaped.hasStaticShape()))

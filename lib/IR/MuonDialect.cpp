@@ -80,6 +80,22 @@ static LogicalResult verifyNames(FunctionOpInterface function) {
   return success();
 }
 
+/// C2: what lies in memory, as the runtime describes it.
+static LogicalResult verifyMemory(FunctionOpInterface function, StringRef role, Type type) {
+  constexpr int64_t kMostDimensions = 8;
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape())
+    return function.emitOpError() << "expected the " << role << " to be a static ranked tensor, got " << type;
+  if (llvm::is_contained(tensor.getShape(), 0))
+    return function.emitOpError() << "expected sizes of 1 or more in the " << role << ", got " << type;
+  if (tensor.getRank() > kMostDimensions)
+    return function.emitOpError() << "expected at most " << kMostDimensions << " dimensions in the " << role << ", got " << type;
+  Type element = tensor.getElementType();
+  if (!isa<Float32Type, BFloat16Type, Float16Type, Float64Type>(element) && !element.isSignlessInteger(32) && !element.isSignlessInteger(64))
+    return function.emitOpError() << "expected the " << role << " to have elements of f32, bf16, f16, f64, i32 or i64, got " << type;
+  return success();
+}
+
 /// C7: what a step returns, so that each result has the memory of the argument it replaces.
 static LogicalResult verifyResults(FunctionOpInterface function, unsigned weight) {
   SmallVector<Type> expected{function.getArgumentTypes()[weight]};
@@ -90,9 +106,12 @@ static LogicalResult verifyResults(FunctionOpInterface function, unsigned weight
   if (results.size() < expected.size() || results.take_front(expected.size()) != TypeRange(expected))
     return function.emitOpError() << "expected the results to be the new weight and the new states, of types " << expected << ", got "
                                   << results;
-  for (unsigned i = expected.size(), e = results.size(); i < e; ++i)
+  for (unsigned i = expected.size(), e = results.size(); i < e; ++i) {
     if (!function.getResultAttr(i, "muon.name"))
       return function.emitOpError() << "expected result " << i << ", a metric, to have a muon.name";
+    if (failed(verifyMemory(function, "metric", results[i])))
+      return failure();
+  }
   return success();
 }
 
@@ -108,12 +127,8 @@ LogicalResult MuonDialect::verifyRegionArgAttribute(Operation *op, unsigned, uns
   StringRef role = word.getValue();
   if (!llvm::is_contained({"weight", "gradient", "state", "input"}, role)) // C1
     return op->emitOpError() << "expected muon.arg to be weight, gradient, state or input, got " << role;
-  Type type = function.getArgumentTypes()[argument];
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor || !tensor.hasStaticShape()) // C2
-    return op->emitOpError() << "expected the " << role << " to be a static ranked tensor, got " << type;
-  if (llvm::is_contained(tensor.getShape(), 0)) // C2
-    return op->emitOpError() << "expected sizes of 1 or more in the " << role << ", got " << type;
+  if (failed(verifyMemory(function, role, function.getArgumentTypes()[argument])))
+    return failure();
   if ((role == "state" || role == "input") && !nameOf(function, argument)) // C3
     return op->emitOpError() << "expected the " << role << " to have a muon.name";
   if (role != "weight")

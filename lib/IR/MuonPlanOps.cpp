@@ -129,6 +129,8 @@ LogicalResult KernelOp::verify() {
     if (!isa<YieldOp, IndexOp, ParameterOp, ContractOp, arith::ConstantOp>(op) && !op.hasTrait<OpTrait::Scalarizable>() &&
         !isa<math::FPowIOp>(op))
       return op.emitOpError("is not elementwise: a kernel body holds scalar arith and math only");
+    else if (op.getNumResults() > 1)
+      return op.emitOpError() << "expected one result in a kernel body, got " << op.getNumResults();
   return success();
 }
 

@@ -13,7 +13,7 @@ using namespace mlir;
 using namespace muon;
 
 namespace {
-/// One muon.use, or a step function without any: a group of the description.
+/// A step function with the parameters of all its muon.use, or of its own name: a group of the description.
 struct GroupInfo {
   func::FuncOp function;
   SmallVector<StringRef> parameters;
@@ -54,7 +54,9 @@ static uint32_t dtypeOf(Type type) {
     return MUON_F16;
   if (type.isF64())
     return MUON_F64;
-  return type.isInteger(32) ? MUON_I32 : type.isInteger(64) ? MUON_I64 : MUON_F32;
+  if (type.isInteger())
+    return type.isInteger(32) ? MUON_I32 : MUON_I64;
+  return MUON_F32; // tf32 is kept in f32 words
 }
 
 static uint32_t roleOf(StringRef role) {

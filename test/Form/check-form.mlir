@@ -20,13 +20,13 @@ func.func @step(%w: tensor<4x8xbf16> {muon.arg = "weight"}, %g: tensor<4x8xbf16>
 // Views, reductions and scalars of AdamW's bias correction.
 // CHECK-LABEL: @around
 func.func @around(%x: tensor<12x4xf32>, %t: i64, %b: f64) -> (tensor<3x4x4xf32>, tensor<f32>) {
-  %zero = arith.constant dense<0.0> : tensor<f32>
+  %least = arith.constant dense<0xFF800000> : tensor<f32>
   %p = math.fpowi %b, %t : f64, i64
   %p32 = arith.truncf %p : f64 to f32
   %s = tensor.splat %p32 : tensor<12x4xf32>
   %y = arith.mulf %x, %s : tensor<12x4xf32>
   %top = tensor.extract_slice %y[0, 0] [12, 4] [1, 1] : tensor<12x4xf32> to tensor<12x4xf32>
   %v = tensor.expand_shape %top [[0, 1], [2]] output_shape [3, 4, 4] : tensor<12x4xf32> into tensor<3x4x4xf32>
-  %largest = linalg.reduce { arith.maximumf } ins(%y : tensor<12x4xf32>) outs(%zero : tensor<f32>) dimensions = [0, 1]
+  %largest = linalg.reduce { arith.maximumf } ins(%y : tensor<12x4xf32>) outs(%least : tensor<f32>) dimensions = [0, 1]
   return %v, %largest : tensor<3x4x4xf32>, tensor<f32>
 }

@@ -38,6 +38,24 @@ func.func private @negative_empty_weight(tensor<0x4xf32> {muon.arg = "weight"}) 
 
 // -----
 
+// C2
+// expected-error@+1 {{expected at most 8 dimensions in the weight, got 'tensor<1x1x1x1x1x1x1x4x4xf32>'}}
+func.func private @negative_nine_dimensions(tensor<1x1x1x1x1x1x1x4x4xf32> {muon.arg = "weight"}) -> tensor<1x1x1x1x1x1x1x4x4xf32>
+
+// -----
+
+// C2
+// expected-error@+1 {{expected the input to have elements of f32, bf16, f16, f64, i32 or i64, got 'tensor<4xi8>'}}
+func.func private @negative_bytes(tensor<4xi8> {muon.arg = "input", muon.name = "mask"})
+
+// -----
+
+// C7, C2
+// expected-error@+1 {{expected the metric to have elements of f32, bf16, f16, f64, i32 or i64, got 'tensor<i1>'}}
+func.func private @negative_truth(tensor<4x4xf32> {muon.arg = "weight"}) -> (tensor<4x4xf32>, tensor<i1> {muon.name = "finite"})
+
+// -----
+
 // C3
 // expected-error@+1 {{expected the state to have a muon.name}}
 func.func private @negative_nameless_state(tensor<8x4xf32> {muon.arg = "state"})

@@ -117,8 +117,9 @@ def CheckFormPass : Pass<"muon-check-form", "::mlir::func::FuncOp"> {
   let summary = "the room's exit contract";
   let description = [{
     Consumes any function and changes nothing. Guarantees that it holds the closed op list only, else one diagnostic at the
-    first op outside it: elementwise `arith` and `math` on static tensors and on scalars; `arith.constant`; `tensor.splat`, `empty`,
-    `extract_slice`, `expand_shape`, `collapse_shape`, `concat`; `linalg.broadcast`; `linalg.reduce` with addf, maximumf or minimumf;
+    first op outside it: elementwise `arith` and `math` with one result on static tensors and on scalars; `arith.constant` of
+    one number; `tensor.splat`, `empty`, `extract_slice`, `expand_shape`, `collapse_shape`, `concat`; `linalg.broadcast`; `linalg.reduce` with
+    addf, maximumf or minimumf from 0, minus infinity or infinity;
     `muon.gram`, `symmetric_matmul`, `apply`, `diagonal`, `round`, `choose`; `func.return`.
 
     Before and after: the same function.

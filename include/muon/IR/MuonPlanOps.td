@@ -39,7 +39,7 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
 
     Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
     (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no `operand_type`;
-    (C3) `symmetric` only on products, `square` only on symmetric ones; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops in the body;
+    (C3) `symmetric` only on products, `square` only on symmetric ones; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops with one result in the body;
     (C5) `tile` only on products, six positive numbers, and on chains, one positive multiple of 32; (C6) `gradients` are plain element
     inputs; (C7) an element operand with a reduction is plain f32 with reduction `add`: the one output of a product, or an input of a
     sweep; (C8) a chain has an `operand_type` and at least one `muon.contract`, whose operands have it (for tf32 they are f32); no other kernel has one.
