@@ -34,7 +34,7 @@ private:
   Attribute placeOfBuffer(const Buffer &buffer, Space space);
   Attribute placeOfArgument(int64_t argument, const Axes &axes, Operation *box);
   Attribute placeOfSlice(const Leaf &leaf);
-  ArrayRef<int64_t> shapeOfArgument(int64_t argument);
+  RankedTensorType typeOfArgument(int64_t argument);
   Value emit(Value value, const Axes &axes);
   Value emitOp(Operation *op, const Axes &axes);
   Value elementNumber(RoundOp round);
@@ -97,13 +97,13 @@ Attribute KernelBuilder::placeOfBuffer(const Buffer &buffer, Space space) {
 }
 
 /// Of an argument, or of the metric that is counted behind them.
-ArrayRef<int64_t> KernelBuilder::shapeOfArgument(int64_t argument) {
+RankedTensorType KernelBuilder::typeOfArgument(int64_t argument) {
   FunctionType type = function.getFunctionType();
   int64_t arguments = type.getNumInputs();
   if (argument < arguments)
-    return cast<RankedTensorType>(type.getInput(argument)).getShape();
+    return cast<RankedTensorType>(type.getInput(argument));
   int64_t result = donatedArguments(function).size() + argument - arguments;
-  return cast<RankedTensorType>(type.getResult(result)).getShape();
+  return cast<RankedTensorType>(type.getResult(result));
 }
 
 /// The dimensions of a tensor that those of a box of it are.
@@ -128,7 +128,8 @@ static int64_t startOf(Operation *box, ArrayRef<int64_t> shape, int64_t first) {
 
 Attribute KernelBuilder::placeOfArgument(int64_t argument, const Axes &axes, Operation *box) {
   int64_t rank = draft.shape.size(), batch = plan.levels.batchRank(), rowAxis = -1, columnAxis = -1;
-  ArrayRef<int64_t> shape = box ? shapeOfArgument(argument) : ArrayRef<int64_t>();
+  RankedTensorType type = typeOfArgument(argument);
+  ArrayRef<int64_t> shape = box ? type.getShape() : ArrayRef<int64_t>();
   SmallVector<int64_t> kept = keptDimensions(box, box ? shape.size() : axes.size());
   for (auto [i, axis] : llvm::enumerate(axes)) {
     if (axis == rank - 1 && rank > batch)
@@ -139,9 +140,9 @@ Attribute KernelBuilder::placeOfArgument(int64_t argument, const Axes &axes, Ope
   if (!box)
     return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis);
   // As the runtime counts: behind the batch, unless all matrices share the argument.
-  ArrayRef<int64_t> leading = shape.take_front(std::min<size_t>(batch, shape.size()));
-  int64_t first = llvm::product_of(leading) == matricesPerParameter(function) ? leading.size() : 0;
-  return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis, startOf(box, shape, first), 0, 0, 0);
+  auto ofMatrix = [&](int64_t axis) { return axis < 0 || axis >= batch; };
+  bool perMatrix = plan.levels.startsWithBatch(type) && ofMatrix(rowAxis) && ofMatrix(columnAxis);
+  return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis, startOf(box, shape, perMatrix ? batch : 0), 0, 0, 0);
 }
 
 /// A box of a matrix in the workspace.
@@ -251,7 +252,8 @@ Value KernelBuilder::coefficient(arith::ConstantOp constant) {
     return arith::ConstantOp::create(builder, loc(), constant.getValue());
   }
   launch.coefficients.push_back(number.getValueAsDouble());
-  return body->addArgument(number.getType(), loc());
+  Type type = number.getType().isF64() ? number.getType() : builder.getF32Type();
+  return convert(body->addArgument(type, loc()), number.getType());
 }
 
 /// Row * columns + column in the tensor that is rounded, which this may be a box of.

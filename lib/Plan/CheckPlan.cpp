@@ -25,20 +25,28 @@ LogicalResult CheckPlan::check() {
   auto variants = llvm::to_vector(module.getOps<VariantOp>());
   if (variants.size() != 1)
     return module.emitOpError() << "expected one muon.variant after Plan, got " << variants.size();
+  auto scalars = module->getAttrOfType<ArrayAttr>("muon.scalars");
+  auto kinds = module->getAttrOfType<DenseBoolArrayAttr>("muon.integer_scalars");
+  if (!scalars || !kinds || static_cast<int64_t>(scalars.size()) != kinds.size() || !llvm::all_of(scalars, llvm::IsaPred<StringAttr>))
+    return module.emitOpError("expected muon.scalars, the names of its scalars, and as many muon.integer_scalars");
   int64_t workspace = variants.front().getWorkspace();
   WalkResult result = variants.front().walk([&](LaunchOp launch) {
     for (auto place : launch.getPlaces().getAsRange<PlaceAttr>())
       if (!place.isArgument() && (place.getOffset() < 0 || place.getOffset() >= workspace)) {
-        launch.emitOpError() << "expected places inside the workspace of " << workspace << " bytes, got offset " << place.getOffset();
+        launch.emitOpError() << "expected places that start inside the workspace of " << workspace << " bytes, got offset " << place.getOffset();
         return WalkResult::interrupt();
       }
     return WalkResult::advance();
   });
   if (result.wasInterrupted())
     return failure();
-  for (auto kernel : module.getOps<KernelOp>())
+  for (auto kernel : module.getOps<KernelOp>()) {
+    for (Attribute scalar : kernel.getScalars())
+      if (!llvm::is_contained(scalars, scalar))
+        return kernel.emitOpError() << "expected scalars of muon.scalars " << scalars << ", got " << scalar;
     if (SymbolTable::symbolKnownUseEmpty(kernel, module))
       return kernel.emitOpError("expected at least one launch");
+  }
   return success();
 }
 

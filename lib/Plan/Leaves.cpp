@@ -21,7 +21,7 @@ public:
       return;
     if (auto argument = dyn_cast<BlockArgument>(value))
       return visitArgument(argument, axes);
-    if (auto slice = value.getDefiningOp<tensor::ExtractSliceOp>())
+    if (auto slice = value.getDefiningOp<tensor::ExtractSliceOp>(); slice && !isStored(value))
       return visitSlice(slice, axes);
     if (llvm::is_contained(chain, value.getDefiningOp()))
       return visitOperands(value.getDefiningOp(), axes);
@@ -41,6 +41,11 @@ public:
   Leaves leaves;
 
 private:
+  bool isStored(Value value) const {
+    int64_t buffer = plan.find(value, Layout::plain);
+    return buffer >= 0 && plan.buffers[buffer].firstStage < draft.stage;
+  }
+
   void visitArgument(BlockArgument argument, const Axes &axes) {
     if (isa<RankedTensorType>(argument.getType()))
       leaves.memory.push_back({argument, axes, -1, static_cast<int64_t>(argument.getArgNumber())});

@@ -19,7 +19,7 @@ Reduction muon::reductionOf(linalg::ReduceOp reduce) {
   Operation &combiner = reduce.getCombiner().front().front();
   if (isa<arith::AddFOp>(combiner))
     return Reduction::add;
-  return isa<arith::MaximumFOp, arith::MaxNumFOp>(combiner) ? Reduction::max : Reduction::min;
+  return isa<arith::MaximumFOp>(combiner) ? Reduction::max : Reduction::min;
 }
 
 static bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
@@ -32,7 +32,8 @@ static bool isGenerator(Operation *op) {
 
 Level Levels::combine(Operation *op) const {
   Level result;
-  result.uniform = result.symmetric = true;
+  result.uniform = true;
+  result.symmetric = !isa<RoundOp>(op); // what it adds follows the element's number
   for (Value operand : op->getOperands()) {
     const Level &level = of(operand);
     result.uniform &= level.uniform;
@@ -61,7 +62,7 @@ Level Levels::combine(Operation *op) const {
 bool Levels::reducesColumns(linalg::ReduceOp reduce) const {
   ArrayRef<int64_t> dimensions = reduce.getDimensions();
   int64_t rank = cast<RankedTensorType>(reduce.getInputs()[0].getType()).getRank();
-  return rank == static_cast<int64_t>(batch) + 2 && dimensions.size() == 1 && dimensions[0] == rank - 2;
+  return rank == batchRank() + 2 && dimensions.size() == 1 && dimensions[0] == rank - 2;
 }
 
 LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
@@ -70,7 +71,7 @@ LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
   Level source = of(reduce.getInputs()[0]), result;
   ArrayRef<int64_t> dimensions = reduce.getDimensions();
   for (int64_t dimension : dimensions)
-    if (dimension < static_cast<int64_t>(batch))
+    if (dimension < batchRank())
       return reduce.emitOpError() << "reduces batch dimension " << dimension << "; matrices of a batch are independent";
   // An epilogue reduces a symmetric matrix as a whole; else the product's result goes to memory and a sweep of the next stage reduces it.
   bool inEpilogue = source.product && cast<ProductOpInterface>(source.product).symmetricResult() && dimensions.size() == 2 && !target.isGpu();
@@ -138,7 +139,29 @@ Level Levels::visitChoose(ChooseOp choose) const {
   return result;
 }
 
+bool Levels::startsWithBatch(RankedTensorType type) const {
+  return type.getShape().take_front(batch.size()) == ArrayRef<int64_t>(batch);
+}
+
+/// What goes to memory is one matrix after another, each computed by itself.
+LogicalResult Levels::checkBatch(Operation *op) const {
+  for (Value result : op->getResults())
+    if (auto type = dyn_cast<RankedTensorType>(result.getType()); type && type.getRank() > batchRank() + 2)
+      return op->emitOpError() << "is a batch of matrices, " << type << ", in a step of " << (batch.empty() ? "single ones" : "a smaller batch")
+                               << "; expected every view of it to take one matrix";
+  bool slicesStored = isa<tensor::ExtractSliceOp>(op) && !isa<BlockArgument>(op->getOperand(0));
+  if (!slicesStored && !isa<ProductOpInterface, linalg::ReduceOp, ChooseOp>(op))
+    return success();
+  auto reduce = dyn_cast<linalg::ReduceOp>(op);
+  for (Value operand : reduce ? ValueRange(reduce.getInputs()) : ValueRange(op->getOperands()))
+    if (auto type = dyn_cast<RankedTensorType>(operand.getType()); type && !startsWithBatch(type))
+      return op->emitOpError() << "takes " << type << ", which all matrices of the batch [" << batch << "] share; expected one for each";
+  return success();
+}
+
 LogicalResult Levels::visit(Operation *op) {
+  if (failed(checkBatch(op)))
+    return failure();
   if (auto level = op->getAttrOfType<IntegerAttr>("muon.guard")) {
     levels[op->getResult(0)] = Level{level.getInt(), nullptr, false, false};
     return success();
@@ -163,7 +186,7 @@ LogicalResult Levels::visit(Operation *op) {
   if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op)) {
     Level result = of(broadcast.getInput());
     // A scalar of the matrix is the same at (i, j) and (j, i); a row vector is not.
-    result.symmetric = cast<RankedTensorType>(broadcast.getInput().getType()).getRank() <= static_cast<int64_t>(batch);
+    result.symmetric = cast<RankedTensorType>(broadcast.getInput().getType()).getRank() <= batchRank();
     levels[op->getResult(0)] = result;
     return success();
   }
@@ -196,15 +219,13 @@ LogicalResult Levels::computeOnce(func::FuncOp function, bool &settled) {
 }
 
 void Levels::placeArguments(func::FuncOp function) {
-  // A guard takes two stages: a sum over the gradient, then the word. Nothing else may start before it is known.
-  constexpr int64_t kGuardStages = 2;
   for (BlockArgument argument : function.getArguments()) {
     bool scalar = !isTensor(argument);
-    levels[argument] = Level{scalar || !guard ? 0 : kGuardStages, nullptr, scalar, scalar};
+    levels[argument] = Level{scalar ? 0 : firstStage(), nullptr, scalar, scalar};
     StringAttr role = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
     if (role && role.getValue() == "weight") {
-      int64_t rank = cast<RankedTensorType>(argument.getType()).getRank();
-      batch = rank > 2 ? rank - 2 : 0;
+      ArrayRef<int64_t> shape = cast<RankedTensorType>(argument.getType()).getShape();
+      batch.assign(shape.begin(), shape.end() - std::min<size_t>(2, shape.size()));
     }
   }
 }

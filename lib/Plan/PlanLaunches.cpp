@@ -126,6 +126,7 @@ static int64_t blockBufferBytes(ArrayRef<int64_t> sizes) {
 }
 
 void PlanLaunches::runOnOperation() {
+  workspace = 0, known.clear(); // a pass object may see several modules
   TargetAttr target = askedTarget(getOperation());
   if (!target) {
     getOperation().emitOpError("expected a muon.request with a target");

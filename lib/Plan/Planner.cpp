@@ -2,7 +2,8 @@
 //
 // Values that a later stage needs are stored or computed again: product operands are always stored, in the layouts
 // their products read; a value that follows from one stored matrix and scalars is computed again; anything else is
-// stored once. A donated buffer is written at or after the last stage that reads its old value.
+// stored once. A donated buffer is written at or after the last stage that reads its old value; behind it, from the workspace, where an element
+// of the new value is made of other elements of the old.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -52,11 +53,12 @@ private:
   void require(Value value, int64_t stage, Operation *product);
   bool mustStore(Value value) const;
   bool isMatrix(Value value) const {
-    return tensorType(value) && tensorType(value).getRank() >= static_cast<int64_t>(plan.levels.batchRank()) + 2;
+    return tensorType(value) && tensorType(value).getRank() >= plan.levels.batchRank() + 2;
   }
 
   StepPlan &plan;
   llvm::DenseMap<int64_t, int64_t> delays; ///< results that are written later than they could be
+  llvm::DenseSet<Value> copied; ///< what goes to the workspace first, since it is made of other elements of what it replaces
   llvm::DenseSet<std::pair<Value, Operation *>> required; ///< what bodies of chains have asked for
 };
 } // namespace
@@ -241,7 +243,7 @@ void Planner::collectReductions() {
     if (turned)
       std::swap(shape[shape.size() - 2], shape.back());
     Draft &draft = draftFor(stage, product, result, shape, turned);
-    bool full = tensorType(result).getRank() == static_cast<int64_t>(plan.levels.batchRank());
+    bool full = tensorType(result).getRank() == plan.levels.batchRank();
     Buffer buffer;
     buffer.value = result;
     buffer.firstStage = buffer.lastStage = stage;
@@ -273,7 +275,9 @@ void Planner::countPartials() {
 
 void Planner::addResult(Value value, int64_t argument, int64_t result, Operation *insert) {
   const Level &level = plan.levels.of(value);
-  int64_t stage = std::max(level.stage, delays.lookup(result));
+  int64_t stage = std::max({level.stage, plan.levels.firstStage(), delays.lookup(result)});
+  if (copied.contains(value))
+    storeForReading(value);
   Operation *product = stage == level.stage ? level.product : nullptr;
   Output output;
   output.value = value;
@@ -321,6 +325,8 @@ LogicalResult Planner::collectResults() {
     if (!metric && value.getType() != function.getArgument(argument).getType())
       return function.emitOpError() << "expected result " << i << " of type " << function.getArgument(argument).getType() << ", got "
                                     << value.getType();
+    if (RankedTensorType type = tensorType(value); !plan.levels.startsWithBatch(type))
+      return function.emitOpError() << "expected result " << i << " to be one for each matrix of the batch, got " << type;
     bool pieces = false;
     while (auto insert = value.getDefiningOp<tensor::InsertSliceOp>()) {
       addResult(insert.getSource(), argument, i, insert);
@@ -346,7 +352,19 @@ static bool overlap(const Leaf &leaf, const Output &output) {
   return true;
 }
 
-/// Delays results whose buffer's old value is read at or after their stage by another body. True if one was.
+/// Whether each element of it is written by the body that reads it, and by no other.
+static bool readsWhatItWrites(const Leaf &leaf, const Output &output, const Draft &draft) {
+  if (leaf.axes != draft.axes() || !leaf.slice != !output.insert)
+    return false;
+  if (!leaf.slice)
+    return true;
+  auto read = cast<tensor::ExtractSliceOp>(leaf.slice);
+  auto written = cast<tensor::InsertSliceOp>(output.insert);
+  return read.getStaticOffsets() == written.getStaticOffsets() && read.getStaticSizes() == written.getStaticSizes() &&
+         read.getDroppedDims() == written.getDroppedDims();
+}
+
+/// Delays results whose buffer's old value is read at or after their stage by another body, or for another element. True if one was.
 bool Planner::resolveHazards() {
   bool changed = false;
   for (const Draft &writer : plan.drafts)
@@ -355,9 +373,16 @@ bool Planner::resolveHazards() {
         continue;
       int64_t needed = writer.stage;
       for (const Draft &reader : plan.drafts)
-        for (const Leaf &leaf : plan.collectLeaves(reader).memory)
-          if (leaf.argument == output.argument && overlap(leaf, output))
-            needed = std::max(needed, &reader == &writer ? writer.stage : reader.stage + 1);
+        for (const Leaf &leaf : plan.collectLeaves(reader).memory) {
+          if (leaf.argument != output.argument || !overlap(leaf, output))
+            continue;
+          if (&reader == &writer && readsWhatItWrites(leaf, output, writer))
+            continue;
+          needed = std::max(needed, reader.stage + 1);
+          for (const Output &other : reader.outputs) // a piece of the same result, or this one: each would wait for the other
+            if (other.result == output.result)
+              copied.insert(other.value);
+        }
       if (needed == writer.stage)
         continue;
       int64_t &delay = delays[output.result];

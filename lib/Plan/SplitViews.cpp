@@ -41,7 +41,6 @@ private:
   void findDemand(Operation *op);
   bool isKept(Value value) const;
   LogicalResult splitResults(func::ReturnOp terminator);
-  LogicalResult checkRanks();
   void eraseUnused();
 
   /// This box of a value; null after an error was reported.
@@ -386,14 +385,6 @@ void ViewSplitter::eraseUnused() {
       op->erase();
 }
 
-LogicalResult ViewSplitter::checkRanks() {
-  for (Operation &op : function.front().without_terminator())
-    for (Value result : op.getResults())
-      if (tensorType(result) && tensorType(result).getRank() > batch + 2)
-        return op.emitOpError() << "is a batch of matrices, " << result.getType() << ", in a step of single ones; expected every view of it to take one matrix";
-  return success();
-}
-
 static LogicalResult checkSlice(tensor::ExtractSliceOp slice) {
   if (!slice.getOffsets().empty() || !slice.getSizes().empty() || !slice.getStrides().empty())
     return slice.emitOpError("expected constant offsets, sizes and strides");
@@ -433,7 +424,7 @@ LogicalResult ViewSplitter::run() {
     result.replaceAllUsesWith(part);
   }
   eraseUnused();
-  return checkRanks();
+  return success();
 }
 
 namespace {

@@ -19,8 +19,8 @@ std::pair<int64_t, int64_t> StepPlan::matrixShape(ArrayRef<int64_t> shape) const
 }
 
 Space StepPlan::spaceOf(const Axes &axes, size_t rank) const {
-  int64_t column = rank > levels.batchRank() ? static_cast<int64_t>(rank) - 1 : -1;
-  int64_t row = rank > levels.batchRank() + 1 ? static_cast<int64_t>(rank) - 2 : -1;
+  int64_t last = static_cast<int64_t>(rank) - 1, batch = levels.batchRank();
+  int64_t column = last >= batch ? last : -1, row = last > batch ? last - 1 : -1;
   bool hasRow = row >= 0 && llvm::is_contained(axes, row), hasColumn = column >= 0 && llvm::is_contained(axes, column);
   if (column >= 0 && hasColumn && (hasRow || row < 0))
     return Space::element;

@@ -81,3 +81,39 @@ module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86
     return %w1 : tensor<8x4xf32>
   }
 }
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @negative_batch_of_an_input(%w: tensor<8x4xf32> {muon.arg = "weight"}, %g: tensor<8x4xf32> {muon.arg = "gradient"}, %i: tensor<2x8x4xf32> {muon.arg = "input", muon.name = "i"}) -> tensor<8x4xf32> {
+    %zero = arith.constant dense<0.0> : tensor<8x4xf32>
+    // expected-error@+1 {{is a batch of matrices, 'tensor<2x8x4xf32>', in a step of single ones; expected every view of it to take one matrix}}
+    %twice = arith.addf %i, %i : tensor<2x8x4xf32>
+    %sum = linalg.reduce { arith.addf } ins(%twice : tensor<2x8x4xf32>) outs(%zero : tensor<8x4xf32>) dimensions = [0]
+    %top = tensor.extract_slice %sum[0, 0] [8, 4] [1, 1] : tensor<8x4xf32> to tensor<8x4xf32>
+    return %top : tensor<8x4xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @negative_shared_product(%w: tensor<2x8x8xf32> {muon.arg = "weight"}, %i: tensor<8x8xf32> {muon.arg = "input", muon.name = "i"}) -> tensor<2x8x8xf32> {
+    %e = tensor.empty() : tensor<2x8x8xf32>
+    // expected-error@+1 {{takes 'tensor<8x8xf32>', which all matrices of the batch [2] share; expected one for each}}
+    %r = muon.gram left %i : tensor<8x8xf32> -> tensor<8x8xf32>
+    %b = linalg.broadcast ins(%r : tensor<8x8xf32>) outs(%e : tensor<2x8x8xf32>) dimensions = [0]
+    %w1 = arith.addf %w, %b : tensor<2x8x8xf32>
+    return %w1 : tensor<2x8x8xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  // expected-error@+1 {{expected result 1 to be one for each matrix of the batch, got 'tensor<f32>'}}
+  func.func @negative_shared_state(%w: tensor<2x8x8xf32> {muon.arg = "weight"}, %s: tensor<f32> {muon.arg = "state", muon.name = "s"}) -> (tensor<2x8x8xf32>, tensor<f32>) {
+    %s1 = arith.addf %s, %s : tensor<f32>
+    return %w, %s1 : tensor<2x8x8xf32>, tensor<f32>
+  }
+}

@@ -69,14 +69,3 @@ func.func @negative_too_many_pieces(%w: tensor<514x2xf32> {muon.arg = "weight"},
   // expected-error@+1 {{result 0 is put together from 257 pieces; expected at most 256, or a weight whose first dimension counts them}}
   return %w1 : tensor<514x2xf32>
 }
-
-// -----
-
-func.func @negative_batch_of_an_input(%w: tensor<8x4xf32> {muon.arg = "weight"}, %g: tensor<8x4xf32> {muon.arg = "gradient"}, %i: tensor<2x8x4xf32> {muon.arg = "input", muon.name = "i"}) -> tensor<8x4xf32> {
-  %zero = arith.constant dense<0.0> : tensor<8x4xf32>
-  // expected-error@+1 {{is a batch of matrices, 'tensor<2x8x4xf32>', in a step of single ones; expected every view of it to take one matrix}}
-  %twice = arith.addf %i, %i : tensor<2x8x4xf32>
-  %sum = linalg.reduce { arith.addf } ins(%twice : tensor<2x8x4xf32>) outs(%zero : tensor<8x4xf32>) dimensions = [0]
-  %top = tensor.extract_slice %sum[0, 0] [8, 4] [1, 1] : tensor<8x4xf32> to tensor<8x4xf32>
-  return %top : tensor<8x4xf32>
-}

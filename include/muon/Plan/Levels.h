@@ -43,11 +43,15 @@ public:
   /// Where candidate i of a choice is written; the choice's own level is the one after the last of them.
   Level ofCandidate(ChooseOp choose, int64_t i) const;
   /// Dimensions before the last two of the weight: one matrix each.
-  unsigned batchRank() const { return batch; }
+  int64_t batchRank() const { return batch.size(); }
+  /// Whether it is one tensor for each matrix, not one that they share.
+  bool startsWithBatch(mlir::RankedTensorType type) const;
   /// Whether it leaves one number per column of a matrix.
   bool reducesColumns(mlir::linalg::ReduceOp reduce) const;
   /// The i32 per matrix that skips it, null if gradients are not guarded.
   mlir::Value predicate() const { return guard; }
+  /// Where anything but the guard may start: behind a sum over the gradient and the word.
+  int64_t firstStage() const { return guard ? 2 : 0; }
   /// The word of the stages before `stage` that says where a value so needed is not; null where there is none yet.
   mlir::Value predicateFor(Choices::Demand demand, int64_t stage) const;
   const Choices &allChoices() const { return choices; }
@@ -55,6 +59,7 @@ public:
 private:
   void placeArguments(mlir::func::FuncOp function);
   mlir::LogicalResult computeOnce(mlir::func::FuncOp function, bool &settled);
+  mlir::LogicalResult checkBatch(mlir::Operation *op) const;
   mlir::LogicalResult visit(mlir::Operation *op);
   Level visitProduct(ProductOpInterface product);
   Level combine(mlir::Operation *op) const;
@@ -67,7 +72,7 @@ private:
   llvm::DenseMap<mlir::Value, Level> levels;
   llvm::SmallVector<Chain> chains;
   llvm::DenseMap<mlir::Operation *, size_t> chainNumber;
-  unsigned batch = 0;
+  llvm::SmallVector<int64_t> batch;
   mlir::Value guard;
 };
 

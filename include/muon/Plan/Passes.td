@@ -107,8 +107,9 @@ def PlanLaunchesPass : Pass<"muon-plan-launches", "::mlir::ModuleOp"> {
 def CheckPlanPass : Pass<"muon-check-plan", "::mlir::ModuleOp"> {
   let summary = "Check the Plan room's exit contract";
   let description = [{
-    Consumes any module. Guarantees that it holds exactly one `muon.variant`, that every `muon.kernel` is launched, and that
-    every place in the workspace lies inside it; says otherwise in one line. Changes nothing.
+    Consumes any module. Guarantees that it holds exactly one `muon.variant`, that `muon.scalars` names its scalars, those of the kernels
+    among them, and `muon.integer_scalars` their kinds, that every `muon.kernel` is launched, and that every place in the workspace starts
+    inside it; says otherwise in one line. Changes nothing.
 
     Before and after: the same module.
 

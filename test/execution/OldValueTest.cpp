@@ -1,0 +1,130 @@
+//===- OldValueTest.cpp - Results made of what they replace ---------------===//
+//
+// A result has the memory of the argument it replaces, whatever its elements are made of: other
+// elements of the old value, or nothing that lies in memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "StepText.h"
+#include "Trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+
+using namespace muon::execution;
+
+namespace {
+
+const std::vector<std::vector<int64_t>> kShapes = {{8, 4}, {37, 53}, {1, 9}, {700, 260}};
+using Element = std::function<float(const Matrix &old, int64_t i, int64_t j)>;
+
+/// One step of this body for a weight of each shape: the new weights, and what `expected` makes of the old ones.
+void expectNewWeights(const std::string &body, Element expected) {
+  std::string text;
+  for (size_t p = 0; p < kShapes.size(); ++p) {
+    int64_t columns = kShapes[p][1];
+    text += stepText("f" + std::to_string(p), kShapes[p], {},
+                     replaced(body, {{"COLUMNS", std::to_string(columns)},
+                                     {"OTHERS", std::to_string(columns - 1)},
+                                     {"FIRST", tensorType({kShapes[p][0], 1})},
+                                     {"REST", tensorType({kShapes[p][0], columns - 1})},
+                                     {"VECTOR", tensorType({columns})},
+                                     {"ROWS", std::to_string(kShapes[p][0])},
+                                     {"NARROW", tensorType(kShapes[p], "bf16")}}));
+  }
+  Program program({.program = text});
+  for (uint32_t workers : {1, 3}) {
+    Trainer trainer(program, {.workers = workers});
+    trainer.fill(3);
+    std::vector<Matrix> wanted;
+    for (size_t p = 0; p < kShapes.size(); ++p) {
+      Matrix old = trainer.weight(p).matrix(), made = old;
+      for (int64_t i = 0; i < old.rows; ++i)
+        for (int64_t j = 0; j < old.columns; ++j)
+          made.at(i, j) = expected(old, i, j);
+      wanted.push_back(made);
+    }
+    trainer.run({});
+    for (size_t p = 0; p < kShapes.size(); ++p)
+      EXPECT_EQ(trainer.weight(p).matrix().values, wanted[p].values) << tensorType(kShapes[p]) << ", " << workers << " workers";
+  }
+}
+
+TEST(OldValue, OfTheFirstRow) {
+  expectNewWeights(R"(
+  %e = tensor.empty() : $W
+  %row = tensor.extract_slice %w[0, 0] [1, $COLUMNS] [1, 1] : $W to $VECTOR
+  %rows = linalg.broadcast ins(%row : $VECTOR) outs(%e : $W) dimensions = [0]
+  %w1 = arith.subf %w, %rows : $W
+  return %w1 : $W)",
+                   [](const Matrix &old, int64_t i, int64_t j) { return float(old.at(i, j)) - float(old.at(0, j)); });
+}
+
+TEST(OldValue, OfTheNextColumn) {
+  expectNewWeights(R"(
+  %first = tensor.extract_slice %w[0, 0] [$ROWS, 1] [1, 1] : $W to $FIRST
+  %rest = tensor.extract_slice %w[0, 1] [$ROWS, $OTHERS] [1, 1] : $W to $REST
+  %w1 = tensor.concat dim(1) %rest, %first : ($REST, $FIRST) -> $W
+  return %w1 : $W)",
+                   [](const Matrix &old, int64_t i, int64_t j) { return float(old.at(i, (j + 1) % old.columns)); });
+}
+
+/// A constant of bf16 in bf16 arithmetic.
+TEST(OldValue, TimesANarrowConstant) {
+  expectNewWeights(R"(
+  %half = arith.constant dense<0.5> : $NARROW
+  %narrow = arith.truncf %w : $W to $NARROW
+  %halved = arith.mulf %narrow, %half : $NARROW
+  %w1 = arith.extf %halved : $NARROW to $W
+  return %w1 : $W)",
+                   [](const Matrix &old, int64_t i, int64_t j) { return float(roundToBf16(old.at(i, j)) / 2); });
+}
+
+/// A state made of scalars alone waits for the word on the gradient like any other.
+TEST(OldValue, OfNothingIsSkippedWithTheGradient) {
+  std::string text = R"(
+func.func @f(%w: tensor<8x4xf32> {muon.arg = "weight"}, %g: tensor<8x4xf32> {muon.arg = "gradient"},
+             %s: tensor<f32> {muon.arg = "state", muon.name = "s"}, %lr: f64 {muon.name = "lr"}) -> (tensor<8x4xf32>, tensor<f32>) {
+  %narrow = arith.truncf %lr : f64 to f32
+  %s1 = tensor.splat %narrow : tensor<f32>
+  %w1 = arith.subf %w, %g : tensor<8x4xf32>
+  return %w1, %s1 : tensor<8x4xf32>, tensor<f32>
+})";
+  Trainer trainer(Program({.nonfinite = "skip", .program = text}));
+  trainer.fill(1);
+  trainer.run({{"lr", 0.25}});
+  EXPECT_EQ(trainer.tensor(0, "s").matrix().values, std::vector<double>{0.25});
+  Matrix gradient = trainer.gradient(0).matrix();
+  gradient.at(2, 3) = std::numeric_limits<double>::quiet_NaN();
+  trainer.gradient(0).set(gradient);
+  std::vector<uint64_t> before = trainer.bits();
+  trainer.run({{"lr", 0.5}});
+  EXPECT_EQ(trainer.bits(), before);
+}
+
+/// What stochastic rounding makes of a symmetric matrix is not symmetric: each half has its own random numbers.
+TEST(OldValue, RoundedSymmetricMatrix) {
+  auto text = [](const std::string &name, const std::string &rounded) {
+    return replaced(R"(
+func.func @$NAME(%w: tensor<96x128xf32> {muon.arg = "weight"}, %g: tensor<96x128xf32> {muon.arg = "gradient"},
+             %z: tensor<96x96xf32> {muon.arg = "input", muon.name = "zero"}, %s: tensor<96x96xbf16> {muon.arg = "state", muon.name = "s"}, %step: i64 {muon.name = "step"},
+             %seed: i64 {muon.name = "seed"}) -> (tensor<96x128xf32>, tensor<96x96xbf16>) {
+  %r = muon.gram left %w : tensor<96x128xf32> -> tensor<96x96xf32>
+  %sum = arith.addf %r, %z : tensor<96x96xf32>
+  %s1 = muon.round $ROUNDED, %step, %seed : tensor<96x96xf32> -> tensor<96x96xbf16>
+  return %w, %s1 : tensor<96x128xf32>, tensor<96x96xbf16>
+})",
+                    {{"NAME", name}, {"ROUNDED", rounded}});
+  };
+  Trainer one(Program({.program = text("f", "%r")})), other(Program({.program = text("f", "%sum")}));
+  for (Trainer *trainer : {&one, &other}) {
+    trainer->fill(1);
+    trainer->tensor(0, "zero").set(Matrix(96, 96));
+    trainer->run({{"step", 1}, {"seed", 7}});
+  }
+  EXPECT_EQ(one.tensor(0, "s").bits(), other.tensor(0, "s").bits());
+}
+
+} // namespace
