@@ -77,6 +77,7 @@ private:
   llvm::Error planAll();
   llvm::Expected<std::unique_ptr<llvm::Module>> translateOnce(bool again, bool blocks);
   llvm::Expected<std::string> emitGpu(const Variant &variant, Emit kind, bool again);
+  llvm::Expected<std::string> emitReport(bool again);
   llvm::Expected<TargetAttr> hostOf(ArrayRef<Variant> variants);
 
   const Request &request;
@@ -200,10 +201,18 @@ llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
     module.emitOpError("has a request of its own; expected what is asked for beside the program, or a file for the pass driver");
     return diagnostic.error();
   }
+  if (auto room = module->getAttrOfType<StringAttr>("muon.room"); room && room != roomName(Room::ir) && room != roomName(Room::form)) {
+    module.emitOpError() << "expected a program of room ir or form, or a file for the pass driver, got room " << room;
+    return diagnostic.error();
+  }
   RequestAttr asked = stateRequest(request, *target);
   if (!asked)
     return diagnostic.error();
   module->setAttr(kRequest, asked);
+  if (!request.program.empty() && module.getOps<func::FuncOp>().empty()) {
+    module.emitOpError("expected a program of at least one step function, a func.func");
+    return diagnostic.error();
+  }
   if (!request.program.empty())
     addParameters(module, request.name);
   else if (llvm::Error failure = buildSteps(module, *target, targetName))
@@ -366,7 +375,54 @@ llvm::Expected<std::string> Compilation::emitGpu(const Variant &variant, Emit ki
   auto cubin = assemblePtx(*ptx, variant.target.getCpu());
   if (!cubin)
     return cubin.takeError();
-  return kind == Emit::report ? describeGpu(*variant.planned, cubin->messages) : cubin->bytes;
+  return cubin->bytes;
+}
+
+/// Of a GPU variant, or of one whose kernels have this prefix in the assembly.
+static llvm::Expected<llvm::json::Object> reportOn(const Variant &variant, llvm::Module *blocks, StringRef assembly, const std::string &prefix) {
+  if (!blocks)
+    return describe(*variant.planned, assembly, prefix);
+  auto ptx = compilePtx(*blocks, variant.target);
+  if (!ptx)
+    return ptx.takeError();
+  auto cubin = assemblePtx(*ptx, variant.target.getCpu());
+  if (!cubin)
+    return cubin.takeError();
+  return describeGpu(*variant.planned, cubin->messages);
+}
+
+/// One object for one target, an array in the request's order for several.
+llvm::Expected<std::string> Compilation::emitReport(bool again) {
+  std::string assembly;
+  if (llvm::any_of(variants, [](const Variant &variant) { return !variant.target.isGpu(); })) {
+    auto code = translateOnce(again, /*blocks=*/false);
+    llvm::Expected<TargetAttr> host = hostOf(variants);
+    if (!code || !host)
+      return code ? host.takeError() : (llvm::consumeError(host.takeError()), code.takeError());
+    auto text = compileAssembly(**code, *host);
+    if (!text)
+      return text.takeError();
+    assembly = std::move(*text);
+  }
+  llvm::json::Array reports;
+  for (auto [i, variant] : llvm::enumerate(variants)) {
+    std::unique_ptr<llvm::Module> blocks;
+    if (variant.target.isGpu()) {
+      auto code = variants.size() == 1 ? translateOnce(again, /*blocks=*/true) : generateBlocks(variant);
+      if (!code)
+        return code.takeError();
+      blocks = std::move(*code);
+    }
+    auto report = reportOn(variant, blocks.get(), assembly, "v" + std::to_string(i) + "_");
+    if (!report)
+      return report.takeError();
+    reports.push_back(std::move(*report));
+  }
+  return llvm::formatv("{0:2}\n", reports.size() == 1 ? std::move(reports.front()) : llvm::json::Value(std::move(reports))).str();
+}
+
+static std::string printAll(ArrayRef<Variant> variants) {
+  return llvm::join(llvm::map_range(variants, [](const Variant &variant) { return print(*variant.planned); }), "// -----\n");
 }
 
 llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
@@ -376,14 +432,19 @@ llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
     return error;
   const Variant &front = variants.front();
   if (kind == Emit::mlir)
-    return print(*front.planned);
+    return printAll(variants);
   if (kind == Emit::header)
     return emitHeader(request.name, *front.planned);
+  if (kind == Emit::report)
+    return emitReport(again);
   bool linked = kind == Emit::object || kind == Emit::library;
-  if (front.target.isGpu() && !linked)
+  bool gpu = llvm::any_of(variants, [](const Variant &variant) { return variant.target.isGpu(); });
+  if (!linked && gpu && variants.size() > 1)
+    return llvm::createStringError("expected one GPU, or no GPU among the targets of this emission, got " + llvm::join(request.targets, ","));
+  if (!linked && gpu)
     return emitGpu(front, kind, again);
   if (kind == Emit::ptx || kind == Emit::cubin)
-    return llvm::createStringError("expected a GPU as the first target of this emission, got " + request.targets.front());
+    return llvm::createStringError("expected a GPU as the target of this emission, got " + llvm::join(request.targets, ","));
   auto code = translateOnce(again, /*blocks=*/false);
   if (!code)
     return code.takeError();
@@ -392,12 +453,8 @@ llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
   llvm::Expected<TargetAttr> host = hostOf(variants);
   if (!host)
     return host.takeError();
-  if (kind == Emit::assembly || kind == Emit::report) {
-    auto text = compileAssembly(**code, *host);
-    if (!text || kind == Emit::assembly)
-      return text;
-    return describe(*front.planned, *text, "v0_");
-  }
+  if (kind == Emit::assembly)
+    return compileAssembly(**code, *host);
   auto object = compileObject(**code, *host);
   if (!object)
     return object.takeError();

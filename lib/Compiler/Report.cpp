@@ -268,7 +268,7 @@ std::string muon::reportText(ModuleOp planned) {
   return text;
 }
 
-std::string muon::describe(ModuleOp planned, StringRef assembly, StringRef kernelPrefix) {
+json::Object muon::describe(ModuleOp planned, StringRef assembly, StringRef kernelPrefix) {
   json::Object program = describeProgram(planned);
   json::Array loops;
   for (auto kernel : planned.getOps<KernelOp>()) {
@@ -283,12 +283,10 @@ std::string muon::describe(ModuleOp planned, StringRef assembly, StringRef kerne
                                  {"unroll", static_cast<int64_t>(loop.unroll)}});
   }
   program["hot_loops_per_step_of_k"] = std::move(loops);
-  std::string text;
-  llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", json::Value(std::move(program)));
-  return text;
+  return program;
 }
 
-std::string muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
+json::Object muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
   json::Object program = describeProgram(planned);
   llvm::StringMap<KernelResources> resources = parseResources(ptxasMessages);
   json::Array kernels;
@@ -314,7 +312,5 @@ std::string muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
   program["stages_per_step"] = stages;
   program["modelled"] = "by formula for the chip named; nothing was measured";
   program["chip"] = variant.getTarget().getChip().getName();
-  std::string text;
-  llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", json::Value(std::move(program)));
-  return text;
+  return program;
 }

@@ -4,6 +4,7 @@
 #define MUON_LIB_COMPILER_REPORT_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/JSON.h"
 
 #include <string>
 
@@ -12,11 +13,11 @@ namespace muon {
 /// What the program's description carries: JSON of target, groups (form, table, band, error, flops) and stages.
 std::string reportText(mlir::ModuleOp planned);
 
-/// The same for a person or a script, with what the hot loops of `assembly` hold, pretty-printed.
-std::string describe(mlir::ModuleOp planned, llvm::StringRef assembly, llvm::StringRef kernelPrefix);
+/// The same for a person or a script, with what the hot loops of `assembly` hold.
+llvm::json::Object describe(mlir::ModuleOp planned, llvm::StringRef assembly, llvm::StringRef kernelPrefix);
 
 /// The same for a GPU, with what ptxas said of each kernel.
-std::string describeGpu(mlir::ModuleOp planned, llvm::StringRef ptxasMessages);
+llvm::json::Object describeGpu(mlir::ModuleOp planned, llvm::StringRef ptxasMessages);
 
 } // namespace muon
 

@@ -60,6 +60,14 @@ static FailureOr<Room> roomOf(ModuleOp module) {
   return room;
 }
 
+/// A file that says where it is shows it: the contract of its room is checked again. What CPU and GPU leave is checked when it is translated.
+static void buildContract(OpPassManager &manager, Room room) {
+  if (room == Room::form)
+    manager.addNestedPass<func::FuncOp>(createCheckFormPass());
+  if (room == Room::plan)
+    manager.addPass(createCheckPlanPass());
+}
+
 template <typename Run>
 static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
   FailureOr<Room> at = roomOf(module);
@@ -71,6 +79,10 @@ static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
     return module.emitOpError() << "expected stop-after=gpu for target " << target.getCpu() << ", got cpu";
   if (target && last == Room::gpu && !target.isGpu())
     return module.emitOpError() << "expected stop-after=cpu for target " << target.getCpu() << ", got gpu";
+  OpPassManager contract(ModuleOp::getOperationName());
+  buildContract(contract, *at);
+  if (failed(run(contract)))
+    return failure();
   for (unsigned next = static_cast<unsigned>(*at) + 1; next <= static_cast<unsigned>(last); ++next) {
     if (static_cast<Room>(next) == Room::cpu && last == Room::gpu) // a kernel goes through one of the two
       continue;
@@ -124,7 +136,7 @@ void muon::registerPasses() {
   PassPipelineRegistration<PipelineOptions>(
       "muon-pipeline", "Walk through the rooms, from where the module stands", [](OpPassManager &manager, const PipelineOptions &options) {
         FailureOr<Room> last = parseRoom(options.stopAfter);
-        if (failed(last))
+        if (failed(last) || *last == Room::ir)
           llvm::reportFatalUsageError(Twine("expected stop-after=form, plan, cpu or gpu, got ") + options.stopAfter);
         manager.addPass(std::make_unique<WalkPass>(*last));
       });

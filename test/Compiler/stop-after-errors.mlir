@@ -1,6 +1,24 @@
 // RUN: muon-opt %s --muon-pipeline="stop-after=form" --verify-diagnostics --split-input-file
 // RUN: not muon-opt %s --muon-pipeline="stop-after=tpu" 2>&1 | FileCheck %s
 // CHECK: expected stop-after=form, plan, cpu or gpu, got tpu
+// RUN: not muon-opt %s --muon-pipeline="stop-after=ir" 2>&1 | FileCheck --check-prefix=IR %s
+// IR: expected stop-after=form, plan, cpu or gpu, got ir
 
 // expected-error@+1 {{expected muon.room to be ir, form, plan, cpu or gpu, got "tpu"}}
 module @negative_unknown_room attributes {muon.room = "tpu"} {}
+
+// -----
+
+// Where a file says it is, it has to be: what the room's contract asks is asked again.
+module @negative_not_form attributes {muon.room = "form"} {
+  func.func @semantic(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    // expected-error@+1 {{'muon.orthogonalize' op is not in the closed op list that the Form room leaves}}
+    %o = muon.orthogonalize %x table<"cubic", 2> operands f32 : tensor<4x8xf32> -> tensor<4x8xf32>
+    return %o : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+// expected-error@+1 {{expected one muon.variant after Plan, got 0}}
+module @negative_not_plan attributes {muon.room = "plan"} {}
