@@ -18,10 +18,8 @@ void emitProduct(Emitter &e, Routines &routines, KernelOp kernel, Body &body, co
 enum class Micro { fma, f16, dot, tiles };
 Micro microOf(KernelOp kernel);
 
-/// One register tile: C (rows x width, f32, at `c` with `stride`) = or += A B over `depth` words
-/// (tiles: steps of 32 elements). `a` and `b` are the addresses of their first words, `fresh`
-/// whether C starts from zero.
-/// A register tile: rows of a panel of A's lanes from `a` on, the first `width` lanes of B's panel or all of two, sums to `c`.
+/// One register tile: C (height x width, f32, at `c` with `stride`) = or += A B over `depth` words (tiles: steps of 32 elements), `fresh`:
+/// =. `a` and `b` are the addresses of the first words: `height` lanes of a panel of A, the first `width` lanes of B's panel or all of two.
 struct MicroTile {
   Value a, b, c, stride, depth, fresh;
   int64_t height, width;
@@ -29,12 +27,8 @@ struct MicroTile {
   Value apart = {};
   /// Words of a run that are added up from zero (callFma): SumOrder's part.
   Value part = {};
-  /// isUnrolled(depth) (callFma, callF16).
-  Value unrolled = {};
 };
-/// Whether depth is a multiple of the words that a micro kernel's loop takes at a time.
-Value isUnrolled(Emitter &e, Value depth);
-/// The least depth from `depth` on that is.
+/// The least multiple, from `depth` on, of the words that a micro kernel's loop takes at a time: what callFma, callDot and callF16 need.
 Value unrolledDepth(Emitter &e, Value depth);
 void callFma(Emitter &e, Routines &routines, const MicroTile &tile);
 void callDot(Emitter &e, Routines &routines, const MicroTile &tile);

@@ -55,7 +55,7 @@ public:
   }
   void emitWhole();
   void emitInRuns(int64_t words);
-  void emitInParts(Value part, int64_t unroll);
+  void emitInParts(Value part);
 
 private:
   SmallVector<Value> zeros() { return SmallVector<Value>(places.size(), e.zero(sum)); }
@@ -70,8 +70,8 @@ private:
     for (auto [place, before, sum] : llvm::zip(to, load(to), sums))
       e.storeLanes(e.f32, e.make<arith::AddFOp>(before, sum), place);
   }
-  SmallVector<Value> addWords(Value first, int64_t count, ValueRange sums);
-  SmallVector<Value> addUp(Value begin, Value end, int64_t unroll);
+  SmallVector<Value> addWords(Value first, ValueRange sums);
+  SmallVector<Value> addUp(Value begin, Value end);
   void addRun(Value begin, ValueRange sums);
 
   Emitter &e;
@@ -85,27 +85,25 @@ private:
 };
 } // namespace
 
-SmallVector<Value> MicroKernel::addWords(Value first, int64_t count, ValueRange sums) {
+/// kUnroll words.
+SmallVector<Value> MicroKernel::addWords(Value first, ValueRange sums) {
   SmallVector<Value> current(sums);
-  for (int64_t u = 0; u < count; ++u) {
+  for (int64_t u = 0; u < kUnroll; ++u) {
     Value at = e.mul(e.add(first, u), e.machine.lanes());
     current = emitWord(e, word, height, a, b, at, current, step);
   }
   return current;
 }
 
-/// The sums of the words from `begin` to `end`, a multiple of `unroll`.
-SmallVector<Value> MicroKernel::addUp(Value begin, Value end, int64_t unroll) {
-  return e.loop(begin, end, unroll, zeros(), [&](Value k, ValueRange sums) { return addWords(k, unroll, sums); });
+/// The sums of the words from `begin` to `end`.
+SmallVector<Value> MicroKernel::addUp(Value begin, Value end) {
+  return e.loop(begin, end, kUnroll, zeros(), [&](Value k, ValueRange sums) { return addWords(k, sums); });
 }
 
 void MicroKernel::emitWhole() {
   SmallVector<Value> start = e.choose(
       SmallVector<Type>(places.size(), e.lanes(e.f32)), fresh, [&] { return zeros(); }, [&] { return load(places); });
-  Value whole = e.sub(depth, e.rem(depth, kUnroll));
-  SmallVector<Value> unrolled =
-      e.loop(e.index(0), whole, kUnroll, start, [&](Value k, ValueRange sums) { return addWords(k, kUnroll, sums); });
-  store(e.loop(whole, depth, 1, unrolled, [&](Value k, ValueRange sums) { return addWords(k, 1, sums); }), places);
+  store(e.loop(e.index(0), depth, kUnroll, start, [&](Value k, ValueRange sums) { return addWords(k, sums); }), places);
 }
 
 /// 32 f16 as f32.
@@ -141,13 +139,13 @@ void MicroKernel::addRun(Value begin, ValueRange sums) {
   e.when(first, [&] { addScaled(SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32)))); }, [&] { addScaled(load(places)); });
 }
 
-/// Runs of `words` in one part each, of a depth that is a multiple of kUnroll: little more than the loop, so that every sum stays in its register.
+/// Runs of `words` in one part each: little more than the loop, so that every sum stays in its register.
 void MicroKernel::emitInRuns(int64_t words) {
-  e.loop(e.index(0), depth, words, [&](Value begin) { addRun(begin, addUp(begin, e.min(e.add(begin, words), depth), kUnroll)); });
+  e.loop(e.index(0), depth, words, [&](Value begin) { addRun(begin, addUp(begin, e.min(e.add(begin, words), depth))); });
 }
 
-/// Parts of a run are added up in memory. `unroll` divides the depth.
-void MicroKernel::emitInParts(Value part, int64_t unroll) {
+/// Parts of a run are added up in memory.
+void MicroKernel::emitInParts(Value part) {
   SmallVector<Value> kept;
   Value stack = e.stack(static_cast<int64_t>(places.size()) * kLanes * 4);
   for (size_t i = 0; i < places.size(); ++i)
@@ -155,21 +153,20 @@ void MicroKernel::emitInParts(Value part, int64_t unroll) {
   e.loop(e.index(0), depth, sumRun, [&](Value begin) {
     Value end = e.min(e.add(begin, sumRun), depth);
     e.loop(begin, end, part, [&](Value from) {
-      SmallVector<Value> sums = addUp(from, e.min(e.add(from, part), end), unroll);
+      SmallVector<Value> sums = addUp(from, e.min(e.add(from, part), end));
       e.when(e.equal(from, begin), [&] { store(sums, kept); }, [&] { addTo(kept, sums); });
     });
     addRun(begin, load(kept));
   });
 }
 
-/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of parts of a depth that is no multiple of kUnroll, or in
-/// runs of f16. One routine for all spills: its hot loop had an eighth of its time in moves between registers.
-enum class Sums { whole, runs, parts, ragged, f16 };
+/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of f16. One routine for all spills: its hot loop had an eighth of its time in moves between registers.
+enum class Sums { whole, runs, parts, f16 };
 
 static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, Sums sums, Step step) {
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
-  bool inParts = sums == Sums::parts || sums == Sums::ragged;
+  bool inParts = sums == Sums::parts;
   SmallVector<Value> args{tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh};
   if (inParts)
     args.push_back(tile.part);
@@ -179,12 +176,10 @@ static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, Str
     VectorType sum = sums == Sums::f16 ? VectorType::get({2 * kLanes}, e.f16) : e.lanes(e.f32);
     MicroKernel kernel(e, args, word, sum, tile.height, vectors, step);
     if (inParts)
-      return kernel.emitInParts(args[6], sums == Sums::parts ? kUnroll : 1);
+      return kernel.emitInParts(args[6]);
     sums == Sums::whole ? kernel.emitWhole() : kernel.emitInRuns(sums == Sums::runs ? sumRun : f16Run);
   });
 }
-
-Value cpu::isUnrolled(Emitter &e, Value depth) { return e.equal(e.rem(depth, kUnroll), e.index(0)); }
 
 Value cpu::unrolledDepth(Emitter &e, Value depth) { return e.roundUp(depth, kUnroll); }
 
@@ -192,10 +187,7 @@ void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
   auto call = [&](StringRef kind, Sums sums) {
     callMicro(e, routines, tile, kind, e.f32, sums, [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); });
   };
-  auto callUnrolled = [&] {
-    e.when(e.equal(tile.part, e.index(sumRun)), [&] { call("fma", Sums::runs); }, [&] { call("fma_parts", Sums::parts); });
-  };
-  e.when(tile.unrolled, callUnrolled, [&] { call("fma_ragged", Sums::ragged); });
+  e.when(e.equal(tile.part, e.index(sumRun)), [&] { call("fma", Sums::runs); }, [&] { call("fma_parts", Sums::parts); });
 }
 
 /// c + a.odd b.odd, then + a.even b.even: the order of vdpbf16ps. A product of two bf16 is exact in

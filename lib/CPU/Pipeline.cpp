@@ -14,11 +14,10 @@
 
 using namespace mlir;
 
-void muon::buildCpuPipeline(OpPassManager &pm, const CpuOptions &options) {
+void muon::buildCpuPipeline(OpPassManager &pm) {
   pm.addPass(createMuonLowerKernels());
   auto &functions = pm.nest<LLVM::LLVMFuncOp>();
-  if (options.cleanup)
-    functions.addPass(createCSEPass());
+  functions.addPass(createCSEPass()); // costs time, saves LLVM more
   // While control flow is structured: the vector pass also merges equal blocks, and of two products
   // on different tiles the tiles' numbers would be variables.
   pm.addPass(createConvertVectorToLLVMPass());

@@ -153,11 +153,10 @@ void Product::emitChunk(Value begin, Value depth) {
   Value part = e.index(sumRun);
   if (kernel.getSymmetric())
     part = e.select(e.less(frame.sizes[abi::kM], e.index(narrowSide)), e.index(narrowPart), part);
-  Value unrolled = isUnrolled(e, depth);
   auto walk = [&](Value from, Value to, int64_t wide) {
     e.loop(from, to, wide, [&](Value panel) {
       Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
-      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride, part, unrolled};
+      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride, part};
       tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
       e.loop(e.index(0), rowPanels, 1,
              [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
@@ -194,8 +193,10 @@ void Product::emit() {
   reductions.begin();
   auto words = [&](int64_t size) { return e.ceilDiv(frame.sizes[size], e.index(wordElements())); };
   Value depth = words(abi::kK), asked = words(abi::kChunk);
-  if (micro == Micro::f16) // panels go on with zeros, and runs do not end with a chunk
-    depth = unrolledDepth(e, depth), asked = e.roundUp(asked, f16Run);
+  if (micro != Micro::tiles) // panels go on with zeros
+    depth = unrolledDepth(e, depth), asked = unrolledDepth(e, asked);
+  if (micro == Micro::f16) // whose runs would end with a chunk
+    asked = e.roundUp(asked, f16Run);
   Value chunk = e.select(e.less(e.index(0), asked), asked, depth);
   if (micro == Micro::tiles)
     openTiles(e);

@@ -18,7 +18,7 @@ public:
   void emit();
 
 private:
-  bool writesPacked() const;
+  bool touchesPacked() const;
   void walkRows();
   SmallVector<Value> emitLanes(Value row, Value column, Value count, ValueRange lanes);
   void walkSubTiles();
@@ -33,7 +33,7 @@ private:
 };
 } // namespace
 
-bool Sweep::writesPacked() const {
+bool Sweep::touchesPacked() const {
   return llvm::any_of(frame.operands, [](const Operand &o) { return o.isPacked(); });
 }
 
@@ -106,7 +106,7 @@ void Sweep::emit() {
   first = e.mul(frame.tile, frame.sizes[abi::kTileRows]);
   last = e.min(rows, e.add(first, frame.sizes[abi::kTileRows]));
   reductions.begin();
-  if (writesPacked())
+  if (touchesPacked())
     walkSubTiles();
   else
     e.when(hasUnitStrides(e, frame), [&] { walkRows(); }, [&] { walkSubTiles(); });

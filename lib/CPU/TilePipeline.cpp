@@ -82,7 +82,7 @@ void TilePipeline::emit() {
   subTile.beginTile();
   reductions.begin();
   Value zero = e.index(0), depth = e.ceilDiv(frame.sizes[abi::kK], e.index(kStep));
-  Value asked = e.div(frame.sizes[abi::kChunk], kStep);
+  Value asked = e.ceilDiv(frame.sizes[abi::kChunk], e.index(kStep));
   Value size = e.select(e.less(zero, asked), asked, depth), chunks = e.ceilDiv(depth, size);
   // Sums of several chunks stay where they are; of one, every tile's have the same place, which
   // stays in the first-level cache.

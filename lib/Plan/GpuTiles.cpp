@@ -80,7 +80,7 @@ ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, con
   double loop = tile.rows * tile.columns * depth / (rate * loopBound(target, tile, shape.operands));
   double outside = kFill + tile.rows * tile.columns * stored * (shape.symmetric ? 2 : 1) / kStoreBytesPerCycle;
   double cycles = rounds * loop + (std::min(resident, rounds) >= 2 ? 1 : rounds) * outside;
-  double read = (blocks / shape.batch) * shape.batch * (tile.rows + tile.columns) * depth * size;
+  double read = blocks * (tile.rows + tile.columns) * depth * size;
   double once = (shape.m * shape.k + (shape.symmetric ? 0 : shape.n * shape.k)) * size * shape.batch;
   double wave = chip.getMultiprocessors() * std::max(1.0, resident);
   double again = std::ceil(blocks / wave) * std::sqrt(wave) * (tile.rows + tile.columns) * depth * size;

@@ -25,10 +25,8 @@ public:
       return visitSlice(slice, axes);
     if (llvm::is_contained(chain, value.getDefiningOp()))
       return visitOperands(value.getDefiningOp(), axes);
-    if (value.getDefiningOp() == draft.product) {
-      leaves.accumulator = true;
+    if (value.getDefiningOp() == draft.product) // the accumulator
       return;
-    }
     int64_t buffer = plan.findReadable(value);
     if (buffer < 0 || plan.buffers[buffer].firstStage >= draft.stage)
       buffer = plan.findParts(value);

@@ -53,7 +53,7 @@ int64_t StepPlan::blockDepth(const Draft &draft, int64_t depth) const {
     return depth;
   // A chunk of the panels of B that a register tile spans takes a third of the first-level cache, which holds the rows of A and the sums
   // too and may be shared with another thread: `muon-tune` times others beside it.
-  auto type = getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA());
+  Type type = packedType(getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA()), target);
   int64_t panels = type.isBF16() ? 1 : cpu::panelsOfTile(target);
   int64_t rowBytes = target.getLanes() * panels * type.getIntOrFloatBitWidth() / 8;
   constexpr int64_t kRun = sumRun; // whole runs of a sum: its bits do not depend on the cache

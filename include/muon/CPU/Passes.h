@@ -16,15 +16,10 @@ class OpPassManager;
 
 namespace muon {
 
-struct CpuOptions {
-  /// Merge equal expressions before the LLVM conversion. Costs time, saves LLVM more.
-  bool cleanup = true;
-};
-
 /// Kernels of a module to the llvm dialect. The module holds the kernels of ONE target: a single
 /// muon.variant, or the target of its `muon.request`. What is left beside llvm functions are the
 /// variant (description data) and the step functions; muon::translate ignores both.
-void buildCpuPipeline(mlir::OpPassManager &pm, const CpuOptions &options = {});
+void buildCpuPipeline(mlir::OpPassManager &pm);
 
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION

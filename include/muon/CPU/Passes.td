@@ -47,7 +47,7 @@ def MuonLowerKernels : Pass<"muon-lower-kernels", "::mlir::ModuleOp"> {
     multiply-add rounds twice. Of f32 operands every 64 of k are added up from zero and then to those before (sumOrder; in
     symmetric products of less than 256 rows from parts of 16), whatever the chunk of k, as long as it is a multiple of 64; of bf16 operands all of k in one sum; of f16 operands 64 of k, the even
     and the odd in a sum of f16 each, fused, then both to each other and in f32 to those before (f16Run), whatever the chunk. f32 -> bf16 rounds to nearest even. Reductions add 16 lanes per row, rows in order, lanes
-    in a fixed tree; nothing depends on the tile count per worker, on strides or on the instruction set. Subnormals
+    in a fixed tree; nothing depends on the tile count per worker, on strides or, of one schedule, on the instruction set. Subnormals
     are kept, except where tdpbf16ps and vdpbf16ps flush them.
   }];
   let dependentDialects = [

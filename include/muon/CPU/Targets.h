@@ -22,9 +22,9 @@ mlir::FailureOr<TargetAttr> lookupTarget(mlir::MLIRContext *context, llvm::Strin
 /// The names lookupTarget knows, "native" first.
 std::vector<std::string> knownTargets();
 
-/// What a machine must have to run code for `target`, in /proc/cpuinfo words, subset of: avx2, fma,
-/// avx512f, avx512bw, avx512dq, avx512vl, avx512_bf16, avx512_fp16, amx_tile, amx_bf16. Empty on other
-/// architectures than x86. The runtime checks these before it picks a variant.
+/// What a machine must have to run code for `target`: every instruction set that the compiler may use
+/// beyond those that all processors of the architecture have, in /proc/cpuinfo words (avx2,
+/// avx512_bf16, sve). The runtime checks these before it picks a variant.
 std::vector<std::string> requiredFeatures(TargetAttr target);
 
 /// Whether the processor has an instruction-set extension, by LLVM's name for it ("avx512bf16").

@@ -68,7 +68,6 @@ struct Leaf {
 struct Leaves {
   llvm::SmallVector<Leaf, 8> memory;
   llvm::SmallSetVector<mlir::Value, 4> scalars; ///< scalar arguments of the step function
-  bool accumulator = false;
 };
 
 class StepPlan {
