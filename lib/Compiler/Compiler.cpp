@@ -369,10 +369,9 @@ llvm::Expected<std::string> Compilation::emitGpu(const Variant &variant, Emit ki
     return irText(**code);
   if (kind == Emit::bitcode)
     return writeBitcode(**code);
-  auto ptx = compilePtx(**code, variant.target);
-  if (!ptx || kind == Emit::ptx || kind == Emit::assembly)
-    return ptx;
-  auto cubin = assemblePtx(*ptx, variant.target.getCpu());
+  if (kind == Emit::ptx || kind == Emit::assembly)
+    return compilePtx(**code, variant.target);
+  auto cubin = compileCubin(**code, variant.target);
   if (!cubin)
     return cubin.takeError();
   return cubin->bytes;
@@ -382,10 +381,7 @@ llvm::Expected<std::string> Compilation::emitGpu(const Variant &variant, Emit ki
 static llvm::Expected<llvm::json::Object> reportOn(const Variant &variant, llvm::Module *blocks, StringRef assembly, const std::string &prefix) {
   if (!blocks)
     return describe(*variant.planned, assembly, prefix);
-  auto ptx = compilePtx(*blocks, variant.target);
-  if (!ptx)
-    return ptx.takeError();
-  auto cubin = assemblePtx(*ptx, variant.target.getCpu());
+  auto cubin = compileCubin(*blocks, variant.target);
   if (!cubin)
     return cubin.takeError();
   return describeGpu(*variant.planned, cubin->messages);

@@ -8,6 +8,7 @@
 #include "GpuCode.h"
 
 #include "muon/GPU/Passes.h"
+#include "muon/Object/Files.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -155,16 +156,10 @@ json::Object KernelDescription::describe() {
   return description;
 }
 
-static llvm::Error writeFile(StringRef directory, const Twine &name, StringRef bytes) {
+static llvm::Error writeInto(StringRef directory, const Twine &name, StringRef bytes) {
   llvm::SmallString<128> path(directory);
   llvm::sys::path::append(path, name);
-  std::error_code failure;
-  llvm::raw_fd_ostream file(path, failure);
-  file << bytes;
-  file.close();
-  if (failure || file.has_error())
-    return llvm::createStringError("cannot write " + path.str());
-  return llvm::Error::success();
+  return writeFile(path, bytes);
 }
 
 /// The advisories of ptxas (C75..): waits it had to add, register requests it ignored.
@@ -181,12 +176,12 @@ static json::Array advisories(StringRef messages) {
 static llvm::Error dumpKernel(const llvm::Module &finished, KernelOp kernel, LaunchOp launch, TargetAttr target, StringRef directory) {
   StringRef name = kernel.getSymName();
   std::unique_ptr<llvm::Module> alone = extract(finished, name);
-  if (llvm::Error error = writeFile(directory, name + ".bc", writeBitcode(*alone)))
+  if (llvm::Error error = writeInto(directory, name + ".bc", writeBitcode(*alone)))
     return error;
   auto ptx = compilePtx(*alone, target);
   if (!ptx)
     return ptx.takeError();
-  if (llvm::Error error = writeFile(directory, name + ".ptx", *ptx))
+  if (llvm::Error error = writeInto(directory, name + ".ptx", *ptx))
     return error;
   auto cubin = assemblePtx(*ptx, target.getCpu());
   if (!cubin)
@@ -198,9 +193,9 @@ static llvm::Error dumpKernel(const llvm::Module &finished, KernelOp kernel, Lau
   description["stack"] = resources.stack;
   description["static_shared"] = resources.staticShared;
   description["advisories"] = advisories(cubin->messages);
-  if (llvm::Error error = writeFile(directory, name + ".cubin", cubin->bytes))
+  if (llvm::Error error = writeInto(directory, name + ".cubin", cubin->bytes))
     return error;
-  return writeFile(directory, name + ".cubin.json", llvm::formatv("{0:2}\n", json::Value(std::move(description))).str());
+  return writeInto(directory, name + ".cubin.json", llvm::formatv("{0:2}\n", json::Value(std::move(description))).str());
 }
 
 llvm::Error muon::dumpKernels(const llvm::Module &finished, ModuleOp planned, StringRef directory) {

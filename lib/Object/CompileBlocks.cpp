@@ -3,11 +3,11 @@
 #include "muon/Object/CompileBlocks.h"
 
 #include "muon/Object/CompileObject.h"
+#include "muon/Object/Files.h"
 #include "muon/Object/TranslateModule.h"
 
 #include "llvm/Bitcode/BitcodeWriter.h"
-#include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
@@ -45,36 +45,6 @@ std::string muon::findPtxas() {
   return "";
 }
 
-namespace {
-/// A temporary file that goes with this object.
-struct TemporaryFile {
-  llvm::SmallString<128> path;
-  llvm::FileRemover remover;
-  llvm::Error create(StringRef suffix) {
-    if (std::error_code failure = llvm::sys::fs::createTemporaryFile("muon", suffix, path))
-      return llvm::createStringError(failure, "cannot create a temporary file");
-    remover.setFile(path);
-    return llvm::Error::success();
-  }
-  llvm::Expected<std::string> read() const {
-    auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-    if (!file)
-      return llvm::createStringError(file.getError(), "cannot read " + path.str());
-    return (*file)->getBuffer().str();
-  }
-};
-} // namespace
-
-/// The line that says what is wrong: ptxas begins with warnings and ends with a summary.
-static std::string firstError(StringRef messages) {
-  llvm::SmallVector<StringRef> lines;
-  messages.split(lines, '\n', -1, false);
-  for (StringRef line : lines)
-    if (line.contains("error") || line.contains("fatal"))
-      return line.trim().str();
-  return lines.empty() ? "no output" : lines.front().str();
-}
-
 llvm::Expected<Cubin> muon::assemblePtx(StringRef ptx, StringRef chip) {
   std::string program = findPtxas();
   if (program.empty())
@@ -83,26 +53,23 @@ llvm::Expected<Cubin> muon::assemblePtx(StringRef ptx, StringRef chip) {
   for (auto [file, suffix] : {std::pair{&input, "ptx"}, {&output, "cubin"}, {&messages, "txt"}})
     if (llvm::Error error = file->create(suffix))
       return error;
-  {
-    std::error_code failure;
-    llvm::raw_fd_ostream file(input.path, failure);
-    file << ptx;
-    file.close();
-    if (failure || file.has_error())
-      return llvm::createStringError("cannot write " + input.path.str());
-  }
+  if (llvm::Error error = writeFile(input.path, ptx))
+    return error;
   std::string architecture = ("-arch=" + chip).str();
-  StringRef arguments[] = {program, architecture, "-v", "-O3", "-o", output.path, input.path};
-  std::optional<StringRef> redirects[] = {StringRef(""), StringRef(messages.path), StringRef(messages.path)};
-  std::string why;
-  int status = llvm::sys::ExecuteAndWait(program, arguments, std::nullopt, redirects, 0, 0, &why);
+  if (llvm::Error error = runProgram(program, {architecture, "-v", "-O3", "-o", output.path, input.path}, messages))
+    return error;
   auto text = messages.read();
   if (!text)
     return text.takeError();
-  if (status)
-    return llvm::createStringError(program + " failed for " + chip + ": " + (why.empty() ? firstError(*text) : why));
   auto bytes = output.read();
   if (!bytes)
     return bytes.takeError();
   return Cubin{std::move(*bytes), std::move(*text)};
+}
+
+llvm::Expected<Cubin> muon::compileCubin(llvm::Module &finished, TargetAttr target) {
+  auto ptx = compilePtx(finished, target);
+  if (!ptx)
+    return ptx.takeError();
+  return assemblePtx(*ptx, target.getCpu());
 }

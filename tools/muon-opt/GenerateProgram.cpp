@@ -3,6 +3,7 @@
 #include "GenerateProgram.h"
 
 #include "muon/Compiler/Compiler.h"
+#include "muon/Object/Files.h"
 #include "muon/Compiler/Safetensors.h"
 #include "muon/Compiler/TuningDatabase.h"
 
@@ -209,15 +210,23 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   return request;
 }
 
+static llvm::Error print(StringRef bytes) {
+  llvm::outs() << bytes;
+  llvm::outs().flush();
+  std::error_code failure = llvm::outs().error();
+  llvm::outs().clear_error();
+  return failure ? refuse("cannot write the standard output: " + failure.message()) : llvm::Error::success();
+}
+
 static llvm::Error write(StringRef bytes, Emit emit, StringRef path) {
   if (path.empty() && isBinary(emit))
     return refuse("expected -o FILE for this emission");
-  if (path.empty() || path == "-") {
-    llvm::outs() << bytes;
-    return llvm::Error::success();
-  }
+  if (path.empty() || path == "-")
+    return print(bytes);
   if (llvm::sys::fs::is_directory(path))
     return refuse("expected a file to write, got the directory '" + path + "'");
+  if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path)) // a device or a pipe stays one
+    return writeFile(path, bytes);
   // Written under a temporary name and renamed: a failure leaves nothing behind.
   return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
     out << bytes;
@@ -245,8 +254,7 @@ static llvm::Error run(const Options &options) {
     return bytes.takeError();
   if (llvm::Error error = write(*bytes, *emit, options.output))
     return error;
-  llvm::outs() << report;
-  return llvm::Error::success();
+  return print(report);
 }
 
 int generateProgram(int argc, char **argv) {

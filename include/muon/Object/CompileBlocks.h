@@ -29,6 +29,9 @@ struct Cubin {
 /// Assembles PTX for a chip (sm_80) with ptxas, from MUON_PTXAS, PATH or CUDA_HOME/bin. A missing or failing ptxas is one line.
 llvm::Expected<Cubin> assemblePtx(llvm::StringRef ptx, llvm::StringRef chip);
 
+/// Both at once, for who needs no PTX text.
+llvm::Expected<Cubin> compileCubin(llvm::Module &module, TargetAttr target);
+
 /// Where assemblePtx would find ptxas; empty if nowhere.
 std::string findPtxas();
 
