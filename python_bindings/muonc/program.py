@@ -125,12 +125,15 @@ def _nowhere(argument):
 
 
 def cache_directory():
-    """Where programs are kept: $MUON_CACHE_DIR, else muonc in $XDG_CACHE_HOME or ~/.cache."""
+    """Where programs are kept: $MUON_CACHE_DIR, else muonc in $XDG_CACHE_HOME or ~/.cache. RuntimeError: there is no home directory."""
     chosen = os.environ.get("MUON_CACHE_DIR")
     if chosen:
         return pathlib.Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "muonc"
+    try:
+        return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "muonc"
+    except RuntimeError:
+        raise RuntimeError("this user has no home directory to keep compiled programs in; set MUON_CACHE_DIR to a directory for them") from None
 
 
 def compile_text(request, emit):

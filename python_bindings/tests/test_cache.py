@@ -149,6 +149,18 @@ def test_where_the_cache_is(monkeypatch):
     assert program.cache_directory() == program.pathlib.Path.home() / ".cache" / "muonc"
 
 
+def test_a_user_without_a_home(monkeypatch):
+    monkeypatch.delenv("MUON_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(program.pathlib.Path, "home", homeless)
+    with pytest.raises(RuntimeError, match="^this user has no home directory .*; set MUON_CACHE_DIR"):
+        program.cache_directory()
+
+
 def test_getting_a_loaded_program_is_immediate(fresh_cache):
     kept = muonc.compile_program(REQUEST)
     seconds = []

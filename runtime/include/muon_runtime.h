@@ -219,7 +219,7 @@ const char *muon_error_text(void);
 muon_status muon_load(muon_program_query query, const muon_options *options, muon_handle **handle);
 /* Opens a shared library and takes its program `symbol`. */
 muon_status muon_load_library(const char *path, const char *symbol, const muon_options *options, muon_handle **handle);
-void muon_unload(muon_handle *handle); /* after its bindings were released */
+void muon_unload(muon_handle *handle); /* its bindings go on; the last of them frees it */
 
 const muon_program *muon_describe(const muon_handle *handle);
 const muon_variant *muon_variant_in_use(const muon_handle *handle);
