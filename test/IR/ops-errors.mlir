@@ -486,3 +486,11 @@ func.func @negative_apply_shape(%p: tensor<4x4xf32>, %x: tensor<4x8xf32>) {
   %y = muon.apply left %p, %x : tensor<4x4xf32>, tensor<4x8xf32> -> tensor<8x4xf32>
   return
 }
+
+// -----
+
+func.func @negative_momentum_of_f16(%g: tensor<4x8xf32>, %m: tensor<4x8xf16>, %mu: f64) -> tensor<4x8xf32> {
+  // expected-error@+1 {{operand #1 must be statically shaped tensor of 32-bit float or bfloat16 type values, but got 'tensor<4x8xf16>'}}
+  %x, %m1 = muon.momentum ema %g, %m, %mu nesterov : tensor<4x8xf32>, tensor<4x8xf16> -> tensor<4x8xf32>, tensor<4x8xf16>
+  return %x : tensor<4x8xf32>
+}

@@ -50,6 +50,12 @@ func.func private @negative_bytes(tensor<4xi8> {muon.arg = "input", muon.name = 
 
 // -----
 
+// C2
+// expected-error@+1 {{expected at most 2^40 elements in the weight, got 'tensor<4294967296x4294967296x4xf32>'}}
+func.func private @negative_too_many_elements(tensor<4294967296x4294967296x4xf32> {muon.arg = "weight"}) -> tensor<4294967296x4294967296x4xf32>
+
+// -----
+
 // C7, C2
 // expected-error@+1 {{expected the metric to have elements of f32, bf16, f16, f64, i32 or i64, got 'tensor<i1>'}}
 func.func private @negative_truth(tensor<4x4xf32> {muon.arg = "weight"}) -> (tensor<4x4xf32>, tensor<i1> {muon.name = "finite"})

@@ -13,6 +13,8 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Muon_Op<string mnemonic, list<Trait> traits = []> : Op<Muon_Dialect, mnemonic, traits>;
 
 def Muon_Tensor : StaticShapeTensorOf<[F32, BF16, F16, TF32]>;
+/// What trainers keep: weights, gradients and momenta.
+def Muon_KeptTensor : StaticShapeTensorOf<[F32, BF16]>;
 def Muon_F32Tensor : StaticShapeTensorOf<[F32]>;
 
 //===----------------------------------------------------------------------------------------------===//
@@ -89,8 +91,8 @@ def Muon_MomentumOp : Muon_Op<"momentum", [Pure]> {
     %x, %m1 = muon.momentum ema %g, %m, %mu nesterov : tensor<768x3072xbf16>, tensor<768x3072xf32> -> tensor<768x3072xf32>, tensor<768x3072xf32>
     ```
   }];
-  let arguments = (ins Muon_Tensor:$gradient, Muon_Tensor:$momentum, F64:$mu, Muon_MomentumFormAttr:$form, UnitAttr:$nesterov);
-  let results = (outs Muon_F32Tensor:$x, Muon_Tensor:$new_momentum);
+  let arguments = (ins Muon_KeptTensor:$gradient, Muon_KeptTensor:$momentum, F64:$mu, Muon_MomentumFormAttr:$form, UnitAttr:$nesterov);
+  let results = (outs Muon_F32Tensor:$x, Muon_KeptTensor:$new_momentum);
   let assemblyFormat = [{
     `` $form $gradient `,` $momentum `,` $mu (`nesterov` $nesterov^)? attr-dict `:` type($gradient) `,` type($momentum) `->` type($x) `,` type($new_momentum)
   }];
@@ -110,8 +112,8 @@ def Muon_UpdateOp : Muon_Op<"update", [Pure]> {
     %w1 = muon.update %w, %o, %lr, %wd decay decoupled scale 0.2 : tensor<768x3072xbf16>, tensor<768x3072xf32> -> tensor<768x3072xbf16>
     ```
   }];
-  let arguments = (ins Muon_Tensor:$weight, Muon_F32Tensor:$update, F64:$lr, F64:$wd, Muon_DecayAttr:$decay, F64Attr:$scale);
-  let results = (outs Muon_Tensor:$new_weight);
+  let arguments = (ins Muon_KeptTensor:$weight, Muon_F32Tensor:$update, F64:$lr, F64:$wd, Muon_DecayAttr:$decay, F64Attr:$scale);
+  let results = (outs Muon_KeptTensor:$new_weight);
   let assemblyFormat = [{
     $weight `,` $update `,` $lr `,` $wd `decay` `` $decay `scale` $scale attr-dict `:` type($weight) `,` type($update) `->` type($new_weight)
   }];
