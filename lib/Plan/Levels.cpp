@@ -156,6 +156,11 @@ LogicalResult Levels::checkBatch(Operation *op) const {
   for (Value operand : reduce ? ValueRange(reduce.getInputs()) : ValueRange(op->getOperands()))
     if (auto type = dyn_cast<RankedTensorType>(operand.getType()); type && !startsWithBatch(type))
       return op->emitOpError() << "takes " << type << ", which all matrices of the batch [" << batch << "] share; expected one for each";
+  if (auto choose = dyn_cast<ChooseOp>(op)) {
+    auto condition = cast<RankedTensorType>(choose.getConditions()[0].getType());
+    if (condition.getRank() != batchRank())
+      return op->emitOpError() << "chooses by " << condition << "; expected one condition for each matrix of the batch [" << batch << "]";
+  }
   return success();
 }
 

@@ -117,3 +117,14 @@ module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86
     return %w, %s1 : tensor<2x8x8xf32>, tensor<f32>
   }
 }
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @negative_condition_of_a_row(%w: tensor<8x4xf32> {muon.arg = "weight"}, %g: tensor<8x4xf32> {muon.arg = "gradient"}, %v: tensor<8xf32> {muon.arg = "input", muon.name = "v"}) -> tensor<8x4xf32> {
+    %c = arith.cmpf ole, %v, %v : tensor<8xf32>
+    // expected-error@+1 {{chooses by 'tensor<8xi1>'; expected one condition for each matrix of the batch []}}
+    %o = muon.choose %c of %w, %g : tensor<8xi1> of tensor<8x4xf32>, tensor<8x4xf32> -> tensor<8x4xf32>
+    return %o : tensor<8x4xf32>
+  }
+}
