@@ -28,8 +28,10 @@
  *                   "dtypes": { "weight": "f32", "gradient": "f32", "momentum": "f32" },
  *                   "options": { "nesterov": true, "momentum_form": "ema", "adjust_lr": "original", "decay": "decoupled",
  *                                "table": [[3.4445, -4.775, 2.0315]], "steps": 5, "eps": 1e-7, "eps_form": "clamp", "clip": 0,
- *                                "stochastic_rounding": false, "safety": 1, "norm": "frobenius",
- *                                "operands": "bf16", "form": "gram", "restarts": [3], "pairs": [3], "tile": [128, 0], "early_stop": 0.3 } } ] }
+ *                                "stochastic_rounding": false, "safety": 1, "damping": 0, "norm": "frobenius",
+ *                                "operands": "bf16", "form": "gram", "restarts": [3], "pairs": [3], "tile": [128, 0], "early_stop": 0.3 },
+ *                   "tuned_by": "...", "served": [0.01, 0.7, 1.3] } ] }   as muon_resolve_tuned writes them, for the report: where the
+ *                                                    options came from, and the floor and band they were tuned for
  * Instead of "groups":
  *     "program": "func.func @f(...) ...", the text of step functions in the muon dialect (docs/dialect.md), with a muon.program, or without
  *                                   one: then every function has one parameter of its own name. dtype, form, restarts, pairs and tuned are not

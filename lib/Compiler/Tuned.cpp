@@ -2,6 +2,7 @@
 
 #include "Tuned.h"
 
+#include "CheckRequest.h"
 #include "muon/Compiler/Walk.h"
 #include "muon/Polynomial/Emulate.h"
 
@@ -202,6 +203,10 @@ llvm::Expected<std::string> muon::resolveTuned(StringRef text) {
   llvm::Expected<Request> request = parseRequest(text);
   if (!request)
     return request.takeError();
+  if (llvm::Error error = checkRequest(*request))
+    return std::move(error);
+  if (!request->program.empty())
+    return llvm::createStringError("expected groups to resolve for, got a program");
   if (request->targets.size() != 1)
     return llvm::createStringError("expected one target to resolve for, got " + std::to_string(request->targets.size()));
   DialectRegistry registry;

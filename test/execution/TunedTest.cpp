@@ -186,4 +186,9 @@ TEST_F(Tuned, ResolvingNeedsOneTarget) {
   EXPECT_STREQ(muon_compiler_error(), "expected one target to resolve for, got 2");
 }
 
+TEST_F(Tuned, ResolvingNeedsGroups) {
+  EXPECT_EQ(muon_resolve_tuned(R"({"program": "module {}"})"), nullptr);
+  EXPECT_STREQ(muon_compiler_error(), "expected groups to resolve for, got a program");
+}
+
 } // namespace

@@ -160,9 +160,22 @@ static llvm::Error readTuned(const Options &options, Request &request) {
   return llvm::Error::success();
 }
 
-static llvm::Expected<Request> buildRequest(const Options &options) {
+/// What to compile, and nothing that would be left aside.
+static llvm::Error checkSource(const Options &options) {
   if (options.shapes.empty() && options.shapesFrom.empty() && options.program.empty())
     return refuse("expected --shape, --shapes-from or --program");
+  if (options.exclude.getNumOccurrences() && options.shapesFrom.empty())
+    return refuse("--exclude needs --shapes-from");
+  const cl::Option *const ofPresets[] = {&options.preset, &options.earlyStop, &options.stepOptions, &options.weight, &options.gradient, &options.momentum};
+  for (const cl::Option *option : ofPresets)
+    if (option->getNumOccurrences() && !options.program.empty())
+      return refuse("--" + option->ArgStr + " is for a preset's step function, got it with --program");
+  return llvm::Error::success();
+}
+
+static llvm::Expected<Request> buildRequest(const Options &options) {
+  if (llvm::Error error = checkSource(options))
+    return error;
   Request request;
   request.name = options.name;
   request.dtype = options.dtype;
