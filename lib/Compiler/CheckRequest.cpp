@@ -2,28 +2,24 @@
 
 #include "CheckRequest.h"
 
+#include "muon/IR/StepFunction.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace muon;
 using llvm::StringRef;
 
-/// What the runtime's structs can count: MUON_MAX_RANK axes, tiles of a group in 32 bits.
 static llvm::Error checkSize(const GroupRequest &group) {
-  constexpr size_t kMostAxes = 8;
-  constexpr int64_t kMostElements = int64_t(1) << 40;
   std::string shape = llvm::join(llvm::map_range(group.step.shape, [](int64_t size) { return std::to_string(size); }), "x");
-  if (group.step.shape.size() > kMostAxes)
+  if (static_cast<int64_t>(group.step.shape.size()) > mostDimensions)
     return llvm::createStringError("expected a shape of at most 8 axes, got " + shape);
   if (group.step.preset == "rms" && group.step.shape.size() > 2) // its mean is over the tensor, a launch's over a matrix
     return llvm::createStringError("preset 'rms' takes vectors and matrices, got shape " + shape + "; a dense tensor can be bound as a vector");
-  int64_t elements = group.parameters.size();
-  for (int64_t size : group.step.shape)
-    if (size > 0 && (llvm::MulOverflow(elements, size, elements) || elements > kMostElements))
-      return llvm::createStringError("expected a group of at most 2^40 elements, got " + std::to_string(group.parameters.size()) +
-                                     " parameters of shape " + shape);
+  if (hasTooManyElements(group.step.shape, group.parameters.size()))
+    return llvm::createStringError("expected a group of at most 2^40 elements, got " + std::to_string(group.parameters.size()) +
+                                   " parameters of shape " + shape);
   return llvm::Error::success();
 }
 

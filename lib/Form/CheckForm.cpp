@@ -28,16 +28,18 @@ static bool isListed(Operation *op) {
              GramOp, SymmetricMatmulOp, ApplyOp, DiagonalOp, RoundOp, ChooseOp, func::ReturnOp>(op);
 }
 
-/// Kernels start a reduction from the number that changes nothing.
+/// Whether combining with it changes nothing.
+static bool isNeutral(const llvm::APFloat &number, Operation &combine) {
+  if (isa<arith::AddFOp>(combine))
+    return number.isZero();
+  return number.isInfinity() && number.isNegative() == isa<arith::MaximumFOp>(combine);
+}
+
+/// Kernels start a reduction from what is neutral.
 static LogicalResult checkStart(linalg::ReduceOp op, Operation &combine) {
   DenseElementsAttr start;
   bool constant = matchPattern(op.getInits()[0], m_Constant(&start)) && start.isSplat();
-  std::optional<llvm::APFloat> number;
-  if (constant)
-    number = start.getSplatValue<llvm::APFloat>();
-  bool neutral = number && (isa<arith::AddFOp>(combine) ? number->isZero()
-                                                        : number->isInfinity() && number->isNegative() == isa<arith::MaximumFOp>(combine));
-  if (neutral)
+  if (constant && isNeutral(start.getSplatValue<llvm::APFloat>(), combine))
     return success();
   StringRef expected = isa<arith::AddFOp>(combine) ? "0" : isa<arith::MaximumFOp>(combine) ? "minus infinity" : "infinity";
   InFlightDiagnostic error = op.emitOpError() << "expected outs to be " << expected << " everywhere, got ";

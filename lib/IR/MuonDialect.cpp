@@ -1,6 +1,7 @@
 //===- MuonDialect.cpp - registration and argument roles ------------------------------------------===//
 
 #include "muon/IR/Request.h"
+#include "muon/IR/StepFunction.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -8,7 +9,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace muon;
@@ -83,18 +83,15 @@ static LogicalResult verifyNames(FunctionOpInterface function) {
 
 /// C2: what lies in memory, as the runtime describes it.
 static LogicalResult verifyMemory(FunctionOpInterface function, StringRef role, Type type) {
-  constexpr int64_t kMostDimensions = 8, kMostElements = int64_t(1) << 40;
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || !tensor.hasStaticShape())
     return function.emitOpError() << "expected the " << role << " to be a static ranked tensor, got " << type;
   if (llvm::is_contained(tensor.getShape(), 0))
     return function.emitOpError() << "expected sizes of 1 or more in the " << role << ", got " << type;
-  if (tensor.getRank() > kMostDimensions)
-    return function.emitOpError() << "expected at most " << kMostDimensions << " dimensions in the " << role << ", got " << type;
-  int64_t elements = 1;
-  for (int64_t size : tensor.getShape())
-    if (llvm::MulOverflow(elements, size, elements) || elements > kMostElements)
-      return function.emitOpError() << "expected at most 2^40 elements in the " << role << ", got " << type;
+  if (tensor.getRank() > mostDimensions)
+    return function.emitOpError() << "expected at most " << mostDimensions << " dimensions in the " << role << ", got " << type;
+  if (hasTooManyElements(tensor.getShape()))
+    return function.emitOpError() << "expected at most 2^40 elements in the " << role << ", got " << type;
   Type element = tensor.getElementType();
   if (!isa<Float32Type, BFloat16Type, Float16Type, Float64Type>(element) && !element.isSignlessInteger(32) && !element.isSignlessInteger(64))
     return function.emitOpError() << "expected the " << role << " to have elements of f32, bf16, f16, f64, i32 or i64, got " << type;

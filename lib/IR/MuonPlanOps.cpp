@@ -125,12 +125,13 @@ LogicalResult KernelOp::verify() {
     return emitOpError("symmetric needs a product");
   if (getSquare() && !getSymmetric()) // C3
     return emitOpError("square needs a symmetric product");
-  for (Operation &op : getBody().front()) // C4
+  for (Operation &op : getBody().front()) { // C4
     if (!isa<YieldOp, IndexOp, ParameterOp, ContractOp, arith::ConstantOp>(op) && !op.hasTrait<OpTrait::Scalarizable>() &&
         !isa<math::FPowIOp>(op))
       return op.emitOpError("is not elementwise: a kernel body holds scalar arith and math only");
-    else if (op.getNumResults() > 1)
+    if (op.getNumResults() > 1)
       return op.emitOpError() << "expected one result in a kernel body, got " << op.getNumResults();
+  }
   return success();
 }
 

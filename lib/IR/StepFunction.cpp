@@ -2,6 +2,8 @@
 
 #include "muon/IR/StepFunction.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace muon;
 
@@ -21,6 +23,11 @@ SmallVector<BlockArgument> muon::donatedArguments(func::FuncOp function) {
   SmallVector<BlockArgument> donated = argumentsOfRole(function, "weight");
   llvm::append_range(donated, argumentsOfRole(function, "state"));
   return donated;
+}
+
+bool muon::hasTooManyElements(ArrayRef<int64_t> shape, int64_t count) {
+  constexpr int64_t kMost = int64_t(1) << 40;
+  return llvm::any_of(shape, [&](int64_t size) { return size > 0 && (llvm::MulOverflow(count, size, count) || count > kMost); });
 }
 
 int64_t muon::matricesPerParameter(func::FuncOp function) {

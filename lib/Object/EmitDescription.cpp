@@ -47,6 +47,8 @@ private:
 };
 } // namespace
 
+static_assert(mostDimensions == MUON_MAX_RANK);
+
 static uint32_t dtypeOf(Type type) {
   if (type.isBF16())
     return MUON_BF16;

@@ -16,6 +16,11 @@ llvm::SmallVector<mlir::BlockArgument> donatedArguments(mlir::func::FuncOp funct
 /// Matrices of one parameter: the product of the weight's sizes but the last two, 1 without a weight.
 int64_t matricesPerParameter(mlir::func::FuncOp function);
 
+/// What the runtime's structs can count: MUON_MAX_RANK dimensions, and tiles of a group in 32 bits.
+constexpr int64_t mostDimensions = 8;
+/// Whether `count` tensors of this shape have more than 2^40 elements.
+bool hasTooManyElements(llvm::ArrayRef<int64_t> shape, int64_t count = 1);
+
 } // namespace muon
 
 #endif // MUON_IR_STEP_FUNCTION_H
