@@ -22,13 +22,8 @@ llvm::Expected<std::string> muon::linkLibrary(StringRef object) {
   std::string program = linker();
   if (program.empty())
     return llvm::createStringError("no linker found, expected ld.lld-22, ld.lld or ld on PATH, or MUON_LINKER");
-  TemporaryFile input, output, messages;
-  for (auto [file, suffix] : {std::pair{&input, "o"}, {&output, "so"}, {&messages, "txt"}})
-    if (llvm::Error error = file->create(suffix))
-      return error;
-  if (llvm::Error error = writeFile(input.path, object))
-    return error;
-  if (llvm::Error error = runProgram(program, {"-shared", "-z", "defs", "-o", output.path, input.path}, messages))
-    return error;
-  return output.read();
+  auto made = runOn(object, "o", "so", program, {"-shared", "-z", "defs"}, program + " failed");
+  if (!made)
+    return made.takeError();
+  return std::move(made->bytes);
 }

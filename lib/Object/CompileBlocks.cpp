@@ -49,22 +49,11 @@ llvm::Expected<Cubin> muon::assemblePtx(StringRef ptx, StringRef chip) {
   std::string program = findPtxas();
   if (program.empty())
     return llvm::createStringError("ptxas not found: expected it on PATH, in CUDA_HOME/bin or named by MUON_PTXAS (or ask for ptx)");
-  TemporaryFile input, output, messages;
-  for (auto [file, suffix] : {std::pair{&input, "ptx"}, {&output, "cubin"}, {&messages, "txt"}})
-    if (llvm::Error error = file->create(suffix))
-      return error;
-  if (llvm::Error error = writeFile(input.path, ptx))
-    return error;
   std::string architecture = ("-arch=" + chip).str();
-  if (llvm::Error error = runProgram(program, {architecture, "-v", "-O3", "-o", output.path, input.path}, messages))
-    return error;
-  auto text = messages.read();
-  if (!text)
-    return text.takeError();
-  auto bytes = output.read();
-  if (!bytes)
-    return bytes.takeError();
-  return Cubin{std::move(*bytes), std::move(*text)};
+  auto made = runOn(ptx, "ptx", "cubin", program, {architecture, "-v", "-O3"}, program + " failed for " + chip);
+  if (!made)
+    return made.takeError();
+  return Cubin{std::move(made->bytes), std::move(made->messages)};
 }
 
 llvm::Expected<Cubin> muon::compileCubin(llvm::Module &finished, TargetAttr target) {

@@ -3,9 +3,9 @@
 #include "GenerateProgram.h"
 
 #include "muon/Compiler/Compiler.h"
-#include "muon/Object/Files.h"
 #include "muon/Compiler/Safetensors.h"
 #include "muon/Compiler/TuningDatabase.h"
+#include "muon/Object/Files.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/CommandLine.h"

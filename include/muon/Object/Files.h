@@ -1,11 +1,10 @@
-//===- Files.h - what other programs are given and give back ----------------------------*- C++ -*-===//
+//===- Files.h - what other programs make of what we made -------------------------------*- C++ -*-===//
 
 #ifndef MUON_OBJECT_FILES_H
 #define MUON_OBJECT_FILES_H
 
-#include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
-#include "llvm/Support/FileUtilities.h"
 
 #include <string>
 
@@ -14,19 +13,16 @@ namespace muon {
 /// All of `bytes` as the file `path`, or an error with the path and the system's reason ("No space left on device").
 llvm::Error writeFile(llvm::StringRef path, llvm::StringRef bytes);
 
-/// A file in the system's directory for them, which goes with this object.
-struct TemporaryFile {
-  llvm::SmallString<128> path;
-  llvm::FileRemover remover;
-
-  /// Errors: it cannot be created, with the system's reason.
-  llvm::Error create(llvm::StringRef suffix);
-  llvm::Expected<std::string> read() const;
+/// What another program made, and what it said.
+struct Made {
+  std::string bytes, messages;
 };
 
-/// Runs a program, its output and errors going to `messages`. Fails with one line that names the program: why it could not be started, or
-/// the first line of its messages that says "error" or "fatal", else the first.
-llvm::Error runProgram(llvm::StringRef program, llvm::ArrayRef<llvm::StringRef> arguments, const TemporaryFile &messages);
+/// Runs `program options... -o OUTPUT INPUT` on temporary files, INPUT holding `input`; their names end in the two suffixes. Fails with
+/// one line that begins with `task` ("ptxas failed for sm_80"): why the program could not be started, or the first line of its messages
+/// that says "error" or "fatal", else the first. A file that cannot be created, written or read is one line too.
+llvm::Expected<Made> runOn(llvm::StringRef input, llvm::StringRef inputSuffix, llvm::StringRef outputSuffix, llvm::StringRef program,
+                           llvm::ArrayRef<llvm::StringRef> options, const llvm::Twine &task);
 
 } // namespace muon
 
