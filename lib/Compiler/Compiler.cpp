@@ -5,6 +5,7 @@
 #include "CheckRequest.h"
 #include "GpuCode.h"
 #include "LinkLibrary.h"
+#include "OwnProgram.h"
 #include "Report.h"
 #include "StateRequest.h"
 #include "Tuned.h"
@@ -54,6 +55,8 @@ struct Variant {
   TargetAttr target;
 };
 
+bool isForGpu(const Variant &variant) { return variant.target.isGpu(); }
+
 class Compilation {
 public:
   explicit Compilation(const Request &request) : request(request), context(MLIRContext::Threading::DISABLED) {
@@ -77,6 +80,8 @@ private:
   llvm::Error planAll();
   llvm::Expected<std::unique_ptr<llvm::Module>> translateOnce(bool again, bool blocks);
   llvm::Expected<std::string> emitGpu(const Variant &variant, Emit kind, bool again);
+  llvm::Expected<std::string> emitAssembly(bool again);
+  llvm::Expected<llvm::json::Object> reportOnGpu(const Variant &variant, bool again);
   llvm::Expected<std::string> emitReport(bool again);
   llvm::Expected<TargetAttr> hostOf(ArrayRef<Variant> variants);
 
@@ -150,24 +155,6 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
   return llvm::Error::success();
 }
 
-/// A program of the user's own that does not say which parameters there are: one per step function, of its name. A function that has the
-/// program's own name, by which C finds it, is called otherwise from here on.
-static void addParameters(ModuleOp module, StringRef name) {
-  auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
-  if (!module.getOps<ProgramOp>().empty())
-    return;
-  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  SymbolTable symbols(module);
-  auto program = ProgramOp::create(builder, module.getLoc(), name);
-  OpBuilder uses = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
-  for (func::FuncOp function : functions) {
-    StringAttr parameter = function.getNameAttr();
-    if (parameter == name)
-      (void)symbols.renameToUnique(function, {});
-    UseOp::create(uses, function.getLoc(), function.getName(), builder.getArrayAttr({parameter}), "default");
-  }
-}
-
 /// A processor's name, or SCHEDULE@PROCESSOR: how one computes, in instructions that the other has.
 static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context, StringRef text) {
   std::string error;
@@ -194,29 +181,19 @@ llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
   names.clear();
   FirstDiagnostic diagnostic(&context);
   Variant variant{ModuleOp::create(UnknownLoc::get(&context)), *target};
-  if (!request.program.empty() && !(variant.planned = parseSourceString<ModuleOp>(request.program, &context, "program")))
+  bool own = !request.program.empty();
+  if (own && !(variant.planned = parseSourceString<ModuleOp>(request.program, &context, "program")))
     return diagnostic.error();
   ModuleOp module = *variant.planned;
-  if (module->hasAttr(kRequest)) {
-    module.emitOpError("has a request of its own; expected what is asked for beside the program, or a file for the pass driver");
+  if (own && failed(takeProgram(module, request.name)))
     return diagnostic.error();
-  }
-  if (auto room = module->getAttrOfType<StringAttr>("muon.room"); room && room != roomName(Room::ir) && room != roomName(Room::form)) {
-    module.emitOpError() << "expected a program of room ir or form, or a file for the pass driver, got room " << room;
-    return diagnostic.error();
-  }
   RequestAttr asked = stateRequest(request, *target);
   if (!asked)
     return diagnostic.error();
   module->setAttr(kRequest, asked);
-  if (!request.program.empty() && module.getOps<func::FuncOp>().empty()) {
-    module.emitOpError("expected a program of at least one step function, a func.func");
-    return diagnostic.error();
-  }
-  if (!request.program.empty())
-    addParameters(module, request.name);
-  else if (llvm::Error failure = buildSteps(module, *target, targetName))
-    return failure;
+  if (!own)
+    if (llvm::Error failure = buildSteps(module, *target, targetName))
+      return failure;
   if (failed(verify(module)) || failed(walk(module, Room::plan)))
     return diagnostic.error();
   return variant;
@@ -377,11 +354,22 @@ llvm::Expected<std::string> Compilation::emitGpu(const Variant &variant, Emit ki
   return cubin->bytes;
 }
 
-/// Of a GPU variant, or of one whose kernels have this prefix in the assembly.
-static llvm::Expected<llvm::json::Object> reportOn(const Variant &variant, llvm::Module *blocks, StringRef assembly, const std::string &prefix) {
-  if (!blocks)
-    return describe(*variant.planned, assembly, prefix);
-  auto cubin = compileCubin(*blocks, variant.target);
+/// All CPU variants' code as text.
+llvm::Expected<std::string> Compilation::emitAssembly(bool again) {
+  auto code = translateOnce(again, /*blocks=*/false);
+  if (!code)
+    return code.takeError();
+  llvm::Expected<TargetAttr> host = hostOf(variants);
+  if (!host)
+    return host.takeError();
+  return compileAssembly(**code, *host);
+}
+
+llvm::Expected<llvm::json::Object> Compilation::reportOnGpu(const Variant &variant, bool again) {
+  auto code = variants.size() == 1 ? translateOnce(again, /*blocks=*/true) : generateBlocks(variant);
+  if (!code)
+    return code.takeError();
+  auto cubin = compileCubin(**code, variant.target);
   if (!cubin)
     return cubin.takeError();
   return describeGpu(*variant.planned, cubin->messages);
@@ -390,26 +378,15 @@ static llvm::Expected<llvm::json::Object> reportOn(const Variant &variant, llvm:
 /// One object for one target, an array in the request's order for several.
 llvm::Expected<std::string> Compilation::emitReport(bool again) {
   std::string assembly;
-  if (llvm::any_of(variants, [](const Variant &variant) { return !variant.target.isGpu(); })) {
-    auto code = translateOnce(again, /*blocks=*/false);
-    llvm::Expected<TargetAttr> host = hostOf(variants);
-    if (!code || !host)
-      return code ? host.takeError() : (llvm::consumeError(host.takeError()), code.takeError());
-    auto text = compileAssembly(**code, *host);
+  if (!llvm::all_of(variants, isForGpu)) {
+    auto text = emitAssembly(again);
     if (!text)
       return text.takeError();
     assembly = std::move(*text);
   }
   llvm::json::Array reports;
   for (auto [i, variant] : llvm::enumerate(variants)) {
-    std::unique_ptr<llvm::Module> blocks;
-    if (variant.target.isGpu()) {
-      auto code = variants.size() == 1 ? translateOnce(again, /*blocks=*/true) : generateBlocks(variant);
-      if (!code)
-        return code.takeError();
-      blocks = std::move(*code);
-    }
-    auto report = reportOn(variant, blocks.get(), assembly, "v" + std::to_string(i) + "_");
+    auto report = isForGpu(variant) ? reportOnGpu(variant, again) : describe(*variant.planned, assembly, "v" + std::to_string(i) + "_");
     if (!report)
       return report.takeError();
     reports.push_back(std::move(*report));
@@ -434,13 +411,15 @@ llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
   if (kind == Emit::report)
     return emitReport(again);
   bool linked = kind == Emit::object || kind == Emit::library;
-  bool gpu = llvm::any_of(variants, [](const Variant &variant) { return variant.target.isGpu(); });
+  bool gpu = llvm::any_of(variants, isForGpu);
   if (!linked && gpu && variants.size() > 1)
     return llvm::createStringError("expected one GPU, or no GPU among the targets of this emission, got " + llvm::join(request.targets, ","));
   if (!linked && gpu)
     return emitGpu(front, kind, again);
   if (kind == Emit::ptx || kind == Emit::cubin)
     return llvm::createStringError("expected a GPU as the target of this emission, got " + llvm::join(request.targets, ","));
+  if (kind == Emit::assembly)
+    return emitAssembly(again);
   auto code = translateOnce(again, /*blocks=*/false);
   if (!code)
     return code.takeError();
@@ -449,8 +428,6 @@ llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
   llvm::Expected<TargetAttr> host = hostOf(variants);
   if (!host)
     return host.takeError();
-  if (kind == Emit::assembly)
-    return compileAssembly(**code, *host);
   auto object = compileObject(**code, *host);
   if (!object)
     return object.takeError();

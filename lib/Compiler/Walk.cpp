@@ -49,8 +49,7 @@ static void buildRoom(OpPassManager &manager, Room room) {
   }
 }
 
-/// The room a module has left last.
-static FailureOr<Room> roomOf(ModuleOp module) {
+FailureOr<Room> muon::roomOf(ModuleOp module) {
   auto name = module->getAttrOfType<StringAttr>(kRoom);
   if (!name)
     return Room::ir;
@@ -81,7 +80,7 @@ static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
     return module.emitOpError() << "expected stop-after=cpu for target " << target.getCpu() << ", got gpu";
   OpPassManager contract(ModuleOp::getOperationName());
   buildContract(contract, *at);
-  if (failed(run(contract)))
+  if (contract.size() && failed(run(contract)))
     return failure();
   for (unsigned next = static_cast<unsigned>(*at) + 1; next <= static_cast<unsigned>(last); ++next) {
     if (static_cast<Room>(next) == Room::cpu && last == Room::gpu) // a kernel goes through one of the two

@@ -90,7 +90,7 @@ llvm::Error readStepOptions(llvm::StringRef json, StepOptions &step);
 /// one entry per group, null where it is not tuned; own: the table it has without the database, its safety factor in the first row. What Python makes its cache key from.
 llvm::Expected<std::string> resolveTuned(llvm::StringRef json);
 
-/// The request's program as bytes or text. Files that an emission needs are temporary. `report`, where given, takes what Emit::report
+/// The request's program as bytes or text; of several targets the report is an array, mlir has a module each. Files that an emission needs are temporary. `report`, where given, takes what Emit::report
 /// gives, of the same compilation: no room is walked twice.
 llvm::Expected<std::string> compile(const Request &request, Emit emit, std::string *report = nullptr);
 

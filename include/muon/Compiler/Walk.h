@@ -15,6 +15,9 @@ enum class Room { ir, form, plan, cpu, gpu };
 llvm::StringRef roomName(Room room);
 mlir::FailureOr<Room> parseRoom(llvm::StringRef name);
 
+/// The room a module has left last, ir if it does not say. Fails with a diagnostic where what it says is no room.
+mlir::FailureOr<Room> roomOf(mlir::ModuleOp module);
+
 /// Walks the module through the rooms after its own, up to and including `last`.
 mlir::LogicalResult walk(mlir::ModuleOp module, Room last);
 
