@@ -129,8 +129,7 @@ static int64_t startOf(Operation *box, ArrayRef<int64_t> shape, int64_t first) {
 Attribute KernelBuilder::placeOfArgument(int64_t argument, const Axes &axes, Operation *box) {
   int64_t rank = draft.shape.size(), batch = plan.levels.batchRank(), rowAxis = -1, columnAxis = -1;
   RankedTensorType type = typeOfArgument(argument);
-  ArrayRef<int64_t> shape = box ? type.getShape() : ArrayRef<int64_t>();
-  SmallVector<int64_t> kept = keptDimensions(box, box ? shape.size() : axes.size());
+  SmallVector<int64_t> kept = keptDimensions(box, box ? type.getRank() : axes.size());
   for (auto [i, axis] : llvm::enumerate(axes)) {
     if (axis == rank - 1 && rank > batch)
       columnAxis = kept[i];
@@ -142,7 +141,8 @@ Attribute KernelBuilder::placeOfArgument(int64_t argument, const Axes &axes, Ope
   // As the runtime counts: behind the batch, unless all matrices share the argument.
   auto ofMatrix = [&](int64_t axis) { return axis < 0 || axis >= batch; };
   bool perMatrix = plan.levels.startsWithBatch(type) && ofMatrix(rowAxis) && ofMatrix(columnAxis);
-  return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis, startOf(box, shape, perMatrix ? batch : 0), 0, 0, 0);
+  int64_t start = startOf(box, type.getShape(), perMatrix ? batch : 0);
+  return PlaceAttr::get(builder.getContext(), plan.tensorArgument(argument), rowAxis, columnAxis, start, 0, 0, 0);
 }
 
 /// A box of a matrix in the workspace.

@@ -25,13 +25,20 @@ struct Group {
   int64_t regionOffset;
 };
 
+/// The kernels that launches share.
+class Kernels {
+public:
+  explicit Kernels(OpBuilder &builder) : builder(builder) {}
+  StringAttr kernelFor(const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch);
+  size_t size() const { return known.size(); }
+
+private:
+  OpBuilder &builder;
+  llvm::StringMap<StringAttr> known; ///< printed kernel, without its name -> symbol
+};
+
 struct PlanLaunches : muon::impl::PlanLaunchesPassBase<PlanLaunches> {
   void runOnOperation() override;
-  FailureOr<std::vector<Group>> planGroups(TargetAttr target);
-  StringAttr kernelFor(OpBuilder &builder, const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch);
-
-  int64_t workspace = 0;
-  llvm::StringMap<StringAttr> known; ///< printed kernel, without its name -> symbol
 };
 } // namespace
 
@@ -55,15 +62,16 @@ static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
   return success();
 }
 
-FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
+/// Adds to `workspace` what the groups take of it.
+static FailureOr<std::vector<Group>> planGroups(ModuleOp module, TargetAttr target, int64_t &workspace) {
   llvm::StringMap<int64_t> parameters;
   bool hasProgram = false;
-  getOperation().walk([&](UseOp use) {
+  module.walk([&](UseOp use) {
     hasProgram = true;
     parameters[use.getFunction()] += use.getParameters().size();
   });
   std::vector<Group> groups;
-  for (auto function : getOperation().getOps<func::FuncOp>()) {
+  for (auto function : module.getOps<func::FuncOp>()) {
     if (hasProgram && !parameters.count(function.getName()))
       continue;
     if (failed(checkTile(function, target)))
@@ -79,7 +87,7 @@ FailureOr<std::vector<Group>> PlanLaunches::planGroups(TargetAttr target) {
   return groups;
 }
 
-StringAttr PlanLaunches::kernelFor(OpBuilder &builder, const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch) {
+StringAttr Kernels::kernelFor(const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch) {
   KernelOp kernel = buildKernel(builder, "kernel", plan, draft, regionOffset, launch);
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -126,13 +134,13 @@ static int64_t blockBufferBytes(ArrayRef<int64_t> sizes) {
 }
 
 void PlanLaunches::runOnOperation() {
-  workspace = 0, known.clear(); // a pass object may see several modules
   TargetAttr target = askedTarget(getOperation());
   if (!target) {
     getOperation().emitOpError("expected a muon.request with a target");
     return signalPassFailure();
   }
-  FailureOr<std::vector<Group>> groups = planGroups(target);
+  int64_t workspace = 0;
+  FailureOr<std::vector<Group>> groups = planGroups(getOperation(), target, workspace);
   if (failed(groups) || failed(nameScalars(getOperation(), *groups)))
     return signalPassFailure();
 
@@ -145,13 +153,14 @@ void PlanLaunches::runOnOperation() {
   for (const Group &group : *groups)
     for (const Draft &draft : group.plan.drafts)
       byStage[draft.stage].push_back({&group, &draft});
+  Kernels kernels(builder);
   int64_t scratch = 0;
   for (auto &[number, drafts] : byStage) {
     auto stage = StageOp::create(stages, loc);
     OpBuilder launches = OpBuilder::atBlockBegin(&stage.getBody().emplaceBlock());
     for (auto [group, draft] : drafts) {
       LaunchData data;
-      StringAttr kernel = kernelFor(builder, group->plan, *draft, group->regionOffset, data);
+      StringAttr kernel = kernels.kernelFor(group->plan, *draft, group->regionOffset, data);
       if (draft->product && !target.isGpu())
         scratch = std::max(scratch, blockBufferBytes(data.sizes));
       func::FuncOp function = group->plan.function;
@@ -160,6 +169,6 @@ void PlanLaunches::runOnOperation() {
     }
   }
   variant.setScratch(scratch);
-  numKernels = known.size();
+  numKernels = kernels.size();
   numStages = byStage.size();
 }
