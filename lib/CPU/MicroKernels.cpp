@@ -160,7 +160,8 @@ void MicroKernel::emitInParts(Value part) {
   });
 }
 
-/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of f16. One routine for all spills: its hot loop had an eighth of its time in moves between registers.
+/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of f16. One routine for all spills: its hot loop had an
+/// eighth of its time in moves between registers.
 enum class Sums { whole, runs, parts, f16 };
 
 static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, Sums sums, Step step) {

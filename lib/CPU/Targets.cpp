@@ -82,7 +82,7 @@ bool muon::hasFeature(TargetAttr target, StringRef feature) {
 
 std::vector<std::string> muon::requiredFeatures(TargetAttr target) {
   // As LLVM and as Linux call what the compiler may use for this code.
-  static constexpr std::pair<StringRef, StringRef> kX86[] = {
+  static constexpr std::pair<StringRef, StringRef> kX86Words[] = {
       {"sse3", "pni"}, {"ssse3", "ssse3"}, {"sse4.1", "sse4_1"}, {"sse4.2", "sse4_2"},
       {"popcnt", "popcnt"}, {"movbe", "movbe"}, {"lzcnt", "abm"}, {"bmi", "bmi1"},
       {"bmi2", "bmi2"}, {"avx", "avx"}, {"f16c", "f16c"}, {"fma", "fma"}, {"avx2", "avx2"},
@@ -96,12 +96,14 @@ std::vector<std::string> muon::requiredFeatures(TargetAttr target) {
       {"amx-bf16", "amx_bf16"}};
   static constexpr std::pair<StringRef, StringRef> kArmWords[] = {
       {"lse", "atomics"}, {"fullfp16", "asimdhp"}, {"dotprod", "asimddp"}, {"sve", "sve"}, {"sve2", "sve2"}, {"i8mm", "i8mm"}, {"bf16", "bf16"}};
-  bool x86 = target.getTriple().starts_with("x86_64");
+  ArrayRef<std::pair<StringRef, StringRef>> known; // none of a GPU, whose chip is checked
+  if (target.getTriple().starts_with("x86_64"))
+    known = kX86Words;
+  else if (target.getTriple().starts_with("aarch64"))
+    known = kArmWords;
   std::vector<std::string> words;
-  if (!x86 && !target.getTriple().starts_with("aarch64"))
-    return words;
   auto info = subtarget(target.getTriple(), target.getCpu(), target.getFeatures());
-  for (auto [feature, word] : x86 ? ArrayRef(kX86) : ArrayRef(kArmWords))
+  for (auto [feature, word] : known)
     if (info && info->checkFeatures(("+" + feature).str()))
       words.push_back(word.str());
   return words;
