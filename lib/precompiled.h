@@ -1,4 +1,4 @@
-//===- precompiled.h - MLIR headers that most rooms parse -------------------------------*- C++ -*-===//
+//===- precompiled.h - MLIR headers that most rooms parse ---------------------------*- C++ -*-===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -29,6 +29,9 @@ limit_isa = os.path.join(config.muon_tools_dir, "muon-limit-isa")
 if os.path.exists(limit_isa) and subprocess.run([limit_isa, "avx2", "true"], capture_output=True).returncode == 0:
     config.available_features.add("cpuid-fault")
 
+if shutil.which("clang-format-22"):
+    config.available_features.add("clang-format")
+
 # Tests that need NVIDIA's assembler or disassembler say REQUIRES: lit reports them as unsupported where there is none.
 config.environment["CUDA_HOME"] = os.environ.get("CUDA_HOME", "")
 ptxas = os.environ.get("MUON_PTXAS") or shutil.which("ptxas") or shutil.which("ptxas", path=config.environment["CUDA_HOME"] + "/bin")

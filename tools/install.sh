@@ -6,7 +6,7 @@ muon_build_dir=$muon_root/build/release
 muon_python=$muon_root/build/venv/bin/python
 export PYTHONPATH=$muon_build_dir/python
 
-muon_packages="bible-kjv ccache clang-22 cmake git libclang-rt-22-dev libgmock-dev libgtest-dev libmlir-22-dev libsqlite3-dev lld-22 llvm-22-dev llvm-22-tools
+muon_packages="bible-kjv ccache clang-22 clang-format-22 cmake git libclang-rt-22-dev libgmock-dev libgtest-dev libmlir-22-dev libsqlite3-dev lld-22 llvm-22-dev llvm-22-tools
   mlir-22-tools ninja-build python3-dev python3-venv"
 
 # apt-get as root, or through sudo; only errors are shown. Nobody is asked for a password: there may be nobody.

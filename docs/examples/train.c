@@ -65,8 +65,7 @@ static void set_targets(struct model *model) {
   for (uint64_t p = 0; p < model->parameters; ++p) {
     model->targets[p] = zeros(model->counts[p], sizeof(float));
     for (uint64_t i = 0; i < model->counts[p]; ++i)
-      model->targets[p][i] =
-          (float)((i + 1) * (i + p + 7) * 2654435761u % 2003u) / 20030.0f - 0.05f;
+      model->targets[p][i] = (float)((i + 1) * (i + p + 7) * 2654435761u % 2003u) / 20030.0f - 0.05f;
   }
 }
 
@@ -100,12 +99,11 @@ int main(void) {
     fail("muon_load");
   const muon_program *program = muon_describe(handle);
   uint64_t parameters = program->num_parameters, tensors;
-  printf("%llu matrices, target %s, %u workers\n", (unsigned long long)parameters,
-         muon_variant_in_use(handle)->target, muon_workers(handle));
+  printf("%llu matrices, target %s, %u workers\n", (unsigned long long)parameters, muon_variant_in_use(handle)->target,
+         muon_workers(handle));
 
-  struct model model = {parameters, zeros(parameters, sizeof(float *)),
-                        zeros(parameters, sizeof(float *)), zeros(parameters, sizeof(void *)),
-                        zeros(parameters, sizeof(uint64_t))};
+  struct model model = {parameters, zeros(parameters, sizeof(float *)), zeros(parameters, sizeof(float *)),
+                        zeros(parameters, sizeof(void *)), zeros(parameters, sizeof(uint64_t))};
   muon_tensor *table = allocate(program, &model, &tensors);
   set_targets(&model);
 

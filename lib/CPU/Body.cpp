@@ -1,5 +1,4 @@
-//===- Body.cpp
-//-----------------------------------------------------------------------------------===//
+//===- Body.cpp -------------------------------------------------------------------------------===//
 
 #include "Body.h"
 
@@ -15,21 +14,17 @@ using namespace muon::cpu;
 
 /// Elementwise ops every processor has an instruction sequence for.
 static bool isInline(Operation &op) {
-  return isa<arith::ConstantOp, arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
-             arith::NegFOp, arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp,
-             arith::MinNumFOp, arith::CmpFOp, arith::CmpIOp, arith::SelectOp, arith::AddIOp,
-             arith::SubIOp, arith::MulIOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
-             arith::RemUIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp, arith::ShLIOp,
-             arith::ShRSIOp, arith::ShRUIOp, arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp,
-             arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp, arith::FPToUIOp, arith::BitcastOp,
-             arith::MaxSIOp, arith::MinSIOp, arith::MaxUIOp, arith::MinUIOp, arith::ExtFOp,
-             arith::TruncFOp, math::AbsFOp, math::SqrtOp, math::RsqrtOp, math::FmaOp,
+  return isa<arith::ConstantOp, arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp, arith::NegFOp,
+             arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp, arith::MinNumFOp, arith::CmpFOp, arith::CmpIOp,
+             arith::SelectOp, arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::DivSIOp, arith::DivUIOp,
+             arith::RemSIOp, arith::RemUIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp, arith::ShLIOp, arith::ShRSIOp,
+             arith::ShRUIOp, arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp, arith::SIToFPOp, arith::UIToFPOp,
+             arith::FPToSIOp, arith::FPToUIOp, arith::BitcastOp, arith::MaxSIOp, arith::MinSIOp, arith::MaxUIOp,
+             arith::MinUIOp, arith::ExtFOp, arith::TruncFOp, math::AbsFOp, math::SqrtOp, math::RsqrtOp, math::FmaOp,
              math::CopySignOp, math::FPowIOp, IndexOp, ParameterOp, YieldOp>(op);
 }
 
-static bool isRounding(Operation &op) {
-  return isa<math::FloorOp, math::CeilOp, math::TruncOp, math::RoundEvenOp>(op);
-}
+static bool isRounding(Operation &op) { return isa<math::FloorOp, math::CeilOp, math::TruncOp, math::RoundEvenOp>(op); }
 
 LogicalResult Body::analyse() {
   auto hasSequence = [&](Operation &op) { return isInline(op) || (isRounding(op) && e.machine.roundInstructions); };
@@ -110,7 +105,8 @@ Value Body::emitOp(Operation &op, bool asVector) {
 
 Value Body::emitSame(Operation &op, ValueRange operands, bool asVector) {
   Type original = op.getResult(0).getType(), element = e.carried(original);
-  OperationState state(e.loc, op.getName().getIdentifier(), operands, {asVector ? Type(e.lanes(element)) : element}, op.getAttrs());
+  OperationState state(e.loc, op.getName().getIdentifier(), operands, {asVector ? Type(e.lanes(element)) : element},
+                       op.getAttrs());
   state.propertiesAttr = op.getPropertiesAsAttribute();
   Value emitted = e.b.create(state)->getResult(0);
   // Arithmetic in halves is f32 arithmetic rounded; what only moves or negates values is exact.

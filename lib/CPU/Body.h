@@ -1,8 +1,7 @@
-//===- Body.h - a kernel's scalar body at 16 lanes ------------------------------------*- C++
-//-*-===//
+//===- Body.h - a kernel's scalar body at 16 lanes ----------------------------------*- C++ -*-===//
 //
-// Uniform values are emitted at function entry, row values once per row, both as scalars; only what differs between columns becomes a
-// vector.
+// Uniform values are emitted at function entry, row values once per row, both as scalars; only what differs between
+// columns becomes a vector.
 //
 //===-------------------------------------------------------------------------------------------===//
 #ifndef MUON_CPU_BODY_H

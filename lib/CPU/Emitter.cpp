@@ -1,5 +1,4 @@
-//===- Emitter.cpp
-//--------------------------------------------------------------------------------===//
+//===- Emitter.cpp ----------------------------------------------------------------------------===//
 
 #include "Emitter.h"
 
@@ -23,8 +22,7 @@ Machine::Machine(TargetAttr target) : target(target) {
   amx = x86 && hasFeature(target, "amx-bf16");
 }
 
-Emitter::Emitter(OpBuilder &builder, Location loc, const Machine &machine)
-    : b(builder), loc(loc), machine(machine) {
+Emitter::Emitter(OpBuilder &builder, Location loc, const Machine &machine) : b(builder), loc(loc), machine(machine) {
   i1 = b.getI1Type(), i8 = b.getI8Type(), i16 = b.getIntegerType(16), i32 = b.getI32Type();
   i64 = b.getI64Type(), bf16 = b.getBF16Type(), f16 = b.getF16Type(), f32 = b.getF32Type(), f64 = b.getF64Type();
   ptr = LLVM::LLVMPointerType::get(b.getContext());
@@ -57,9 +55,7 @@ Value Emitter::iota(Type element) {
   return make<arith::ConstantOp>(DenseElementsAttr::get(lanes(element), values));
 }
 
-Value Emitter::zero(Type type) {
-  return make<arith::ConstantOp>(cast<TypedAttr>(b.getZeroAttr(type)));
-}
+Value Emitter::zero(Type type) { return make<arith::ConstantOp>(cast<TypedAttr>(b.getZeroAttr(type))); }
 
 //===----------------------------------------------------------------------------------------------===//
 // Integers
@@ -81,25 +77,18 @@ Value Emitter::rem(Value a, int64_t c) {
     return value<arith::AndIOp>(a, index(c - 1));
   return value<arith::RemUIOp>(a, index(c));
 }
-Value Emitter::ceilDiv(Value a, Value c) {
-  return value<arith::DivUIOp>(add(a, sub(c, index(1))), c);
-}
+Value Emitter::ceilDiv(Value a, Value c) { return value<arith::DivUIOp>(add(a, sub(c, index(1))), c); }
 Value Emitter::min(Value a, Value c) { return value<arith::MinSIOp>(a, c); }
-Value Emitter::less(Value a, Value c) {
-  return value<arith::CmpIOp>(arith::CmpIPredicate::slt, a, c);
-}
-Value Emitter::equal(Value a, Value c) {
-  return value<arith::CmpIOp>(arith::CmpIPredicate::eq, a, c);
-}
+Value Emitter::less(Value a, Value c) { return value<arith::CmpIOp>(arith::CmpIPredicate::slt, a, c); }
+Value Emitter::equal(Value a, Value c) { return value<arith::CmpIOp>(arith::CmpIPredicate::eq, a, c); }
 Value Emitter::both(Value a, Value c) { return value<arith::AndIOp>(a, c); }
-Value Emitter::select(Value condition, Value a, Value c) {
-  return value<arith::SelectOp>(condition, a, c);
-}
+Value Emitter::select(Value condition, Value a, Value c) { return value<arith::SelectOp>(condition, a, c); }
 
 Value Emitter::opaque(Value value) {
   auto inOneRegister = b.getStringAttr("=r,0");
-  return make<LLVM::InlineAsmOp>(TypeRange{i64}, ValueRange{value}, b.getStringAttr(""), inOneRegister, UnitAttr(), UnitAttr(),
-                                 LLVM::TailCallKindAttr(), LLVM::AsmDialectAttr(), ArrayAttr()).getRes();
+  return make<LLVM::InlineAsmOp>(TypeRange{i64}, ValueRange{value}, b.getStringAttr(""), inOneRegister, UnitAttr(),
+                                 UnitAttr(), LLVM::TailCallKindAttr(), LLVM::AsmDialectAttr(), ArrayAttr())
+      .getRes();
 }
 
 //===----------------------------------------------------------------------------------------------===//
@@ -112,9 +101,7 @@ Value Emitter::broadcast(Value scalar) {
   return value<vector::BroadcastOp>(lanes(scalar.getType()), scalar);
 }
 
-Value Emitter::shuffle(Value a, Value c, ArrayRef<int64_t> mask) {
-  return make<vector::ShuffleOp>(a, c, mask);
-}
+Value Emitter::shuffle(Value a, Value c, ArrayRef<int64_t> mask) { return make<vector::ShuffleOp>(a, c, mask); }
 
 Value Emitter::lane(Value vector, int64_t lane) { return make<vector::ExtractOp>(vector, lane); }
 
@@ -129,12 +116,8 @@ Value Emitter::mulAdd(Value a, Value x, Value y) {
   return make<arith::AddFOp>(make<arith::MulFOp>(a, x), y);
 }
 
-Value Emitter::asInt(Value x) {
-  return value<arith::BitcastOp>(isVector(x) ? Type(lanes(i32)) : i32, x);
-}
-Value Emitter::asFloat(Value x) {
-  return value<arith::BitcastOp>(isVector(x) ? Type(lanes(f32)) : f32, x);
-}
+Value Emitter::asInt(Value x) { return value<arith::BitcastOp>(isVector(x) ? Type(lanes(i32)) : i32, x); }
+Value Emitter::asFloat(Value x) { return value<arith::BitcastOp>(isVector(x) ? Type(lanes(f32)) : f32, x); }
 
 Value Emitter::roundToBf16(Value x) {
   Value word = asInt(x);
@@ -149,7 +132,9 @@ Value Emitter::roundToBf16(Value x) {
   return asFloat(make<arith::AndIOp>(kept, bits(type, int32_t(0xffff0000))));
 }
 
-Value Emitter::roundTo(Type half, Value x) { return half.isBF16() ? roundToBf16(x) : fromBits(half, halfBits(half, x)); }
+Value Emitter::roundTo(Type half, Value x) {
+  return half.isBF16() ? roundToBf16(x) : fromBits(half, halfBits(half, x));
+}
 
 Value Emitter::halfBits(Type half, Value x) {
   auto typed = [&](Type element) { return isVector(x) ? Type(lanes(element)) : element; };
@@ -200,9 +185,7 @@ void Emitter::storeElement(Type dtype, Value x, Value pointer) {
   storeRaw(narrow(dtype, x), pointer, byteWidth(dtype));
 }
 
-bool Emitter::maskable(Type dtype) const {
-  return byteWidth(dtype) >= 4 ? machine.maskWords : machine.maskHalves;
-}
+bool Emitter::maskable(Type dtype) const { return byteWidth(dtype) >= 4 ? machine.maskWords : machine.maskHalves; }
 
 Value Emitter::loadLanes(Type dtype, Value pointer, Value count) {
   VectorType type = lanes(memoryType(dtype));
@@ -275,13 +258,11 @@ SmallVector<Value> Emitter::loop(Value from, Value to, int64_t step, ValueRange 
   return buildLoop(b, loc, from, to, index(step), init, body);
 }
 
-void Emitter::when(Value condition, llvm::function_ref<void()> then,
-                   llvm::function_ref<void()> otherwise) {
+void Emitter::when(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
   buildWhen(b, loc, condition, then, otherwise);
 }
 
-SmallVector<Value> Emitter::choose(TypeRange types, Value condition,
-                                   llvm::function_ref<SmallVector<Value>()> then,
+SmallVector<Value> Emitter::choose(TypeRange types, Value condition, llvm::function_ref<SmallVector<Value>()> then,
                                    llvm::function_ref<SmallVector<Value>()> otherwise) {
   return buildChoice(b, loc, types, condition, then, otherwise);
 }

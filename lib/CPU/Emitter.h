@@ -1,9 +1,9 @@
-//===- Emitter.h - the vocabulary kernels are written in ------------------------------*- C++
-//-*-===//
+//===- Emitter.h - the vocabulary kernels are written in ----------------------------*- C++ -*-===//
 //
 // Values are scalars or vectors of exactly 16 lanes, whatever the processor: one summation order
 // and one set of bits everywhere, and LLVM splits a vector into what registers there are. Memory is
-// raw pointers. A half in a register is the f32 of its value; in memory, which is panels only, an f16 is f16Scale times that (Emulate.h).
+// raw pointers. A half in a register is the f32 of its value; in memory, which is panels only, an f16 is f16Scale times
+// that (Emulate.h).
 //
 //===-------------------------------------------------------------------------------------------===//
 #ifndef MUON_CPU_EMITTER_H
@@ -76,9 +76,7 @@ public:
   Value div(Value a, int64_t b);
   Value rem(Value a, int64_t b);
   Value ceilDiv(Value a, Value b);
-  Value roundUp(Value a, int64_t multiple) {
-    return mul(div(add(a, multiple - 1), multiple), multiple);
-  }
+  Value roundUp(Value a, int64_t multiple) { return mul(div(add(a, multiple - 1), multiple), multiple); }
   Value min(Value a, Value b);
   Value less(Value a, Value b);
   Value equal(Value a, Value b);
@@ -95,11 +93,11 @@ public:
   Value firstLanes(Value count);
 
   // Floating point, scalars or vectors.
-  Value mulAdd(Value a, Value x, Value y); ///< a x + y, fused where the processor can
+  Value mulAdd(Value a, Value x, Value y);  ///< a x + y, fused where the processor can
   Value roundTo(Type half, Value f32Value); ///< to nearest even, NaN kept
   Value halfBits(Type half, Value carried); ///< of a value that is rounded already, i16
   Value fromBits(Type half, Value i16Value);
-  Value asInt(Value f32Value);             ///< the bits
+  Value asInt(Value f32Value); ///< the bits
   Value asFloat(Value i32Value);
 
   // Memory. Offsets and strides are in elements of `element`; alignment is that of one element.
@@ -121,13 +119,13 @@ public:
 
   // Control.
   void loop(Value from, Value to, Value step, llvm::function_ref<void(Value)> body);
-  void loop(Value from, Value to, int64_t step, llvm::function_ref<void(Value)> body) { loop(from, to, index(step), body); }
+  void loop(Value from, Value to, int64_t step, llvm::function_ref<void(Value)> body) {
+    loop(from, to, index(step), body);
+  }
   SmallVector<Value> loop(Value from, Value to, int64_t step, ValueRange init,
                           llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body);
-  void when(Value condition, llvm::function_ref<void()> then,
-            llvm::function_ref<void()> otherwise = {});
-  SmallVector<Value> choose(mlir::TypeRange types, Value condition,
-                            llvm::function_ref<SmallVector<Value>()> then,
+  void when(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = {});
+  SmallVector<Value> choose(mlir::TypeRange types, Value condition, llvm::function_ref<SmallVector<Value>()> then,
                             llvm::function_ref<SmallVector<Value>()> otherwise);
 
 private:

@@ -1,5 +1,4 @@
-//===- Frame.cpp
-//----------------------------------------------------------------------------------===//
+//===- Frame.cpp ------------------------------------------------------------------------------===//
 
 #include "Frame.h"
 #include "LaunchAbi.h"
@@ -26,9 +25,7 @@ Value cpu::combine(Emitter &e, Reduction kind, Value a, Value b) {
 
 Value cpu::identity(Emitter &e, Reduction kind, Type type) {
   double infinity = std::numeric_limits<double>::infinity();
-  return e.constant(type, kind == Reduction::max   ? -infinity
-                          : kind == Reduction::min ? infinity
-                                                   : 0.0);
+  return e.constant(type, kind == Reduction::max ? -infinity : kind == Reduction::min ? infinity : 0.0);
 }
 
 /// A scalar operand: a value, or partials combined in index order.
@@ -36,15 +33,13 @@ static Value loadScalar(Emitter &e, const Operand &operand) {
   if (!operand.isReduction())
     return e.loadElement(operand.attr.getDtype(), operand.data);
   Reduction kind = operand.attr.getReduction();
-  return e.loop(e.index(0), operand.rowStride, 1, identity(e, kind, e.f64),
-                [&](Value i, ValueRange sum) {
-                  Value partial = e.loadElement(e.f64, e.offset(operand.data, e.f64, i));
-                  return SmallVector<Value>{combine(e, kind, sum[0], partial)};
-                })[0];
+  return e.loop(e.index(0), operand.rowStride, 1, identity(e, kind, e.f64), [&](Value i, ValueRange sum) {
+    Value partial = e.loadElement(e.f64, e.offset(operand.data, e.f64, i));
+    return SmallVector<Value>{combine(e, kind, sum[0], partial)};
+  })[0];
 }
 
-static void emitUniform(Emitter &e, KernelOp kernel, Body &body, Frame &frame, Value launch,
-                        Value item) {
+static void emitUniform(Emitter &e, KernelOp kernel, Body &body, Frame &frame, Value launch, Value item) {
   for (unsigned i = kernel.numPanels(); i < frame.operands.size(); ++i) {
     const Operand &operand = frame.operands[i];
     if (operand.isIn() && operand.attr.getSpace() == Space::scalar)

@@ -1,5 +1,4 @@
-//===- Frame.h - a tile function and what it is called with ---------------------------*- C++
-//-*-===//
+//===- Frame.h - a tile function and what it is called with -------------------------*- C++ -*-===//
 #ifndef MUON_CPU_FRAME_H
 #define MUON_CPU_FRAME_H
 

@@ -1,5 +1,4 @@
-//===- FullSubTile.cpp - sub-tiles without an edge
-//------------------------------------------------===//
+//===- FullSubTile.cpp - sub-tiles without an edge --------------------------------------------===//
 //
 // Rows go from memory through the body to memory, two at a time because two rows make a row of
 // pairs. Only what is written transposed (a turned layout, a mirror image) passes through the
@@ -44,15 +43,16 @@ static bool isWords(const Operand &operand) {
   return operand.isPacked() && !isTurned(operand.attr.getLayout()) && operand.attr.getDtype().isF32();
 }
 
-/// Asks for what is written soon: the line of the mirror image that takes column r of the sub-tile, since rows of words go there one a
-/// line, and those right of row r, which the next sub-tile writes.
+/// Asks for what is written soon: the line of the mirror image that takes column r of the sub-tile, since rows of words
+/// go there one a line, and those right of row r, which the next sub-tile writes.
 void SubTile::prefetchLines(Value r, ArrayRef<Value> mirrors, ArrayRef<Value> places) {
   for (Value mirror : mirrors)
     e.prefetchToWrite(e.offset(mirror, e.f32, e.mul(r, e.machine.lanes())));
   for (auto [output, place] : llvm::zip(outputs, places)) {
     const Operand &operand = *output.operand;
     if (place && !isPairs(operand))
-      e.prefetchToWrite(e.bytes(e.offset(place, operand.attr.getDtype(), e.mul(r, rowDistance(e, operand))), e.index(kLineBytes)));
+      e.prefetchToWrite(
+          e.bytes(e.offset(place, operand.attr.getDtype(), e.mul(r, rowDistance(e, operand))), e.index(kLineBytes)));
   }
 }
 

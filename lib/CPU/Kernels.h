@@ -1,5 +1,4 @@
-//===- Kernels.h - the two kinds of tile functions ------------------------------------*- C++
-//-*-===//
+//===- Kernels.h - the two kinds of tile functions ----------------------------------*- C++ -*-===//
 #ifndef MUON_CPU_KERNELS_H
 #define MUON_CPU_KERNELS_H
 
@@ -18,8 +17,10 @@ void emitProduct(Emitter &e, Routines &routines, KernelOp kernel, Body &body, co
 enum class Micro { fma, f16, dot, tiles };
 Micro microOf(KernelOp kernel);
 
-/// One register tile: C (height x width, f32, at `c` with `stride`) = or += A B over `depth` words (tiles: steps of 32 elements), `fresh`:
-/// =. `a` and `b` are the addresses of the first words: `height` lanes of a panel of A, the first `width` lanes of B's panel or all of two.
+/// One register tile: C (height x width, f32, at `c` with `stride`) = or += A B over `depth` words (tiles: steps of 32
+/// elements), `fresh`:
+/// =. `a` and `b` are the addresses of the first words: `height` lanes of a panel of A, the first `width` lanes of B's
+/// panel or all of two.
 struct MicroTile {
   Value a, b, c, stride, depth, fresh;
   int64_t height, width;
@@ -28,7 +29,8 @@ struct MicroTile {
   /// Words of a run that are added up from zero (callFma): SumOrder's part.
   Value part = {};
 };
-/// The least multiple, from `depth` on, of the words that a micro kernel's loop takes at a time: what callFma, callDot and callF16 need.
+/// The least multiple, from `depth` on, of the words that a micro kernel's loop takes at a time: what callFma, callDot
+/// and callF16 need.
 Value unrolledDepth(Emitter &e, Value depth);
 void callFma(Emitter &e, Routines &routines, const MicroTile &tile);
 void callDot(Emitter &e, Routines &routines, const MicroTile &tile);
@@ -37,9 +39,10 @@ void callF16(Emitter &e, Routines &routines, const MicroTile &tile);
 void callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value strip);
 /// Register state the tile micro kernel needs, around all its calls in a tile function.
 
-// AMX, one instruction sequence each, between `openTiles` and `closeTiles`: a 32 x 32 product in four accumulator tiles, which are
-// set to zero or loaded from C, whose rows are `stride` floats apart; a step is 32 elements of depth: operands loaded (`strip`: the
-// elements from one strip of 16 rows of A to the next), then a product for each accumulator: 2i + j of rows 16i and columns 16j.
+// AMX, one instruction sequence each, between `openTiles` and `closeTiles`: a 32 x 32 product in four accumulator
+// tiles, which are set to zero or loaded from C, whose rows are `stride` floats apart; a step is 32 elements of depth:
+// operands loaded (`strip`: the elements from one strip of 16 rows of A to the next), then a product for each
+// accumulator: 2i + j of rows 16i and columns 16j.
 void openTiles(Emitter &e);
 void zeroTiles(Emitter &e);
 void loadTiles(Emitter &e, Value c, Value stride);
@@ -53,7 +56,8 @@ struct ProductBlock {
   Value row, column, rows, columns, onDiagonal;
 };
 /// A block whose AMX tiles are sliced (`slicesTiles`), from its products to its outputs.
-void emitTilePipeline(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame, const ProductBlock &block);
+void emitTilePipeline(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame,
+                      const ProductBlock &block);
 
 } // namespace muon::cpu
 

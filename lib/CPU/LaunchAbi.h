@@ -1,5 +1,4 @@
-//===- LaunchAbi.h - where a kernel finds its launch data -----------------------------*- C++
-//-*-===//
+//===- LaunchAbi.h - where a kernel finds its launch data ---------------------------*- C++ -*-===//
 //
 // Byte offsets of the runtime's structs as emitted code reads them, checked against the header.
 //

@@ -1,5 +1,4 @@
-//===- LowerKernels.cpp - muon.kernel to tile functions
-//-------------------------------------------===//
+//===- LowerKernels.cpp - muon.kernel to tile functions ---------------------------------------===//
 
 #include "Kernels.h"
 
@@ -85,8 +84,7 @@ static void storeUniformResults(Emitter &e, Body &body, const Frame &frame) {
       continue;
     if (operand.attr.getSpace() == Space::scalar && !operand.isReduction()) {
       Value number = body.yieldedScalar(output);
-      e.when(e.equal(frame.tile, e.index(0)),
-             [&] { e.storeElement(operand.attr.getDtype(), number, operand.data); });
+      e.when(e.equal(frame.tile, e.index(0)), [&] { e.storeElement(operand.attr.getDtype(), number, operand.data); });
     }
     ++output;
   }
@@ -98,8 +96,8 @@ static LogicalResult lowerKernel(KernelOp kernel, Routines &routines, const Mach
   Body body(e, kernel);
   if (failed(body.analyse()) || failed(checkOperands(kernel, body, machine)))
     return failure();
-  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()),
-                                          {e.ptr, e.ptr, e.ptr, e.ptr, e.i32});
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), {e.ptr, e.ptr, e.ptr, e.ptr, e.i32});
   auto function = e.make<LLVM::LLVMFuncOp>(kernel.getSymName(), type);
   setFunctionAttributes(function, machine);
   Frame frame = openFrame(e, kernel, body, function);

@@ -1,10 +1,10 @@
-//===- MicroKernels.cpp - register tiles on vectors
-//-----------------------------------------------===//
+//===- MicroKernels.cpp - register tiles on vectors -------------------------------------------===//
 //
-// Accumulators live in registers; per step a panel word row of B is loaded as vectors and each of A's words is broadcast to feed
-// every vector of B. With f32 operands they start from zero every part of sumRun words of k (SumOrder), and runs are added to C: a
-// long sum would round every term at the size of all, which costs the gram form its accuracy (docs/numerics.md). f16 operands have f16 sums, which
-// are widened every f16Run words. Dot products keep theirs over all of k: bf16 operands have rounded more than that.
+// Accumulators live in registers; per step a panel word row of B is loaded as vectors and each of A's words is
+// broadcast to feed every vector of B. With f32 operands they start from zero every part of sumRun words of k
+// (SumOrder), and runs are added to C: a long sum would round every term at the size of all, which costs the gram form
+// its accuracy (docs/numerics.md). f16 operands have f16 sums, which are widened every f16Run words. Dot products keep
+// theirs over all of k: bf16 operands have rounded more than that.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -24,8 +24,8 @@ using Step = llvm::function_ref<Value(Emitter &, Value a, Value b, Value c)>;
 static constexpr int64_t kUnroll = 4;
 
 /// The accumulators after one word of depth, `at` words from where A's panel and each vector of B's begin.
-static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value a, ValueRange b, Value at, ValueRange accumulators,
-                                   Step step) {
+static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value a, ValueRange b, Value at,
+                                   ValueRange accumulators, Step step) {
   SmallVector<Value> panel, next;
   for (Value vector : b)
     panel.push_back(e.loadRaw(e.lanes(word), e.offset(vector, word, at), 4));
@@ -39,8 +39,9 @@ static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value 
 }
 
 namespace {
-/// One micro kernel: its C as vectors, and what it adds up to there. Arguments: A, B, C, the floats from a row of C to the next, the words of
-/// depth, whether C holds nothing yet, where sums are in runs the words of a part, and where B is two panels the words between them.
+/// One micro kernel: its C as vectors, and what it adds up to there. Arguments: A, B, C, the floats from a row of C to
+/// the next, the words of depth, whether C holds nothing yet, where sums are in runs the words of a part, and where B
+/// is two panels the words between them.
 class MicroKernel {
 public:
   MicroKernel(Emitter &e, ValueRange args, Type word, VectorType sum, int64_t height, int64_t vectors, Step step)
@@ -107,7 +108,9 @@ void MicroKernel::emitWhole() {
 }
 
 /// 32 f16 as f32.
-static Value widened(Emitter &e, Value halves) { return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), halves); }
+static Value widened(Emitter &e, Value halves) {
+  return e.make<arith::ExtFOp>(VectorType::get({2 * kLanes}, e.f32), halves);
+}
 
 /// a + b of f16. f32 has more than twice its bits, so that rounding twice is rounding once.
 static Value addF16(Emitter &e, Value a, Value b) {
@@ -136,12 +139,15 @@ void MicroKernel::addRun(Value begin, ValueRange sums) {
     for (auto [place, value, old] : llvm::zip(places, run, before))
       e.storeLanes(e.f32, e.mulAdd(value, unscale, old), place);
   };
-  e.when(first, [&] { addScaled(SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32)))); }, [&] { addScaled(load(places)); });
+  e.when(
+      first, [&] { addScaled(SmallVector<Value>(places.size(), e.zero(e.lanes(e.f32)))); },
+      [&] { addScaled(load(places)); });
 }
 
 /// Runs of `words` in one part each: little more than the loop, so that every sum stays in its register.
 void MicroKernel::emitInRuns(int64_t words) {
-  e.loop(e.index(0), depth, words, [&](Value begin) { addRun(begin, addUp(begin, e.min(e.add(begin, words), depth))); });
+  e.loop(e.index(0), depth, words,
+         [&](Value begin) { addRun(begin, addUp(begin, e.min(e.add(begin, words), depth))); });
 }
 
 /// Parts of a run are added up in memory.
@@ -160,11 +166,12 @@ void MicroKernel::emitInParts(Value part) {
   });
 }
 
-/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of f16. One routine for all spills: its hot loop had an
-/// eighth of its time in moves between registers.
+/// How a micro kernel adds up k: all of it, in runs, in runs of parts, or in runs of f16. One routine for all spills:
+/// its hot loop had an eighth of its time in moves between registers.
 enum class Sums { whole, runs, parts, f16 };
 
-static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, Sums sums, Step step) {
+static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, StringRef kind, Type word, Sums sums,
+                      Step step) {
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
   bool inParts = sums == Sums::parts;
@@ -186,9 +193,11 @@ Value cpu::unrolledDepth(Emitter &e, Value depth) { return e.roundUp(depth, kUnr
 
 void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
   auto call = [&](StringRef kind, Sums sums) {
-    callMicro(e, routines, tile, kind, e.f32, sums, [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); });
+    callMicro(e, routines, tile, kind, e.f32, sums,
+              [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); });
   };
-  e.when(e.equal(tile.part, e.index(sumRun)), [&] { call("fma", Sums::runs); }, [&] { call("fma_parts", Sums::parts); });
+  e.when(
+      e.equal(tile.part, e.index(sumRun)), [&] { call("fma", Sums::runs); }, [&] { call("fma_parts", Sums::parts); });
 }
 
 /// c + a.odd b.odd, then + a.even b.even: the order of vdpbf16ps. A product of two bf16 is exact in
@@ -201,8 +210,7 @@ static Value pairProduct(Emitter &e, Value a, Value b, Value c) {
 static Value dotInstruction(Emitter &e, Value a, Value b, Value c) {
   Type pairs = VectorType::get({2 * kLanes}, e.bf16);
   Value left = e.make<LLVM::BitcastOp>(pairs, a), right = e.make<LLVM::BitcastOp>(pairs, b);
-  auto call = e.make<LLVM::CallIntrinsicOp>(Type(e.lanes(e.f32)),
-                                            e.b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
+  auto call = e.make<LLVM::CallIntrinsicOp>(Type(e.lanes(e.f32)), e.b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
                                             ValueRange{c, left, right});
   return call.getResult(0);
 }
@@ -211,21 +219,26 @@ void cpu::callDot(Emitter &e, Routines &routines, const MicroTile &tile) {
   callMicro(e, routines, tile, "dot", e.i32, Sums::whole, e.machine.dot ? dotInstruction : pairProduct);
 }
 
-/// x + y rounded to the neighbour whose last bit is odd, unless it is exact: so it is rounded to f16 afterwards as x + y would be.
+/// x + y rounded to the neighbour whose last bit is odd, unless it is exact: so it is rounded to f16 afterwards as x +
+/// y would be.
 static Value addToOdd(Emitter &e, Value x, Value y) {
   Type words = VectorType::get(cast<VectorType>(x.getType()).getShape(), e.i32);
   Value sum = e.make<arith::AddFOp>(x, y), part = e.make<arith::SubFOp>(sum, x); // Knuth's two-sum
-  Value lostOfX = e.make<arith::SubFOp>(x, Value(e.make<arith::SubFOp>(sum, part))), lostOfY = e.make<arith::SubFOp>(y, part);
+  Value lostOfX = e.make<arith::SubFOp>(x, Value(e.make<arith::SubFOp>(sum, part))),
+        lostOfY = e.make<arith::SubFOp>(y, part);
   Value lost = e.make<arith::AddFOp>(lostOfX, lostOfY), bits = e.make<arith::BitcastOp>(words, sum);
   Value away = e.make<arith::XOrIOp>(bits, Value(e.make<arith::BitcastOp>(words, lost)));
-  Value toward = e.make<arith::OrIOp>(Value(e.make<arith::ShRSIOp>(away, e.bits(words, 31))), e.bits(words, 1)); // 1 or -1 unit
-  Value even = e.make<arith::CmpIOp>(arith::CmpIPredicate::eq, Value(e.make<arith::AndIOp>(bits, e.bits(words, 1))), e.zero(words));
+  Value toward =
+      e.make<arith::OrIOp>(Value(e.make<arith::ShRSIOp>(away, e.bits(words, 31))), e.bits(words, 1)); // 1 or -1 unit
+  Value even = e.make<arith::CmpIOp>(arith::CmpIPredicate::eq, Value(e.make<arith::AndIOp>(bits, e.bits(words, 1))),
+                                     e.zero(words));
   Value inexact = e.make<arith::CmpFOp>(arith::CmpFPredicate::ONE, lost, e.zero(lost.getType()));
   Value odd = e.make<arith::SelectOp>(e.both(even, inexact), Value(e.make<arith::AddIOp>(bits, toward)), bits);
   return e.make<arith::BitcastOp>(x.getType(), odd);
 }
 
-/// c + a b for 32 f16 each, rounded once: two terms of every lane's sum. Without arithmetic of f16 in f32, where a b is exact.
+/// c + a b for 32 f16 each, rounded once: two terms of every lane's sum. Without arithmetic of f16 in f32, where a b is
+/// exact.
 static Value multiplyF16(Emitter &e, Value a, Value b, Value c) {
   auto asF16 = [&](Value words) -> Value { return e.make<LLVM::BitcastOp>(c.getType(), words); };
   if (e.machine.addF16)

@@ -1,5 +1,4 @@
-//===- Product.cpp - one block of a matrix product
-//------------------------------------------------===//
+//===- Product.cpp - one block of a matrix product --------------------------------------------===//
 //
 // Register tiles of the block go to a block buffer in the worker's scratch; then the body walks the
 // buffer by sub-tiles. The buffer is what makes symmetry exact (the half above the diagonal is
@@ -25,8 +24,8 @@ namespace {
 class Product {
 public:
   Product(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame)
-      : e(e), routines(routines), kernel(kernel), body(body), frame(frame),
-        reductions(e, body, frame), micro(microOf(kernel)) {}
+      : e(e), routines(routines), kernel(kernel), body(body), frame(frame), reductions(e, body, frame),
+        micro(microOf(kernel)) {}
   void emit();
 
 private:
@@ -35,7 +34,9 @@ private:
   void emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile);
   void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
   void walkSubTiles();
-  bool hasWideTiles() const { return (micro == Micro::fma || micro == Micro::f16) && panelsOfTile(e.machine.target) == 2; }
+  bool hasWideTiles() const {
+    return (micro == Micro::fma || micro == Micro::f16) && panelsOfTile(e.machine.target) == 2;
+  }
   /// Elements of k in one word of depth.
   int64_t wordElements() const { return micro == Micro::fma ? 1 : micro == Micro::tiles ? 32 : 2; }
 
@@ -48,8 +49,8 @@ private:
   Micro micro;
   Value blockRow, blockColumn;      ///< block coordinates
   Value row, column, rows, columns; ///< first element and extent of the block
-  Value stride, onDiagonal; ///< of the block buffer; whether the block is square on the diagonal
-  Value mirrored;           ///< of a symmetric product: whether it is not
+  Value stride, onDiagonal;         ///< of the block buffer; whether the block is square on the diagonal
+  Value mirrored;                   ///< of a symmetric product: whether it is not
 };
 } // namespace
 
@@ -60,8 +61,8 @@ Micro cpu::microOf(KernelOp kernel) {
   return a.getDtype().isBF16() ? Micro::dot : a.getDtype().isF16() ? Micro::f16 : Micro::fma;
 }
 
-/// The block a tile number stands for: line by line along the shorter side, whose operand stays in cache while the other's panels
-/// come by once, or the rows of a lower triangle one after the other.
+/// The block a tile number stands for: line by line along the shorter side, whose operand stays in cache while the
+/// other's panels come by once, or the rows of a lower triangle one after the other.
 void Product::findBlock() {
   Value m = frame.sizes[abi::kM], n = frame.sizes[abi::kN];
   Value blockM = frame.sizes[abi::kBlockM], blockN = frame.sizes[abi::kBlockN];
@@ -96,8 +97,7 @@ void Product::findBlock() {
 }
 
 /// One register tile, unless it lies beyond the block's rows or above the diagonal.
-void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile,
-                            Value panel) {
+void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel) {
   int64_t lanes = e.machine.lanes();
   Value tileRow = e.add(e.mul(rowPanel, lanes), offset), tileColumn = e.mul(panel, lanes);
   Value needed = e.less(tileRow, rows);
@@ -137,14 +137,15 @@ void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile t
   }
   tile.a = e.offset(a.data, e.f32, e.add(e.mul(aPanel, a.rowStride), e.mul(begin, lanes)));
   int64_t offset = 0;
-  for (int64_t height : tile.width > lanes ? ArrayRef<int64_t>(kWideHeights) : e.machine.target.getHeights().asArrayRef()) {
+  for (int64_t height :
+       tile.width > lanes ? ArrayRef<int64_t>(kWideHeights) : e.machine.target.getHeights().asArrayRef()) {
     emitMicroTile(rowPanel, offset, height, tile, panel);
     offset += height;
   }
 }
 
-/// `depth` words of k, panel by panel or two at a time: a chunk of B's panels stays in the first-level cache while A's rows, which stay in
-/// the second, pass by it.
+/// `depth` words of k, panel by panel or two at a time: a chunk of B's panels stays in the first-level cache while A's
+/// rows, which stay in the second, pass by it.
 void Product::emitChunk(Value begin, Value depth) {
   int64_t lanes = e.machine.lanes(), wordsPerStep = micro == Micro::tiles ? 16 * lanes : lanes;
   const Operand &b = frame.operands[1];
@@ -158,8 +159,7 @@ void Product::emitChunk(Value begin, Value depth) {
       Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
       MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride, part};
       tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
-      e.loop(e.index(0), rowPanels, 1,
-             [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
+      e.loop(e.index(0), rowPanels, 1, [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
     });
   };
   Value paired = e.index(0);
@@ -212,7 +212,6 @@ void Product::emit() {
   reductions.finish();
 }
 
-void cpu::emitProduct(Emitter &e, Routines &routines, KernelOp kernel, Body &body,
-                      const Frame &frame) {
+void cpu::emitProduct(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame) {
   Product(e, routines, kernel, body, frame).emit();
 }

@@ -1,5 +1,4 @@
-//===- Reductions.cpp
-//-----------------------------------------------------------------------------===//
+//===- Reductions.cpp -------------------------------------------------------------------------===//
 
 #include "Reductions.h"
 
@@ -7,8 +6,7 @@ using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
 
-Reductions::Reductions(Emitter &e, Body &body, const Frame &frame)
-    : e(e), body(body), frame(frame) {
+Reductions::Reductions(Emitter &e, Body &body, const Frame &frame) : e(e), body(body), frame(frame) {
   unsigned output = 0;
   for (const Operand &operand : frame.operands) {
     if (operand.isIn())
@@ -126,8 +124,7 @@ void Reductions::beginStrip() {
 void Reductions::accumulateInStrip(Value rowInStrip, Value mask) {
   SmallVector<Value> lanes;
   for (Entry &entry : entries)
-    lanes.push_back(
-        e.loadRaw(e.lanes(entry.type), stripLanes(entry, rowInStrip), alignment(entry)));
+    lanes.push_back(e.loadRaw(e.lanes(entry.type), stripLanes(entry, rowInStrip), alignment(entry)));
   for (auto [entry, next] : llvm::zip(entries, accumulate(lanes, mask)))
     e.storeRaw(next, stripLanes(entry, rowInStrip), alignment(entry));
 }

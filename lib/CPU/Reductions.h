@@ -1,5 +1,4 @@
-//===- Reductions.h - reduced outputs of a kernel -------------------------------------*- C++
-//-*-===//
+//===- Reductions.h - reduced outputs of a kernel -----------------------------------*- C++ -*-===//
 //
 // The order of every sum is fixed by the shape: 16 lanes along a row; then, for a row result, a
 // tree over the lanes; for a full result, the rows' lanes added row by row, the tree at the end of

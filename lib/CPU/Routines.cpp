@@ -1,5 +1,4 @@
-//===- Routines.cpp - moves of one sub-tile
-//-------------------------------------------------------===//
+//===- Routines.cpp - moves of one sub-tile ---------------------------------------------------===//
 
 #include "Routines.h"
 
@@ -27,8 +26,8 @@ void Routines::call(Emitter &e, StringRef name, ValueRange arguments,
   if (!function) {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToEnd(module.getBody());
-    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(e.b.getContext()),
-                                            SmallVector<Type>(arguments.getTypes()));
+    auto type =
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(e.b.getContext()), SmallVector<Type>(arguments.getTypes()));
     function = e.make<LLVM::LLVMFuncOp>(name, type, LLVM::Linkage::Internal);
     function.setNoInline(true);
     setFunctionAttributes(function, machine);
@@ -48,9 +47,7 @@ static std::string nameFor(StringRef what, Type dtype) {
   return ("muon_" + what + (dtype.isBF16() ? "_bf16" : dtype.isF16() ? "_f16" : "_f32")).str();
 }
 
-static Value stageRow(Emitter &e, Value stage, Value row) {
-  return e.offset(stage, e.f32, e.mul(row, kLanes));
-}
+static Value stageRow(Emitter &e, Value stage, Value row) { return e.offset(stage, e.f32, e.mul(row, kLanes)); }
 
 //===----------------------------------------------------------------------------------------------===//
 // Transposition
@@ -85,8 +82,8 @@ void Routines::transposeWords(Emitter &e, Value from, int64_t fromStride, Value 
 // Strided memory
 //===----------------------------------------------------------------------------------------------===//
 
-void Routines::gather(Emitter &e, Type dtype, Value stage, Value source, Value rowStride,
-                      Value columnStride, Value rows, Value columns) {
+void Routines::gather(Emitter &e, Type dtype, Value stage, Value source, Value rowStride, Value columnStride,
+                      Value rows, Value columns) {
   auto define = [this, dtype](Emitter &e, ValueRange args) {
     Value stage = args[0], source = args[1], rowStride = args[2], columnStride = args[3];
     Value rows = args[4], columns = args[5], zero = e.index(0), one = e.index(1);
@@ -113,15 +110,13 @@ void Routines::gather(Emitter &e, Type dtype, Value stage, Value source, Value r
         });
       });
     };
-    e.when(e.equal(columnStride, one), byRows,
-           [&] { e.when(e.equal(rowStride, one), byColumns, byElements); });
+    e.when(e.equal(columnStride, one), byRows, [&] { e.when(e.equal(rowStride, one), byColumns, byElements); });
   };
-  call(e, nameFor("gather", dtype), {stage, source, rowStride, columnStride, rows, columns},
-       define);
+  call(e, nameFor("gather", dtype), {stage, source, rowStride, columnStride, rows, columns}, define);
 }
 
-void Routines::scatter(Emitter &e, Type dtype, Value stage, Value target, Value rowStride,
-                       Value columnStride, Value rows, Value columns) {
+void Routines::scatter(Emitter &e, Type dtype, Value stage, Value target, Value rowStride, Value columnStride,
+                       Value rows, Value columns) {
   auto define = [this, dtype](Emitter &e, ValueRange args) {
     Value stage = args[0], target = args[1], rowStride = args[2], columnStride = args[3];
     Value rows = args[4], columns = args[5], zero = e.index(0), one = e.index(1);
@@ -148,11 +143,9 @@ void Routines::scatter(Emitter &e, Type dtype, Value stage, Value target, Value 
         });
       });
     };
-    e.when(e.equal(columnStride, one), byRows,
-           [&] { e.when(e.equal(rowStride, one), byColumns, byElements); });
+    e.when(e.equal(columnStride, one), byRows, [&] { e.when(e.equal(rowStride, one), byColumns, byElements); });
   };
-  call(e, nameFor("scatter", dtype), {stage, target, rowStride, columnStride, rows, columns},
-       define);
+  call(e, nameFor("scatter", dtype), {stage, target, rowStride, columnStride, rows, columns}, define);
 }
 
 //===----------------------------------------------------------------------------------------------===//
@@ -177,14 +170,16 @@ Value cpu::pairOf(Emitter &e, Type half, Value even, Value odd) {
   Type words = e.lanes(e.i32);
   if (half.isBF16())
     return e.make<arith::OrIOp>(e.make<arith::ShRUIOp>(e.asInt(even), e.bits(words, 16)), e.asInt(odd));
-  Value low = e.make<arith::ExtUIOp>(words, e.halfBits(half, even)), high = e.make<arith::ExtUIOp>(words, e.halfBits(half, odd));
+  Value low = e.make<arith::ExtUIOp>(words, e.halfBits(half, even)),
+        high = e.make<arith::ExtUIOp>(words, e.halfBits(half, odd));
   return e.make<arith::OrIOp>(low, e.make<arith::ShLIOp>(high, e.bits(words, 16)));
 }
 
 Value cpu::halfOf(Emitter &e, Type half, Value pair, bool odd) {
   Type words = pair.getType();
   if (half.isBF16())
-    return e.asFloat(odd ? Value(e.make<arith::AndIOp>(pair, e.bits(words, int32_t(0xffff0000)))) : e.make<arith::ShLIOp>(pair, e.bits(words, 16)));
+    return e.asFloat(odd ? Value(e.make<arith::AndIOp>(pair, e.bits(words, int32_t(0xffff0000))))
+                         : e.make<arith::ShLIOp>(pair, e.bits(words, 16)));
   Value low = odd ? Value(e.make<arith::ShRUIOp>(pair, e.bits(words, 16))) : pair;
   return e.fromBits(half, e.make<arith::TruncIOp>(e.lanes(e.i16), low));
 }
@@ -233,8 +228,7 @@ void Routines::writeTurnedPairs(Emitter &e, Type half, Value stage, Value target
       even.push_back(2 * i), odd.push_back(2 * i + 1);
     // Adjacent columns of a row are a word: 8 words of row r beside 8 of row r + 8.
     for (int64_t r = 0; r < 8; ++r)
-      words.push_back(
-          pairOf(e, half, e.shuffle(rows[r], rows[r + 8], even), e.shuffle(rows[r], rows[r + 8], odd)));
+      words.push_back(pairOf(e, half, e.shuffle(rows[r], rows[r + 8], even), e.shuffle(rows[r], rows[r + 8], odd)));
     for (auto [d, word] : llvm::enumerate(transposedHalves(e, words)))
       e.storeRaw(word, e.offset(args[1], e.i32, e.index(d * e.machine.lanes())), 4);
   });
@@ -248,8 +242,8 @@ void Routines::writeTurnedTile(Emitter &e, Value stage, Value target) {
     // Half a vector is one row of the tile: 8 words, 16 columns.
     for (auto [c, both] : llvm::enumerate(transposedHalves(e, words)))
       for (int64_t half = 0; half < 2; ++half) {
-        Value row = e.make<vector::ExtractStridedSliceOp>(
-            both, ArrayRef<int64_t>{8 * half}, ArrayRef<int64_t>{8}, ArrayRef<int64_t>{1});
+        Value row = e.make<vector::ExtractStridedSliceOp>(both, ArrayRef<int64_t>{8 * half}, ArrayRef<int64_t>{8},
+                                                          ArrayRef<int64_t>{1});
         e.storeRaw(row, e.offset(args[1], e.i32, e.index((8 * half + c) * 16)), 4);
       }
   });
@@ -270,13 +264,10 @@ void Routines::readTile(Emitter &e, Value stage, Value source) {
 void Routines::symmetrise(Emitter &e, Value block, Value stride, Value extent) {
   call(e, "muon_symmetrise", {block, stride, extent}, [](Emitter &e, ValueRange args) {
     Value stride = args[1];
-    auto corner = [&](Value i, Value j) {
-      return e.offset(args[0], e.f32, e.add(e.mul(i, stride), j));
-    };
+    auto corner = [&](Value i, Value j) { return e.offset(args[0], e.f32, e.add(e.mul(i, stride), j)); };
     e.loop(e.index(0), args[2], kLanes, [&](Value i) {
-      e.loop(e.index(0), i, kLanes, [&](Value j) {
-        storeRows(e, loadTransposed(e, corner(i, j), stride), corner(j, i), stride);
-      });
+      e.loop(e.index(0), i, kLanes,
+             [&](Value j) { storeRows(e, loadTransposed(e, corner(i, j), stride), corner(j, i), stride); });
       SmallVector<Value> rows = loadRows(e, corner(i, i), stride);
       SmallVector<Value> columns = loadTransposed(e, corner(i, i), stride);
       for (int64_t r = 0; r < kLanes; ++r)

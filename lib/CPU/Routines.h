@@ -1,5 +1,4 @@
-//===- Routines.h - functions kernels of a module share -------------------------------*- C++
-//-*-===//
+//===- Routines.h - functions kernels of a module share -----------------------------*- C++ -*-===//
 //
 // Moves of one 16x16 sub-tile between the stage (16 rows of 16 f32, halves as carried) and memory,
 // and the micro kernels. Each is emitted once per module, when first asked for, as a private
@@ -25,11 +24,11 @@ public:
   /// Elements (r, c), r < rows, c < columns, of a strided matrix to the stage; the rest of the
   /// stage is undefined. Unit column stride, unit row stride and neither are told apart at run
   /// time.
-  void gather(Emitter &e, Type dtype, Value stage, Value source, Value rowStride,
-              Value columnStride, Value rows, Value columns);
+  void gather(Emitter &e, Type dtype, Value stage, Value source, Value rowStride, Value columnStride, Value rows,
+              Value columns);
   /// The reverse.
-  void scatter(Emitter &e, Type dtype, Value stage, Value target, Value rowStride,
-               Value columnStride, Value rows, Value columns);
+  void scatter(Emitter &e, Type dtype, Value stage, Value target, Value rowStride, Value columnStride, Value rows,
+               Value columns);
   void transpose(Emitter &e, Value from, Value to);
   /// 16 x 16 words; strides in words.
   void transposeWords(Emitter &e, Value from, int64_t fromStride, Value to, int64_t toStride);

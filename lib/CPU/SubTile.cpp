@@ -1,5 +1,4 @@
-//===- SubTile.cpp
-//--------------------------------------------------------------------------------===//
+//===- SubTile.cpp ----------------------------------------------------------------------------===//
 
 #include "SubTile.h"
 
@@ -98,18 +97,16 @@ Value SubTile::packedAddress(const Operand &operand, Value row, Value column) {
   return e.offset(operand.data, e.i32, e.add(panel, word));
 }
 
-void SubTile::read(const Staged &input, Value row, Value column, Value validRows,
-                   Value validColumns) {
+void SubTile::read(const Staged &input, Value row, Value column, Value validRows, Value validColumns) {
   const Operand &operand = *input.operand;
   Type dtype = operand.attr.getDtype();
   if (operand.attr.getSpace() == Space::column) {
     Value at = e.offset(operand.data, dtype, e.mul(column, operand.columnStride));
-    return routines.gather(e, dtype, input.stage, at, e.index(0), operand.columnStride, e.index(1),
-                           validColumns);
+    return routines.gather(e, dtype, input.stage, at, e.index(0), operand.columnStride, e.index(1), validColumns);
   }
   if (!operand.isPacked())
-    return routines.gather(e, dtype, input.stage, elementAddress(e, operand, row, column),
-                           operand.rowStride, operand.columnStride, validRows, validColumns);
+    return routines.gather(e, dtype, input.stage, elementAddress(e, operand, row, column), operand.rowStride,
+                           operand.columnStride, validRows, validColumns);
   bool turn = isTurned(operand.attr.getLayout());
   Value at = turn ? packedAddress(operand, column, row) : packedAddress(operand, row, column);
   Value stage = turn ? turned : input.stage;
@@ -123,16 +120,14 @@ void SubTile::read(const Staged &input, Value row, Value column, Value validRows
     routines.transpose(e, turned, input.stage);
 }
 
-void SubTile::write(const Staged &output, Value row, Value column, Value validRows,
-                    Value validColumns, bool mirror) {
+void SubTile::write(const Staged &output, Value row, Value column, Value validRows, Value validColumns, bool mirror) {
   const Operand &operand = *output.operand;
   if (!operand.isPacked()) {
-    Value at =
-        mirror ? elementAddress(e, operand, column, row) : elementAddress(e, operand, row, column);
+    Value at = mirror ? elementAddress(e, operand, column, row) : elementAddress(e, operand, row, column);
     Value rowStride = mirror ? operand.columnStride : operand.rowStride;
     Value columnStride = mirror ? operand.rowStride : operand.columnStride;
-    return routines.scatter(e, operand.attr.getDtype(), output.stage, at, rowStride, columnStride,
-                            validRows, validColumns);
+    return routines.scatter(e, operand.attr.getDtype(), output.stage, at, rowStride, columnStride, validRows,
+                            validColumns);
   }
   // The transpose of a turned layout is the plain one at swapped coordinates, and so is a mirror
   // image.
@@ -144,7 +139,8 @@ void SubTile::writePacked(const Staged &output, Value row, Value column, bool tu
   Type dtype = operand.attr.getDtype();
   Value at = turn ? packedAddress(operand, column, row) : packedAddress(operand, row, column);
   if (isPairs(operand))
-    return turn ? routines.writeTurnedPairs(e, dtype, output.stage, at) : routines.writePairs(e, dtype, output.stage, at);
+    return turn ? routines.writeTurnedPairs(e, dtype, output.stage, at)
+                : routines.writePairs(e, dtype, output.stage, at);
   using Write = void (Routines::*)(Emitter &, Value, Value);
   bool tiles = isTiles(operand.attr.getLayout());
   Write straight = tiles ? &Routines::writeTile : &Routines::writeWords;
@@ -164,9 +160,7 @@ void SubTile::writeAll(Value row, Value column, Value rows, Value columns, bool 
       store();
       continue;
     }
-    e.when(e.both(e.less(row, e.roundUp(rows, own.rows)),
-                  e.less(column, e.roundUp(columns, own.columns))),
-           store);
+    e.when(e.both(e.less(row, e.roundUp(rows, own.rows)), e.less(column, e.roundUp(columns, own.columns))), store);
   }
 }
 
@@ -174,8 +168,7 @@ void SubTile::writeAll(Value row, Value column, Value rows, Value columns, bool 
 // The body over the stage
 //===----------------------------------------------------------------------------------------------===//
 
-void SubTile::emitRow(Value r, Value row, Value column, Value validColumns,
-                      Accumulators accumulators) {
+void SubTile::emitRow(Value r, Value row, Value column, Value validColumns, Accumulators accumulators) {
   Value stageOffset = e.mul(r, kLanes), mask = e.firstLanes(validColumns);
   emitRowLevel(e, kernel, body, frame, e.add(row, r));
   for (const Staged &input : inputs) {
@@ -211,12 +204,10 @@ void SubTile::clearRows(Value from) {
   });
 }
 
-Value SubTile::clamped(Value extent) {
-  return e.value<arith::MaxSIOp>(e.min(extent, e.index(kLanes)), e.index(0));
-}
+Value SubTile::clamped(Value extent) { return e.value<arith::MaxSIOp>(e.min(extent, e.index(kLanes)), e.index(0)); }
 
-void SubTile::emitRagged(Value row, Value column, Value rows, Value columns,
-                         Accumulators accumulators, Value mirrored) {
+void SubTile::emitRagged(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
+                         Value mirrored) {
   Value zero = e.index(0);
   Value validRows = clamped(e.sub(rows, row)), validColumns = clamped(e.sub(columns, column));
   // Beyond the matrix there is only padding to write; an input may not be as far padded.
@@ -232,8 +223,7 @@ void SubTile::emitRagged(Value row, Value column, Value rows, Value columns,
     e.when(mirrored, [&] { writeAll(row, column, rows, columns, /*mirror=*/true); });
 }
 
-void SubTile::emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
-                   Value mirrored) {
+void SubTile::emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators, Value mirrored) {
   Value last = e.index(kLanes - 1);
   Value full = e.both(e.less(last, e.sub(rows, row)), e.less(last, e.sub(columns, column)));
   e.when(

@@ -1,5 +1,4 @@
-//===- SubTile.h - the body over 16x16 elements in any layout -------------------------*- C++
-//-*-===//
+//===- SubTile.h - the body over 16x16 elements in any layout -----------------------*- C++ -*-===//
 //
 // Inputs are moved to the stage, the body runs over its rows, outputs are moved from the stage to
 // wherever their layouts say. One emitter serves sweeps and products, every layout and every
@@ -24,8 +23,7 @@ Padding paddingOf(KernelOp kernel, const Machine &machine);
 
 class SubTile {
 public:
-  SubTile(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame,
-          Reductions &reductions);
+  SubTile(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame, Reductions &reductions);
 
   /// Where a product's accumulators for element (row, column) are; none in a sweep.
   struct Accumulators {
@@ -33,13 +31,12 @@ public:
   };
   /// Emits one sub-tile at (row, column) of a matrix of `rows` x `columns` elements. `mirrored` (if
   /// given): also write the transpose at (column, row) when it holds.
-  void emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
-            Value mirrored);
+  void emit(Value row, Value column, Value rows, Value columns, Accumulators accumulators, Value mirrored);
   /// The same for sub-tiles that may reach over an edge and any strides; slower and shorter code.
-  void emitRagged(Value row, Value column, Value rows, Value columns, Accumulators accumulators,
-                  Value mirrored);
-  /// Where the rows of a tile are in one operand: row r is at `upper` + r `rowBytes`, from the sixteenth on at `lower` + r `rowBytes`
-  /// if they are elsewhere; 16 columns on, elements are `halfBytes` on. A row of pairs has the places of two rows.
+  void emitRagged(Value row, Value column, Value rows, Value columns, Accumulators accumulators, Value mirrored);
+  /// Where the rows of a tile are in one operand: row r is at `upper` + r `rowBytes`, from the sixteenth on at `lower`
+  /// + r `rowBytes` if they are elsewhere; 16 columns on, elements are `halfBytes` on. A row of pairs has the places of
+  /// two rows.
   struct Place {
     Value upper, lower, rowBytes;
     int64_t halfBytes = 0;
@@ -72,8 +69,8 @@ private:
     const Operand *operand;
     unsigned position; ///< operand number of an input, yield number of an output
     Value stage;
-    Padding padding;        ///< of an output: how far its memory goes
-    unsigned words = 0;     ///< of an output of an AMX tile: which words it takes
+    Padding padding;    ///< of an output: how far its memory goes
+    unsigned words = 0; ///< of an output of an AMX tile: which words it takes
   };
   Place placeInTile(const Operand &operand, Value row, Value column);
   Value rowOf(const Place &place, Value r);
@@ -84,8 +81,7 @@ private:
   void emitTurnSlice(unsigned output, Value slice, const Tile &tile);
   Value clamped(Value extent);
   void read(const Staged &input, Value row, Value column, Value validRows, Value validColumns);
-  void write(const Staged &output, Value row, Value column, Value validRows, Value validColumns,
-             bool mirror);
+  void write(const Staged &output, Value row, Value column, Value validRows, Value validColumns, bool mirror);
   void writePacked(const Staged &output, Value row, Value column, bool turn);
   void emitFull(Value row, Value column, Accumulators accumulators, Value mirrored);
   void prefetchLines(Value r, llvm::ArrayRef<Value> mirrors, llvm::ArrayRef<Value> places);
@@ -107,26 +103,23 @@ private:
   SmallVector<Staged> inputs, outputs;
   SmallVector<Words> words;               ///< of an AMX tile
   SmallVector<const Staged *> transposed; ///< outputs that take an AMX tile's transpose too, or only
-  Padding walk; ///< how far sub-tiles go
+  Padding walk;                           ///< how far sub-tiles go
   Value turned, unitStrides;
   SmallVector<Value> evenRows; ///< pair outputs of the row before
 };
 
 /// Whether the layout's lanes (or tile rows) run along i: such an operand is written as the
 /// transpose.
-inline bool isTurned(Layout layout) {
-  return layout == Layout::rows || layout == Layout::column_tiles;
-}
-inline bool isTiles(Layout layout) {
-  return layout == Layout::row_tiles || layout == Layout::column_tiles;
-}
+inline bool isTurned(Layout layout) { return layout == Layout::rows || layout == Layout::column_tiles; }
+inline bool isTiles(Layout layout) { return layout == Layout::row_tiles || layout == Layout::column_tiles; }
 /// Whether the operand is words of two halves, adjacent along the depth.
 inline bool isPairs(const Operand &operand) {
   return operand.isPacked() && !isTiles(operand.attr.getLayout()) && isHalf(operand.attr.getDtype());
 }
 
-/// Whether the body of the kernel's AMX tiles can be cut in slices: it leaves bf16 operands, which the processor narrows itself
-/// (its conversion takes subnormals as zero, as its products do), or plain matrices without a mirror image.
+/// Whether the body of the kernel's AMX tiles can be cut in slices: it leaves bf16 operands, which the processor
+/// narrows itself (its conversion takes subnormals as zero, as its products do), or plain matrices without a mirror
+/// image.
 bool slicesTiles(KernelOp kernel, const Machine &machine);
 
 /// Whether every operand walked along columns can be read and written by vectors.

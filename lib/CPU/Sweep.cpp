@@ -1,5 +1,4 @@
-//===- Sweep.cpp - all columns of some rows
-//-------------------------------------------------------===//
+//===- Sweep.cpp - all columns of some rows ---------------------------------------------------===//
 
 #include "Kernels.h"
 #include "LaunchAbi.h"
@@ -13,8 +12,7 @@ namespace {
 class Sweep {
 public:
   Sweep(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame)
-      : e(e), routines(routines), kernel(kernel), body(body), frame(frame),
-        reductions(e, body, frame) {}
+      : e(e), routines(routines), kernel(kernel), body(body), frame(frame), reductions(e, body, frame) {}
   void emit();
 
 private:
@@ -73,8 +71,7 @@ void Sweep::walkRows() {
     if (types.empty())
       e.when(ragged, [&] { emitLanes(row, whole, tail, {}); });
     else
-      lanes = e.choose(
-          types, ragged, [&] { return emitLanes(row, whole, tail, lanes); }, [&] { return lanes; });
+      lanes = e.choose(types, ragged, [&] { return emitLanes(row, whole, tail, lanes); }, [&] { return lanes; });
     reductions.endRow(lanes, row);
   });
 }
@@ -113,7 +110,6 @@ void Sweep::emit() {
   reductions.finish();
 }
 
-void cpu::emitSweep(Emitter &e, Routines &routines, KernelOp kernel, Body &body,
-                    const Frame &frame) {
+void cpu::emitSweep(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame) {
   Sweep(e, routines, kernel, body, frame).emit();
 }

@@ -1,5 +1,4 @@
-//===- Targets.cpp
-//--------------------------------------------------------------------------------===//
+//===- Targets.cpp ----------------------------------------------------------------------------===//
 
 #include "muon/CPU/Targets.h"
 
@@ -55,8 +54,7 @@ static constexpr Processor kProcessors[] = {
 // What a processor has
 //===----------------------------------------------------------------------------------------------===//
 
-static std::unique_ptr<llvm::MCSubtargetInfo> subtarget(StringRef triple, StringRef cpu,
-                                                        StringRef features) {
+static std::unique_ptr<llvm::MCSubtargetInfo> subtarget(StringRef triple, StringRef cpu, StringRef features) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeAllTargetInfos();
@@ -67,8 +65,7 @@ static std::unique_ptr<llvm::MCSubtargetInfo> subtarget(StringRef triple, String
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(parsed, error);
   if (!target)
     return nullptr;
-  return std::unique_ptr<llvm::MCSubtargetInfo>(
-      target->createMCSubtargetInfo(parsed, cpu, features));
+  return std::unique_ptr<llvm::MCSubtargetInfo>(target->createMCSubtargetInfo(parsed, cpu, features));
 }
 
 static bool hasFeature(StringRef triple, StringRef cpu, StringRef features, StringRef feature) {
@@ -82,20 +79,42 @@ bool muon::hasFeature(TargetAttr target, StringRef feature) {
 
 std::vector<std::string> muon::requiredFeatures(TargetAttr target) {
   // As LLVM and as Linux call what the compiler may use for this code.
-  static constexpr std::pair<StringRef, StringRef> kX86Words[] = {
-      {"sse3", "pni"}, {"ssse3", "ssse3"}, {"sse4.1", "sse4_1"}, {"sse4.2", "sse4_2"},
-      {"popcnt", "popcnt"}, {"movbe", "movbe"}, {"lzcnt", "abm"}, {"bmi", "bmi1"},
-      {"bmi2", "bmi2"}, {"avx", "avx"}, {"f16c", "f16c"}, {"fma", "fma"}, {"avx2", "avx2"},
-      {"avxvnni", "avx_vnni"}, {"gfni", "gfni"}, {"vaes", "vaes"}, {"vpclmulqdq", "vpclmulqdq"},
-      {"avx512f", "avx512f"}, {"avx512cd", "avx512cd"}, {"avx512bw", "avx512bw"},
-      {"avx512dq", "avx512dq"}, {"avx512vl", "avx512vl"}, {"avx512ifma", "avx512ifma"},
-      {"avx512vbmi", "avx512vbmi"}, {"avx512vbmi2", "avx512_vbmi2"},
-      {"avx512vnni", "avx512_vnni"}, {"avx512bitalg", "avx512_bitalg"},
-      {"avx512vpopcntdq", "avx512_vpopcntdq"}, {"avx512bf16", "avx512_bf16"},
-      {"avx512fp16", "avx512_fp16"}, {"amx-tile", "amx_tile"}, {"amx-int8", "amx_int8"},
-      {"amx-bf16", "amx_bf16"}};
+  static constexpr std::pair<StringRef, StringRef> kX86Words[] = {{"sse3", "pni"},
+                                                                  {"ssse3", "ssse3"},
+                                                                  {"sse4.1", "sse4_1"},
+                                                                  {"sse4.2", "sse4_2"},
+                                                                  {"popcnt", "popcnt"},
+                                                                  {"movbe", "movbe"},
+                                                                  {"lzcnt", "abm"},
+                                                                  {"bmi", "bmi1"},
+                                                                  {"bmi2", "bmi2"},
+                                                                  {"avx", "avx"},
+                                                                  {"f16c", "f16c"},
+                                                                  {"fma", "fma"},
+                                                                  {"avx2", "avx2"},
+                                                                  {"avxvnni", "avx_vnni"},
+                                                                  {"gfni", "gfni"},
+                                                                  {"vaes", "vaes"},
+                                                                  {"vpclmulqdq", "vpclmulqdq"},
+                                                                  {"avx512f", "avx512f"},
+                                                                  {"avx512cd", "avx512cd"},
+                                                                  {"avx512bw", "avx512bw"},
+                                                                  {"avx512dq", "avx512dq"},
+                                                                  {"avx512vl", "avx512vl"},
+                                                                  {"avx512ifma", "avx512ifma"},
+                                                                  {"avx512vbmi", "avx512vbmi"},
+                                                                  {"avx512vbmi2", "avx512_vbmi2"},
+                                                                  {"avx512vnni", "avx512_vnni"},
+                                                                  {"avx512bitalg", "avx512_bitalg"},
+                                                                  {"avx512vpopcntdq", "avx512_vpopcntdq"},
+                                                                  {"avx512bf16", "avx512_bf16"},
+                                                                  {"avx512fp16", "avx512_fp16"},
+                                                                  {"amx-tile", "amx_tile"},
+                                                                  {"amx-int8", "amx_int8"},
+                                                                  {"amx-bf16", "amx_bf16"}};
   static constexpr std::pair<StringRef, StringRef> kArmWords[] = {
-      {"lse", "atomics"}, {"fullfp16", "asimdhp"}, {"dotprod", "asimddp"}, {"sve", "sve"}, {"sve2", "sve2"}, {"i8mm", "i8mm"}, {"bf16", "bf16"}};
+      {"lse", "atomics"}, {"fullfp16", "asimdhp"}, {"dotprod", "asimddp"}, {"sve", "sve"},
+      {"sve2", "sve2"},   {"i8mm", "i8mm"},        {"bf16", "bf16"}};
   ArrayRef<std::pair<StringRef, StringRef>> known; // none of a GPU, whose chip is checked
   if (target.getTriple().starts_with("x86_64"))
     known = kX86Words;
@@ -130,8 +149,8 @@ static TargetAttr makeTarget(MLIRContext *context, const Processor &p) {
   } else if (x86) {
     heights.assign(8, 2);
   }
-  return TargetAttr::get(context, p.cpu, p.features, p.triple, isa, lanes,
-                         DenseI64ArrayAttr::get(context, heights), vector, p.l1, p.l2);
+  return TargetAttr::get(context, p.cpu, p.features, p.triple, isa, lanes, DenseI64ArrayAttr::get(context, heights),
+                         vector, p.l1, p.l2);
 }
 
 /// Where the host differs from what LLVM assumes of the processor name: a virtual machine may hide
@@ -161,9 +180,8 @@ static TargetAttr hostTarget(MLIRContext *context) {
     long size = sysconf(name);
     return size > 0 ? uint64_t(size) : otherwise;
   };
-  return makeTarget(context,
-                    {"native", cpu, difference, triple, cache(_SC_LEVEL1_DCACHE_SIZE, 32 * kKiB),
-                     cache(_SC_LEVEL2_CACHE_SIZE, 512 * kKiB)});
+  return makeTarget(context, {"native", cpu, difference, triple, cache(_SC_LEVEL1_DCACHE_SIZE, 32 * kKiB),
+                              cache(_SC_LEVEL2_CACHE_SIZE, 512 * kKiB)});
 }
 
 //===----------------------------------------------------------------------------------------------===//
@@ -189,8 +207,7 @@ FailureOr<TargetAttr> muon::lookupTarget(MLIRContext *context, StringRef name, s
 }
 
 TargetAttr muon::scheduleOn(TargetAttr schedule, TargetAttr machine) {
-  return TargetAttr::get(schedule.getContext(), machine.getCpu(), machine.getFeatures(),
-                         machine.getTriple(), schedule.getIsa(), schedule.getLanes(),
-                         schedule.getHeights(), schedule.getVector(), machine.getL1(),
-                         machine.getL2());
+  return TargetAttr::get(schedule.getContext(), machine.getCpu(), machine.getFeatures(), machine.getTriple(),
+                         schedule.getIsa(), schedule.getLanes(), schedule.getHeights(), schedule.getVector(),
+                         machine.getL1(), machine.getL2());
 }

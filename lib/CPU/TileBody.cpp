@@ -1,10 +1,9 @@
-//===- TileBody.cpp - the body over an AMX tile
-//------------------------------------------===//
+//===- TileBody.cpp - the body over an AMX tile -----------------------------------------------===//
 //
 // 32 x 32 elements in slices: four rows of all columns, or the transpose of 16 x 16 words. bf16 goes to operands in
-// up to four arrangements of 32-bit words: a row of a tile is 16 words of adjacent columns, a row of pairs 32 words of adjacent
-// rows, and either may be wanted transposed. One conversion narrows 16 columns of two rows, both arrangements come from it by
-// moves, and a transpose moves words, half as many as elements.
+// up to four arrangements of 32-bit words: a row of a tile is 16 words of adjacent columns, a row of pairs 32 words of
+// adjacent rows, and either may be wanted transposed. One conversion narrows 16 columns of two rows, both arrangements
+// come from it by moves, and a transpose moves words, half as many as elements.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -132,7 +131,8 @@ SubTile::Tile SubTile::openTile(Value row, Value column, Accumulators sums) {
   for (const Staged &input : inputs)
     tile.inputs.push_back(placeInTile(*input.operand, row, column));
   for (const Staged &output : outputs)
-    tile.outputs.push_back(isTurned(output.operand->attr.getLayout()) ? Place() : placeInTile(*output.operand, row, column));
+    tile.outputs.push_back(isTurned(output.operand->attr.getLayout()) ? Place()
+                                                                      : placeInTile(*output.operand, row, column));
   for (const Staged *output : transposed)
     tile.transposed.push_back(placeInTile(*output->operand, column, row));
   Value lineBytes = e.index(kLineBytes);
@@ -204,7 +204,8 @@ void SubTile::storeWords(Value both, int64_t r, int64_t half, Value tiles, Value
   }
 }
 
-/// Slice `slice` of the transpose of the tile, written to an output at (column, row): what are tile words of one are pairs of the other.
+/// Slice `slice` of the transpose of the tile, written to an output at (column, row): what are tile words of one are
+/// pairs of the other.
 void SubTile::emitTurnSlice(unsigned output, Value slice, const Tile &tile) {
   const Staged &staged = *transposed[output];
   const Place &to = tile.transposed[output], &tiles = tile.tiles[staged.words], &pairs = tile.pairs[staged.words];
@@ -215,8 +216,8 @@ void SubTile::emitTurnSlice(unsigned output, Value slice, const Tile &tile) {
     routines.transposeWords(e, rowOf(tiles, strip), kTileWords, e.bytes(to.upper, part), kPairWords);
 }
 
-/// Asks for the lines that a later slice of rows writes, and for as many of those that the transpose will be written to. Tiles and
-/// pairs alike have a line for a row.
+/// Asks for the lines that a later slice of rows writes, and for as many of those that the transpose will be written
+/// to. Tiles and pairs alike have a line for a row.
 void SubTile::prefetchForRows(Value first, const Tile &tile) {
   auto ask = [&](const Place &place, Value r) {
     Value start = rowOf(place, r);

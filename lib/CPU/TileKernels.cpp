@@ -1,5 +1,4 @@
-//===- TileKernels.cpp - register tiles on AMX
-//----------------------------------------------------===//
+//===- TileKernels.cpp - register tiles on AMX ------------------------------------------------===//
 //
 // Tile registers are named by number and configured once per tile function: LLVM's automatic
 // configuration would load it anew in every micro kernel. C takes tiles 0-3, A 4-5, B 6-7.
@@ -15,8 +14,7 @@ using namespace muon::cpu;
 static constexpr int64_t kTileBytes = 1024;
 
 /// An intrinsic without result; `numbers` are its tile registers.
-static void tileOp(Emitter &e, StringRef name, ArrayRef<int64_t> numbers,
-                   ValueRange operands = {}) {
+static void tileOp(Emitter &e, StringRef name, ArrayRef<int64_t> numbers, ValueRange operands = {}) {
   SmallVector<Value> all;
   for (int64_t number : numbers)
     all.push_back(e.make<LLVM::ConstantOp>(e.i8, e.b.getI8IntegerAttr(number)));
@@ -35,8 +33,7 @@ void cpu::openTiles(Emitter &e) {
   words[12] = words[13] = 0x10101010;
   Value place = e.stack(64);
   auto type = cast<ShapedType>(Type(e.lanes(e.i32)));
-  Value configuration =
-      e.make<arith::ConstantOp>(DenseElementsAttr::get(type, ArrayRef<int32_t>(words)));
+  Value configuration = e.make<arith::ConstantOp>(DenseElementsAttr::get(type, ArrayRef<int32_t>(words)));
   e.storeRaw(configuration, place, 64);
   tileOp(e, "ldtilecfg", {}, place);
 }
@@ -54,8 +51,7 @@ static void prefetch(Emitter &e, Value tile) {
 }
 
 /// Accumulator tiles 2i + j and where they are in C, rows `stride` floats apart.
-static void forEachAccumulator(Emitter &e, Value c, Value stride,
-                               llvm::function_ref<void(int64_t, Value)> action) {
+static void forEachAccumulator(Emitter &e, Value c, Value stride, llvm::function_ref<void(int64_t, Value)> action) {
   for (int64_t i = 0; i < 2; ++i)
     for (int64_t j = 0; j < 2; ++j)
       action(2 * i + j, e.offset(c, e.f32, e.add(e.mul(stride, 16 * i), 16 * j)));
@@ -68,14 +64,12 @@ void cpu::zeroTiles(Emitter &e) {
 
 void cpu::loadTiles(Emitter &e, Value c, Value stride) {
   Value bytes = e.mul(stride, 4);
-  forEachAccumulator(e, c, stride,
-                     [&](int64_t t, Value at) { tileOp(e, "tileloadd64", {t}, {at, bytes}); });
+  forEachAccumulator(e, c, stride, [&](int64_t t, Value at) { tileOp(e, "tileloadd64", {t}, {at, bytes}); });
 }
 
 void cpu::storeTiles(Emitter &e, Value c, Value stride) {
   Value bytes = e.mul(stride, 4);
-  forEachAccumulator(e, c, stride,
-                     [&](int64_t t, Value at) { tileOp(e, "tilestored64", {t}, {at, bytes}); });
+  forEachAccumulator(e, c, stride, [&](int64_t t, Value at) { tileOp(e, "tilestored64", {t}, {at, bytes}); });
 }
 
 void cpu::loadOperandTiles(Emitter &e, Value a, Value strip, Value b, Value step) {
@@ -96,8 +90,7 @@ void cpu::multiplyTiles(Emitter &e, int64_t accumulator) {
 }
 
 static void defineNative(Emitter &e, ValueRange args) {
-  Value a = args[0], b = args[1], c = args[2], stride = args[3], depth = args[4], fresh = args[5],
-        strip = args[6];
+  Value a = args[0], b = args[1], c = args[2], stride = args[3], depth = args[4], fresh = args[5], strip = args[6];
   e.when(fresh, [&] { zeroTiles(e); }, [&] { loadTiles(e, c, stride); });
   e.loop(e.index(0), depth, 1, [&](Value step) {
     loadOperandTiles(e, a, strip, b, step);
@@ -113,13 +106,12 @@ static void defineNative(Emitter &e, ValueRange args) {
 static Value stepSum(Emitter &e, Value aRow, Value bTile, Value bStride) {
   Type words = e.lanes(e.i32);
   Value zero = e.zero(e.lanes(e.f32));
-  SmallVector<Value> sums =
-      e.loop(e.index(0), e.index(16), 1, {zero, zero}, [&](Value p, ValueRange sums) {
-        Value x = e.broadcast(e.loadRaw(e.i32, e.offset(aRow, e.i32, p), 4));
-        Value y = e.loadRaw(words, e.bytes(bTile, e.mul(p, bStride)), 4);
-        return SmallVector<Value>{e.mulAdd(halfOf(e, e.bf16, x, false), halfOf(e, e.bf16, y, false), sums[0]),
-                                  e.mulAdd(halfOf(e, e.bf16, x, true), halfOf(e, e.bf16, y, true), sums[1])};
-      });
+  SmallVector<Value> sums = e.loop(e.index(0), e.index(16), 1, {zero, zero}, [&](Value p, ValueRange sums) {
+    Value x = e.broadcast(e.loadRaw(e.i32, e.offset(aRow, e.i32, p), 4));
+    Value y = e.loadRaw(words, e.bytes(bTile, e.mul(p, bStride)), 4);
+    return SmallVector<Value>{e.mulAdd(halfOf(e, e.bf16, x, false), halfOf(e, e.bf16, y, false), sums[0]),
+                              e.mulAdd(halfOf(e, e.bf16, x, true), halfOf(e, e.bf16, y, true), sums[1])};
+  });
   return e.make<arith::AddFOp>(sums[0], sums[1]);
 }
 
@@ -144,7 +136,6 @@ static void defineEmulated(Emitter &e, ValueRange args) {
 }
 
 void cpu::callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value strip) {
-  routines.call(e, "muon_tiles_32x32",
-                {tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh, strip},
+  routines.call(e, "muon_tiles_32x32", {tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh, strip},
                 e.machine.amx ? defineNative : defineEmulated);
 }

@@ -1,5 +1,4 @@
-//===- TilePipeline.cpp - products and bodies of AMX tiles side by side
-//-----------------------------===//
+//===- TilePipeline.cpp - products and bodies of AMX tiles side by side -----------------------===//
 //
 // A product leaves the matrix unit for memory and comes back as vectors, so that its body can run
 // while the next tile is multiplied: the two use different units. One loop over the tiles of a
@@ -31,13 +30,15 @@ static constexpr int64_t kOne = 1 << 16;
 namespace {
 class TilePipeline {
 public:
-  TilePipeline(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame, const ProductBlock &block)
+  TilePipeline(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame,
+               const ProductBlock &block)
       : e(e), routines(routines), kernel(kernel), frame(frame), block(block), reductions(e, body, frame),
         subTile(e, routines, kernel, body, frame, reductions) {}
   void emit();
 
 private:
-  /// Steps of depth from `begin`; the last chunk's sums are complete. `share` is the part of all slices due after one product.
+  /// Steps of depth from `begin`; the last chunk's sums are complete. `share` is the part of all slices due after one
+  /// product.
   struct Chunk {
     Value begin, steps, share, first, last;
   };
@@ -104,15 +105,22 @@ void TilePipeline::emitChunk(const Chunk &chunk, Value apart) {
   Value turns = e.select(chunk.last, e.add(tiles, 1), tiles);
   SmallVector<Value> start(6, zero);
   e.loop(zero, turns, 1, start, [&](Value number, ValueRange carried) {
-    Turn turn{e.less(number, tiles), carried[0], carried[1], e.offset(frame.scratch, e.f32, e.mul(number, apart)),
-              carried[2], carried[3], carried[4], e.offset(frame.scratch, e.f32, carried[5])};
+    Turn turn{e.less(number, tiles),
+              carried[0],
+              carried[1],
+              e.offset(frame.scratch, e.f32, e.mul(number, apart)),
+              carried[2],
+              carried[3],
+              carried[4],
+              e.offset(frame.scratch, e.f32, carried[5])};
     emitTurn(chunk, turn);
     Value slices = e.choose(
         e.i64, e.both(turn.real, chunk.last), [&] { return SmallVector<Value>{completeTile(turn)}; },
         [&] { return SmallVector<Value>{zero}; })[0];
     Value nextI = e.add(turn.i, 1), isLast = e.equal(nextI, down), nextJ = e.select(isLast, e.add(turn.j, 1), turn.j);
     Value top = kernel.getSymmetric() ? e.select(block.onDiagonal, nextJ, zero) : zero;
-    return SmallVector<Value>{e.select(isLast, top, nextI), nextJ, slices, rowOf(turn.i), columnOf(turn.j), e.mul(number, apart)};
+    return SmallVector<Value>{e.select(isLast, top, nextI), nextJ, slices, rowOf(turn.i), columnOf(turn.j),
+                              e.mul(number, apart)};
   });
 }
 
@@ -161,8 +169,8 @@ void TilePipeline::emitProduct(int64_t product, Value onDiagonal) {
   e.when(onDiagonal, [] {}, [&] { multiplyTiles(e, product); });
 }
 
-/// Slices of the tile before; the first completes a tile on the diagonal. There are a few at a time, not enough for LLVM's search for
-/// induction variables that walk along with the slice: that took a quarter of the compile time.
+/// Slices of the tile before; the first completes a tile on the diagonal. There are a few at a time, not enough for
+/// LLVM's search for induction variables that walk along with the slice: that took a quarter of the compile time.
 void TilePipeline::emitSlices(const SubTile::Tile &before, Value begin, Value end) {
   e.loop(begin, end, 1, [&](Value number) {
     Value slice = e.opaque(number);
@@ -200,7 +208,8 @@ Value TilePipeline::completeTile(const Turn &turn) {
   return e.select(fits, subTile.tileSlices(mirrored), e.index(0));
 }
 
-/// The body over the tile by sub-tiles: all as ragged ones, since a second copy of the body takes longer to compile than it saves.
+/// The body over the tile by sub-tiles: all as ragged ones, since a second copy of the body takes longer to compile
+/// than it saves.
 void TilePipeline::emitAtEdge(const Turn &turn, Value row, Value column, Value mirrored) {
   Value lastRow = e.add(block.row, block.rows), lastColumn = e.add(block.column, block.columns);
   e.loop(e.index(0), side, kLanes, [&](Value i) {
@@ -214,6 +223,7 @@ void TilePipeline::emitAtEdge(const Turn &turn, Value row, Value column, Value m
   });
 }
 
-void cpu::emitTilePipeline(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame, const ProductBlock &block) {
+void cpu::emitTilePipeline(Emitter &e, Routines &routines, KernelOp kernel, Body &body, const Frame &frame,
+                           const ProductBlock &block) {
   TilePipeline(e, routines, kernel, body, frame, block).emit();
 }

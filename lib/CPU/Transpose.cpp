@@ -1,5 +1,4 @@
-//===- Transpose.cpp - shuffles LLVM knows as unpack, shuffle and permute
-//-------------------------===//
+//===- Transpose.cpp - shuffles LLVM knows as unpack, shuffle and permute ---------------------===//
 
 #include "Transpose.h"
 
@@ -25,8 +24,8 @@ static std::array<Value, 4> transposedGroups(Emitter &e, ArrayRef<Value> rows) {
           perGroup(e, high01, high23, {0, 1, 4, 5}), perGroup(e, high01, high23, {2, 3, 6, 7})};
 }
 
-/// Four words from each of the rows `first`, `first` + 4, ...: one after the other in a vector. Putting loads together takes
-/// no shuffle, only blends, which is half of a transposition.
+/// Four words from each of the rows `first`, `first` + 4, ...: one after the other in a vector. Putting loads together
+/// takes no shuffle, only blends, which is half of a transposition.
 static Value loadGroups(Emitter &e, Value pointer, Value stride, int64_t first, int64_t column) {
   Type group = VectorType::get({4}, e.f32);
   auto load = [&](int64_t row) {

@@ -1,5 +1,4 @@
-//===- Transpose.h - transposition between memory and registers ---------------------------------------*- C++
-//-*-===//
+//===- Transpose.h - transposition between memory and registers ---------------------*- C++ -*-===//
 #ifndef MUON_CPU_TRANSPOSE_H
 #define MUON_CPU_TRANSPOSE_H
 

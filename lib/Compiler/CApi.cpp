@@ -1,4 +1,4 @@
-//===- CApi.cpp - the compiler in C ---------------------------------------------------------------===//
+//===- CApi.cpp - the compiler in C -----------------------------------------------------------===//
 
 #include "muon-c/Compiler.h"
 
@@ -30,7 +30,8 @@ static llvm::Expected<std::string> compileAs(const char *requestJson, const char
   if (!kind)
     return kind.takeError();
   if (asText && isBinary(*kind))
-    return llvm::createStringError("expected an emission of text: header, asm, llvm, mlir, report or ptx, got '" + llvm::StringRef(emit) + "'");
+    return llvm::createStringError("expected an emission of text: header, asm, llvm, mlir, report or ptx, got '" +
+                                   llvm::StringRef(emit) + "'");
   return compile(*request, *kind);
 }
 

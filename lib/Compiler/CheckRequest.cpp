@@ -1,4 +1,4 @@
-//===- CheckRequest.cpp -----------------------------------------------------------------------------===//
+//===- CheckRequest.cpp -----------------------------------------------------------------------===//
 
 #include "CheckRequest.h"
 
@@ -12,28 +12,115 @@ using namespace muon;
 using llvm::StringRef;
 
 static llvm::Error checkSize(const GroupRequest &group) {
-  std::string shape = llvm::join(llvm::map_range(group.step.shape, [](int64_t size) { return std::to_string(size); }), "x");
+  std::string shape =
+      llvm::join(llvm::map_range(group.step.shape, [](int64_t size) { return std::to_string(size); }), "x");
   if (static_cast<int64_t>(group.step.shape.size()) > mostDimensions)
     return llvm::createStringError("expected a shape of at most 8 axes, got " + shape);
-  if (group.step.preset == "rms" && group.step.shape.size() > 2) // its mean is over the tensor, a launch's over a matrix
-    return llvm::createStringError("preset 'rms' takes vectors and matrices, got shape " + shape + "; a dense tensor can be bound as a vector");
+  if (group.step.preset == "rms" &&
+      group.step.shape.size() > 2) // its mean is over the tensor, a launch's over a matrix
+    return llvm::createStringError("preset 'rms' takes vectors and matrices, got shape " + shape +
+                                   "; a dense tensor can be bound as a vector");
   if (hasTooManyElements(group.step.shape, group.parameters.size()))
-    return llvm::createStringError("expected a group of at most 2^40 elements, got " + std::to_string(group.parameters.size()) +
-                                   " parameters of shape " + shape);
+    return llvm::createStringError("expected a group of at most 2^40 elements, got " +
+                                   std::to_string(group.parameters.size()) + " parameters of shape " + shape);
   return llvm::Error::success();
 }
 
 /// Whether the header can declare it: neither C nor C++ has it for a word of its own.
 static bool isIdentifier(StringRef name) {
-  static const llvm::StringSet<> keywords = {
-      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "char8_t",
-      "char16_t", "char32_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const", "const_cast", "consteval",
-      "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit",
-      "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new",
-      "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast",
-      "requires", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch",
-      "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using",
-      "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq"};
+  static const llvm::StringSet<> keywords = {"alignas",
+                                             "alignof",
+                                             "and",
+                                             "and_eq",
+                                             "asm",
+                                             "auto",
+                                             "bitand",
+                                             "bitor",
+                                             "bool",
+                                             "break",
+                                             "case",
+                                             "catch",
+                                             "char",
+                                             "char8_t",
+                                             "char16_t",
+                                             "char32_t",
+                                             "class",
+                                             "co_await",
+                                             "co_return",
+                                             "co_yield",
+                                             "compl",
+                                             "concept",
+                                             "const",
+                                             "const_cast",
+                                             "consteval",
+                                             "constexpr",
+                                             "constinit",
+                                             "continue",
+                                             "decltype",
+                                             "default",
+                                             "delete",
+                                             "do",
+                                             "double",
+                                             "dynamic_cast",
+                                             "else",
+                                             "enum",
+                                             "explicit",
+                                             "export",
+                                             "extern",
+                                             "false",
+                                             "float",
+                                             "for",
+                                             "friend",
+                                             "goto",
+                                             "if",
+                                             "inline",
+                                             "int",
+                                             "long",
+                                             "mutable",
+                                             "namespace",
+                                             "new",
+                                             "noexcept",
+                                             "not",
+                                             "not_eq",
+                                             "nullptr",
+                                             "operator",
+                                             "or",
+                                             "or_eq",
+                                             "private",
+                                             "protected",
+                                             "public",
+                                             "register",
+                                             "reinterpret_cast",
+                                             "requires",
+                                             "restrict",
+                                             "return",
+                                             "short",
+                                             "signed",
+                                             "sizeof",
+                                             "static",
+                                             "static_assert",
+                                             "static_cast",
+                                             "struct",
+                                             "switch",
+                                             "template",
+                                             "this",
+                                             "thread_local",
+                                             "throw",
+                                             "true",
+                                             "try",
+                                             "typedef",
+                                             "typeid",
+                                             "typename",
+                                             "union",
+                                             "unsigned",
+                                             "using",
+                                             "virtual",
+                                             "void",
+                                             "volatile",
+                                             "wchar_t",
+                                             "while",
+                                             "xor",
+                                             "xor_eq"};
   auto belongs = [](char c) { return llvm::isAlnum(c) || c == '_'; };
   return !name.empty() && !llvm::isDigit(name[0]) && llvm::all_of(name, belongs) && !keywords.contains(name);
 }
@@ -51,8 +138,10 @@ llvm::Error muon::checkRequest(const Request &request) {
     return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
   if (!request.program.empty() && !request.groups.empty())
     return llvm::createStringError("expected groups or a program, got both");
-  if (!request.program.empty() && (request.dtype != "auto" || request.form != "auto" || request.restarts || request.pairs || request.tuned))
-    return llvm::createStringError("dtype, form, restarts, pairs and tuned are for presets: a program's ops have their own operands, form, restarts, pairs and table");
+  if (!request.program.empty() &&
+      (request.dtype != "auto" || request.form != "auto" || request.restarts || request.pairs || request.tuned))
+    return llvm::createStringError("dtype, form, restarts, pairs and tuned are for presets: a program's ops have their "
+                                   "own operands, form, restarts, pairs and table");
   for (const GroupRequest &group : request.groups) {
     if (group.parameters.empty())
       return llvm::createStringError("a group of preset '" + group.step.preset + "' has no parameters");

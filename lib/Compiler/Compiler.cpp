@@ -1,4 +1,4 @@
-//===- Compiler.cpp - request to program ----------------------------------------------------------===//
+//===- Compiler.cpp - request to program ------------------------------------------------------===//
 
 #include "muon/Compiler/Compiler.h"
 
@@ -42,7 +42,9 @@ public:
           text += diagnostic.str();
           return success();
         }) {}
-  llvm::Error error() const { return llvm::createStringError(text.empty() ? "the compiler failed without saying why" : text); }
+  llvm::Error error() const {
+    return llvm::createStringError(text.empty() ? "the compiler failed without saying why" : text);
+  }
 
 private:
   std::string text;
@@ -116,7 +118,8 @@ llvm::Expected<GroupRequest> Compilation::tune(const GroupRequest &group, String
     return tuned;
   tuned.tunedBy = (*answer)->said;
   if ((*answer)->plan)
-    if (llvm::Error error = applyPlan(llvm::formatv("{0}", llvm::json::Value(std::move(*(*answer)->plan))).str(), tuned.step))
+    if (llvm::Error error =
+            applyPlan(llvm::formatv("{0}", llvm::json::Value(std::move(*(*answer)->plan))).str(), tuned.step))
       return std::move(error);
   tuned.served = servedBand(**answer, tuned.step.norm.value_or(""));
   return tuned;
@@ -135,7 +138,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
     if (step.earlyStop && target.isGpu())
       return llvm::createStringError("expected a CPU target for early_stop, got " + targetName);
     if (request.parts && !target.isGpu())
-      return llvm::createStringError("expected a GPU target for products in " + llvm::Twine(request.parts) + " parts, got " + targetName);
+      return llvm::createStringError("expected a GPU target for products in " + llvm::Twine(request.parts) +
+                                     " parts, got " + targetName);
     if (request.chain != "auto" && !target.isGpu())
       return llvm::createStringError("expected a GPU target for chain '" + request.chain + "', got " + targetName);
     // Its own restarts or pairs, or an early stop, are of a form it must name.
@@ -275,7 +279,8 @@ static llvm::Error checkOneSystem(ArrayRef<Variant> variants) {
     if (variant.target.isGpu())
       continue;
     if (first && (other.getArch() != first->getArch() || other.getOS() != first->getOS()))
-      return llvm::createStringError("expected targets of one architecture and system, got " + first->str() + " and " + other.str());
+      return llvm::createStringError("expected targets of one architecture and system, got " + first->str() + " and " +
+                                     other.str());
     first = other;
   }
   return llvm::Error::success();
@@ -311,8 +316,8 @@ static llvm::Expected<std::unique_ptr<llvm::Module>> copyOf(const llvm::Module &
   return llvm::parseBitcodeFile({StringRef(bytes.data(), bytes.size()), code.getModuleIdentifier()}, code.getContext());
 }
 
-/// The code of all variants, or of a GPU's blocks where the emission is of one GPU. The code generator changes what it is given:
-/// another emission to follow needs a copy.
+/// The code of all variants, or of a GPU's blocks where the emission is of one GPU. The code generator changes what it
+/// is given: another emission to follow needs a copy.
 llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::translateOnce(bool again, bool blocks) {
   if (!translated || translatedBlocks != blocks) { // a GPU's object is not its blocks
     auto code = blocks ? generateBlocks(variants.front()) : generate(variants);
@@ -386,16 +391,20 @@ llvm::Expected<std::string> Compilation::emitReport(bool again) {
   }
   llvm::json::Array reports;
   for (auto [i, variant] : llvm::enumerate(variants)) {
-    auto report = isForGpu(variant) ? reportOnGpu(variant, again) : describe(*variant.planned, assembly, "v" + std::to_string(i) + "_");
+    auto report = isForGpu(variant) ? reportOnGpu(variant, again)
+                                    : describe(*variant.planned, assembly, "v" + std::to_string(i) + "_");
     if (!report)
       return report.takeError();
     reports.push_back(std::move(*report));
   }
-  return llvm::formatv("{0:2}\n", reports.size() == 1 ? std::move(reports.front()) : llvm::json::Value(std::move(reports))).str();
+  return llvm::formatv("{0:2}\n",
+                       reports.size() == 1 ? std::move(reports.front()) : llvm::json::Value(std::move(reports)))
+      .str();
 }
 
 static std::string printAll(ArrayRef<Variant> variants) {
-  return llvm::join(llvm::map_range(variants, [](const Variant &variant) { return print(*variant.planned); }), "// -----\n");
+  return llvm::join(llvm::map_range(variants, [](const Variant &variant) { return print(*variant.planned); }),
+                    "// -----\n");
 }
 
 llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
@@ -413,11 +422,13 @@ llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
   bool linked = kind == Emit::object || kind == Emit::library;
   bool gpu = llvm::any_of(variants, isForGpu);
   if (!linked && gpu && variants.size() > 1)
-    return llvm::createStringError("expected one GPU, or no GPU among the targets of this emission, got " + llvm::join(request.targets, ","));
+    return llvm::createStringError("expected one GPU, or no GPU among the targets of this emission, got " +
+                                   llvm::join(request.targets, ","));
   if (!linked && gpu)
     return emitGpu(front, kind, again);
   if (kind == Emit::ptx || kind == Emit::cubin)
-    return llvm::createStringError("expected a GPU as the target of this emission, got " + llvm::join(request.targets, ","));
+    return llvm::createStringError("expected a GPU as the target of this emission, got " +
+                                   llvm::join(request.targets, ","));
   if (kind == Emit::assembly)
     return emitAssembly(again);
   auto code = translateOnce(again, /*blocks=*/false);
@@ -439,7 +450,8 @@ llvm::Error Compilation::dump(StringRef directory) {
   if (llvm::Error error = planAll())
     return error;
   if (variants.size() != 1 || !variants.front().target.isGpu())
-    return llvm::createStringError("expected one GPU target to dump kernels of, got " + llvm::join(request.targets, ","));
+    return llvm::createStringError("expected one GPU target to dump kernels of, got " +
+                                   llvm::join(request.targets, ","));
   auto code = generateBlocks(variants.front());
   if (!code)
     return code.takeError();
@@ -466,7 +478,9 @@ llvm::Expected<std::string> muon::compile(const Request &request, Emit emit, std
   return bytes;
 }
 
-std::string muon::compilerBuild() { return std::string("muon " MUON_VERSION " ") + MUON_BUILD_ID + " LLVM " LLVM_VERSION_STRING; }
+std::string muon::compilerBuild() {
+  return std::string("muon " MUON_VERSION " ") + MUON_BUILD_ID + " LLVM " LLVM_VERSION_STRING;
+}
 
 std::string muon::hostTarget() {
   MLIRContext context(MLIRContext::Threading::DISABLED);

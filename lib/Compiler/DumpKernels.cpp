@@ -1,7 +1,7 @@
-//===- DumpKernels.cpp - one kernel at a time, for other tools ------------------------------------===//
+//===- DumpKernels.cpp - one kernel at a time, for other tools --------------------------------===//
 //
-// NAME.bc, NAME.ptx, NAME.cubin, and NAME.cubin.json: how the kernel is launched on one matrix, with which buffers, and what ptxas
-// said of it. The JSON is what muon-emulate and tools/block_facts.py read.
+// NAME.bc, NAME.ptx, NAME.cubin, and NAME.cubin.json: how the kernel is launched on one matrix, with which buffers, and
+// what ptxas said of it. The JSON is what muon-emulate and tools/block_facts.py read.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -24,7 +24,9 @@ namespace json = llvm::json;
 /// One kernel alone, as it is in the whole module.
 static std::unique_ptr<llvm::Module> extract(const llvm::Module &module, StringRef kernel) {
   llvm::ValueToValueMapTy map;
-  auto wanted = [&](const llvm::GlobalValue *value) { return !isa<llvm::Function>(value) || value->getName() == kernel; };
+  auto wanted = [&](const llvm::GlobalValue *value) {
+    return !isa<llvm::Function>(value) || value->getName() == kernel;
+  };
   auto alone = llvm::CloneModule(module, map, wanted);
   for (llvm::Function &function : llvm::make_early_inc_range(*alone))
     if (function.isDeclaration() && function.use_empty())
@@ -37,7 +39,8 @@ namespace {
 /// The JSON of one kernel and its launch on one matrix.
 class KernelDescription {
 public:
-  KernelDescription(KernelOp kernel, LaunchOp launch, TargetAttr target) : kernel(kernel), launch(launch), target(target) {}
+  KernelDescription(KernelOp kernel, LaunchOp launch, TargetAttr target)
+      : kernel(kernel), launch(launch), target(target) {}
   json::Object describe();
 
 private:
@@ -84,21 +87,27 @@ json::Object KernelDescription::describeView(unsigned i) {
   constexpr int64_t kPadding = 32;
   int64_t stride = place.isArgument() ? columns : operand.getSpace() == Space::element ? place.getRowStride() : 1;
   int64_t height = padded ? llvm::alignTo(rows, kPadding) : rows;
-  std::string name = place.isArgument() ? "argument" + std::to_string(place.getArgument()) : "workspace" + std::to_string(place.getOffset());
+  std::string name = place.isArgument() ? "argument" + std::to_string(place.getArgument())
+                                        : "workspace" + std::to_string(place.getOffset());
   std::string dtype;
   llvm::raw_string_ostream(dtype) << operand.getDtype();
-  int64_t bytes = operand.getDtype().getIntOrFloatBitWidth() / 8, elements = operand.getSpace() == Space::element ? height * stride : columns;
+  int64_t bytes = operand.getDtype().getIntOrFloatBitWidth() / 8,
+          elements = operand.getSpace() == Space::element ? height * stride : columns;
   if (operand.isInParts())
-    elements *= kernel.numPanels() ? llvm::divideCeil(launch.getSizes()[2], launch.getSizes()[3]) : launch.getSizes()[partsSize++];
+    elements *= kernel.numPanels() ? llvm::divideCeil(launch.getSizes()[2], launch.getSizes()[3])
+                                   : launch.getSizes()[partsSize++];
   if (!known.insert({name, true}).second)
     ; // read and written in place
   else
-    buffers.push_back(json::Object{{"name", name}, {"bytes", elements * bytes}, {"dtype", dtype}, {"shape", json::Array{rows, columns}},
+    buffers.push_back(json::Object{{"name", name},
+                                   {"bytes", elements * bytes},
+                                   {"dtype", dtype},
+                                   {"shape", json::Array{rows, columns}},
                                    {"init", operand.getDirection() == Direction::in ? "random" : "poison"}});
   bool isRow = operand.getSpace() == Space::row, isColumn = operand.getSpace() == Space::column;
-  json::Array strides = operand.getSpace() == Space::element ? json::Array{stride, 1}
+  json::Array strides = operand.getSpace() == Space::element  ? json::Array{stride, 1}
                         : operand.getSpace() == Space::scalar ? json::Array{columns, 1}
-                                                               : json::Array{int64_t(isRow), int64_t(isColumn)};
+                                                              : json::Array{int64_t(isRow), int64_t(isColumn)};
   return json::Object{{"buffer", name},
                       {"offset", 0},
                       {"strides", std::move(strides)},
@@ -135,19 +144,20 @@ json::Object KernelDescription::describe() {
                         {"predicate", launch.getPredicate()},
                         {"scalars", scalarRow()},
                         {"items", json::Array{std::move(item)}}};
-  json::Object description{{"name", kernel.getSymName()},
-                           {"kernel", kernel.getSymName()},
-                           {"kind", stringifyKernelKind(kernel.getKind())},
-                           {"chip", target.getCpu()},
-                           {"grid", launch.getTiles()},
-                           {"block", block.threads},
-                           {"threads", block.threads},
-                           {"shared", block.sharedBytes},
-                           {"dynamic_shared", block.sharedBytes},
-                           {"parameters", json::Array{json::Object{{"kind", "const muon_device_launch *"}, {"bytes", 8}},
-                                                      json::Object{{"kind", "uint32_t"}, {"bytes", 4}}}},
-                           {"buffers", std::move(buffers)},
-                           {"launches", json::Array{std::move(launched)}}};
+  json::Object description{
+      {"name", kernel.getSymName()},
+      {"kernel", kernel.getSymName()},
+      {"kind", stringifyKernelKind(kernel.getKind())},
+      {"chip", target.getCpu()},
+      {"grid", launch.getTiles()},
+      {"block", block.threads},
+      {"threads", block.threads},
+      {"shared", block.sharedBytes},
+      {"dynamic_shared", block.sharedBytes},
+      {"parameters", json::Array{json::Object{{"kind", "const muon_device_launch *"}, {"bytes", 8}},
+                                 json::Object{{"kind", "uint32_t"}, {"bytes", 4}}}},
+      {"buffers", std::move(buffers)},
+      {"launches", json::Array{std::move(launched)}}};
   if (kernel.getKind() == KernelKind::product) {
     std::optional<ArrayRef<int64_t>> tile = kernel.getTile();
     description["tile"] = json::Array{(*tile)[0], (*tile)[1], (*tile)[2]};
@@ -173,7 +183,8 @@ static json::Array advisories(StringRef messages) {
   return found;
 }
 
-static llvm::Error dumpKernel(const llvm::Module &finished, KernelOp kernel, LaunchOp launch, TargetAttr target, StringRef directory) {
+static llvm::Error dumpKernel(const llvm::Module &finished, KernelOp kernel, LaunchOp launch, TargetAttr target,
+                              StringRef directory) {
   StringRef name = kernel.getSymName();
   std::unique_ptr<llvm::Module> alone = extract(finished, name);
   if (llvm::Error error = writeInto(directory, name + ".bc", writeBitcode(*alone)))
@@ -195,7 +206,8 @@ static llvm::Error dumpKernel(const llvm::Module &finished, KernelOp kernel, Lau
   description["advisories"] = advisories(cubin->messages);
   if (llvm::Error error = writeInto(directory, name + ".cubin", cubin->bytes))
     return error;
-  return writeInto(directory, name + ".cubin.json", llvm::formatv("{0:2}\n", json::Value(std::move(description))).str());
+  return writeInto(directory, name + ".cubin.json",
+                   llvm::formatv("{0:2}\n", json::Value(std::move(description))).str());
 }
 
 llvm::Error muon::dumpKernels(const llvm::Module &finished, ModuleOp planned, StringRef directory) {

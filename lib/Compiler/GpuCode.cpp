@@ -1,4 +1,4 @@
-//===- GpuCode.cpp - a GPU variant's kernels as images --------------------------------------------===//
+//===- GpuCode.cpp - a GPU variant's kernels as images ----------------------------------------===//
 
 #include "GpuCode.h"
 
@@ -51,7 +51,8 @@ llvm::Error muon::addImages(llvm::Module &finished, ModuleOp planned, bool embed
 
 llvm::StringMap<KernelResources> muon::parseResources(StringRef messages) {
   llvm::StringMap<KernelResources> resources;
-  llvm::Regex name("Function properties for ([A-Za-z0-9_]+)"), stack("([0-9]+) bytes stack frame, ([0-9]+) bytes spill stores, ([0-9]+) bytes spill loads"),
+  llvm::Regex name("Function properties for ([A-Za-z0-9_]+)"),
+      stack("([0-9]+) bytes stack frame, ([0-9]+) bytes spill stores, ([0-9]+) bytes spill loads"),
       used("Used ([0-9]+) registers"), shared("([0-9]+) bytes smem");
   KernelResources *current = nullptr;
   SmallVector<StringRef> lines, match;
@@ -67,7 +68,8 @@ llvm::StringMap<KernelResources> muon::parseResources(StringRef messages) {
     if (!current)
       continue;
     if (stack.match(line, &match))
-      current->stack = number(match[1]), current->spillStores = number(match[2]), current->spillLoads = number(match[3]);
+      current->stack = number(match[1]), current->spillStores = number(match[2]),
+      current->spillLoads = number(match[3]);
     if (used.match(line, &match))
       current->registers = number(match[1]);
     if (shared.match(line, &match))

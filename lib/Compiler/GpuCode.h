@@ -1,4 +1,4 @@
-//===- GpuCode.h - a GPU variant's kernels as images ------------------------------------*- C++ -*-===//
+//===- GpuCode.h - a GPU variant's kernels as images --------------------------------*- C++ -*-===//
 
 #ifndef MUON_LIB_COMPILER_GPU_CODE_H
 #define MUON_LIB_COMPILER_GPU_CODE_H
@@ -11,15 +11,16 @@
 
 namespace muon {
 
-/// A planned module's kernels as LLVM IR for the NVPTX backend, finished: what the bitcode image holds. Null after a diagnostic or an
-/// error in `error`.
+/// A planned module's kernels as LLVM IR for the NVPTX backend, finished: what the bitcode image holds. Null after a
+/// diagnostic or an error in `error`.
 std::unique_ptr<llvm::Module> generateBlocks(mlir::ModuleOp planned, llvm::LLVMContext &context, std::string &error);
 
-/// The images of a finished module (cubin, PTX, and bitcode if asked for) and the blocks of its kernels, added to `variant`.
+/// The images of a finished module (cubin, PTX, and bitcode if asked for) and the blocks of its kernels, added to
+/// `variant`.
 llvm::Error addImages(llvm::Module &finished, mlir::ModuleOp planned, bool embedBitcode, DescribedVariant &variant);
 
-/// Writes NAME.bc, NAME.ptx, NAME.cubin and NAME.cubin.json for every kernel of a finished module into `directory`, which is made if
-/// it is missing. NAME is the kernel's.
+/// Writes NAME.bc, NAME.ptx, NAME.cubin and NAME.cubin.json for every kernel of a finished module into `directory`,
+/// which is made if it is missing. NAME is the kernel's.
 llvm::Error dumpKernels(const llvm::Module &finished, mlir::ModuleOp planned, llvm::StringRef directory);
 
 /// What ptxas said of one kernel.

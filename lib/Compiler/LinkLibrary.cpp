@@ -1,4 +1,4 @@
-//===- LinkLibrary.cpp - objects to a shared library ----------------------------------------------===//
+//===- LinkLibrary.cpp - objects to a shared library ------------------------------------------===//
 
 #include "LinkLibrary.h"
 

@@ -1,4 +1,4 @@
-//===- LinkLibrary.h - objects to a shared library ------------------------------------------------===//
+//===- LinkLibrary.h - objects to a shared library --------------------------------------------===//
 
 #ifndef MUON_LIB_COMPILER_LINK_LIBRARY_H
 #define MUON_LIB_COMPILER_LINK_LIBRARY_H

@@ -1,4 +1,4 @@
-//===- OwnProgram.cpp -----------------------------------------------------------------------------===//
+//===- OwnProgram.cpp -------------------------------------------------------------------------===//
 
 #include "OwnProgram.h"
 
@@ -12,12 +12,14 @@ using namespace muon;
 
 static LogicalResult checkProgram(ModuleOp module) {
   if (module->hasAttr(kRequest))
-    return module.emitOpError("has a request of its own; expected what is asked for beside the program, or a file for the pass driver");
+    return module.emitOpError(
+        "has a request of its own; expected what is asked for beside the program, or a file for the pass driver");
   FailureOr<Room> room = roomOf(module);
   if (failed(room))
     return failure();
   if (*room > Room::form)
-    return module.emitOpError() << "expected a program of room ir or form, or a file for the pass driver, got room \"" << roomName(*room) << '"';
+    return module.emitOpError() << "expected a program of room ir or form, or a file for the pass driver, got room \""
+                                << roomName(*room) << '"';
   if (module.getOps<func::FuncOp>().empty())
     return module.emitOpError("expected a program of at least one step function, a func.func");
   return success();

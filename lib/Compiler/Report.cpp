@@ -1,4 +1,4 @@
-//===- Report.cpp - what was chosen and why -------------------------------------------------------===//
+//===- Report.cpp - what was chosen and why ---------------------------------------------------===//
 
 #include "Report.h"
 
@@ -7,8 +7,8 @@
 #include "muon/GPU/Passes.h"
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
-#include "muon/Plan/GpuTiles.h"
 #include "muon/Object/HotLoop.h"
+#include "muon/Plan/GpuTiles.h"
 #include "muon/Polynomial/Emulate.h"
 
 #include "llvm/Support/JSON.h"
@@ -68,8 +68,8 @@ static json::Object describeTarget(TargetAttr target) {
   return json::Object{{"cpu", target.getCpu()}, {"isa", target.getIsa()}, {"lanes", target.getLanes()}};
 }
 
-/// How often a step reads and writes each tensor of a group. The least is G, M, W read once and M, W written once; more where a
-/// reduction has to be complete before its operands are used again.
+/// How often a step reads and writes each tensor of a group. The least is G, M, W read once and M, W written once; more
+/// where a reduction has to be complete before its operands are used again.
 static json::Array describePasses(ModuleOp planned, func::FuncOp function) {
   json::Array passes;
   int64_t place = 0;
@@ -96,7 +96,8 @@ static json::Array describeGroups(ModuleOp planned) {
   json::Array groups;
   planned.walk([&](UseOp use) {
     auto function = planned.lookupSymbol<func::FuncOp>(use.getFunction());
-    json::Object group{{"function", use.getFunction()}, {"parameters", static_cast<int64_t>(use.getParameters().size())},
+    json::Object group{{"function", use.getFunction()},
+                       {"parameters", static_cast<int64_t>(use.getParameters().size())},
                        {"passes", describePasses(planned, function)}};
     for (NamedAttribute attribute : function->getDiscardableAttrs())
       if (attribute.getName().getValue().starts_with("muon."))
@@ -145,7 +146,8 @@ static int64_t flopsOf(LaunchOp launch, KernelOp kernel) {
 /// Into how many parts a launch of a product cuts k.
 static int64_t partsOf(LaunchOp launch, KernelOp kernel) {
   constexpr size_t kPartDepth = 3;
-  bool inParts = llvm::any_of(kernel.getOperands().getAsRange<OperandAttr>(), [](OperandAttr operand) { return operand.isInParts(); });
+  bool inParts = llvm::any_of(kernel.getOperands().getAsRange<OperandAttr>(),
+                              [](OperandAttr operand) { return operand.isInParts(); });
   return inParts ? llvm::divideCeil(launch.getSizes()[2], launch.getSizes()[kPartDepth]) : 1;
 }
 
@@ -174,8 +176,13 @@ static int64_t matricesOf(ModuleOp planned, StringRef name) {
 
 static muon::gpu::ProductShape shapeOf(ModuleOp planned, LaunchOp launch, KernelOp kernel) {
   ArrayRef<int64_t> sizes = launch.getSizes();
-  return {sizes[0], sizes[1], sizes[2], matricesOf(planned, launch.getFunction()), muon::gpu::operandKind(*kernel.getOperandType()),
-          kernel.getSymmetric(), partsOf(launch, kernel)};
+  return {sizes[0],
+          sizes[1],
+          sizes[2],
+          matricesOf(planned, launch.getFunction()),
+          muon::gpu::operandKind(*kernel.getOperandType()),
+          kernel.getSymmetric(),
+          partsOf(launch, kernel)};
 }
 
 /// A launch's time on a GPU, by the model.
@@ -189,7 +196,8 @@ static muon::gpu::ModelledTime modelOf(ModuleOp planned, LaunchOp launch, Kernel
     muon::gpu::ChainShape shape{side, numProducts(kernel), buffers, matrices, operands};
     return muon::gpu::modelChain(target, shape, double(bytesOf(launch, kernel)) * matrices);
   }
-  return muon::gpu::modelProduct(target, shapeOf(planned, launch, kernel), muon::gpu::ProductTile::of(*kernel.getTile()));
+  return muon::gpu::modelProduct(target, shapeOf(planned, launch, kernel),
+                                 muon::gpu::ProductTile::of(*kernel.getTile()));
 }
 
 static double rounded(double value) { return std::round(value * 1000) / 1000; }
@@ -197,7 +205,9 @@ static double rounded(double value) { return std::round(value * 1000) / 1000; }
 /// Adds what the model says to a launch's description; returns its time.
 static double describeModel(json::Object &description, const muon::gpu::ModelledTime &time) {
   description["modelled_us"] = rounded(time.microseconds());
-  description["modelled_bound"] = time.tensor >= std::max(time.l2, time.memory) ? "tensor cores" : time.l2 >= time.memory ? "L2" : "memory";
+  description["modelled_bound"] = time.tensor >= std::max(time.l2, time.memory) ? "tensor cores"
+                                  : time.l2 >= time.memory                      ? "L2"
+                                                                                : "memory";
   description["modelled_fraction_of_roofline"] = rounded(time.roofline / time.microseconds());
   return time.microseconds();
 }
@@ -207,7 +217,8 @@ static void describeParts(json::Object &description, muon::gpu::ProductShape sha
   description["parts"] = shape.parts;
   description["modelled_us_with_sum"] = rounded(product + muon::gpu::modelSum(target, shape).microseconds());
   shape.parts = 1;
-  description["modelled_us_whole"] = rounded(muon::gpu::modelProduct(target, shape, muon::gpu::chooseTile(target, shape)).microseconds());
+  description["modelled_us_whole"] =
+      rounded(muon::gpu::modelProduct(target, shape, muon::gpu::chooseTile(target, shape)).microseconds());
 }
 
 static json::Array describeStages(ModuleOp planned, VariantOp variant) {
@@ -293,9 +304,12 @@ json::Object muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
   for (auto kernel : planned.getOps<KernelOp>()) {
     KernelBlock block = blockOf(kernel);
     KernelResources used = resources.lookup(kernel.getSymName());
-    json::Object description{{"kernel", kernel.getSymName()},        {"threads", block.threads},
-                             {"dynamic_shared", block.sharedBytes},  {"static_shared", used.staticShared},
-                             {"registers", used.registers},          {"spill_bytes", used.spillStores + used.spillLoads},
+    json::Object description{{"kernel", kernel.getSymName()},
+                             {"threads", block.threads},
+                             {"dynamic_shared", block.sharedBytes},
+                             {"static_shared", used.staticShared},
+                             {"registers", used.registers},
+                             {"spill_bytes", used.spillStores + used.spillLoads},
                              {"stack", used.stack}};
     if (std::optional<ArrayRef<int64_t>> tile = kernel.getTile())
       description["tile"] = json::Array(*tile);
@@ -306,7 +320,8 @@ json::Object muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
   double total = 0;
   int64_t stages = llvm::range_size(variant.getBody().getOps<StageOp>());
   variant.walk([&](LaunchOp launch) {
-    total += modelOf(planned, launch, planned.lookupSymbol<KernelOp>(launch.getKernel()), variant.getTarget()).microseconds();
+    total += modelOf(planned, launch, planned.lookupSymbol<KernelOp>(launch.getKernel()), variant.getTarget())
+                 .microseconds();
   });
   program["modelled_us_per_step"] = rounded(total);
   program["stages_per_step"] = stages;

@@ -1,4 +1,4 @@
-//===- Report.h - what was chosen and why ---------------------------------------------------------===//
+//===- Report.h - what was chosen and why -----------------------------------------------------===//
 
 #ifndef MUON_LIB_COMPILER_REPORT_H
 #define MUON_LIB_COMPILER_REPORT_H

@@ -1,4 +1,4 @@
-//===- Request.cpp - a request from JSON text -----------------------------------------------------===//
+//===- Request.cpp - a request from JSON text -------------------------------------------------===//
 
 #include "Tuned.h"
 
@@ -28,7 +28,8 @@ static bool onlyKnown(const json::Value &value, llvm::ArrayRef<StringRef> known,
   return true;
 }
 
-/// The value that a path like request.groups[0].options.eps leads to from the document's root; null where it leads nowhere.
+/// The value that a path like request.groups[0].options.eps leads to from the document's root; null where it leads
+/// nowhere.
 static const json::Value *valueAt(const json::Value &document, StringRef path) {
   const json::Value *value = &document;
   path = path.substr(path.find_first_of(".["));
@@ -40,7 +41,9 @@ static const json::Value *valueAt(const json::Value &document, StringRef path) {
     path = path.drop_front(length);
     size_t index = 0;
     if (const json::Array *array = value->getAsArray(); isIndex)
-      value = array && path.consume_front("]") && !step.getAsInteger(10, index) && index < array->size() ? &(*array)[index] : nullptr;
+      value = array && path.consume_front("]") && !step.getAsInteger(10, index) && index < array->size()
+                  ? &(*array)[index]
+                  : nullptr;
     else
       value = value->getAsObject() ? value->getAsObject()->get(step) : nullptr;
   }
@@ -87,8 +90,9 @@ static bool readTable(const json::Value &value, StepOptions &step, json::Path pa
 static bool readOptions(const json::Value &value, StepOptions &step, json::Path path) {
   json::ObjectMapper map(value, path);
   if (!onlyKnown(value,
-                 {"nesterov", "momentum_form", "adjust_lr", "decay", "table", "steps", "eps", "eps_form", "safety", "damping", "clip",
-                  "stochastic_rounding", "norm", "operands", "form", "restarts", "pairs", "tile", "early_stop"},
+                 {"nesterov", "momentum_form", "adjust_lr", "decay", "table", "steps", "eps", "eps_form", "safety",
+                  "damping", "clip", "stochastic_rounding", "norm", "operands", "form", "restarts", "pairs", "tile",
+                  "early_stop"},
                  path) ||
       !map)
     return false;
@@ -96,14 +100,16 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
   if (table && !readTable(*table, step, path.field("table")))
     return false;
   return map.mapOptional("clip", step.clip) && map.mapOptional("stochastic_rounding", step.stochasticRounding) &&
-         map.map("nesterov", step.nesterov) && map.map("momentum_form", step.momentumForm) && map.map("adjust_lr", step.adjustLr) &&
-         map.map("decay", step.decay) && map.map("steps", step.steps) && map.map("eps", step.eps) &&
-         map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping) &&
-         map.map("norm", step.norm) && map.map("operands", step.operands) && map.map("form", step.form) && map.map("restarts", step.restarts) &&
-         map.map("pairs", step.pairs) && map.mapOptional("tile", step.tile) && map.map("early_stop", step.earlyStop);
+         map.map("nesterov", step.nesterov) && map.map("momentum_form", step.momentumForm) &&
+         map.map("adjust_lr", step.adjustLr) && map.map("decay", step.decay) && map.map("steps", step.steps) &&
+         map.map("eps", step.eps) && map.map("eps_form", step.epsForm) && map.map("safety", step.safety) &&
+         map.map("damping", step.damping) && map.map("norm", step.norm) && map.map("operands", step.operands) &&
+         map.map("form", step.form) && map.map("restarts", step.restarts) && map.map("pairs", step.pairs) &&
+         map.mapOptional("tile", step.tile) && map.map("early_stop", step.earlyStop);
 }
 
-/// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}, or with "model" and "layer" in place of a floor.
+/// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}, or with "model" and "layer" in place of a
+/// floor.
 static bool readTuned(const json::Value &value, std::optional<TuningQuery> &tuned, json::Path path) {
   if (auto wanted = value.getAsBoolean()) {
     if (*wanted)
@@ -113,8 +119,9 @@ static bool readTuned(const json::Value &value, std::optional<TuningQuery> &tune
   json::ObjectMapper map(value, path);
   TuningQuery query;
   std::optional<std::vector<double>> band;
-  if (!onlyKnown(value, {"floor", "band", "database", "model", "layer"}, path) || !map || !map.map("floor", query.floor) || !map.map("band", band) ||
-      !map.mapOptional("database", query.database) || !map.mapOptional("model", query.model) || !map.mapOptional("layer", query.layer))
+  if (!onlyKnown(value, {"floor", "band", "database", "model", "layer"}, path) || !map ||
+      !map.map("floor", query.floor) || !map.map("band", band) || !map.mapOptional("database", query.database) ||
+      !map.mapOptional("model", query.model) || !map.mapOptional("layer", query.layer))
     return false;
   if (band && band->size() != 2) {
     path.field("band").report("expected two numbers");
@@ -134,7 +141,8 @@ static bool readServed(json::ObjectMapper &map, GroupRequest &group, json::Path 
   if (!served)
     return true;
   const std::vector<double> &numbers = *served;
-  bool known = numbers.size() == 3 && numbers[0] > 0 && numbers[0] < 1 && numbers[1] > 0 && numbers[1] < numbers[2] && numbers[2] < 2;
+  bool known = numbers.size() == 3 && numbers[0] > 0 && numbers[0] < 1 && numbers[1] > 0 && numbers[1] < numbers[2] &&
+               numbers[2] < 2;
   if (!known) {
     path.field("served").report("expected a floor below 1 and a band 0 < lower < upper < 2");
     return false;
@@ -145,15 +153,17 @@ static bool readServed(json::ObjectMapper &map, GroupRequest &group, json::Path 
 
 static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path path) {
   json::ObjectMapper map(value, path);
-  if (!onlyKnown(value, {"shape", "parameters", "set", "preset", "dtypes", "options", "tuned", "tuned_by", "served"}, path) || !map ||
-      !map.map("shape", group.step.shape) || !map.map("parameters", group.parameters) || !map.mapOptional("set", group.set) ||
-      !map.mapOptional("preset", group.step.preset) || !map.mapOptional("tuned_by", group.tunedBy) ||
-      !readServed(map, group, path))
+  if (!onlyKnown(value, {"shape", "parameters", "set", "preset", "dtypes", "options", "tuned", "tuned_by", "served"},
+                 path) ||
+      !map || !map.map("shape", group.step.shape) || !map.map("parameters", group.parameters) ||
+      !map.mapOptional("set", group.set) || !map.mapOptional("preset", group.step.preset) ||
+      !map.mapOptional("tuned_by", group.tunedBy) || !readServed(map, group, path))
     return false;
   const json::Object &object = *value.getAsObject();
   if (const json::Value *tuned = object.get("tuned"); tuned && !readTuned(*tuned, group.tuned, path.field("tuned")))
     return false;
-  if (const json::Value *dtypes = object.get("dtypes"); dtypes && !readDtypes(*dtypes, group.step, path.field("dtypes")))
+  if (const json::Value *dtypes = object.get("dtypes");
+      dtypes && !readDtypes(*dtypes, group.step, path.field("dtypes")))
     return false;
   const json::Value *options = object.get("options");
   return !options || readOptions(*options, group.step, path.field("options"));
@@ -162,15 +172,20 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
   std::string targets = "cpu";
-  if (!onlyKnown(value, {"name", "target", "dtype", "form", "restarts", "pairs", "nonfinite", "embed_bitcode", "tile", "parts", "chain", "tuned", "groups", "program"}, path) || !map ||
-      !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
-      !map.mapOptional("form", request.form) || !map.map("restarts", request.restarts) || !map.map("pairs", request.pairs) ||
+  if (!onlyKnown(value,
+                 {"name", "target", "dtype", "form", "restarts", "pairs", "nonfinite", "embed_bitcode", "tile", "parts",
+                  "chain", "tuned", "groups", "program"},
+                 path) ||
+      !map || !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) ||
+      !map.mapOptional("dtype", request.dtype) || !map.mapOptional("form", request.form) ||
+      !map.map("restarts", request.restarts) || !map.map("pairs", request.pairs) ||
       !map.mapOptional("nonfinite", request.nonfinite) || !map.mapOptional("embed_bitcode", request.embedBitcode) ||
-      !map.mapOptional("tile", request.tile) || !map.mapOptional("parts", request.parts) || !map.mapOptional("chain", request.chain) ||
-      !map.mapOptional("program", request.program) ||
+      !map.mapOptional("tile", request.tile) || !map.mapOptional("parts", request.parts) ||
+      !map.mapOptional("chain", request.chain) || !map.mapOptional("program", request.program) ||
       !(request.program.empty() ? map.map("groups", request.groups) : map.mapOptional("groups", request.groups)))
     return false;
-  if (const json::Value *tuned = value.getAsObject()->get("tuned"); tuned && !readTuned(*tuned, request.tuned, path.field("tuned")))
+  if (const json::Value *tuned = value.getAsObject()->get("tuned");
+      tuned && !readTuned(*tuned, request.tuned, path.field("tuned")))
     return false;
   llvm::SmallVector<StringRef> names;
   StringRef(targets).split(names, ',', -1, false);
@@ -232,5 +247,6 @@ llvm::Expected<Emit> muon::parseEmit(StringRef name) {
   for (auto [known, kind] : kKinds)
     if (name == known)
       return kind;
-  return llvm::createStringError("unknown emission '" + name + "', expected object, library, header, asm, llvm, mlir, report, bitcode, ptx or cubin");
+  return llvm::createStringError("unknown emission '" + name +
+                                 "', expected object, library, header, asm, llvm, mlir, report, bitcode, ptx or cubin");
 }

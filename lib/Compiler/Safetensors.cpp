@@ -1,4 +1,4 @@
-//===- Safetensors.cpp - names and shapes from a safetensors file ---------------------------------===//
+//===- Safetensors.cpp - names and shapes from a safetensors file -----------------------------===//
 
 #include "muon/Compiler/Safetensors.h"
 
@@ -29,7 +29,8 @@ static llvm::Expected<std::string> readHeaderText(StringRef path, uint64_t &data
   llvm::Expected<size_t> got = llvm::sys::fs::readNativeFileSlice(*file, length, 0);
   if (!got || *got != sizeof(length)) {
     llvm::consumeError(got.takeError());
-    return refuse(path, "is truncated: expected 8 bytes of header length, got a file of " + llvm::Twine(size) + " bytes");
+    return refuse(path,
+                  "is truncated: expected 8 bytes of header length, got a file of " + llvm::Twine(size) + " bytes");
   }
   uint64_t bytes = llvm::support::endian::read64le(length);
   if (size < sizeof(length) || bytes > size - sizeof(length))
@@ -54,7 +55,8 @@ struct HeaderEntry {
 
 static bool fromJSON(const json::Value &value, HeaderEntry &entry, json::Path path) {
   json::ObjectMapper map(value, path);
-  return map && map.map("dtype", entry.tensor.dtype) && map.map("shape", entry.tensor.shape) && map.map("data_offsets", entry.offsets);
+  return map && map.map("dtype", entry.tensor.dtype) && map.map("shape", entry.tensor.shape) &&
+         map.map("data_offsets", entry.offsets);
 }
 
 llvm::Expected<std::vector<TensorInfo>> muon::readSafetensorsHeader(StringRef path) {
@@ -79,8 +81,8 @@ llvm::Expected<std::vector<TensorInfo>> muon::readSafetensorsHeader(StringRef pa
     if (entry.offsets.size() != 2 || entry.offsets[0] > entry.offsets[1])
       return refuse(path, "has no valid header: expected a begin and an end at " + StringRef(name) + ".data_offsets");
     if (entry.offsets[1] > dataBytes)
-      return refuse(path, "is truncated: expected " + llvm::Twine(entry.offsets[1]) + " bytes of data for " + StringRef(name) + ", got " +
-                              llvm::Twine(dataBytes));
+      return refuse(path, "is truncated: expected " + llvm::Twine(entry.offsets[1]) + " bytes of data for " +
+                              StringRef(name) + ", got " + llvm::Twine(dataBytes));
     entry.tensor.name = StringRef(name).str();
     tensors.push_back(std::move(entry.tensor));
   }

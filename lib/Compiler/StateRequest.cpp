@@ -1,4 +1,4 @@
-//===- StateRequest.cpp - a request as the module's muon.request ----------------------------------===//
+//===- StateRequest.cpp - a request as the module's muon.request ------------------------------===//
 
 #include "StateRequest.h"
 
@@ -52,7 +52,8 @@ RequestAttr muon::stateRequest(MLIRContext *context, const GroupRequest &group) 
     overrides.set("tile", builder.getI64ArrayAttr(group.step.tile));
   BandAttr band;
   if (group.served)
-    band = BandAttr::get(context, builder.getDenseF64ArrayAttr({group.served->floor, group.served->band.lower, group.served->band.upper}));
+    band = BandAttr::get(context, builder.getDenseF64ArrayAttr(
+                                      {group.served->floor, group.served->band.lower, group.served->band.upper}));
   if (overrides.empty() && !band)
     return {};
   return RequestAttr::get(context, TargetAttr(), Type(), band, dictionaryOf(builder, overrides), /*version=*/0);

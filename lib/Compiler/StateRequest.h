@@ -1,4 +1,4 @@
-//===- StateRequest.h - a request as the module's muon.request --------------------------*- C++ -*-===//
+//===- StateRequest.h - a request as the module's muon.request ----------------------*- C++ -*-===//
 
 #ifndef MUON_LIB_COMPILER_STATE_REQUEST_H
 #define MUON_LIB_COMPILER_STATE_REQUEST_H

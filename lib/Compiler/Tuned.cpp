@@ -1,4 +1,4 @@
-//===- Tuned.cpp - what the tuning database says about a group ------------------------------------===//
+//===- Tuned.cpp - what the tuning database says about a group --------------------------------===//
 
 #include "Tuned.h"
 
@@ -16,8 +16,8 @@ using llvm::StringRef;
 static constexpr StringRef kPlanned[] = {"table", "steps", "safety", "norm", "operands", "form", "restarts", "tile"};
 const llvm::ArrayRef<StringRef> muon::kPlanOptions(kPlanned);
 
-/// The table that the step function has without the database, and whether there is anything to choose. Built, because presets and their
-/// options are known to Form alone.
+/// The table that the step function has without the database, and whether there is anything to choose. Built, because
+/// presets and their options are known to Form alone.
 static llvm::Expected<std::optional<std::pair<Table, double>>> ownTable(MLIRContext &context, const StepOptions &step) {
   OwningOpRef<ModuleOp> scratch = ModuleOp::create(UnknownLoc::get(&context));
   std::string error;
@@ -35,7 +35,8 @@ static llvm::Expected<std::optional<std::pair<Table, double>>> ownTable(MLIRCont
 
 static llvm::Error checkFormIsOpen(const Request &request, const StepOptions &step) {
   if (request.form != "auto" || step.form)
-    return llvm::createStringError("tuned brings the form: expected form auto, got '" + step.form.value_or(request.form) + "'");
+    return llvm::createStringError("tuned brings the form: expected form auto, got '" +
+                                   step.form.value_or(request.form) + "'");
   if (step.earlyStop)
     return llvm::createStringError("tuned brings the form, and early_stop needs form gram: expected one of the two");
   if (request.restarts || step.restarts)
@@ -56,7 +57,8 @@ static Table foldSafety(Table table, double safety) {
 }
 
 static llvm::Expected<TuningKey> makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query,
-                                         const std::optional<TuningLayer> &layer, const Table &table, double safety, StringRef target) {
+                                         const std::optional<TuningLayer> &layer, const Table &table, double safety,
+                                         StringRef target) {
   TuningKey key;
   const StepOptions &step = group.step;
   key.device = tuningDevice(target.str());
@@ -73,7 +75,8 @@ static llvm::Expected<TuningKey> makeKey(const Request &request, const GroupRequ
   key.band = query.band ? *query.band : computeBand(table, key.floor / safety, 1 / safety);
   if (!(key.band.lower > 0 && key.band.lower < key.band.upper && key.band.upper < 2))
     return llvm::createStringError(
-        llvm::formatv("tuned: expected a band 0 < lower < upper < 2, got {0}:{1}", key.band.lower, key.band.upper).str());
+        llvm::formatv("tuned: expected a band 0 < lower < upper < 2, got {0}:{1}", key.band.lower, key.band.upper)
+            .str());
   key.compiler = tuningCompiler();
   return key;
 }
@@ -103,7 +106,8 @@ static llvm::Error takeEntry(const TuningEntry &entry, const std::string &path, 
   if (llvm::Error error = applyPlan(entry.plan, plan))
     return refuse(llvm::toString(std::move(error)));
   double safety = plan.safety.value_or(1);
-  std::string outside = checkBand({"tuned", plan.rows}, entry.key.band, entry.key.floorUnder(plan.norm.value_or("")) / safety, 1 / safety);
+  std::string outside = checkBand({"tuned", plan.rows}, entry.key.band,
+                                  entry.key.floorUnder(plan.norm.value_or("")) / safety, 1 / safety);
   if (!outside.empty())
     return refuse(outside);
   answer.plan = *cantFail(json::parse(entry.plan)).getAsObject();
@@ -111,13 +115,16 @@ static llvm::Error takeEntry(const TuningEntry &entry, const std::string &path, 
   bool asAsked = entry.key.dtype == "auto" || operands == entry.key.dtype;
   answer.said = "entry for " + entry.key.describe() + ": " + describePlan(plan) +
                 (asAsked ? "; " : " because no program with " + entry.key.dtype + " operands was verified; ") +
-                llvm::formatv("{0:f3} ms ", entry.seconds * 1e3).str() + (entry.modelled ? "modelled" : "measured") + ", " + entry.made;
+                llvm::formatv("{0:f3} ms ", entry.seconds * 1e3).str() + (entry.modelled ? "modelled" : "measured") +
+                ", " + entry.made;
   return llvm::Error::success();
 }
 
-/// The recorded layer that the group's floor comes from; nothing where the query names no model. `said`: why there is none.
-static llvm::Expected<std::optional<TuningLayer>> findLayer(TuningDatabase *database, const GroupRequest &group, const TuningQuery &query,
-                                                            const std::string &path, std::string &said) {
+/// The recorded layer that the group's floor comes from; nothing where the query names no model. `said`: why there is
+/// none.
+static llvm::Expected<std::optional<TuningLayer>> findLayer(TuningDatabase *database, const GroupRequest &group,
+                                                            const TuningQuery &query, const std::string &path,
+                                                            std::string &said) {
   if (query.model.empty())
     return std::nullopt;
   if (query.floor)
@@ -130,13 +137,13 @@ static llvm::Expected<std::optional<TuningLayer>> findLayer(TuningDatabase *data
   if (!error.empty())
     return llvm::createStringError(error);
   if (!layer)
-    said = llvm::formatv("none: no layer '{0}' of {1}x{2} was recorded for model '{3}' in '{4}'", query.layer, shape.end()[-2], shape.back(),
-                         query.model, path);
+    said = llvm::formatv("none: no layer '{0}' of {1}x{2} was recorded for model '{3}' in '{4}'", query.layer,
+                         shape.end()[-2], shape.back(), query.model, path);
   return layer;
 }
 
-llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context, const Request &request, const GroupRequest &group,
-                                                            StringRef target) {
+llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context, const Request &request,
+                                                            const GroupRequest &group, StringRef target) {
   const std::optional<TuningQuery> &query = group.tuned ? group.tuned : request.tuned;
   if (!query)
     return std::nullopt;
@@ -208,7 +215,8 @@ llvm::Expected<std::string> muon::resolveTuned(StringRef text) {
   if (!request->program.empty())
     return llvm::createStringError("expected groups to resolve for, got a program");
   if (request->targets.size() != 1)
-    return llvm::createStringError("expected one target to resolve for, got " + std::to_string(request->targets.size()));
+    return llvm::createStringError("expected one target to resolve for, got " +
+                                   std::to_string(request->targets.size()));
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
@@ -248,5 +256,7 @@ llvm::Expected<std::string> muon::resolveTuned(StringRef text) {
     }
     answers.push_back(std::move(facts));
   }
-  return llvm::formatv("{0}", json::Value(json::Object{{"request", std::move(resolved)}, {"groups", std::move(answers)}})).str();
+  return llvm::formatv("{0}",
+                       json::Value(json::Object{{"request", std::move(resolved)}, {"groups", std::move(answers)}}))
+      .str();
 }

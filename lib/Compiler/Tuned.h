@@ -1,4 +1,4 @@
-//===- Tuned.h - what the tuning database says about a group ----------------------------*- C++ -*-===//
+//===- Tuned.h - what the tuning database says about a group ------------------------*- C++ -*-===//
 
 #ifndef MUON_LIB_COMPILER_TUNED_H
 #define MUON_LIB_COMPILER_TUNED_H
@@ -22,12 +22,13 @@ struct TunedGroup {
   std::string said;
 };
 
-/// Asks the database for one group. Nothing: the group is not to be tuned. Errors: a request that also says what the entry would (form,
-/// restarts), a database that cannot be read, an entry whose table leaves its band.
-llvm::Expected<std::optional<TunedGroup>> lookupTuned(mlir::MLIRContext &context, const Request &request, const GroupRequest &group,
-                                                      llvm::StringRef target);
+/// Asks the database for one group. Nothing: the group is not to be tuned. Errors: a request that also says what the
+/// entry would (form, restarts), a database that cannot be read, an entry whose table leaves its band.
+llvm::Expected<std::optional<TunedGroup>> lookupTuned(mlir::MLIRContext &context, const Request &request,
+                                                      const GroupRequest &group, llvm::StringRef target);
 
-/// What the group's table was asked to do under the norm it has now (empty: frobenius); nothing where there was no question.
+/// What the group's table was asked to do under the norm it has now (empty: frobenius); nothing where there was no
+/// question.
 std::optional<ServedBand> servedBand(const TunedGroup &tuned, llvm::StringRef norm);
 
 /// Replaces what a plan decides: table, steps, safety, norm, operands, form, restarts. `json`: a plan's text.

@@ -1,4 +1,4 @@
-//===- TuningDatabase.cpp -------------------------------------------------------------------------===//
+//===- TuningDatabase.cpp ---------------------------------------------------------------------===//
 
 #include "muon/Compiler/TuningDatabase.h"
 #include "muon/Polynomial/Normaliser.h"
@@ -23,7 +23,8 @@ static std::string print(const char *format, double value) {
 }
 
 std::string TuningKey::request() const {
-  std::string text = "floor " + print("%.6g", floor) + ", band " + print("%.6g", band.lower) + ":" + print("%.6g", band.upper);
+  std::string text =
+      "floor " + print("%.6g", floor) + ", band " + print("%.6g", band.lower) + ":" + print("%.6g", band.upper);
   return schatten4 > 0 ? text + ", schatten4 " + print("%.6g", schatten4) : text;
 }
 
@@ -46,14 +47,17 @@ std::string muon::layerKind(const std::string &name) {
 }
 
 std::string TuningKey::describe() const {
-  return std::to_string(rows) + "x" + std::to_string(columns) + ", dtype " + dtype + ", " + request() + " on " + device + " with " + compiler;
+  return std::to_string(rows) + "x" + std::to_string(columns) + ", dtype " + dtype + ", " + request() + " on " +
+         device + " with " + compiler;
 }
 
 namespace {
 /// One SQL statement with its values.
 class Statement {
 public:
-  Statement(sqlite3 *handle, const char *sql) : handle(handle) { status = sqlite3_prepare_v2(handle, sql, -1, &statement, nullptr); }
+  Statement(sqlite3 *handle, const char *sql) : handle(handle) {
+    status = sqlite3_prepare_v2(handle, sql, -1, &statement, nullptr);
+  }
   ~Statement() { sqlite3_finalize(statement); }
 
   Statement &operator<<(const std::string &text) {
@@ -94,8 +98,8 @@ private:
 };
 } // namespace
 
-static constexpr const char *kColumns =
-    "device, dtype, rows, columns, floor, lower, upper, compiler, asked, plan, facts, text, made, seconds, modelled, schatten4";
+static constexpr const char *kColumns = "device, dtype, rows, columns, floor, lower, upper, compiler, asked, plan, "
+                                        "facts, text, made, seconds, modelled, schatten4";
 
 static constexpr const char *kSchema = R"(
   CREATE TABLE entries (
@@ -133,18 +137,22 @@ static bool execute(sqlite3 *handle, const std::string &sql, std::string &error)
   return false;
 }
 
-/// Makes an empty file ours, and one of version 1 of this version. Under the write lock, so that of two processes one does it.
+/// Makes an empty file ours, and one of version 1 of this version. Under the write lock, so that of two processes one
+/// does it.
 static bool createSchema(sqlite3 *handle, std::string &error) {
   if (!execute(handle, "BEGIN IMMEDIATE", error))
     return false;
   bool empty = queryInteger(handle, "SELECT count(*) FROM sqlite_master", error) == 0;
-  bool made = !empty || (execute(handle, kSchema, error) && execute(handle, "PRAGMA application_id = " + std::to_string(kTuningApplication), error));
+  bool made = !empty || (execute(handle, kSchema, error) &&
+                         execute(handle, "PRAGMA application_id = " + std::to_string(kTuningApplication), error));
   if (made && (empty || queryInteger(handle, "PRAGMA user_version", error) == 1))
-    made = execute(handle, kLayers, error) && execute(handle, "PRAGMA user_version = " + std::to_string(kTuningVersion), error);
+    made = execute(handle, kLayers, error) &&
+           execute(handle, "PRAGMA user_version = " + std::to_string(kTuningVersion), error);
   return made ? execute(handle, "COMMIT", error) : (sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr), false);
 }
 
-/// Turns the write-ahead log on, which stays. SQLite does not wait for other processes there, whatever its busy timeout says.
+/// Turns the write-ahead log on, which stays. SQLite does not wait for other processes there, whatever its busy timeout
+/// says.
 static bool useLog(sqlite3 *handle, std::string &error) {
   constexpr std::chrono::milliseconds kPause(2);
   for (int waited = 0;; waited += kPause.count()) {
@@ -164,7 +172,8 @@ static std::string whyNotOurs(sqlite3 *handle) {
   if (!error.empty())
     return error;
   if (application != kTuningApplication)
-    return "a database of another program: expected application id " + std::to_string(kTuningApplication) + ", got " + std::to_string(application);
+    return "a database of another program: expected application id " + std::to_string(kTuningApplication) + ", got " +
+           std::to_string(application);
   int64_t version = queryInteger(handle, "PRAGMA user_version", error);
   if (version != kTuningVersion)
     return "expected version " + std::to_string(kTuningVersion) + ", got " + std::to_string(version);
@@ -219,7 +228,8 @@ TuningDatabase::~TuningDatabase() { sqlite3_close(handle); }
 
 static TuningEntry readEntry(Statement &row) {
   TuningEntry entry;
-  entry.key = {row.text(0), row.text(1), row.integer(2), row.integer(3), row.real(4), {row.real(5), row.real(6)}, row.text(7), row.real(15)};
+  entry.key = {row.text(0), row.text(1), row.integer(2), row.integer(3), row.real(4), {row.real(5), row.real(6)},
+               row.text(7), row.real(15)};
   entry.asked = row.text(8);
   entry.plan = row.text(9);
   entry.facts = row.text(10);
@@ -230,7 +240,8 @@ static TuningEntry readEntry(Statement &row) {
   return entry;
 }
 
-/// Runs the statement, with `read` for every row until it answers false. Whether nothing went wrong: else `error` says what.
+/// Runs the statement, with `read` for every row until it answers false. Whether nothing went wrong: else `error` says
+/// what.
 static bool run(Statement &statement, const std::string &path, std::string &error, const std::function<bool()> &read) {
   error.clear();
   while (statement.step())
@@ -243,14 +254,16 @@ static bool run(Statement &statement, const std::string &path, std::string &erro
 
 /// The first row, if there is one.
 template <typename Row>
-static std::optional<Row> readOne(Statement &statement, Row (*readRow)(Statement &), const std::string &path, std::string &error) {
+static std::optional<Row> readOne(Statement &statement, Row (*readRow)(Statement &), const std::string &path,
+                                  std::string &error) {
   std::optional<Row> first;
   run(statement, path, error, [&] { return first = readRow(statement), false; });
   return first;
 }
 
 template <typename Row>
-static std::vector<Row> readAll(Statement &statement, Row (*readRow)(Statement &), const std::string &path, std::string &error) {
+static std::vector<Row> readAll(Statement &statement, Row (*readRow)(Statement &), const std::string &path,
+                                std::string &error) {
   std::vector<Row> all;
   run(statement, path, error, [&] { return all.push_back(readRow(statement)), true; });
   return all;
@@ -262,32 +275,39 @@ static bool runWithoutRows(Statement &statement, const std::string &path, std::s
 }
 
 std::optional<TuningEntry> TuningDatabase::find(const TuningKey &key, std::string &error) {
-  std::string sql = std::string("SELECT ") + kColumns +
-                    " FROM entries WHERE device = ? AND dtype = ? AND rows = ? AND columns = ? AND request = ? AND compiler = ?";
+  std::string sql =
+      std::string("SELECT ") + kColumns +
+      " FROM entries WHERE device = ? AND dtype = ? AND rows = ? AND columns = ? AND request = ? AND compiler = ?";
   Statement statement(handle, sql.c_str());
   statement << key.device << key.dtype << key.rows << key.columns << key.request() << key.compiler;
   return readOne(statement, readEntry, path, error);
 }
 
-std::optional<TuningEntry> TuningDatabase::findAsked(const TuningKey &key, const std::string &asked, std::string &error) {
-  std::string sql = std::string("SELECT ") + kColumns +
-                    " FROM entries WHERE asked = ? AND device = ? AND dtype = ? AND rows = ? AND columns = ? AND compiler = ?";
+std::optional<TuningEntry> TuningDatabase::findAsked(const TuningKey &key, const std::string &asked,
+                                                     std::string &error) {
+  std::string sql =
+      std::string("SELECT ") + kColumns +
+      " FROM entries WHERE asked = ? AND device = ? AND dtype = ? AND rows = ? AND columns = ? AND compiler = ?";
   Statement statement(handle, sql.c_str());
   statement << asked << key.device << key.dtype << key.rows << key.columns << key.compiler;
   return readOne(statement, readEntry, path, error);
 }
 
 bool TuningDatabase::record(const TuningEntry &entry, std::string &error) {
-  std::string sql = std::string("INSERT OR REPLACE INTO entries (") + kColumns + ", request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  std::string sql = std::string("INSERT OR REPLACE INTO entries (") + kColumns +
+                    ", request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   Statement statement(handle, sql.c_str());
   const TuningKey &key = entry.key;
-  statement << key.device << key.dtype << key.rows << key.columns << key.floor << key.band.lower << key.band.upper << key.compiler;
-  statement << entry.asked << entry.plan << entry.facts << entry.text << entry.made << entry.seconds << int64_t(entry.modelled) << key.schatten4 << key.request();
+  statement << key.device << key.dtype << key.rows << key.columns << key.floor << key.band.lower << key.band.upper
+            << key.compiler;
+  statement << entry.asked << entry.plan << entry.facts << entry.text << entry.made << entry.seconds
+            << int64_t(entry.modelled) << key.schatten4 << key.request();
   return runWithoutRows(statement, path, error);
 }
 
 std::vector<TuningEntry> TuningDatabase::entries(std::string &error) {
-  std::string sql = std::string("SELECT ") + kColumns + " FROM entries ORDER BY device, dtype, rows, columns, request, compiler";
+  std::string sql =
+      std::string("SELECT ") + kColumns + " FROM entries ORDER BY device, dtype, rows, columns, request, compiler";
   Statement statement(handle, sql.c_str());
   return readAll(statement, readEntry, path, error);
 }
@@ -296,8 +316,8 @@ static TuningLayer readLayer(Statement &row) {
   return {row.text(0), row.text(1), row.integer(2), row.integer(3), row.real(4), row.real(5), row.real(6), row.text(7)};
 }
 
-std::optional<TuningLayer> TuningDatabase::findLayer(const std::string &model, const std::string &name, int64_t rows, int64_t columns,
-                                                     std::string &error) {
+std::optional<TuningLayer> TuningDatabase::findLayer(const std::string &model, const std::string &name, int64_t rows,
+                                                     int64_t columns, std::string &error) {
   Statement statement(handle, "SELECT * FROM layers WHERE model = ? AND layer = ? AND rows = ? AND columns = ?");
   statement << model << layerKind(name) << rows << columns;
   return readOne(statement, readLayer, path, error);
@@ -305,7 +325,8 @@ std::optional<TuningLayer> TuningDatabase::findLayer(const std::string &model, c
 
 bool TuningDatabase::recordLayer(const TuningLayer &layer, std::string &error) {
   Statement statement(handle, "INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-  statement << layer.model << layer.layer << layer.rows << layer.columns << layer.floor << layer.schatten4 << layer.quantile << layer.made;
+  statement << layer.model << layer.layer << layer.rows << layer.columns << layer.floor << layer.schatten4
+            << layer.quantile << layer.made;
   return runWithoutRows(statement, path, error);
 }
 
@@ -340,7 +361,8 @@ static std::string describeProcessor() {
     auto starts = [&](const char *word) { return line.rfind(word, 0) == 0; };
     if (starts("model name") && line.find(": ") != line.npos)
       name = line.substr(line.find(": ") + 2);
-    if (starts("vendor_id") || starts("cpu family") || starts("model") || starts("flags") || starts("Features") || starts("CPU"))
+    if (starts("vendor_id") || starts("cpu family") || starts("model") || starts("flags") || starts("Features") ||
+        starts("CPU"))
       for (unsigned char c : line)
         digest = (digest ^ c) * 16777619;
   }

@@ -1,4 +1,4 @@
-//===- Walk.cpp - the rooms a module walks through: the compiler's table of contents --------------===//
+//===- Walk.cpp - the rooms a module walks through: the compiler's table of contents ----------===//
 
 #include "muon/Compiler/Walk.h"
 
@@ -59,7 +59,8 @@ FailureOr<Room> muon::roomOf(ModuleOp module) {
   return room;
 }
 
-/// A file that says where it is shows it: the contract of its room is checked again. What CPU and GPU leave is checked when it is translated.
+/// A file that says where it is shows it: the contract of its room is checked again. What CPU and GPU leave is checked
+/// when it is translated.
 static void buildContract(OpPassManager &manager, Room room) {
   if (room == Room::form)
     manager.addNestedPass<func::FuncOp>(createCheckFormPass());
@@ -67,8 +68,7 @@ static void buildContract(OpPassManager &manager, Room room) {
     manager.addPass(createCheckPlanPass());
 }
 
-template <typename Run>
-static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
+template <typename Run> static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
   FailureOr<Room> at = roomOf(module);
   if (failed(at))
     return failure();
@@ -124,7 +124,8 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 
 void muon::registerDialects(DialectRegistry &registry) {
   registry.insert<MuonDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, linalg::LinalgDialect,
-                  LLVM::LLVMDialect, math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+                  LLVM::LLVMDialect, math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect, tensor::TensorDialect,
+                  vector::VectorDialect>();
 }
 
 void muon::registerPasses() {
@@ -133,7 +134,8 @@ void muon::registerPasses() {
   registerMuonCPUPasses();
   registerMuonGPUPasses();
   PassPipelineRegistration<PipelineOptions>(
-      "muon-pipeline", "Walk through the rooms, from where the module stands", [](OpPassManager &manager, const PipelineOptions &options) {
+      "muon-pipeline", "Walk through the rooms, from where the module stands",
+      [](OpPassManager &manager, const PipelineOptions &options) {
         FailureOr<Room> last = parseRoom(options.stopAfter);
         if (failed(last) || *last == Room::ir)
           llvm::reportFatalUsageError(Twine("expected stop-after=form, plan, cpu or gpu, got ") + options.stopAfter);

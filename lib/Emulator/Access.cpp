@@ -1,4 +1,4 @@
-//===- Access.cpp - is a memory access inside, aligned, defined and ordered? ---------------------------------===//
+//===- Access.cpp - is a memory access inside, aligned, defined and ordered? ------------------===//
 
 #include "Block.h"
 
@@ -16,7 +16,8 @@ static std::string describe(const Region *region, const void *address, uint64_t 
   std::string text = std::string(write ? "write" : "read") + " of " + std::to_string(bytes) + " bytes at ";
   if (!region)
     return text + hexadecimal(address);
-  return text + "offset " + std::to_string(static_cast<const uint8_t *>(address) - region->begin) + " of " + region->name;
+  return text + "offset " + std::to_string(static_cast<const uint8_t *>(address) - region->begin) + " of " +
+         region->name;
 }
 
 /// The offset of the first byte whose state is `state`, or `bytes`.
@@ -25,19 +26,23 @@ static uint64_t findState(const Byte *states, uint64_t bytes, Byte state) {
   return found ? static_cast<const Byte *>(found) - states : bytes;
 }
 
-Region *checkBounds(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write) {
+Region *checkBounds(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment,
+                    bool write) {
   Machine &device = machine();
   auto at = reinterpret_cast<uintptr_t>(address);
   if (at % alignment)
     block->stop(Fault::misaligned, site, thread,
-                describe(device.memory.find(address), address, bytes, write) + ", expected to be aligned to " + std::to_string(alignment));
+                describe(device.memory.find(address), address, bytes, write) + ", expected to be aligned to " +
+                    std::to_string(alignment));
   if (device.stacks.holds(address))
     return nullptr; // the thread's own local memory
   Region *region = device.memory.find(address);
   if (!region || static_cast<const uint8_t *>(address) + bytes > region->end())
     block->stop(Fault::outOfBounds, site, thread, describe(region, address, bytes, write) + " is out of bounds");
-  if (region->shared && findState(region->state + (static_cast<const uint8_t *>(address) - region->begin), bytes, Byte::outside) < bytes)
-    block->stop(Fault::outOfBounds, site, thread, describe(region, address, bytes, write) + " is outside every shared variable");
+  if (region->shared &&
+      findState(region->state + (static_cast<const uint8_t *>(address) - region->begin), bytes, Byte::outside) < bytes)
+    block->stop(Fault::outOfBounds, site, thread,
+                describe(region, address, bytes, write) + " is outside every shared variable");
   if (write && region->readOnly)
     block->stop(Fault::outOfBounds, site, thread, describe(region, address, bytes, write) + " is to constant memory");
   return region;
@@ -49,8 +54,8 @@ void checkDefined(Thread &thread, const Site &site, Region &region, const void *
     block->report(Fault::undefined, site, thread, describe(&region, address, bytes, false) + " is uninitialised");
 }
 
-void checkRaces(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes, bool write, bool atomic,
-                uint32_t engine, uint32_t epoch) {
+void checkRaces(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes, bool write,
+                bool atomic, uint32_t engine, uint32_t epoch) {
   Races &races = machine().races;
   Race race = races.access(region, address, bytes, site, write, atomic, engine, epoch, thread.clock);
   if (!race.found)
@@ -64,8 +69,8 @@ void checkRaces(Thread &thread, const Site &site, Region &region, const void *ad
   const Site *other = machine().sites[race.otherSite];
   std::string asynchronous = engine >= threads ? "asynchronous " : "";
   block->report(Fault::undefined, site, thread,
-                asynchronous + describe(&region, address, bytes, write) + " races with a " + (race.otherWrote ? "write" : "read") + " by " +
-                    who + (other ? " (" + other->text + ")" : ""),
+                asynchronous + describe(&region, address, bytes, write) + " races with a " +
+                    (race.otherWrote ? "write" : "read") + " by " + who + (other ? " (" + other->text + ")" : ""),
                 other);
 }
 
@@ -81,14 +86,16 @@ void checkProxy(Thread &thread, const Site &site, Region &region, const void *ad
       continue;
     const Site *other = machine().sites[cell.writeSite];
     block->report(Fault::undefined, site, thread,
-                  "asynchronous " + describe(&region, at, kCellBytes, false) + " without a fence.proxy.async after the write by thread " +
-                      std::to_string(cell.writer) + (other ? " (" + other->text + ")" : ""),
+                  "asynchronous " + describe(&region, at, kCellBytes, false) +
+                      " without a fence.proxy.async after the write by thread " + std::to_string(cell.writer) +
+                      (other ? " (" + other->text + ")" : ""),
                   other);
     return;
   }
 }
 
-void checkAccess(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write, bool atomic) {
+void checkAccess(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write,
+                 bool atomic) {
   Region *region = checkBounds(thread, site, address, bytes, alignment, write);
   if (!region)
     return;

@@ -1,4 +1,4 @@
-//===- BarrierOperations.cpp - the 16 barriers of a block ----------------------------------------------===//
+//===- BarrierOperations.cpp - the 16 barriers of a block -------------------------------------===//
 
 #include "Block.h"
 #include "Operations.h"
@@ -32,9 +32,11 @@ static void arrive(Thread &thread, const Call &call) {
   if (number >= 16)
     block->stop(Fault::illegal, *call.site, thread, "barrier " + std::to_string(number) + " of 16");
   Barrier &barrier = block->barriers[number];
-  auto expected = counted ? static_cast<uint32_t>(call.arguments[1]) : static_cast<uint32_t>(block->threads.size() + 31) / 32 * 32;
+  auto expected =
+      counted ? static_cast<uint32_t>(call.arguments[1]) : static_cast<uint32_t>(block->threads.size() + 31) / 32 * 32;
   if (expected % 32 || !expected)
-    block->stop(Fault::illegal, *call.site, thread, "barrier for " + std::to_string(expected) + " threads, expected whole warps");
+    block->stop(Fault::illegal, *call.site, thread,
+                "barrier for " + std::to_string(expected) + " threads, expected whole warps");
   if (barrier.arrived && barrier.expected != expected)
     block->stop(Fault::illegal, *call.site, thread,
                 "barrier " + std::to_string(number) + " for " + std::to_string(expected) + " threads, others said " +

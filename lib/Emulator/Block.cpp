@@ -1,4 +1,4 @@
-//===- Block.cpp ---------------------------------------------------------------------------------------------===//
+//===- Block.cpp ------------------------------------------------------------------------------===//
 
 #include "Block.h"
 
@@ -148,8 +148,8 @@ static std::string place(const Launch &launch, Dimensions index, uint32_t thread
     return text;
   };
   uint32_t rest = thread / launch.block.x;
-  return "kernel '" + std::string(launch.kernel) + "' block " + list(index.x, index.y, index.z, launch.grid) + " thread " +
-         list(thread % launch.block.x, rest % launch.block.y, rest / launch.block.y, launch.block);
+  return "kernel '" + std::string(launch.kernel) + "' block " + list(index.x, index.y, index.z, launch.grid) +
+         " thread " + list(thread % launch.block.x, rest % launch.block.y, rest / launch.block.y, launch.block);
 }
 
 void Block::report(Fault fault, const Site &site, const Thread &thread, const std::string &what, const Site *other) {
@@ -182,7 +182,8 @@ void Block::reportDeadlock() {
     if (threads[t].finished)
       text += " have returned";
     else
-      text += " wait at " + threads[t].waiting->text + (threads[t].waitingFor.empty() ? "" : " for " + threads[t].waitingFor);
+      text += " wait at " + threads[t].waiting->text +
+              (threads[t].waitingFor.empty() ? "" : " for " + threads[t].waitingFor);
   }
   if (groups > 6)
     text += "; and " + std::to_string(groups - 6) + " more groups";

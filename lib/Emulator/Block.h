@@ -1,7 +1,7 @@
-//===- Block.h - the threads of a running block --------------------------------------------------------------===//
+//===- Block.h - the threads of a running block -----------------------------------------------===//
 //
-// Each GPU thread is a fiber. It runs until it has to wait: at a barrier, at a collective of its warp, at an mbarrier. Operations find
-// the running thread by `current`.
+// Each GPU thread is a fiber. It runs until it has to wait: at a barrier, at a collective of its warp, at an mbarrier.
+// Operations find the running thread by `current`.
 //
 //===---------------------------------------------------------------------------------------------------------===//
 #ifndef MUON_EMULATOR_BLOCK_H
@@ -119,7 +119,8 @@ public:
   void meetWarpgroup(Thread &thread);
 
   /// Reports a fault at a site. The launch will fail; the kernel goes on.
-  void report(Fault fault, const Site &site, const Thread &thread, const std::string &what, const Site *other = nullptr);
+  void report(Fault fault, const Site &site, const Thread &thread, const std::string &what,
+              const Site *other = nullptr);
   /// Reports a fault and ends the block. Leaves the fiber; does not return.
   [[noreturn]] void stop(Fault fault, const Site &site, const Thread &thread, const std::string &what);
 
@@ -139,12 +140,14 @@ extern Block *block;
 extern Thread *current;
 
 /// Checks an access as far as the launch asks, and records it. The range must not be empty.
-void checkAccess(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write, bool atomic);
+void checkAccess(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write,
+                 bool atomic);
 /// The parts of it: bounds and alignment; whether it is defined, or that it is now; races by an engine at an epoch.
-Region *checkBounds(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment, bool write);
+Region *checkBounds(Thread &thread, const Site &site, const void *address, uint64_t bytes, uint64_t alignment,
+                    bool write);
 void checkDefined(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes);
-void checkRaces(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes, bool write, bool atomic,
-                uint32_t engine, uint32_t epoch);
+void checkRaces(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes, bool write,
+                bool atomic, uint32_t engine, uint32_t epoch);
 
 /// Whether what ordinary stores wrote there was fenced before this asynchronous read (fence.proxy.async).
 void checkProxy(Thread &thread, const Site &site, Region &region, const void *address, uint64_t bytes);

@@ -1,7 +1,7 @@
-//===- BulkOperations.cpp - cp.async.bulk.tensor -------------------------------------------------------===//
+//===- BulkOperations.cpp - cp.async.bulk.tensor ----------------------------------------------===//
 //
-// A tensor load completes only when no thread can run: a kernel that does not wait for it finds poison. A tensor store completes at a
-// wait for its group.
+// A tensor load completes only when no thread can run: a kernel that does not wait for it finds poison. A tensor store
+// completes at a wait for its group.
 //
 //===---------------------------------------------------------------------------------------------------===//
 
@@ -50,7 +50,9 @@ template <typename Visitor> static void eachChunk(const PendingBulk &bulk, Visit
       int64_t first = bulk.coordinates[0] + static_cast<int64_t>(at / map.elementBytes);
       int64_t inside = std::min<int64_t>(perChunk, int64_t(map.sizes[0]) - first);
       bool any = from.inside && first >= 0 && inside > 0;
-      auto *source = any ? reinterpret_cast<const uint8_t *>(from.source + static_cast<uint64_t>(first) * map.elementBytes) : nullptr;
+      auto *source =
+          any ? reinterpret_cast<const uint8_t *>(from.source + static_cast<uint64_t>(first) * map.elementBytes)
+              : nullptr;
       auto *destination = reinterpret_cast<uint8_t *>(swizzle(bulk.shared + row * rowBytes + at, map.swizzleBytes));
       visit(destination, source, any ? static_cast<uint64_t>(inside) * map.elementBytes : 0);
     }
@@ -105,19 +107,21 @@ static PendingBulk readMap(Thread &thread, const Call &call, uint32_t at, uint64
   for (uint32_t axis = 0; axis < rank; ++axis)
     bulk.coordinates[axis] = static_cast<int32_t>(call.arguments[at + 1 + axis]);
   if (shared % 128)
-    block->stop(Fault::misaligned, site, thread, "the shared memory of a tensor copy is expected to be aligned to 128 bytes");
+    block->stop(Fault::misaligned, site, thread,
+                "the shared memory of a tensor copy is expected to be aligned to 128 bytes");
   return bulk;
 }
 
-/// operation.a: the rank. Inline PTX: destination, map, coordinates, mbarrier. operation.b, the intrinsic: destination, mbarrier, map,
-/// coordinates, and for a cluster a mask, cache hint, and whether these count.
+/// operation.a: the rank. Inline PTX: destination, map, coordinates, mbarrier. operation.b, the intrinsic: destination,
+/// mbarrier, map, coordinates, and for a cluster a mask, cache hint, and whether these count.
 static void load(Thread &thread, const Call &call) {
   const Site &site = *call.site;
   uint32_t rank = site.operation.a;
   PendingBulk bulk = readMap(thread, call, site.operation.b ? 2 : 1, call.arguments[0]);
   bulk.barrier = call.arguments[site.operation.b ? 1 : 2 + rank];
   if (site.operation.b == 2 && call.arguments[rank + 5])
-    block->stop(Fault::illegal, site, thread, "a tensor copy to several blocks of a cluster, which the emulator does not have");
+    block->stop(Fault::illegal, site, thread,
+                "a tensor copy to several blocks of a cluster, which the emulator does not have");
   Mbarrier &barrier = findMbarrier(thread, site, bulk.barrier);
   bulk.epoch = ++barrier.copies;
   if (block->launch.checks != MUON_EMULATOR_VALUES)
@@ -136,8 +140,10 @@ static void store(Thread &thread, const Call &call) {
   PendingBulk bulk = readMap(thread, call, 1, call.arguments[0]);
   bulk.epoch = thread.openStore;
   for (Thread &other : block->threads)
-    if (&other != &thread && other.registers.warpid == thread.registers.warpid && (other.openStore > 1 || !other.stores.empty()))
-      block->stop(Fault::illegal, site, thread, "tensor stores by two threads of a warp, which the emulator cannot tell apart");
+    if (&other != &thread && other.registers.warpid == thread.registers.warpid &&
+        (other.openStore > 1 || !other.stores.empty()))
+      block->stop(Fault::illegal, site, thread,
+                  "tensor stores by two threads of a warp, which the emulator cannot tell apart");
   thread.stores.push_back(bulk);
   if (block->launch.checks == MUON_EMULATOR_VALUES)
     return;
@@ -186,7 +192,8 @@ static void waitStores(Thread &thread, const Call &call) {
 void finishStores(Thread &thread) {
   if (thread.stores.empty())
     return;
-  block->report(Fault::illegal, *thread.stores.front().site, thread, "the thread returned before its tensor store had read shared memory");
+  block->report(Fault::illegal, *thread.stores.front().site, thread,
+                "the thread returned before its tensor store had read shared memory");
   thread.stores.clear();
 }
 

@@ -1,7 +1,7 @@
-//===- CopyOperations.cpp - cp.async -------------------------------------------------------------------===//
+//===- CopyOperations.cpp - cp.async ----------------------------------------------------------===//
 //
-// Nothing moves before a wait covers it: a kernel that waits too little finds poison. For the race clocks the copy is made at its issue
-// by an engine of its own, whose accesses are ordered only for threads that learn of the wait.
+// Nothing moves before a wait covers it: a kernel that waits too little finds poison. For the race clocks the copy is
+// made at its issue by an engine of its own, whose accesses are ordered only for threads that learn of the wait.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
@@ -40,7 +40,8 @@ static void copy(Thread &thread, const Call &call) {
   uint32_t bytes = site.operation.a;
   uint32_t sourceBytes = site.operation.b ? static_cast<uint32_t>(call.arguments[2]) : bytes;
   if (sourceBytes > bytes)
-    block->stop(Fault::illegal, site, thread, "copy of " + std::to_string(sourceBytes) + " bytes into " + std::to_string(bytes));
+    block->stop(Fault::illegal, site, thread,
+                "copy of " + std::to_string(sourceBytes) + " bytes into " + std::to_string(bytes));
   thread.copies.push_back({&site, destination, source, bytes, sourceBytes, thread.openGroup});
   if (block->launch.checks == MUON_EMULATOR_VALUES)
     return;

@@ -1,4 +1,4 @@
-//===- Driver.cpp - initialisation, device, context, errors ------------------------------------------------===//
+//===- Driver.cpp - initialisation, device, context, errors -----------------------------------===//
 
 #include "Driver.h"
 
@@ -9,8 +9,8 @@ using namespace muon::emulator;
 
 namespace muon::emulator {
 
-// CUDA C++ Programming Guide, technical specifications per compute capability; multiprocessors of A100, RTX 3090, RTX 4090, H100 SXM,
-// RTX 5090.
+// CUDA C++ Programming Guide, technical specifications per compute capability; multiprocessors of A100, RTX 3090, RTX
+// 4090, H100 SXM, RTX 5090.
 static constexpr Chip kChips[] = {
     {"sm_80", 8, 0, 108, 166912, 167936}, {"sm_86", 8, 6, 82, 101376, 102400},    {"sm_89", 8, 9, 128, 101376, 102400},
     {"sm_90", 9, 0, 132, 232448, 233472}, {"sm_120", 12, 0, 170, 101376, 102400},
@@ -120,9 +120,9 @@ CUresult cuDriverGetVersion(int *version) {
 
 CUresult cuGetErrorName(CUresult error, const char **name) {
   switch (error) {
-#define CASE(value)                                                                                                                        \
-  case value:                                                                                                                              \
-    *name = #value;                                                                                                                        \
+#define CASE(value)                                                                                                    \
+  case value:                                                                                                          \
+    *name = #value;                                                                                                    \
     return CUDA_SUCCESS
     CASE(CUDA_SUCCESS);
     CASE(CUDA_ERROR_INVALID_VALUE);

@@ -1,7 +1,7 @@
-//===- Driver.h - state of the driver API ------------------------------------------------------------------===//
+//===- Driver.h - state of the driver API -----------------------------------------------------===//
 //
-// Work is queued and done when somebody waits for it, never earlier: a program that forgets to wait finds that nothing has happened.
-// One queue in order of issue serves all streams, which is one of the orders streams allow.
+// Work is queued and done when somebody waits for it, never earlier: a program that forgets to wait finds that nothing
+// has happened. One queue in order of issue serves all streams, which is one of the orders streams allow.
 //
 //===---------------------------------------------------------------------------------------------------------===//
 #ifndef MUON_EMULATOR_DRIVER_H
@@ -78,9 +78,9 @@ struct CUevent_st {
 };
 
 /// Begins a driver function: takes the lock and returns what stands against the call.
-#define MUON_DRIVER_ENTER(function)                                                                                                        \
-  std::lock_guard guard(muon::emulator::driver().lock);                                                                                    \
-  if (CUresult refused = muon::emulator::driver().enter(#function))                                                                        \
+#define MUON_DRIVER_ENTER(function)                                                                                    \
+  std::lock_guard guard(muon::emulator::driver().lock);                                                                \
+  if (CUresult refused = muon::emulator::driver().enter(#function))                                                    \
   return refused
 
 #endif // MUON_EMULATOR_DRIVER_H

@@ -1,4 +1,4 @@
-//===- DriverLaunch.cpp - modules, functions and launches --------------------------------------------------------===//
+//===- DriverLaunch.cpp - modules, functions and launches -------------------------------------===//
 
 #include "Driver.h"
 
@@ -23,8 +23,8 @@ static bool isKnown(const LoadedFunction *function) {
   return false;
 }
 
-/// Whether code for `target` runs on the chip: as PTX would, on the same or a later one; features of one architecture ("sm_90a") only
-/// on that.
+/// Whether code for `target` runs on the chip: as PTX would, on the same or a later one; features of one architecture
+/// ("sm_90a") only on that.
 static bool runsOn(const std::string &target, const Chip &chip) {
   const Chip *made = findChip(target);
   if (!made)
@@ -58,7 +58,8 @@ static CUresult checkLaunch(const LoadedFunction &function, Dimensions grid, Dim
     return CUDA_ERROR_INVALID_VALUE;
   if (!block.count() || block.count() > 1024 || block.count() > function.info.maxThreads)
     return CUDA_ERROR_INVALID_VALUE;
-  return function.info.staticSharedBytes + sharedBytes > function.maxDynamicBytes ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+  return function.info.staticSharedBytes + sharedBytes > function.maxDynamicBytes ? CUDA_ERROR_INVALID_VALUE
+                                                                                  : CUDA_SUCCESS;
 }
 
 /// What a launch does when its turn comes.
@@ -152,8 +153,9 @@ CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
-                        unsigned blockZ, unsigned sharedBytes, CUstream stream, void **parameters, void **extra) {
+CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
+                        unsigned blockY, unsigned blockZ, unsigned sharedBytes, CUstream stream, void **parameters,
+                        void **extra) {
   MUON_DRIVER_ENTER(cuLaunchKernel);
   LoadedFunction *loaded = functionOf(function);
   if (!isKnown(loaded))

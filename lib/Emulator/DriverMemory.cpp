@@ -1,4 +1,4 @@
-//===- DriverMemory.cpp - allocations and copies ---------------------------------------------------------------===//
+//===- DriverMemory.cpp - allocations and copies ----------------------------------------------===//
 
 #include "Driver.h"
 #include "TensorMap.h"
@@ -25,7 +25,8 @@ static void copyOnDevice(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
   Region *source = machine().memory.find(pointer(from));
   const Byte *states = source->state + (static_cast<uint8_t *>(pointer(from)) - source->begin);
   Region *target = machine().memory.find(pointer(to));
-  memmove(target->state + (static_cast<uint8_t *>(pointer(to)) - target->begin), states, bytes); // what was poison stays it
+  memmove(target->state + (static_cast<uint8_t *>(pointer(to)) - target->begin), states,
+          bytes); // what was poison stays it
 }
 
 template <typename Unit> static void fill(CUdeviceptr to, Unit value, size_t count) {
@@ -105,8 +106,9 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CU
   if (stream && driver().streams.count(stream) && stream->capturing)
     return driver().submit(stream, [=] { copyToDevice(to, from, bytes); });
   auto *begin = static_cast<const uint8_t *>(from);
-  return driver().submit(stream,
-                         [to, staged = std::vector<uint8_t>(begin, begin + bytes)] { copyToDevice(to, staged.data(), staged.size()); });
+  return driver().submit(stream, [to, staged = std::vector<uint8_t>(begin, begin + bytes)] {
+    copyToDevice(to, staged.data(), staged.size());
+  });
 }
 
 CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream stream) {
@@ -147,13 +149,14 @@ CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream
 }
 
 /// The limits of the driver's documentation.
-CUresult cuTensorMapEncodeTiled(CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *sizes, const uint64_t *strides,
-                                const uint32_t *box, const uint32_t *elementStrides, int interleave, int swizzle, int, int outOfBounds) {
+CUresult cuTensorMapEncodeTiled(CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *sizes,
+                                const uint64_t *strides, const uint32_t *box, const uint32_t *elementStrides,
+                                int interleave, int swizzle, int, int outOfBounds) {
   MUON_DRIVER_ENTER(cuTensorMapEncodeTiled);
   bool wide = type == CU_TENSOR_MAP_DATA_TYPE_FLOAT32 || type == CU_TENSOR_MAP_DATA_TYPE_TFLOAT32;
   bool narrow = type == CU_TENSOR_MAP_DATA_TYPE_FLOAT16 || type == CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
-  if ((!wide && !narrow) || !rank || rank > 5 || interleave || outOfBounds || swizzle < 0 || swizzle > CU_TENSOR_MAP_SWIZZLE_128B ||
-      reinterpret_cast<uintptr_t>(address) % 16)
+  if ((!wide && !narrow) || !rank || rank > 5 || interleave || outOfBounds || swizzle < 0 ||
+      swizzle > CU_TENSOR_MAP_SWIZZLE_128B || reinterpret_cast<uintptr_t>(address) % 16)
     return CUDA_ERROR_INVALID_VALUE;
   TensorMap made = {};
   made.mark = kTensorMapMark;
@@ -162,8 +165,8 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap *map, int type, uint32_t rank, void 
   made.swizzleBytes = swizzle ? 16u << swizzle : 0;
   made.address = reinterpret_cast<uintptr_t>(address);
   for (uint32_t axis = 0; axis < rank; ++axis) {
-    if (!sizes[axis] || sizes[axis] > UINT32_MAX || !box[axis] || box[axis] > 256 || (elementStrides && elementStrides[axis] != 1) ||
-        (axis && strides[axis - 1] % 16))
+    if (!sizes[axis] || sizes[axis] > UINT32_MAX || !box[axis] || box[axis] > 256 ||
+        (elementStrides && elementStrides[axis] != 1) || (axis && strides[axis - 1] % 16))
       return CUDA_ERROR_INVALID_VALUE;
     made.sizes[axis] = static_cast<uint32_t>(sizes[axis]);
     made.box[axis] = box[axis];

@@ -1,4 +1,4 @@
-//===- DriverStreams.cpp - streams, events, captured graphs ------------------------------------------------------===//
+//===- DriverStreams.cpp - streams, events, captured graphs -----------------------------------===//
 
 #include "Driver.h"
 

@@ -1,4 +1,4 @@
-//===- Emulator.cpp - what the driver offers beside the driver API ---------------------------------------------===//
+//===- Emulator.cpp - what the driver offers beside the driver API ----------------------------===//
 
 #include "muon/Emulator/Emulator.h"
 
@@ -50,8 +50,8 @@ void muonEmulatorReset(void) {
 uint64_t muonEmulatorLiveObjects(void) {
   std::lock_guard guard(driver().lock);
   const Driver &state = driver();
-  return machine().memory.numAllocations() + state.modules.size() + state.streams.size() + state.events.size() + state.graphs.size() +
-         state.executables.size() + state.retained;
+  return machine().memory.numAllocations() + state.modules.size() + state.streams.size() + state.events.size() +
+         state.graphs.size() + state.executables.size() + state.retained;
 }
 
 uint64_t muonEmulatorLiveBytes(void) {

@@ -1,4 +1,4 @@
-//===- Fiber.cpp - switching stacks on x86-64 ----------------------------------------------------------===//
+//===- Fiber.cpp - switching stacks on x86-64 -------------------------------------------------===//
 
 #include "Fiber.h"
 
@@ -45,7 +45,8 @@ bool Stacks::reserve(uint32_t wanted) {
   if (memory)
     munmap(memory, uint64_t(count) * kBytes);
   count = 0;
-  memory = mmap(nullptr, uint64_t(wanted) * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  memory = mmap(nullptr, uint64_t(wanted) * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                -1, 0);
   if (memory == MAP_FAILED)
     memory = nullptr;
   if (!memory)

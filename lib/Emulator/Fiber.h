@@ -1,4 +1,4 @@
-//===- Fiber.h - a stack to switch to ------------------------------------------------------------------===//
+//===- Fiber.h - a stack to switch to ---------------------------------------------------------===//
 
 #ifndef MUON_EMULATOR_FIBER_H
 #define MUON_EMULATOR_FIBER_H
@@ -18,7 +18,9 @@ public:
   bool reserve(uint32_t count);
   /// A context that will call entry() on stack i. It must never return.
   Context prepare(uint32_t i, void (*entry)());
-  bool holds(const void *address) const { return address >= memory && address < static_cast<uint8_t *>(memory) + uint64_t(count) * kBytes; }
+  bool holds(const void *address) const {
+    return address >= memory && address < static_cast<uint8_t *>(memory) + uint64_t(count) * kBytes;
+  }
 
 private:
   static constexpr uint64_t kBytes = 256 << 10;

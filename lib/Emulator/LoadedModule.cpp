@@ -1,4 +1,4 @@
-//===- LoadedModule.cpp ----------------------------------------------------------------------------------===//
+//===- LoadedModule.cpp -----------------------------------------------------------------------===//
 
 #include "LoadedModule.h"
 
@@ -11,8 +11,8 @@
 
 using namespace llvm;
 
-// What the code generator calls where the processor has no instruction; the C library may not have them. Half precision values are in
-// the low 16 bits of a vector register: declared as floats, of which only those bits count.
+// What the code generator calls where the processor has no instruction; the C library may not have them. Half precision
+// values are in the low 16 bits of a vector register: declared as floats, of which only those bits count.
 static float inRegister(uint16_t bits) { return std::bit_cast<float>(uint32_t(bits)); }
 static float truncateToBf16(float value) { return inRegister(muon::emulator::floatToBf16(value)); }
 static float truncateDoubleToBf16(double value) {
@@ -27,7 +27,9 @@ static float truncateDoubleToBf16(double value) {
   return truncateToBf16(std::bit_cast<float>(bits));
 }
 static float truncateToF16(float value) { return inRegister(muon::emulator::floatToF16(value)); }
-static float extendF16(float bits) { return muon::emulator::f16ToFloat(static_cast<uint16_t>(std::bit_cast<uint32_t>(bits))); }
+static float extendF16(float bits) {
+  return muon::emulator::f16ToFloat(static_cast<uint16_t>(std::bit_cast<uint32_t>(bits)));
+}
 
 namespace muon::emulator {
 
@@ -48,7 +50,8 @@ static Expected<std::unique_ptr<orc::LLJIT>> makeJit() {
     return process.takeError();
   orc::SymbolMap ours;
   auto define = [&](const char *name, auto *function) {
-    ours[(*jit)->mangleAndIntern(name)] = {orc::ExecutorAddr::fromPtr(function), JITSymbolFlags::Exported | JITSymbolFlags::Callable};
+    ours[(*jit)->mangleAndIntern(name)] = {orc::ExecutorAddr::fromPtr(function),
+                                           JITSymbolFlags::Exported | JITSymbolFlags::Callable};
   };
   define("__truncsfbf2", truncateToBf16);
   define("__truncdfbf2", truncateDoubleToBf16);
@@ -74,7 +77,8 @@ static Error link(LoadedModule &loaded) {
       return address.takeError();
     void *at = address->toPtr<void *>();
     if (variable.bytes)
-      machine().memory.add(at, variable.bytes, "variable '" + variable.name + "'", Byte::defined)->readOnly = variable.constant;
+      machine().memory.add(at, variable.bytes, "variable '" + variable.name + "'", Byte::defined)->readOnly =
+          variable.constant;
     loaded.globals[variable.name] = {at, variable.bytes};
   }
   return Error::success();

@@ -1,4 +1,4 @@
-//===- LoadedModule.h - a module compiled for this processor -------------------------------------------===//
+//===- LoadedModule.h - a module compiled for this processor ----------------------------------===//
 
 #ifndef MUON_EMULATOR_LOADEDMODULE_H
 #define MUON_EMULATOR_LOADEDMODULE_H

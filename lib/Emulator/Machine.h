@@ -1,4 +1,4 @@
-//===- Machine.h - the emulated device: memory, reports, options -----------------------------------------===//
+//===- Machine.h - the emulated device: memory, reports, options ------------------------------===//
 
 #ifndef MUON_EMULATOR_MACHINE_H
 #define MUON_EMULATOR_MACHINE_H

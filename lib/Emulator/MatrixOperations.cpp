@@ -1,7 +1,8 @@
-//===- MatrixOperations.cpp - mma.sync, ldmatrix, stmatrix ----------------------------------------------===//
+//===- MatrixOperations.cpp - mma.sync, ldmatrix, stmatrix ------------------------------------===//
 //
-// Fragment layouts as in the PTX manual ("Matrix fragments for mma.m16n8k8 / m16n8k16"). Sums are in double and rounded once; a tensor
-// core's order and truncation are not documented, so compare with a tolerance, or exactly on small integers.
+// Fragment layouts as in the PTX manual ("Matrix fragments for mma.m16n8k8 / m16n8k16"). Sums are in double and rounded
+// once; a tensor core's order and truncation are not documented, so compare with a tolerance, or exactly on small
+// integers.
 //
 //===-----------------------------------------------------------------------------------------------------===//
 
@@ -43,8 +44,8 @@ static void gather(const WarpCall &call, float (&a)[16][16], float (&b)[16][8]) 
 }
 
 /// sums += A B. All columns of a row at once, in vectors as wide as the processor's.
-__attribute__((target_clones("avx512f", "avx2", "default"))) static void accumulate(double (&sums)[16][8], const float (&a)[16][16],
-                                                                                    const float (&b)[16][8], uint32_t depth) {
+__attribute__((target_clones("avx512f", "avx2", "default"))) static void
+accumulate(double (&sums)[16][8], const float (&a)[16][16], const float (&b)[16][8], uint32_t depth) {
   for (uint32_t k = 0; k < depth; ++k)
     for (uint32_t row = 0; row < 16; ++row)
       for (uint32_t column = 0; column < 8; ++column)
@@ -65,8 +66,8 @@ static void multiply(const WarpCall &call) {
   };
   eachSum([&](uint32_t lane, uint32_t i, uint32_t row, uint32_t column) {
     const uint64_t *c = call.arguments[lane] + operands;
-    sums[row][column] =
-        halfSum ? f16ToFloat(static_cast<uint16_t>(c[i / 2] >> i % 2 * 16)) : std::bit_cast<float>(static_cast<uint32_t>(c[i]));
+    sums[row][column] = halfSum ? f16ToFloat(static_cast<uint16_t>(c[i / 2] >> i % 2 * 16))
+                                : std::bit_cast<float>(static_cast<uint32_t>(c[i]));
   });
   accumulate(sums, a, b, depth);
   eachSum([&](uint32_t lane, uint32_t i, uint32_t row, uint32_t column) {
@@ -80,7 +81,8 @@ static void multiply(const WarpCall &call) {
   machine().counters.multiplyAdds += 16 * 8 * depth;
 }
 
-/// How many accesses the 8 rows of 16 bytes need beyond the first: rows in the same 16 bytes of the 128 the banks span collide.
+/// How many accesses the 8 rows of 16 bytes need beyond the first: rows in the same 16 bytes of the 128 the banks span
+/// collide.
 static uint32_t countConflicts(const uint64_t *rows) {
   uint32_t most = 0;
   for (uint32_t segment = 0; segment < 8; ++segment) {

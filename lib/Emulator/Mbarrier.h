@@ -1,4 +1,4 @@
-//===- Mbarrier.h - barrier objects in shared memory ---------------------------------------------------===//
+//===- Mbarrier.h - barrier objects in shared memory ------------------------------------------===//
 
 #ifndef MUON_EMULATOR_MBARRIER_H
 #define MUON_EMULATOR_MBARRIER_H
@@ -11,7 +11,8 @@ namespace muon::emulator {
 struct Thread;
 struct Site;
 
-/// What an initialised mbarrier object stands for. Its 64 bits in memory hold a signature only: whoever overwrites it is noticed.
+/// What an initialised mbarrier object stands for. Its 64 bits in memory hold a signature only: whoever overwrites it
+/// is noticed.
 struct Mbarrier {
   uint32_t index = 0;                     ///< Its bulk copies are one engine of the race clocks.
   uint32_t count = 0, pending = 0;        ///< Arrivals a phase takes, and that are missing.

@@ -1,4 +1,4 @@
-//===- MbarrierOperations.cpp - mbarrier.init, arrive, expect_tx, wait ----------------------------------===//
+//===- MbarrierOperations.cpp - mbarrier.init, arrive, expect_tx, wait ------------------------===//
 
 #include "Block.h"
 #include "Operations.h"
@@ -54,7 +54,8 @@ static void initialise(Thread &thread, const Call &call) {
   if (block->launch.checks != MUON_EMULATOR_VALUES)
     checkAccess(thread, *call.site, reinterpret_cast<void *>(address), 8, 8, true, false);
   if (!count || count >= 1u << 20 || (block->mbarriers.size() == 16 && !block->mbarriers.count(address)))
-    block->stop(Fault::illegal, *call.site, thread, "mbarrier for " + std::to_string(count) + " arrivals, or the 17th of the block");
+    block->stop(Fault::illegal, *call.site, thread,
+                "mbarrier for " + std::to_string(count) + " arrivals, or the 17th of the block");
   uint64_t held = signature(address);
   memcpy(reinterpret_cast<void *>(address), &held, sizeof held);
   Mbarrier made;
@@ -83,7 +84,8 @@ static Mbarrier &use(Thread &thread, const Call &call) {
 
 static void arriveTimes(Thread &thread, const Call &call, Mbarrier &barrier, uint32_t times) {
   if (barrier.pending < times)
-    block->stop(Fault::illegal, *call.site, thread, "more arrivals than the mbarrier's " + std::to_string(barrier.count));
+    block->stop(Fault::illegal, *call.site, thread,
+                "more arrivals than the mbarrier's " + std::to_string(barrier.count));
   if (thread.clock) {
     machine().races.join(barrier.clock.data(), thread.clock);
     ++thread.clock[thread.index];
@@ -92,7 +94,8 @@ static void arriveTimes(Thread &thread, const Call &call, Mbarrier &barrier, uin
   tryComplete(barrier);
 }
 
-/// Arguments: address, and if operation.a how many arrivals this is. Result: the phase's state, of which only the phase matters.
+/// Arguments: address, and if operation.a how many arrivals this is. Result: the phase's state, of which only the phase
+/// matters.
 static void arrive(Thread &thread, const Call &call) {
   Mbarrier &barrier = use(thread, call);
   call.results[0] = barrier.phase;
@@ -106,7 +109,9 @@ static void arriveExpecting(Thread &thread, const Call &call) {
   arriveTimes(thread, call, barrier, 1);
 }
 
-static void expect(Thread &thread, const Call &call) { use(thread, call).bytes += static_cast<uint32_t>(call.arguments[1]); }
+static void expect(Thread &thread, const Call &call) {
+  use(thread, call).bytes += static_cast<uint32_t>(call.arguments[1]);
+}
 
 /// Arguments: address, parity. Waits until the phase of that parity is complete.
 static void waitParity(Thread &thread, const Call &call) {
@@ -118,8 +123,8 @@ static void waitParity(Thread &thread, const Call &call) {
   }
   barrier.waiting.push_back(&thread);
   block->wait(thread, *call.site,
-              "phase " + std::to_string(barrier.phase) + " of an mbarrier, which lacks " + std::to_string(barrier.pending) +
-                  " arrivals and " + std::to_string(barrier.bytes) + " bytes");
+              "phase " + std::to_string(barrier.phase) + " of an mbarrier, which lacks " +
+                  std::to_string(barrier.pending) + " arrivals and " + std::to_string(barrier.bytes) + " bytes");
 }
 
 /// As waitParity; a result says whether it is complete. It never has to say no: trying is waiting.
@@ -142,7 +147,8 @@ std::optional<Operation> findMbarrierOperation(llvm::StringRef name) {
     operation.thread = expect;
   else if (name == "mbarrier.wait.parity")
     operation.thread = waitParity;
-  else if (name == "mbarrier.try.wait.parity.scope.cta.space.cta" || name == "mbarrier.test.wait.parity.scope.cta.space.cta")
+  else if (name == "mbarrier.try.wait.parity.scope.cta.space.cta" ||
+           name == "mbarrier.test.wait.parity.scope.cta.space.cta")
     operation.thread = tryWaitParity;
   else
     return std::nullopt;

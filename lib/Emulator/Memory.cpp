@@ -1,4 +1,4 @@
-//===- Memory.cpp ----------------------------------------------------------------------------------===//
+//===- Memory.cpp -----------------------------------------------------------------------------===//
 
 #include "Memory.h"
 
@@ -21,7 +21,8 @@ static void *reserve(uint64_t bytes, void *hint = nullptr) {
   return memory == MAP_FAILED ? nullptr : memory;
 }
 
-Region::Region(uint8_t *begin, uint64_t bytes, std::string name, Byte initial) : begin(begin), bytes(bytes), name(std::move(name)) {
+Region::Region(uint8_t *begin, uint64_t bytes, std::string name, Byte initial)
+    : begin(begin), bytes(bytes), name(std::move(name)) {
   state = static_cast<Byte *>(reserve(bytes ? bytes : 1));
   if (state && initial != Byte::outside)
     memset(state, static_cast<int>(initial), bytes);
@@ -45,7 +46,8 @@ Cell *Region::cell(const void *address) {
 }
 
 Memory::Memory() {
-  // Below 4 GiB, so that 32-bit shared addresses in assembly are addresses; aligned, so that the 18 bits in a descriptor are too.
+  // Below 4 GiB, so that 32-bit shared addresses in assembly are addresses; aligned, so that the 18 bits in a
+  // descriptor are too.
   void *memory = nullptr;
   for (uint64_t address = 0x30000000; !memory && address < 0xf0000000; address += 0x8000000)
     memory = reserve(kSharedBytes, reinterpret_cast<void *>(address));
@@ -67,7 +69,8 @@ void *Memory::allocate(uint64_t bytes) {
   memset(begin, kPoison, bytes);
   owned[begin] = block;
   live += bytes;
-  add(begin, bytes, "allocation " + std::to_string(owned.size()) + " of " + std::to_string(bytes) + " bytes", Byte::poisoned);
+  add(begin, bytes, "allocation " + std::to_string(owned.size()) + " of " + std::to_string(bytes) + " bytes",
+      Byte::poisoned);
   return begin;
 }
 

@@ -1,7 +1,7 @@
-//===- Memory.h - device memory and what is known about each byte of it -----------------------------===//
+//===- Memory.h - device memory and what is known about each byte of it -----------------------===//
 //
-// Device addresses are host addresses. A region is a device allocation, a module's global variable, a kernel's parameters or the
-// shared memory, of which there is one because blocks run one after another.
+// Device addresses are host addresses. A region is a device allocation, a module's global variable, a kernel's
+// parameters or the shared memory, of which there is one because blocks run one after another.
 //
 //===-------------------------------------------------------------------------------------------===//
 #ifndef MUON_EMULATOR_MEMORY_H
@@ -62,14 +62,16 @@ public:
   Region *find(const void *address);
   /// Whether all of [address, address + bytes) is in one region.
   bool holds(const void *address, uint64_t bytes);
-  /// A kernel without checks may have written any byte of device memory: before the next checked one they all count as written.
+  /// A kernel without checks may have written any byte of device memory: before the next checked one they all count as
+  /// written.
   void loseTrack() { lostTrack = true; }
   void findTrack();
 
   Region &sharedRegion() { return *shared; }
 
   static constexpr uint64_t kDeviceBytes = uint64_t(16) << 30;
-  static constexpr uint64_t kSharedBytes = 512 << 10; ///< With gaps between variables; the first 256 KiB are addressable by descriptors.
+  static constexpr uint64_t kSharedBytes =
+      512 << 10; ///< With gaps between variables; the first 256 KiB are addressable by descriptors.
 
 private:
   std::map<uint8_t *, std::unique_ptr<Region>> regions; // by end

@@ -1,4 +1,4 @@
-//===- Operations.h - what every intrinsic does ------------------------------------------------------===//
+//===- Operations.h - what every intrinsic does -----------------------------------------------===//
 
 #ifndef MUON_EMULATOR_OPERATIONS_H
 #define MUON_EMULATOR_OPERATIONS_H
@@ -11,8 +11,9 @@
 
 namespace muon::emulator {
 
-/// The operation of a name without "llvm.nvvm." and without a mangled address space ("ldmatrix.sync.aligned.m8n8.x4.b16"), or nothing
-/// if it is unknown. One function for each file that defines operations.
+/// The operation of a name without "llvm.nvvm." and without a mangled address space
+/// ("ldmatrix.sync.aligned.m8n8.x4.b16"), or nothing if it is unknown. One function for each file that defines
+/// operations.
 std::optional<Operation> findOperation(llvm::StringRef name);
 std::optional<Operation> findScalarOperation(llvm::StringRef name);   ///< Arithmetic and conversions.
 std::optional<Operation> findWarpOperation(llvm::StringRef name);     ///< Shuffles, votes, reductions.

@@ -1,4 +1,4 @@
-//===- Races.cpp -------------------------------------------------------------------------------------===//
+//===- Races.cpp ------------------------------------------------------------------------------===//
 
 #include "Races.h"
 
@@ -19,7 +19,8 @@ void Races::startBlock(uint32_t threads, uint32_t bulkEngines, uint32_t serial, 
   readClocks.clear();
 }
 
-/// The first access of this block to the cell: what other blocks of the launch did is unordered with it, earlier launches are not.
+/// The first access of this block to the cell: what other blocks of the launch did is unordered with it, earlier
+/// launches are not.
 void Races::enterBlock(Cell &cell, bool shared, bool write, bool atomic, Race &race) {
   bool sameLaunch = !shared && cell.block >= firstBlock; // shared memory is each block's own
   bool wasRead = cell.readEpoch || cell.readElsewhere;
@@ -89,7 +90,8 @@ void Races::addReader(Cell &cell, uint32_t engine, uint32_t epoch, Clock clock) 
   reads[engine] = epoch;
 }
 
-void Races::record(Cell &cell, const Site &site, bool write, bool atomic, uint32_t engine, uint32_t epoch, Clock clock) {
+void Races::record(Cell &cell, const Site &site, bool write, bool atomic, uint32_t engine, uint32_t epoch,
+                   Clock clock) {
   if (write) {
     cell.writer = static_cast<uint16_t>(engine);
     cell.writeEpoch = epoch;
@@ -102,7 +104,8 @@ void Races::record(Cell &cell, const Site &site, bool write, bool atomic, uint32
     return;
   }
   cell.readSite = site.index;
-  bool alone = !cell.readEpoch || (cell.reader != kManyReaders && (cell.reader == engine || clock[cell.reader] >= cell.readEpoch));
+  bool alone = !cell.readEpoch ||
+               (cell.reader != kManyReaders && (cell.reader == engine || clock[cell.reader] >= cell.readEpoch));
   if (alone) {
     cell.reader = static_cast<uint16_t>(engine);
     cell.readEpoch = epoch;
@@ -124,8 +127,8 @@ void Races::record(Cell &cell, const Site &site, bool write, bool atomic, uint32
   addReader(cell, engine, epoch, clock);
 }
 
-Race Races::access(Region &region, const void *address, uint64_t bytes, const Site &site, bool write, bool atomic, uint32_t engine,
-                   uint32_t epoch, Clock clock) {
+Race Races::access(Region &region, const void *address, uint64_t bytes, const Site &site, bool write, bool atomic,
+                   uint32_t engine, uint32_t epoch, Clock clock) {
   Race first;
   Cell *cell = region.cell(address);
   Cell *end = region.cell(static_cast<const uint8_t *>(address) + bytes - 1) + 1;

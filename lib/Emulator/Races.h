@@ -1,8 +1,9 @@
-//===- Races.h - vector clocks -----------------------------------------------------------------------===//
+//===- Races.h - vector clocks ----------------------------------------------------------------===//
 //
-// Two accesses race if neither happens before the other, whatever order they were executed in. An engine is what has a clock: every
-// thread, and every thread's asynchronous copies, whose writes are ordered only for those who learn of a wait that covers them.
-// FastTrack (Flanagan and Freund, PLDI 2009) per two bytes: the last write, and the last read or one clock for each reader.
+// Two accesses race if neither happens before the other, whatever order they were executed in. An engine is what has a
+// clock: every thread, and every thread's asynchronous copies, whose writes are ordered only for those who learn of a
+// wait that covers them. FastTrack (Flanagan and Freund, PLDI 2009) per two bytes: the last write, and the last read or
+// one clock for each reader.
 //
 //===-------------------------------------------------------------------------------------------------===//
 #ifndef MUON_EMULATOR_RACES_H
@@ -18,8 +19,8 @@ namespace muon::emulator {
 /// What an engine knows of every engine.
 using Clock = uint32_t *;
 
-/// The concurrent readers of a cell since its last write. A read that the next reader knows of is not kept: who comes after that
-/// reader comes after it too.
+/// The concurrent readers of a cell since its last write. A read that the next reader knows of is not kept: who comes
+/// after that reader comes after it too.
 struct Readers {
   static constexpr uint32_t kInline = 7;
   uint32_t count = 0; ///< More than kInline: `all` is the index of a clock with one epoch for each engine.
@@ -46,9 +47,10 @@ public:
   uint32_t copyEngine(uint32_t thread) const { return numThreads + thread; }
   uint32_t bulkEngine(uint32_t i) const { return 2 * numThreads + i; }
 
-  /// Checks an access of [address, address + bytes) of the region by `engine` at `epoch`, which knows `clock`, and records it.
-  Race access(Region &region, const void *address, uint64_t bytes, const Site &site, bool write, bool atomic, uint32_t engine,
-              uint32_t epoch, Clock clock);
+  /// Checks an access of [address, address + bytes) of the region by `engine` at `epoch`, which knows `clock`, and
+  /// records it.
+  Race access(Region &region, const void *address, uint64_t bytes, const Site &site, bool write, bool atomic,
+              uint32_t engine, uint32_t epoch, Clock clock);
 
   /// clock = max(clock, other), element by element.
   void join(Clock clock, const uint32_t *other) const {

@@ -1,4 +1,4 @@
-//===- RewriteKernels.cpp ------------------------------------------------------------------------------===//
+//===- RewriteKernels.cpp ---------------------------------------------------------------------===//
 
 #include "RewriteKernels.h"
 
@@ -38,8 +38,9 @@ namespace {
 class Rewriter {
 public:
   Rewriter(Module &module, unsigned checks, uint64_t sharedBase, uint64_t sharedBytes, const DataLayout &layout)
-      : module(module), context(module.getContext()), layout(layout), checks(checks), sharedBase(sharedBase), sharedBytes(sharedBytes),
-        slots(&module), word(Type::getInt64Ty(context)), pointer(PointerType::get(context, 0)) {}
+      : module(module), context(module.getContext()), layout(layout), checks(checks), sharedBase(sharedBase),
+        sharedBytes(sharedBytes), slots(&module), word(Type::getInt64Ty(context)),
+        pointer(PointerType::get(context, 0)) {}
 
   RewrittenModule run(const Triple &triple);
 
@@ -67,7 +68,9 @@ private:
   Value *toSlot(IRBuilder<> &builder, Value *value);
   Value *fromSlot(IRBuilder<> &builder, Value *bits, Type *type);
   /// Whether a value of the type fits in one slot.
-  bool fitsSlot(Type *type) const { return type->isSized() && !type->isAggregateType() && layout.getTypeSizeInBits(type) <= 64; }
+  bool fitsSlot(Type *type) const {
+    return type->isSized() && !type->isAggregateType() && layout.getTypeSizeInBits(type) <= 64;
+  }
 
   Module &module;
   LLVMContext &context;
@@ -88,7 +91,8 @@ private:
 } // namespace
 
 /// The offset of a special register in Registers; kWarpSize is a constant.
-static constexpr uint64_t kNoRegister = ~uint64_t(0), kWarpSize = kNoRegister - 1, kZero = kNoRegister - 2, kOne = kNoRegister - 3;
+static constexpr uint64_t kNoRegister = ~uint64_t(0), kWarpSize = kNoRegister - 1, kZero = kNoRegister - 2,
+                          kOne = kNoRegister - 3;
 static uint64_t registerOffset(StringRef name) {
   if (!name.consume_front("read.ptx.sreg."))
     return kNoRegister;
@@ -106,7 +110,8 @@ static uint64_t registerOffset(StringRef name) {
       .Case("warpid", offsetof(Registers, warpid))
       .Case("dynamic_smem_size", offsetof(Registers, dynamicSharedBytes))
       .Case("warpsize", kWarpSize)
-      .Cases({"cluster.ctaid.x", "cluster.ctaid.y", "cluster.ctaid.z", "cluster.ctarank"}, kZero) // every block is its own cluster
+      .Cases({"cluster.ctaid.x", "cluster.ctaid.y", "cluster.ctaid.z", "cluster.ctarank"},
+             kZero) // every block is its own cluster
       .Cases({"cluster.nctaid.x", "cluster.nctaid.y", "cluster.nctaid.z", "cluster.nctarank"}, kOne)
       .Default(kNoRegister);
 }
@@ -127,7 +132,8 @@ void Rewriter::listKernels() {
     KernelInfo info;
     info.name = function.getName().str();
     for (Argument &argument : function.args())
-      info.parameterBytes.push_back(layout.getTypeAllocSize(argument.hasByValAttr() ? argument.getParamByValType() : argument.getType()));
+      info.parameterBytes.push_back(
+          layout.getTypeAllocSize(argument.hasByValAttr() ? argument.getParamByValType() : argument.getType()));
     for (StringRef attribute : {"nvvm.reqntid", "nvvm.maxntid"})
       if (function.hasFnAttribute(attribute)) {
         uint32_t product = 1;
@@ -154,8 +160,8 @@ static void collectUsers(Value *value, SmallPtrSetImpl<Function *> &functions) {
   }
 }
 
-/// Gives every shared variable its place: exactly as aligned as it says, and beyond all others of each kernel that uses it. Dynamic
-/// shared memory, the external array without a size, comes last.
+/// Gives every shared variable its place: exactly as aligned as it says, and beyond all others of each kernel that uses
+/// it. Dynamic shared memory, the external array without a size, comes last.
 void Rewriter::placeShared() {
   SmallVector<GlobalVariable *> variables, dynamic;
   for (GlobalVariable &variable : module.globals())
@@ -164,8 +170,9 @@ void Rewriter::placeShared() {
   std::vector<uint64_t> ends(kernels.size(), kSharedGap), device(kernels.size(), 0);
   auto place = [&](GlobalVariable *variable, bool isDynamic) {
     if (isDynamic && !variable->isDeclaration())
-      result.error =
-          ("shared variable '" + variable->getName() + "' has no bytes but is defined here; dynamic shared memory is external").str();
+      result.error = ("shared variable '" + variable->getName() +
+                      "' has no bytes but is defined here; dynamic shared memory is external")
+                         .str();
     SmallPtrSet<Function *, 8> users;
     collectUsers(variable, users);
     uint64_t alignment = std::max<uint64_t>(variable->getAlign().valueOrOne().value(), 1),
@@ -192,7 +199,8 @@ void Rewriter::placeShared() {
       result.error = "shared variables exceed the emulator's " + std::to_string(sharedBytes) + " bytes";
     if (!isDynamic)
       result.shared.push_back(std::move(shared));
-    variable->replaceAllUsesWith(ConstantExpr::getIntToPtr(ConstantInt::get(word, sharedBase + offset), variable->getType()));
+    variable->replaceAllUsesWith(
+        ConstantExpr::getIntToPtr(ConstantInt::get(word, sharedBase + offset), variable->getType()));
     variable->eraseFromParent();
   };
   for (GlobalVariable *variable : variables)
@@ -203,8 +211,8 @@ void Rewriter::placeShared() {
 
 /// void muon_enter_K(void **parameters): each parameter is a pointer to its value.
 void Rewriter::addKernelEntry(Function &kernel) {
-  auto *entry = Function::Create(FunctionType::get(Type::getVoidTy(context), {pointer}, false), Function::ExternalLinkage,
-                                 entryName(kernel.getName()), module);
+  auto *entry = Function::Create(FunctionType::get(Type::getVoidTy(context), {pointer}, false),
+                                 Function::ExternalLinkage, entryName(kernel.getName()), module);
   IRBuilder<> builder(BasicBlock::Create(context, "", entry));
   SmallVector<Value *> values;
   for (auto [i, argument] : enumerate(kernel.args())) {
@@ -216,11 +224,13 @@ void Rewriter::addKernelEntry(Function &kernel) {
   builder.CreateRetVoid();
 }
 
-/// An instruction as reports quote it: without metadata, and without the types of many results before an operation's name.
+/// An instruction as reports quote it: without metadata, and without the types of many results before an operation's
+/// name.
 static std::string shorten(StringRef line) {
   line = line.substr(0, line.find(", !"));
   size_t call = line.find("call {"), name = std::min(line.find("asm "), line.find('@'));
-  std::string text = call < name && name != StringRef::npos ? (line.take_front(call + 5) + line.drop_front(name)).str() : line.str();
+  std::string text =
+      call < name && name != StringRef::npos ? (line.take_front(call + 5) + line.drop_front(name)).str() : line.str();
   return text.size() > 160 ? text.substr(0, 160) + "..." : text;
 }
 
@@ -279,7 +289,8 @@ void Rewriter::rewriteOperation(CallBase &call, const Operation &operation) {
     builder.CreateStore(toSlot(builder, argument), builder.CreateConstGEP1_64(word, arguments, count++));
   }
   numArguments = std::max(numArguments, count);
-  builder.CreateCall(hostFunction(muonEmulatorOperation, {pointer, pointer, pointer}), {address(&site), arguments, results});
+  builder.CreateCall(hostFunction(muonEmulatorOperation, {pointer, pointer, pointer}),
+                     {address(&site), arguments, results});
   Type *type = call.getType();
   auto load = [&](uint64_t i, Type *of) -> Value * {
     numResults = std::max(numResults, i + 1);
@@ -370,15 +381,17 @@ void Rewriter::announceRange(Instruction &before, Value *at, Value *bytes, bool 
 void Rewriter::instrument(Instruction &instruction) {
   auto bytesOf = [&](Type *type) { return layout.getTypeStoreSize(type).getFixedValue(); };
   if (auto *load = dyn_cast<LoadInst>(&instruction))
-    announce(instruction, load->getPointerOperand(), bytesOf(load->getType()), load->getAlign().value(), false, load->isAtomic());
+    announce(instruction, load->getPointerOperand(), bytesOf(load->getType()), load->getAlign().value(), false,
+             load->isAtomic());
   else if (auto *store = dyn_cast<StoreInst>(&instruction))
-    announce(instruction, store->getPointerOperand(), bytesOf(store->getValueOperand()->getType()), store->getAlign().value(), true,
-             store->isAtomic());
+    announce(instruction, store->getPointerOperand(), bytesOf(store->getValueOperand()->getType()),
+             store->getAlign().value(), true, store->isAtomic());
   else if (auto *update = dyn_cast<AtomicRMWInst>(&instruction))
-    announce(instruction, update->getPointerOperand(), bytesOf(update->getType()), update->getAlign().value(), true, true);
+    announce(instruction, update->getPointerOperand(), bytesOf(update->getType()), update->getAlign().value(), true,
+             true);
   else if (auto *exchange = dyn_cast<AtomicCmpXchgInst>(&instruction))
-    announce(instruction, exchange->getPointerOperand(), bytesOf(exchange->getNewValOperand()->getType()), exchange->getAlign().value(),
-             true, true);
+    announce(instruction, exchange->getPointerOperand(), bytesOf(exchange->getNewValOperand()->getType()),
+             exchange->getAlign().value(), true, true);
   else if (auto *transfer = dyn_cast<MemTransferInst>(&instruction)) {
     announceRange(instruction, transfer->getSource(), transfer->getLength(), false);
     announceRange(instruction, transfer->getDest(), transfer->getLength(), true);
@@ -453,8 +466,8 @@ RewrittenModule Rewriter::run(const Triple &triple) {
   return std::move(result);
 }
 
-RewrittenModule rewriteKernels(Module &module, unsigned checks, uint64_t sharedBase, uint64_t sharedBytes, const DataLayout &layout,
-                               const Triple &triple) {
+RewrittenModule rewriteKernels(Module &module, unsigned checks, uint64_t sharedBase, uint64_t sharedBytes,
+                               const DataLayout &layout, const Triple &triple) {
   return Rewriter(module, checks, sharedBase, sharedBytes, layout).run(triple);
 }
 

@@ -1,4 +1,4 @@
-//===- RewriteKernels.h - from LLVM IR for the NVPTX backend to LLVM IR for this processor -------------===//
+//===- RewriteKernels.h - from LLVM IR for the NVPTX backend to LLVM IR for this processor ----===//
 
 #ifndef MUON_EMULATOR_REWRITEKERNELS_H
 #define MUON_EMULATOR_REWRITEKERNELS_H
@@ -49,8 +49,9 @@ struct RewrittenModule {
 /// The name of the function that unpacks parameters and calls a kernel: void(void **).
 std::string entryName(llvm::StringRef kernel);
 
-/// Rewrites the module in place: shared variables become fixed addresses below `sharedBase`, operations of the device become calls
-/// into this library, and if `checks` asks for it each memory access is announced. Afterwards it has the given data layout and triple.
+/// Rewrites the module in place: shared variables become fixed addresses below `sharedBase`, operations of the device
+/// become calls into this library, and if `checks` asks for it each memory access is announced. Afterwards it has the
+/// given data layout and triple.
 RewrittenModule rewriteKernels(llvm::Module &module, unsigned checks, uint64_t sharedBase, uint64_t sharedBytes,
                                const llvm::DataLayout &layout, const llvm::Triple &triple);
 

@@ -1,4 +1,4 @@
-//===- RunLaunch.h - all blocks of a kernel launch -----------------------------------------------------===//
+//===- RunLaunch.h - all blocks of a kernel launch --------------------------------------------===//
 
 #ifndef MUON_EMULATOR_RUNLAUNCH_H
 #define MUON_EMULATOR_RUNLAUNCH_H

@@ -1,4 +1,4 @@
-//===- ScalarOperations.cpp - arithmetic and conversions of one thread -------------------------------===//
+//===- ScalarOperations.cpp - arithmetic and conversions of one thread ------------------------===//
 //
 // Approximate functions are exact here: what a device returns lies within a documented bound of it.
 //
@@ -70,10 +70,14 @@ static void toF16Pair(Thread &, const Call &call) {
 }
 static void toTf32(Thread &, const Call &call) { call.results[0] = floatToTf32(f32(call.arguments[0])); }
 static void toTf32Away(Thread &, const Call &call) { call.results[0] = floatToTf32Away(f32(call.arguments[0])); }
-static void doubleToFloat(Thread &, const Call &call) { call.results[0] = slot(static_cast<float>(f64(call.arguments[0]))); }
+static void doubleToFloat(Thread &, const Call &call) {
+  call.results[0] = slot(static_cast<float>(f64(call.arguments[0])));
+}
 static void highWord(Thread &, const Call &call) { call.results[0] = call.arguments[0] >> 32; }
 static void lowWord(Thread &, const Call &call) { call.results[0] = static_cast<uint32_t>(call.arguments[0]); }
-static void fromWords(Thread &, const Call &call) { call.results[0] = call.arguments[1] << 32 | static_cast<uint32_t>(call.arguments[0]); }
+static void fromWords(Thread &, const Call &call) {
+  call.results[0] = call.arguments[1] << 32 | static_cast<uint32_t>(call.arguments[0]);
+}
 static void highProduct(Thread &, const Call &call) {
   call.results[0] = static_cast<uint32_t>(call.arguments[0]) * uint64_t(static_cast<uint32_t>(call.arguments[1])) >> 32;
 }
@@ -91,7 +95,9 @@ static void permuteBytes(Thread &, const Call &call) {
 }
 /// Fences order a thread's own accesses; what others see is ordered by barriers, which the race clocks follow.
 static void nothing(Thread &, const Call &) {}
-static void trap(Thread &thread, const Call &call) { block->stop(Fault::illegal, *call.site, thread, "the kernel trapped"); }
+static void trap(Thread &thread, const Call &call) {
+  block->stop(Fault::illegal, *call.site, thread, "the kernel trapped");
+}
 
 std::optional<Operation> findScalarOperation(llvm::StringRef name) {
   static const llvm::StringMap<Operation::ThreadHandler> handlers = {
@@ -173,8 +179,8 @@ static void unknown(Thread &thread, const Call &call) {
 }
 
 std::optional<Operation> findOperation(llvm::StringRef name) {
-  for (auto find : {findScalarOperation, findWarpOperation, findMatrixOperation, findBarrierOperation, findCopyOperation,
-                    findMbarrierOperation, findBulkOperation})
+  for (auto find : {findScalarOperation, findWarpOperation, findMatrixOperation, findBarrierOperation,
+                    findCopyOperation, findMbarrierOperation, findBulkOperation})
     if (std::optional<Operation> found = find(name))
       return found;
   return findWarpgroupOperation(name);

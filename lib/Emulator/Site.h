@@ -1,4 +1,4 @@
-//===- Site.h - one operation in a kernel's source ------------------------------------------------===//
+//===- Site.h - one operation in a kernel's source --------------------------------------------===//
 //
 // Every rewritten instruction has one. Its text is what reports quote.
 //

@@ -1,4 +1,4 @@
-//===- TensorMap.h - what a CUtensorMap of ours holds ----------------------------------------------------===//
+//===- TensorMap.h - what a CUtensorMap of ours holds -----------------------------------------===//
 
 #ifndef MUON_EMULATOR_TENSORMAP_H
 #define MUON_EMULATOR_TENSORMAP_H
@@ -22,7 +22,8 @@ struct TensorMap {
 };
 static_assert(sizeof(TensorMap) <= sizeof(CUtensorMap));
 
-/// Where a byte goes in swizzled shared memory: the 16-byte chunks of a row of `span` bytes change places by the row's number.
+/// Where a byte goes in swizzled shared memory: the 16-byte chunks of a row of `span` bytes change places by the row's
+/// number.
 inline uint64_t swizzle(uint64_t address, uint32_t span) {
   uint64_t mask = span == 128 ? 7 : span == 64 ? 3 : span == 32 ? 1 : 0;
   return address ^ ((address >> 7 & mask) << 4);

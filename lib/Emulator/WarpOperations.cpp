@@ -1,4 +1,4 @@
-//===- WarpOperations.cpp - shuffles, votes, reductions and the warp's barrier ------------------------===//
+//===- WarpOperations.cpp - shuffles, votes, reductions and the warp's barrier ----------------===//
 //
 // None of them but the barrier orders memory accesses.
 //
@@ -109,7 +109,8 @@ static void elect(const WarpCall &call) {
 static void matchAny(const WarpCall &call) {
   eachLane(call, [&](uint32_t lane) {
     uint32_t same = 0;
-    eachLane(call, [&](uint32_t other) { same |= uint32_t(call.arguments[lane][1] == call.arguments[other][1]) << other; });
+    eachLane(call,
+             [&](uint32_t other) { same |= uint32_t(call.arguments[lane][1] == call.arguments[other][1]) << other; });
     call.results[lane][0] = same;
   });
 }
@@ -132,10 +133,12 @@ static void synchronise(const WarpCall &call) {
 }
 
 std::optional<Operation> findWarpOperation(llvm::StringRef name) {
-  static const llvm::StringMap<uint32_t> shuffles = {{"up", kUp}, {"down", kDown}, {"bfly", kButterfly}, {"idx", kIndex}};
+  static const llvm::StringMap<uint32_t> shuffles = {
+      {"up", kUp}, {"down", kDown}, {"bfly", kButterfly}, {"idx", kIndex}};
   static const llvm::StringMap<uint32_t> votes = {{"all", kAll}, {"any", kAny}, {"uni", kUniform}, {"ballot", kBallot}};
-  static const llvm::StringMap<uint32_t> reductions = {{"add", kAdd},          {"min", kMin}, {"max", kMax}, {"umin", kUnsignedMin},
-                                                       {"umax", kUnsignedMax}, {"and", kAnd}, {"or", kOr},   {"xor", kXor}};
+  static const llvm::StringMap<uint32_t> reductions = {
+      {"add", kAdd},          {"min", kMin}, {"max", kMax}, {"umin", kUnsignedMin},
+      {"umax", kUnsignedMax}, {"and", kAnd}, {"or", kOr},   {"xor", kXor}};
   Operation operation;
   operation.maskArgument = 0;
   llvm::StringRef rest = name;

@@ -1,7 +1,8 @@
-//===- WarpgroupOperations.cpp - wgmma ---------------------------------------------------------------===//
+//===- WarpgroupOperations.cpp - wgmma --------------------------------------------------------===//
 //
-// The products are computed when the last of the 128 threads arrives. That the tensor core goes on reading shared memory until a
-// wait is for the race clocks: each warp's reads belong to an engine, ordered for those who learn of that warp's wait.
+// The products are computed when the last of the 128 threads arrives. That the tensor core goes on reading shared
+// memory until a wait is for the race clocks: each warp's reads belong to an engine, ordered for those who learn of
+// that warp's wait.
 //
 //===-------------------------------------------------------------------------------------------------===//
 
@@ -23,8 +24,8 @@ struct Descriptor {
   uint32_t span; ///< Bytes of a swizzled row: 128, 64, 32; 16 without a swizzle.
 
   Descriptor(uint64_t bits, uint64_t sharedBase)
-      : start(sharedBase + ((bits & 0x3fff) << 4)), leading((bits >> 16 & 0x3fff) << 4), stride((bits >> 32 & 0x3fff) << 4),
-        span(16u << (bits >> 62 == 0 ? 0 : 4 - (bits >> 62))) {}
+      : start(sharedBase + ((bits & 0x3fff) << 4)), leading((bits >> 16 & 0x3fff) << 4),
+        stride((bits >> 32 & 0x3fff) << 4), span(16u << (bits >> 62 == 0 ? 0 : 4 - (bits >> 62))) {}
 
   /// The address of element (i, k), i along M or N. Contiguous along k, or if `turned` along i.
   uint64_t at(uint32_t i, uint32_t k, uint32_t bytes, bool turned) const {
@@ -52,8 +53,8 @@ static float load(uint64_t address, uint32_t type) {
 static uint32_t wgmmaEngine(const Thread &thread) { return machine().races.bulkEngine(16 + thread.registers.warpid); }
 
 /// Every element of the operand that the warp reads.
-static void checkOperand(const WarpgroupCall &call, const Descriptor &descriptor, uint32_t warp, uint32_t first, uint32_t count,
-                         uint32_t depth, uint32_t type, bool turned) {
+static void checkOperand(const WarpgroupCall &call, const Descriptor &descriptor, uint32_t warp, uint32_t first,
+                         uint32_t count, uint32_t depth, uint32_t type, bool turned) {
   Thread &thread = *call.threads[32 * warp];
   uint32_t bytes = elementBytes(type);
   for (uint32_t i = first; i < first + count; ++i)
@@ -72,12 +73,14 @@ static void checkOperand(const WarpgroupCall &call, const Descriptor &descriptor
 
 /// Arguments: accumulators, descriptors of A and B, scale of D, signs of A and B, whether A and B are turned.
 static void multiply(const WarpgroupCall &call) {
-  uint32_t type = call.site->operation.a, columns = call.site->operation.b & 0xffff, depth = call.site->operation.b >> 16;
+  uint32_t type = call.site->operation.a, columns = call.site->operation.b & 0xffff,
+           depth = call.site->operation.b >> 16;
   uint32_t accumulators = columns / 2;
   const uint64_t *common = call.arguments[0] + accumulators;
   for (uint32_t t = 1; t < 128; ++t)
     if (!std::equal(common, common + 7, call.arguments[t] + accumulators))
-      block->stop(Fault::illegal, *call.site, *call.threads[t], "descriptors or flags of wgmma differ within the warpgroup");
+      block->stop(Fault::illegal, *call.site, *call.threads[t],
+                  "descriptors or flags of wgmma differ within the warpgroup");
   uint64_t base = reinterpret_cast<uintptr_t>(machine().memory.sharedRegion().begin);
   Descriptor a(common[0], base), b(common[1], base);
   bool keep = common[2], turnedA = common[5], turnedB = common[6];

@@ -1,4 +1,4 @@
-//===- CheckForm.cpp - the room's exit contract ---------------------------===//
+//===- CheckForm.cpp - the room's exit contract -----------------------------------------------===//
 
 #include "muon/Form/Passes.h"
 
@@ -23,9 +23,9 @@ static bool isElementwiseArithmetic(Operation *op) {
 
 static bool isListed(Operation *op) {
   return isElementwiseArithmetic(op) ||
-         isa<tensor::SplatOp, tensor::EmptyOp, tensor::ExtractSliceOp, tensor::ExpandShapeOp,
-             tensor::CollapseShapeOp, tensor::ConcatOp, linalg::BroadcastOp, linalg::ReduceOp,
-             GramOp, SymmetricMatmulOp, ApplyOp, DiagonalOp, RoundOp, ChooseOp, func::ReturnOp>(op);
+         isa<tensor::SplatOp, tensor::EmptyOp, tensor::ExtractSliceOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
+             tensor::ConcatOp, linalg::BroadcastOp, linalg::ReduceOp, GramOp, SymmetricMatmulOp, ApplyOp, DiagonalOp,
+             RoundOp, ChooseOp, func::ReturnOp>(op);
 }
 
 /// Whether combining with it changes nothing.
@@ -41,7 +41,9 @@ static LogicalResult checkStart(linalg::ReduceOp op, Operation &combine) {
   bool constant = matchPattern(op.getInits()[0], m_Constant(&start)) && start.isSplat();
   if (constant && isNeutral(start.getSplatValue<llvm::APFloat>(), combine))
     return success();
-  StringRef expected = isa<arith::AddFOp>(combine) ? "0" : isa<arith::MaximumFOp>(combine) ? "minus infinity" : "infinity";
+  StringRef expected = isa<arith::AddFOp>(combine)       ? "0"
+                       : isa<arith::MaximumFOp>(combine) ? "minus infinity"
+                                                         : "infinity";
   InFlightDiagnostic error = op.emitOpError() << "expected outs to be " << expected << " everywhere, got ";
   return constant ? error << start.getSplatValue<Attribute>() : error << "something else";
 }
@@ -52,8 +54,7 @@ static LogicalResult checkReduce(linalg::ReduceOp op) {
   bool known = op.getInputs().size() == 1 && combiner.getOperations().size() == 2 &&
                isa<arith::AddFOp, arith::MaximumFOp, arith::MinimumFOp>(combine);
   if (!known)
-    return op.emitOpError(
-        "expected one input combined by arith.addf, arith.maximumf or arith.minimumf");
+    return op.emitOpError("expected one input combined by arith.addf, arith.maximumf or arith.minimumf");
   return checkStart(op, combine);
 }
 
@@ -63,7 +64,8 @@ static LogicalResult checkOp(Operation &op) {
   if (op.getNumResults() > 1)
     return op.emitOpError() << "expected one result, got " << op.getNumResults();
   if (DenseElementsAttr elements; matchPattern(&op, m_Constant(&elements)) && !elements.isSplat())
-    return op.emitOpError() << "expected one number for all elements, got " << elements.getNumElements() << " different ones";
+    return op.emitOpError() << "expected one number for all elements, got " << elements.getNumElements()
+                            << " different ones";
   for (Value result : op.getResults())
     if (auto shaped = dyn_cast<ShapedType>(result.getType());
         shaped && !(isa<RankedTensorType>(shaped) && shaped.hasStaticShape()))

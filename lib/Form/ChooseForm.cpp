@@ -1,4 +1,4 @@
-//===- ChooseForm.cpp - operands, form, side and restarts of orthogonalize -===//
+//===- ChooseForm.cpp - operands, form, side and restarts of orthogonalize --------------------===//
 
 #include "muon/Form/Passes.h"
 #include "muon/Form/StepBuilder.h"
@@ -35,12 +35,14 @@ FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
   auto [shorter, longer] = std::minmax(shape[shape.size() - 2], shape[shape.size() - 1]);
   bool onProcessor = target && !target.isGpu();
-  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), onProcessor), double(shorter), double(longer), onProcessor};
+  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), onProcessor), double(shorter),
+                      double(longer), onProcessor};
   problem.needsEveryGram = op.getEarlyStop().has_value();
   if (op.getPairs())
     problem.pairs.emplace(op.getPairs()->begin(), op.getPairs()->end());
   else if (target && target.isGpu())
-    problem.pairs.emplace(); // a chain in one block has no room for T, T2 and N beside R and Q, and nothing was measured there
+    problem.pairs
+        .emplace(); // a chain in one block has no room for T, T2 and N beside R and Q, and nothing was measured there
   return problem;
 }
 
@@ -48,7 +50,8 @@ bool isDamped(OrthogonalizeOp op) { return op.getDamping().convertToDouble() > 0
 
 bool isExact(OrthogonalizeOp op) { return op.getAccuracy() == Accuracy::exact; }
 
-/// What a request may not ask of this op: the verifier knows what contradicts itself, this is what would not compute what the op means.
+/// What a request may not ask of this op: the verifier knows what contradicts itself, this is what would not compute
+/// what the op means.
 LogicalResult checkAsked(OrthogonalizeOp op, const Asked &asked) {
   if (!op.getOperands() && (isExact(op) || isDamped(op)) && asked.dtype() && !asked.dtype().isF32())
     return op.emitOpError() << "accuracy exact and damping need operands f32, the request is for " << asked.dtype();
@@ -57,8 +60,8 @@ LogicalResult checkAsked(OrthogonalizeOp op, const Asked &asked) {
   return success();
 }
 
-/// Where nothing is asked: f32 for what needs it and where halves would not be multiplied faster, f16 where sums of f16 are
-/// fastest and lose no more than bf16 does, else bf16.
+/// Where nothing is asked: f32 for what needs it and where halves would not be multiplied faster, f16 where sums of f16
+/// are fastest and lose no more than bf16 does, else bf16.
 Type openOperands(OrthogonalizeOp op, TargetAttr target) {
   Builder b(op.getContext());
   StringRef isa = target ? target.getIsa() : "";
@@ -66,10 +69,12 @@ Type openOperands(OrthogonalizeOp op, TargetAttr target) {
     return b.getF32Type();
   if (isa != "half")
     return b.getBF16Type();
-  return op.getNorm() != Norm::trace && f16SumsSuffice(toTable(op.getTable())) ? Type(b.getF16Type()) : Type(b.getF32Type());
+  return op.getNorm() != Norm::trace && f16SumsSuffice(toTable(op.getTable())) ? Type(b.getF16Type())
+                                                                               : Type(b.getF32Type());
 }
 
-/// Writes what was asked for onto the op, where it leaves that open: from here on the op says it all, and the verifier judges it.
+/// Writes what was asked for onto the op, where it leaves that open: from here on the op says it all, and the verifier
+/// judges it.
 LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
   if (failed(checkAsked(op, asked)))
     return failure();
@@ -87,11 +92,14 @@ LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
   return verify(op);
 }
 
-/// Singular values rounded above 1 leave a table that only holds up to there: what comes of it is farther from p(X) than nothing is.
+/// Singular values rounded above 1 leave a table that only holds up to there: what comes of it is farther from p(X)
+/// than nothing is.
 LogicalResult refuseDiverging(OrthogonalizeOp op, double error) {
   double end = 1 / op.getSafety().convertToDouble();
-  return op.emitOpError() << "table \"" << op.getTable().getName().getValue() << "\" diverges on (0, " << end << "] with operands " << *op.getOperands()
-                          << ": expected an error of at most 1, emulation finds " << error << "; a larger safety or operands f32 may hold";
+  return op.emitOpError() << "table \"" << op.getTable().getName().getValue() << "\" diverges on (0, " << end
+                          << "] with operands " << *op.getOperands()
+                          << ": expected an error of at most 1, emulation finds " << error
+                          << "; a larger safety or operands f32 may hold";
 }
 
 struct ChooseFormPass : muon::impl::ChooseFormPassBase<ChooseFormPass> {
@@ -110,7 +118,8 @@ struct ChooseFormPass : muon::impl::ChooseFormPassBase<ChooseFormPass> {
       write(op, choice);
       report(op, problem, choice, error, asked.band());
       bool diverges = error && !(*error <= 1);
-      if (double standard = diverges ? expectedError(problem, {}, weights()) : 0; !(standard <= 1)) // it is the table, not a form that was asked for
+      if (double standard = diverges ? expectedError(problem, {}, weights()) : 0;
+          !(standard <= 1)) // it is the table, not a form that was asked for
         return refuseDiverging(op, standard);
       return WalkResult::advance();
     });
@@ -126,7 +135,8 @@ private:
   }
   FormChoice choose(OrthogonalizeOp op, const FormProblem &problem) const;
   void write(OrthogonalizeOp op, const FormChoice &choice);
-  void report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, std::optional<double> error, BandAttr asked);
+  void report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, std::optional<double> error,
+              BandAttr asked);
 };
 
 FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem) const {
@@ -144,7 +154,8 @@ FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem
   if (form != Form::gram)
     return chooseForm(problem, weights);
   if (op.getRestarts())
-    return choosePairs(problem, {FormChoice::gram, std::vector<int>(op.getRestarts()->begin(), op.getRestarts()->end())}, weights);
+    return choosePairs(
+        problem, {FormChoice::gram, std::vector<int>(op.getRestarts()->begin(), op.getRestarts()->end())}, weights);
   return chooseRestarts(problem, weights);
 }
 
@@ -156,7 +167,8 @@ void ChooseFormPass::write(OrthogonalizeOp op, const FormChoice &choice) {
   op.setPairs(SmallVector<int64_t>(choice.pairs.begin(), choice.pairs.end()));
 }
 
-void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, std::optional<double> error, BandAttr asked) {
+void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice,
+                            std::optional<double> error, BandAttr asked) {
   Builder b(&getContext());
   NamedAttrList entries;
   double flops = countProducts(problem.table, choice, problem.shortSide, problem.longSide);
@@ -177,7 +189,9 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
   if (asked)
     entries.append("floor", b.getF64FloatAttr(asked.getFloor()));
   if (asked && asked.isBounded())
-    entries.append("within_band", b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor, 1 / safety).empty()));
+    entries.append(
+        "within_band",
+        b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor, 1 / safety).empty()));
   if (error)
     entries.append("expected_error", b.getF64FloatAttr(*error));
   op->setAttr("muon.choice", entries.getDictionary(&getContext()));

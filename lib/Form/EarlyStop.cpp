@@ -1,4 +1,4 @@
-//===- EarlyStop.cpp ------------------------------------------------------===//
+//===- EarlyStop.cpp --------------------------------------------------------------------------===//
 
 #include "EarlyStop.h"
 
@@ -20,8 +20,8 @@ static Value lessOrEqual(ImplicitLocOpBuilder &b, Term x, double limit) {
 }
 
 /// A NaN anywhere fails both comparisons. (tr R) |tr R|: no R of negative trace is near.
-void EarlyStop::consider(Term r, double apart, std::optional<Term> q, Term x,
-                         std::optional<Term> factor, double floor) {
+void EarlyStop::consider(Term r, double apart, std::optional<Term> q, Term x, std::optional<Term> factor,
+                         double floor) {
   Type f64 = b.getF64Type();
   Term wide = convert(r, f64), squares = sum(wide * wide);
   Term trace = sum(convert(identity() * r, f64));

@@ -1,4 +1,4 @@
-//===- EarlyStop.h - When a gram form may end before its table -*- C++ -*-===//
+//===- EarlyStop.h - When a gram form may end before its table ----------------------*- C++ -*-===//
 //
 // Before each row R = X Xᵀ of the iterate X is at hand. For every μ > 0
 //
@@ -28,8 +28,7 @@ public:
 
   /// The iterate before a row, and its R before it is narrowed. `factor`: what x still lacks, one number per matrix.
   /// No matrix stops below `floor`, where its table would leave it below its band too.
-  void consider(Term r, double apart, std::optional<Term> q, Term x, std::optional<Term> factor,
-                double floor);
+  void consider(Term r, double apart, std::optional<Term> q, Term x, std::optional<Term> factor, double floor);
 
   /// The factor's Q and its x, chosen among the iterates considered and, where none was near enough,
   /// the last: scale (apart I + Q) x is the result, but for the factor that x may still lack.

@@ -1,4 +1,4 @@
-//===- ExpandOrthogonalize.cpp - orthogonalize as products and arith ------===//
+//===- ExpandOrthogonalize.cpp - orthogonalize as products and arith --------------------------===//
 
 #include "EarlyStop.h"
 
@@ -62,12 +62,8 @@ private:
 
   Term narrowed(Term a) { return convert(a, *op.getOperands()); }
   Term gram(Term x) { return Term(b, GramOp::create(b, squareType, x.value(), side)); }
-  Term multiply(Term p, Term r) {
-    return Term(b, SymmetricMatmulOp::create(b, squareType, p.value(), r.value()));
-  }
-  Term apply(Term p, Term x) {
-    return Term(b, ApplyOp::create(b, op.getO().getType(), p.value(), x.value(), side));
-  }
+  Term multiply(Term p, Term r) { return Term(b, SymmetricMatmulOp::create(b, squareType, p.value(), r.value())); }
+  Term apply(Term p, Term x) { return Term(b, ApplyOp::create(b, op.getO().getType(), p.value(), x.value(), side)); }
 
   OrthogonalizeOp op;
   ImplicitLocOpBuilder &b;
@@ -143,8 +139,8 @@ Expansion::Start Expansion::normalise() {
   return {x, std::nullopt, std::nullopt};
 }
 
-/// N² = tr R with R of X as it is, so that X is read once, by what makes it; 1/N goes into R and the first block's result.
-/// Squares of small X may vanish: eps is at least 1e-12 (C7), beside which such an X is nothing.
+/// N² = tr R with R of X as it is, so that X is read once, by what makes it; 1/N goes into R and the first block's
+/// result. Squares of small X may vanish: eps is at least 1e-12 (C7), beside which such an X is nothing.
 Expansion::Start Expansion::readTrace() {
   Term x = narrowed(Term(b, op.getX())), r = gram(x);
   // Widened before it is masked: Plan stores no f64 matrix, so that the first product's epilogue writes R alone.
@@ -160,8 +156,8 @@ Expansion::Start Expansion::damp(Term x, Term inverse) {
   return {x, narrowed(fma(shift, identity(), gram(x))), std::nullopt};
 }
 
-/// R / ‖R‖_F, and 1/√‖R‖_F for the first block's result, which saves a pass over X; σ <= 1: ‖R‖_F is the root of the sum of
-/// σ⁴. The safety factor, divided out of X by the Frobenius norm, is divided out again.
+/// R / ‖R‖_F, and 1/√‖R‖_F for the first block's result, which saves a pass over X; σ <= 1: ‖R‖_F is the root of the
+/// sum of σ⁴. The safety factor, divided out of X by the Frobenius norm, is divided out again.
 Expansion::Start Expansion::divideBySchatten(Term x) {
   Term r = gram(x), wide = convert(r, b.getF64Type());
   Term inverse = reciprocal(safety * safety * sqrt(sum(wide * wide)));
@@ -227,17 +223,22 @@ Term Expansion::pairedPart(Term r, size_t row) {
     return fma(constant, identity(), fma(onFirst, first, fma(onSecond, second, sum)));
   };
   Term cubic = narrowed(plus(pair.n[3] * multiply(second, first), pair.n[0], pair.n[1], pair.n[2]));
-  auto withCubic = [&](Term sum, const PairedRows::Combination &c) { return plus(fma(c[3], cubic, sum), c[0], c[1], c[2]); };
+  auto withCubic = [&](Term sum, const PairedRows::Combination &c) {
+    return plus(fma(c[3], cubic, sum), c[0], c[1], c[2]);
+  };
   Term square = multiply(cubic, cubic);
   Term product = multiply(narrowed(withCubic(square, pair.a)), narrowed(withCubic(square, pair.b)));
   return withCubic(product, pair.rest);
 }
 
-double Expansion::slopeAt(size_t row) { return choice.rowsAt(row) == 2 ? rows[row].c[0] * rows[row + 1].c[0] : rows[row].c[0]; }
+double Expansion::slopeAt(size_t row) {
+  return choice.rowsAt(row) == 2 ? rows[row].c[0] * rows[row + 1].c[0] : rows[row].c[0];
+}
 
 /// Z, with half of a I, narrowed.
 Term Expansion::factor(Term r, size_t row) {
-  return narrowed(fma(slopeAt(row) / 2, identity(), choice.rowsAt(row) == 2 ? pairedPart(r, row) : oddPart(r, rows[row].c)));
+  return narrowed(
+      fma(slopeAt(row) / 2, identity(), choice.rowsAt(row) == 2 ? pairedPart(r, row) : oddPart(r, rows[row].c)));
 }
 
 Term Expansion::standard(Start start) {

@@ -1,4 +1,4 @@
-//===- ExpandStep.cpp - momentum and update as arith on tensors -----------===//
+//===- ExpandStep.cpp - momentum and update as arith on tensors -------------------------------===//
 
 #include "muon/Form/Passes.h"
 #include "muon/Form/Term.h"

@@ -1,4 +1,4 @@
-//===- Pipeline.cpp - the room's one builder function ---------------------===//
+//===- Pipeline.cpp - the room's one builder function -----------------------------------------===//
 
 #include "muon/Form/Passes.h"
 
@@ -10,7 +10,8 @@ using namespace muon;
 
 void muon::buildFormPipeline(OpPassManager &manager, const FormOptions &options) {
   ChooseFormPassOptions choose;
-  choose.gramBound = options.gramBound, choose.pairedBound = options.pairedBound, choose.flopsPerByte = options.flopsPerByte;
+  choose.gramBound = options.gramBound, choose.pairedBound = options.pairedBound,
+  choose.flopsPerByte = options.flopsPerByte;
   manager.addNestedPass<func::FuncOp>(createChooseFormPass(choose));
   manager.addNestedPass<func::FuncOp>(createExpandStepPass());
   manager.addNestedPass<func::FuncOp>(createExpandOrthogonalizePass());

@@ -1,4 +1,4 @@
-//===- Presets.cpp - the presets' programs --------------------------------===//
+//===- Presets.cpp - the presets' programs ----------------------------------------------------===//
 
 #include "muon/Form/Presets.h"
 #include "ResolveStep.h"
@@ -15,8 +15,8 @@ namespace {
 class PresetStep {
 public:
   PresetStep(ModuleOp module, StringRef name, const ResolvedStep &options)
-      : options(options), step(module, name), w(step.weight(options.weight)),
-        g(step.gradient(options.gradient)), m(step.state("momentum", options.momentum)) {}
+      : options(options), step(module, name), w(step.weight(options.weight)), g(step.gradient(options.gradient)),
+        m(step.state("momentum", options.momentum)) {}
 
   func::FuncOp build();
 
@@ -102,8 +102,7 @@ func::FuncOp PresetStep::buildRms() {
 
 func::FuncOp PresetStep::buildNormuon() {
   int64_t last = options.weight.getRank() - 1;
-  auto rows =
-      RankedTensorType::get(options.weight.getShape().drop_back(), step.getBuilder().getF32Type());
+  auto rows = RankedTensorType::get(options.weight.getShape().drop_back(), step.getBuilder().getF32Type());
   Term v = step.state("second_moment", rows, {last});
   addScalars();
   Term beta2 = step.scalar("beta2");

@@ -1,4 +1,4 @@
-//===- ResolveStep.cpp ----------------------------------------------------===//
+//===- ResolveStep.cpp ------------------------------------------------------------------------===//
 
 #include "ResolveStep.h"
 
@@ -61,9 +61,8 @@ const Choice<EpsForm> epsForms[] = {{"add", add}, {"clamp", clamp}};
 const Choice<Norm> norms[] = {
     {"frobenius", Norm::frobenius}, {"trace", Norm::trace}, {"aol", Norm::aol}, {"schatten4", Norm::schatten4}};
 const Choice<Form> forms[] = {{"standard", Form::standard}, {"gram", Form::gram}};
-const Choice<WeightDecay> decays[] = {{"none", WeightDecay::none},
-                                      {"decoupled", WeightDecay::decoupled},
-                                      {"coupled", WeightDecay::coupled}};
+const Choice<WeightDecay> decays[] = {
+    {"none", WeightDecay::none}, {"decoupled", WeightDecay::decoupled}, {"coupled", WeightDecay::coupled}};
 const Choice<AdjustLr> adjustments[] = {{"original", AdjustLr::original},
                                         {"match_rms_adamw", AdjustLr::matchRmsAdamw},
                                         {"spectral", AdjustLr::spectral},
@@ -82,8 +81,7 @@ private:
     return false;
   }
   template <typename T, size_t N>
-  bool choose(StringRef what, const std::optional<std::string> &asked, const Choice<T> (&known)[N],
-              T &value);
+  bool choose(StringRef what, const std::optional<std::string> &asked, const Choice<T> (&known)[N], T &value);
   bool findPreset();
   bool checkShape();
   bool resolveTypes();
@@ -113,8 +111,7 @@ std::string print(double value) {
 std::string joinNames(ArrayRef<StringRef> names) { return llvm::join(names, ", "); }
 
 template <typename T, size_t N>
-bool Resolver::choose(StringRef what, const std::optional<std::string> &asked,
-                      const Choice<T> (&known)[N], T &value) {
+bool Resolver::choose(StringRef what, const std::optional<std::string> &asked, const Choice<T> (&known)[N], T &value) {
   if (!asked)
     return true;
   SmallVector<StringRef> names;
@@ -131,8 +128,7 @@ bool Resolver::choose(StringRef what, const std::optional<std::string> &asked,
 bool Resolver::findPreset() {
   preset = llvm::find_if(presets, [&](const Preset &p) { return p.name == options.preset; });
   if (preset == std::end(presets))
-    return fail("unknown preset '" + options.preset +
-                "'; known: " + llvm::join(presetNames(), ", "));
+    return fail("unknown preset '" + options.preset + "'; known: " + llvm::join(presetNames(), ", "));
   step.program = preset->program;
   return true;
 }
@@ -145,9 +141,8 @@ bool Resolver::checkShape() {
       return fail("expected sizes of 1 or more, got shape " + shape);
   size_t needed = step.program == Program::rms ? 1 : 2;
   if (options.shape.size() < needed)
-    return fail("preset '" + options.preset + "' needs a tensor of rank " + Twine(needed) +
-                " or more, got shape " + shape +
-                (needed == 2 ? "; vectors take preset 'rms'" : ""));
+    return fail("preset '" + options.preset + "' needs a tensor of rank " + Twine(needed) + " or more, got shape " +
+                shape + (needed == 2 ? "; vectors take preset 'rms'" : ""));
   return true;
 }
 
@@ -171,7 +166,8 @@ bool Resolver::resolveTypes() {
       !elementType("gradient", options.gradient, {"f32", "bf16"}, gradient) ||
       !elementType("momentum", options.momentum, {"f32", "bf16"}, momentum))
     return false;
-  if (options.operands && !elementType("operand", *options.operands, {"f32", "bf16", "f16", "tf32"}, step.spec.operands))
+  if (options.operands &&
+      !elementType("operand", *options.operands, {"f32", "bf16", "f16", "tf32"}, step.spec.operands))
     return false;
   step.weight = RankedTensorType::get(options.shape, weight);
   step.gradient = RankedTensorType::get(options.shape, gradient);
@@ -181,8 +177,7 @@ bool Resolver::resolveTypes() {
     return fail("stochastic rounding needs weight dtype bf16, got '" + options.weight + "'");
   bool f32Only = step.program == Program::inverseRoot || step.program == Program::exact;
   if (f32Only && step.spec.operands && !step.spec.operands.isF32())
-    return fail("preset '" + options.preset + "' needs operand dtype f32, got '" +
-                *options.operands + "'");
+    return fail("preset '" + options.preset + "' needs operand dtype f32, got '" + *options.operands + "'");
   return true;
 }
 
@@ -248,8 +243,7 @@ bool Resolver::resolveNumbers() {
 /// Options that would have no effect. Operand dtype, form and restarts are often given for a whole
 /// list of parameters, so a vector among them takes no offence.
 bool Resolver::checkUnused() {
-  bool table = options.table || !options.rows.empty() || options.steps || options.safety ||
-               options.norm;
+  bool table = options.table || !options.rows.empty() || options.steps || options.safety || options.norm;
   if (table && preset->table.empty())
     return fail("preset '" + options.preset + "' takes no table, steps, safety or norm");
   if (step.program == Program::rms && options.epsForm)
@@ -284,18 +278,26 @@ bool isExact(const Table &table, double floor) {
 const std::vector<std::vector<Row>> &polishes() {
   static const Row cubic{{1.5, -0.5}}, quintic{{1.875, -1.25, 0.375}},
       nonic{{315 / 128., -420 / 128., 378 / 128., -180 / 128., 35 / 128.}};
-  static const std::vector<std::vector<Row>> all{{},               {cubic},        {quintic},        {nonic},
-                                                 {cubic, cubic},   {quintic, cubic}, {nonic, cubic}, {quintic, quintic},
-                                                 {nonic, quintic}, {nonic, nonic}};
+  static const std::vector<std::vector<Row>> all{{},
+                                                 {cubic},
+                                                 {quintic},
+                                                 {nonic},
+                                                 {cubic, cubic},
+                                                 {quintic, cubic},
+                                                 {nonic, cubic},
+                                                 {quintic, quintic},
+                                                 {nonic, quintic},
+                                                 {nonic, nonic}};
   return all;
 }
 
 /// Minimax rows from below the floor, up to three of degree 5 and then of degree 9, then rows for what is near 1: the
-/// cheapest that is exact. Degree 9 lifts small values most per product. All but the last minimax row have the safety factor
-/// of Polar Express: without, a singular value that rounding lifts over the end of one row's interval is lifted further by
-/// every later one, and diverges. And they have its cushion: plain minimax rows send some healthy singular values down to the
-/// image of the floor, where rounding drowns their directions, and the result is orthogonal to 1e-7 but 1e-3 from the polar
-/// factor. With it, and rows of degree 9 in Chebyshev polynomials (chebyshevCoefficients), that is 1e-6.
+/// cheapest that is exact. Degree 9 lifts small values most per product. All but the last minimax row have the safety
+/// factor of Polar Express: without, a singular value that rounding lifts over the end of one row's interval is lifted
+/// further by every later one, and diverges. And they have its cushion: plain minimax rows send some healthy singular
+/// values down to the image of the floor, where rounding drowns their directions, and the result is orthogonal to 1e-7
+/// but 1e-3 from the polar factor. With it, and rows of degree 9 in Chebyshev polynomials (chebyshevCoefficients), that
+/// is 1e-6.
 Table makeExactTable(double floor, double shortSide, double longSide) {
   // Square matrices of random numbers have singular values at the floor: what lies a little below is still served.
   constexpr double below = 1.3;
@@ -367,13 +369,12 @@ bool Resolver::resolveForm() {
   if (options.restarts->empty())
     return true;
   if (spec.form != Form::gram || step.program == Program::inverseRoot)
-    return fail("restarts need form gram without damping, got preset '" + options.preset +
-                "' with form '" + options.form.value_or("auto") + "'");
+    return fail("restarts need form gram without damping, got preset '" + options.preset + "' with form '" +
+                options.form.value_or("auto") + "'");
   int64_t previous = 0, steps = spec.table.steps();
   for (int64_t restart : *options.restarts) {
     if (restart <= previous || restart >= steps)
-      return fail("expected increasing restarts between 1 and " + Twine(steps - 1) + ", got " +
-                  Twine(restart));
+      return fail("expected increasing restarts between 1 and " + Twine(steps - 1) + ", got " + Twine(restart));
     previous = restart;
   }
   return true;
@@ -387,15 +388,14 @@ bool Resolver::resolveEarlyStop() {
   if (step.program == Program::rms)
     return fail("preset 'rms' takes no early_stop: it has no table");
   if (step.spec.form == Form::standard || step.program == Program::exact)
-    return fail("early_stop needs form gram, got preset '" + options.preset +
-                "' with form 'standard'");
+    return fail("early_stop needs form gram, got preset '" + options.preset + "' with form 'standard'");
   step.spec.earlyStop = options.earlyStop;
   return true;
 }
 
 std::optional<ResolvedStep> Resolver::run() {
-  if (findPreset() && checkShape() && resolveTypes() && resolveMomentum() && resolveScale() &&
-      resolveNumbers() && checkUnused() && resolveTable() && resolveForm() && resolveEarlyStop())
+  if (findPreset() && checkShape() && resolveTypes() && resolveMomentum() && resolveScale() && resolveNumbers() &&
+      checkUnused() && resolveTable() && resolveForm() && resolveEarlyStop())
     return step;
   return std::nullopt;
 }
@@ -409,7 +409,6 @@ std::vector<std::string> muon::presetNames() {
   return names;
 }
 
-std::optional<ResolvedStep> muon::resolveStep(MLIRContext *context, const StepOptions &options,
-                                              std::string &error) {
+std::optional<ResolvedStep> muon::resolveStep(MLIRContext *context, const StepOptions &options, std::string &error) {
   return Resolver(context, options, error).run();
 }

@@ -1,4 +1,4 @@
-//===- ResolveStep.h - Options and preset, brought together ----*- C++ -*-===//
+//===- ResolveStep.h - Options and preset, brought together -------------------------*- C++ -*-===//
 #ifndef MUON_LIB_FORM_RESOLVE_STEP_H
 #define MUON_LIB_FORM_RESOLVE_STEP_H
 
@@ -28,8 +28,7 @@ struct ResolvedStep {
 };
 
 /// Nothing on failure, and one line in `error`.
-std::optional<ResolvedStep> resolveStep(mlir::MLIRContext *context, const StepOptions &options,
-                                        std::string &error);
+std::optional<ResolvedStep> resolveStep(mlir::MLIRContext *context, const StepOptions &options, std::string &error);
 
 } // namespace muon
 

@@ -1,4 +1,4 @@
-//===- StepBuilder.cpp ----------------------------------------------------===//
+//===- StepBuilder.cpp ------------------------------------------------------------------------===//
 
 #include "muon/Form/StepBuilder.h"
 
@@ -7,16 +7,14 @@
 using namespace mlir;
 using namespace muon;
 
-StepBuilder::StepBuilder(ModuleOp module, StringRef name)
-    : builder(module.getLoc(), module.getContext()) {
+StepBuilder::StepBuilder(ModuleOp module, StringRef name) : builder(module.getLoc(), module.getContext()) {
   builder.getContext()->loadDialect<MuonDialect>();
   builder.setInsertionPointToEnd(module.getBody());
   function = func::FuncOp::create(builder, name, builder.getFunctionType({}, {}));
   builder.setInsertionPointToStart(function.addEntryBlock());
 }
 
-Term StepBuilder::addArgument(StringRef role, StringRef name, Type type,
-                              ArrayRef<int64_t> missing) {
+Term StepBuilder::addArgument(StringRef role, StringRef name, Type type, ArrayRef<int64_t> missing) {
   SmallVector<NamedAttribute> attributes;
   if (!role.empty())
     attributes.push_back(builder.getNamedAttr("muon.arg", builder.getStringAttr(role)));
@@ -63,30 +61,29 @@ Value StepBuilder::scalarValue(Term term) {
   return arith::ConstantOp::create(builder, builder.getF64FloatAttr(term.literal()));
 }
 
-std::pair<Term, Term> StepBuilder::momentum(Term gradient, Term momentum, Term mu,
-                                            MomentumForm form, bool nesterov) {
+std::pair<Term, Term> StepBuilder::momentum(Term gradient, Term momentum, Term mu, MomentumForm form, bool nesterov) {
   Type x = gradient.tensorType().clone(builder.getF32Type());
-  auto op = MomentumOp::create(builder, x, momentum.type(), gradient.value(), momentum.value(),
-                               scalarValue(mu), form, nesterov);
+  auto op = MomentumOp::create(builder, x, momentum.type(), gradient.value(), momentum.value(), scalarValue(mu), form,
+                               nesterov);
   return {Term(builder, op.getX()), Term(builder, op.getNewMomentum())};
 }
 
 Orthogonalized StepBuilder::orthogonalize(Term x, const OrthogonalizeSpec &spec) {
   MLIRContext *context = builder.getContext();
   auto form = spec.form ? FormAttr::get(context, *spec.form) : FormAttr();
-  auto rows = [&](const std::optional<std::vector<int64_t>> &given) { return given ? builder.getDenseI64ArrayAttr(*given) : DenseI64ArrayAttr(); };
+  auto rows = [&](const std::optional<std::vector<int64_t>> &given) {
+    return given ? builder.getDenseI64ArrayAttr(*given) : DenseI64ArrayAttr();
+  };
   auto operands = spec.operands ? TypeAttr::get(spec.operands) : TypeAttr();
   int64_t rank = x.tensorType().getRank();
-  Type metric =
-      RankedTensorType::get(x.tensorType().getShape().drop_back(2), builder.getF32Type());
+  Type metric = RankedTensorType::get(x.tensorType().getShape().drop_back(2), builder.getF32Type());
   SmallVector<Type> metrics(spec.earlyStop ? 2 : 0, metric);
-  auto op = OrthogonalizeOp::create(
-      builder, x.type(), metrics, x.value(), toAttribute(context, spec.table),
-      NormAttr::get(context, spec.norm), builder.getF64FloatAttr(spec.eps),
-      EpsFormAttr::get(context, spec.epsForm), builder.getF64FloatAttr(spec.safety),
-      builder.getF64FloatAttr(spec.damping), AccuracyAttr::get(context, spec.accuracy),
-      operands, form, /*side=*/SideAttr(), rows(spec.restarts), rows(spec.pairs),
-      spec.earlyStop ? builder.getF64FloatAttr(*spec.earlyStop) : FloatAttr());
+  auto op = OrthogonalizeOp::create(builder, x.type(), metrics, x.value(), toAttribute(context, spec.table),
+                                    NormAttr::get(context, spec.norm), builder.getF64FloatAttr(spec.eps),
+                                    EpsFormAttr::get(context, spec.epsForm), builder.getF64FloatAttr(spec.safety),
+                                    builder.getF64FloatAttr(spec.damping), AccuracyAttr::get(context, spec.accuracy),
+                                    operands, form, /*side=*/SideAttr(), rows(spec.restarts), rows(spec.pairs),
+                                    spec.earlyStop ? builder.getF64FloatAttr(*spec.earlyStop) : FloatAttr());
   Orthogonalized result{Term(builder, op.getO()), {}};
   static constexpr StringLiteral names[] = {"orthogonality", "steps"};
   for (auto [name, value] : llvm::zip(names, op.getMetrics()))
@@ -95,8 +92,8 @@ Orthogonalized StepBuilder::orthogonalize(Term x, const OrthogonalizeSpec &spec)
 }
 
 Term StepBuilder::update(Term weight, Term update, Term lr, Term wd, Decay decay, double scale) {
-  auto op = UpdateOp::create(builder, weight.type(), weight.value(), update.value(),
-                             scalarValue(lr), scalarValue(wd), decay, APFloat(scale));
+  auto op = UpdateOp::create(builder, weight.type(), weight.value(), update.value(), scalarValue(lr), scalarValue(wd),
+                             decay, APFloat(scale));
   return Term(builder, op.getNewWeight());
 }
 

@@ -1,4 +1,4 @@
-//===- Term.cpp -----------------------------------------------------------===//
+//===- Term.cpp -------------------------------------------------------------------------------===//
 
 #include "muon/Form/Term.h"
 
@@ -21,9 +21,7 @@ struct CommonType {
 
 } // namespace
 
-static bool isMissing(const Term &term, int64_t axis) {
-  return llvm::is_contained(term.missing(), axis);
-}
+static bool isMissing(const Term &term, int64_t axis) { return llvm::is_contained(term.missing(), axis); }
 
 /// The size of `axis` of the full index space, which the tensor must have.
 static int64_t sizeOf(const Term &term, int64_t axis) {
@@ -77,8 +75,7 @@ static Value convertElements(ImplicitLocOpBuilder &b, Value value, Type element)
 }
 
 /// Inserts the axes that `term` lacks and `common` has.
-static Value insertAxes(ImplicitLocOpBuilder &b, const Term &term, Value value,
-                        const CommonType &common) {
+static Value insertAxes(ImplicitLocOpBuilder &b, const Term &term, Value value, const CommonType &common) {
   SmallVector<int64_t> added;
   for (int64_t axis : term.missing()) {
     if (llvm::is_contained(common.missing, axis))

@@ -1,4 +1,4 @@
-//===- Blocks.h - the kinds of thread blocks --------------------------------------------*- C++ -*-===//
+//===- Blocks.h - the kinds of thread blocks ----------------------------------------*- C++ -*-===//
 #ifndef MUON_GPU_BLOCKS_H
 #define MUON_GPU_BLOCKS_H
 

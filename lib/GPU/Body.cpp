@@ -1,4 +1,4 @@
-//===- Body.cpp - a kernel's scalar body in one thread --------------------------------------------===//
+//===- Body.cpp - a kernel's scalar body in one thread ----------------------------------------===//
 
 #include "Body.h"
 
@@ -12,8 +12,8 @@ using namespace muon::gpu;
 static bool isInline(Operation &op) {
   if (isa<arith::ArithDialect>(op.getDialect()))
     return true;
-  return isa<math::AbsFOp, math::SqrtOp, math::RsqrtOp, math::FmaOp, math::CopySignOp, math::FPowIOp, math::FloorOp, math::CeilOp,
-             math::TruncOp, math::RoundEvenOp, IndexOp, ParameterOp, ContractOp, YieldOp>(op);
+  return isa<math::AbsFOp, math::SqrtOp, math::RsqrtOp, math::FmaOp, math::CopySignOp, math::FPowIOp, math::FloorOp,
+             math::CeilOp, math::TruncOp, math::RoundEvenOp, IndexOp, ParameterOp, ContractOp, YieldOp>(op);
 }
 
 LogicalResult Body::analyse() { return findLevels(isInline, "GPU kernels"); }

@@ -1,4 +1,4 @@
-//===- Body.h - a kernel's scalar body in one thread ------------------------------------*- C++ -*-===//
+//===- Body.h - a kernel's scalar body in one thread --------------------------------*- C++ -*-===//
 //
 // Uniform values are cloned once per block, row values once per chunk, the rest once per element.
 //
@@ -36,7 +36,6 @@ public:
   Type yieldedType(unsigned i) { return yield().getOperand(i).getType(); }
 
 private:
-
   Emitter &e;
   mlir::IRMapping mapping;
 };

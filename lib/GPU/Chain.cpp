@@ -1,9 +1,9 @@
-//===- Chain.cpp - products of small symmetric matrices, one after another in one block -----------===//
+//===- Chain.cpp - products of small symmetric matrices, one after another in one block -------===//
 //
-// The matrices stay in shared memory (Triangle.h). Warp w computes the rows of tiles w and last - w, which are as many tiles for every
-// warp, and holds all of them in accumulators. So a result may take the place of an operand once all warps have read it. A thread's
-// elements are the same in every matrix: epilogues need no barrier. Only within tiles on the diagonal the half above is copied from the one below, by
-// lanes of one warp.
+// The matrices stay in shared memory (Triangle.h). Warp w computes the rows of tiles w and last - w, which are as many
+// tiles for every warp, and holds all of them in accumulators. So a result may take the place of an operand once all
+// warps have read it. A thread's elements are the same in every matrix: epilogues need no barrier. Only within tiles on
+// the diagonal the half above is copied from the one below, by lanes of one warp.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -25,7 +25,9 @@ public:
   void emit();
 
 private:
-  Value matrix(int64_t number) { return e.bytes(e.sharedMemory(), layout.matrices[number].buffer * chainMatrixBytes(side, kind)); }
+  Value matrix(int64_t number) {
+    return e.bytes(e.sharedMemory(), layout.matrices[number].buffer * chainMatrixBytes(side, kind));
+  }
   Position tileAt(Value slot);
   Position tileAt(int64_t slot);
   void eachRow(llvm::function_ref<void(Value)> body);
@@ -52,13 +54,14 @@ private:
 } // namespace
 
 ChainBlock::ChainBlock(Emitter &e, KernelOp kernel, Body &body, const Frame &frame, const ChainLayout &layout)
-    : e(e), body(body), frame(frame), layout(layout), kind(operandKind(*kernel.getOperandType())), side(kernel.getTile()->front()),
-      tiles(side / kChainTile), size(frame.sizes[abi::kRows]), lane(e.rem(frame.thread, kWarp)),
-      triangle(e, chainElement(kernel), lane) {
+    : e(e), body(body), frame(frame), layout(layout), kind(operandKind(*kernel.getOperandType())),
+      side(kernel.getTile()->front()), tiles(side / kChainTile), size(frame.sizes[abi::kRows]),
+      lane(e.rem(frame.thread, kWarp)), triangle(e, chainElement(kernel), lane) {
   findRows();
 }
 
-/// Where the accumulators are live the rows are asked for anew: what follows from them would else take registers all the time.
+/// Where the accumulators are live the rows are asked for anew: what follows from them would else take registers all
+/// the time.
 void ChainBlock::findRows() {
   low = e.firstLane(e.div(frame.thread, kWarp));
   high = e.sub(e.index(tiles - 1), low);
@@ -146,8 +149,8 @@ void ChainBlock::computeResults(const ChainPhase &phase, ArrayRef<Value> sums) {
     Value offset = e.add(triangle.offsetOf(position), pair);
     for (int64_t across = 0; across < 2; ++across)
       for (int64_t down = 0; down < 2; ++down)
-        computePair(phase, e.add(offset, triangle.halfOffset(down, across)), e.add(row, 8 * down), e.add(column, 8 * across),
-                    sums.slice((2 * slot + across) * 4 + 2 * down, 2));
+        computePair(phase, e.add(offset, triangle.halfOffset(down, across)), e.add(row, 8 * down),
+                    e.add(column, 8 * across), sums.slice((2 * slot + across) * 4 + 2 * down, 2));
   }
 }
 
@@ -159,8 +162,9 @@ void ChainBlock::clearPadding(Value matrix) {
     for (int64_t i = 0; i < 8; ++i) {
       int64_t across = i / 4, down = i / 2 % 2, odd = i % 2, bytes = triangle.elementBytes;
       Value inside = e.both(e.less(e.add(row, 8 * down), size), e.less(e.add(column, 8 * across + odd), size));
-      e.when(e.negate(inside),
-             [&] { e.store(e.zero(triangle.element), e.bytes(at, triangle.halfOffset(down, across) + bytes * odd), bytes); });
+      e.when(e.negate(inside), [&] {
+        e.store(e.zero(triangle.element), e.bytes(at, triangle.halfOffset(down, across) + bytes * odd), bytes);
+      });
     }
   };
   e.when(e.less(size, e.index(side)), [&] {
@@ -187,7 +191,8 @@ void ChainBlock::write(int64_t phase) {
     for (int64_t operand : result.written)
       to.push_back(frame.operands[operand]);
     eachRow([&](Value row) {
-      e.loop(e.index(0), e.index(tiles), e.index(1), [&](Value column) { triangle.storeTile(from, {row, column}, to); });
+      e.loop(e.index(0), e.index(tiles), e.index(1),
+             [&](Value column) { triangle.storeTile(from, {row, column}, to); });
     });
   }
 }
@@ -222,7 +227,8 @@ void ChainBlock::emit() {
 unsigned muon::gpu::chainSharedBytes(KernelOp kernel) {
   std::string why;
   std::optional<ChainLayout> layout = ChainLayout::of(kernel, why);
-  return layout ? layout->buffers * chainMatrixBytes(kernel.getTile()->front(), operandKind(*kernel.getOperandType())) : 0;
+  return layout ? layout->buffers * chainMatrixBytes(kernel.getTile()->front(), operandKind(*kernel.getOperandType()))
+                : 0;
 }
 
 LogicalResult muon::gpu::checkChain(KernelOp kernel, TargetAttr target) {
@@ -235,8 +241,8 @@ LogicalResult muon::gpu::checkChain(KernelOp kernel, TargetAttr target) {
     return kernel.emitOpError() << "one block cannot compute this chain: " << why;
   ChipAttr chip = target.getChip();
   if (chainSharedBytes(kernel) > chip.getBlockShared())
-    return kernel.emitOpError() << "expected at most " << chip.getBlockShared() << " bytes of shared memory on " << chip.getName()
-                                << ", got " << chainSharedBytes(kernel);
+    return kernel.emitOpError() << "expected at most " << chip.getBlockShared() << " bytes of shared memory on "
+                                << chip.getName() << ", got " << chainSharedBytes(kernel);
   return success();
 }
 

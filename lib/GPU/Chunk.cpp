@@ -1,4 +1,4 @@
-//===- Chunk.cpp - a kernel's body over 8 adjacent elements of a row ------------------------------===//
+//===- Chunk.cpp - a kernel's body over 8 adjacent elements of a row --------------------------===//
 
 #include "Chunk.h"
 
@@ -53,7 +53,8 @@ void Chunk::emitRow(Value row, Value column) {
   for (unsigned i = kernel.numPanels(); i < frame.operands.size(); ++i) {
     const Operand &operand = frame.operands[i];
     if (operand.isIn() && operand.attr.getSpace() == Space::row)
-      body.set(body.argument(i), e.load(operand.attr.getDtype(), elementAddress(e, operand, inside, {}), operand.bytes()));
+      body.set(body.argument(i),
+               e.load(operand.attr.getDtype(), elementAddress(e, operand, inside, {}), operand.bytes()));
   }
   body.emit(Level::row, row, {}, frame.parameter);
   Value first = e.both(e.equal(column, 0), e.less(row, rows));
@@ -89,7 +90,8 @@ SmallVector<Value> Chunk::loadVectors(const Operand &operand, Value address) {
   SmallVector<Value> elements;
   int64_t each = kAccess / operand.bytes();
   for (int64_t begin = 0; begin < kChunk; begin += each) {
-    Value part = e.load(VectorType::get({each}, operand.attr.getDtype()), e.bytes(address, begin * operand.bytes()), kAccess);
+    Value part =
+        e.load(VectorType::get({each}, operand.attr.getDtype()), e.bytes(address, begin * operand.bytes()), kAccess);
     for (int64_t i = 0; i < each; ++i)
       elements.push_back(e.lane(part, i));
   }
@@ -97,7 +99,8 @@ SmallVector<Value> Chunk::loadVectors(const Operand &operand, Value address) {
 }
 
 /// What lies at `address` in the first part plus the same of the others, one after the other.
-SmallVector<Value> Chunk::addParts(const Operand &operand, Value address, llvm::function_ref<SmallVector<Value>(Value)> loadAt) {
+SmallVector<Value> Chunk::addParts(const Operand &operand, Value address,
+                                   llvm::function_ref<SmallVector<Value>(Value)> loadAt) {
   Value partBytes = e.mul(e.mul(e.wide(rows), operand.rowStride), operand.bytes());
   return e.loop(e.index(1), operand.parts, e.index(1), loadAt(address), [&](Value part, ValueRange sums) {
     SmallVector<Value> next = loadAt(e.bytes(address, e.mul(e.wide(part), partBytes)));
@@ -151,7 +154,9 @@ void Chunk::loadElement(unsigned i, Value row, Value column) {
   if (!operand.isIn() || (!operand.isElement() && operand.attr.getSpace() != Space::column))
     return;
   Value at = elementAddress(e, operand, operand.isElement() ? row : Value(), column);
-  auto load = [&](Value address) { return SmallVector<Value>{e.load(operand.attr.getDtype(), address, operand.bytes())}; };
+  auto load = [&](Value address) {
+    return SmallVector<Value>{e.load(operand.attr.getDtype(), address, operand.bytes())};
+  };
   body.set(body.argument(i), operand.isInParts() ? addParts(operand, at, load)[0] : load(at)[0]);
 }
 

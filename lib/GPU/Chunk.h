@@ -1,7 +1,7 @@
-//===- Chunk.h - a kernel's body over 8 adjacent elements of a row ----------------------*- C++ -*-===//
+//===- Chunk.h - a kernel's body over 8 adjacent elements of a row ------------------*- C++ -*-===//
 //
-// What a thread does at a time, in sweeps and in the epilogues of products. Full chunks of aligned operands move by 16 bytes;
-// others element by element: at the edges, and where a tensor's strides allow no more.
+// What a thread does at a time, in sweeps and in the epilogues of products. Full chunks of aligned operands move by 16
+// bytes; others element by element: at the edges, and where a tensor's strides allow no more.
 //
 //===----------------------------------------------------------------------------------------------===//
 #ifndef MUON_GPU_CHUNK_H
@@ -26,8 +26,8 @@ public:
   Value extentRows() const { return writtenRows; }
   Value extentColumns() const { return writtenColumns; }
 
-  /// The chunk at (row, column), column a multiple of 8, inside the extent. `sums` are the running values of the reduced outputs in
-  /// order; returns them with the chunk's elements combined, one after the other.
+  /// The chunk at (row, column), column a multiple of 8, inside the extent. `sums` are the running values of the
+  /// reduced outputs in order; returns them with the chunk's elements combined, one after the other.
   SmallVector<Value> emit(Value row, Value column, const Accumulators *accumulators, ValueRange sums);
 
   /// A reduced output: its index among the outputs, and the type in which elements are combined.
@@ -46,7 +46,8 @@ private:
   SmallVector<Value> emitRagged(Value row, Value column, const Accumulators *accumulators, ValueRange sums);
   SmallVector<Value> loadFull(const Operand &operand, Value row, Value column);
   SmallVector<Value> loadVectors(const Operand &operand, Value address);
-  SmallVector<Value> addParts(const Operand &operand, Value address, llvm::function_ref<SmallVector<Value>(Value)> loadAt);
+  SmallVector<Value> addParts(const Operand &operand, Value address,
+                              llvm::function_ref<SmallVector<Value>(Value)> loadAt);
   void storeFull(const Operand &operand, Value row, Value column, ArrayRef<Value> elements);
   void loadElement(unsigned i, Value row, Value column);
   SmallVector<Value> combine(ValueRange sums);

@@ -1,4 +1,4 @@
-//===- Emitter.cpp - the vocabulary blocks are written in -----------------------------------------===//
+//===- Emitter.cpp - the vocabulary blocks are written in -------------------------------------===//
 
 #include "Emitter.h"
 
@@ -50,10 +50,14 @@ Value Emitter::bytes(Value pointer, Value count) {
   return make<LLVM::GEPOp>(pointer.getType(), i8, pointer, ArrayRef<LLVM::GEPArg>{count});
 }
 
-Value Emitter::load(Type type, Value pointer, unsigned alignment) { return make<LLVM::LoadOp>(type, pointer, alignment); }
+Value Emitter::load(Type type, Value pointer, unsigned alignment) {
+  return make<LLVM::LoadOp>(type, pointer, alignment);
+}
 void Emitter::store(Value value, Value pointer, unsigned alignment) { make<LLVM::StoreOp>(value, pointer, alignment); }
 
-Value Emitter::field(Value pointer, int64_t byte, Type type) { return load(type, bytes(pointer, byte), type == i32 ? 4 : 8); }
+Value Emitter::field(Value pointer, int64_t byte, Type type) {
+  return load(type, bytes(pointer, byte), type == i32 ? 4 : 8);
+}
 
 Value Emitter::lane(Value vector, int64_t i) { return make<LLVM::ExtractElementOp>(vector, index(i)); }
 
@@ -79,7 +83,8 @@ Value Emitter::firstLane(Value value) {
 
 Value Emitter::shuffle(Value value, int64_t distance) {
   auto exchange = [&](Value word) -> Value {
-    return make<NVVM::ShflOp>(word.getType(), index(-1), word, index(distance), index(kWarp - 1), NVVM::ShflKind::bfly, UnitAttr());
+    return make<NVVM::ShflOp>(word.getType(), index(-1), word, index(distance), index(kWarp - 1), NVVM::ShflKind::bfly,
+                              UnitAttr());
   };
   if (!value.getType().isF64())
     return exchange(value);

@@ -1,7 +1,8 @@
-//===- Emitter.h - the vocabulary blocks are written in ---------------------------------*- C++ -*-===//
+//===- Emitter.h - the vocabulary blocks are written in -----------------------------*- C++ -*-===//
 //
-// Code of one thread. Positions and counts are i32, strides and addresses i64; values have the type the kernel's body gives
-// them. What the whole block agrees on (sizes, strides, the tile) is uniform, and only uniform conditions guard barriers.
+// Code of one thread. Positions and counts are i32, strides and addresses i64; values have the type the kernel's body
+// gives them. What the whole block agrees on (sizes, strides, the tile) is uniform, and only uniform conditions guard
+// barriers.
 //
 //===----------------------------------------------------------------------------------------------===//
 #ifndef MUON_GPU_EMITTER_H
@@ -30,9 +31,13 @@ public:
   mlir::Location loc;
   Type i1, i8, i16, i32, i64, f16, bf16, f32, f64, generic, global, shared;
 
-  template <typename Op, typename... Args> auto make(Args &&...args) { return Op::create(b, loc, std::forward<Args>(args)...); }
+  template <typename Op, typename... Args> auto make(Args &&...args) {
+    return Op::create(b, loc, std::forward<Args>(args)...);
+  }
   /// An op of one result, folded where its operands are constants.
-  template <typename Op, typename... Args> Value value(Args &&...args) { return b.createOrFold<Op>(loc, std::forward<Args>(args)...); }
+  template <typename Op, typename... Args> Value value(Args &&...args) {
+    return b.createOrFold<Op>(loc, std::forward<Args>(args)...);
+  }
 
   // Constants.
   Value integer(Type type, int64_t value);

@@ -1,4 +1,4 @@
-//===- Fragments.cpp - operands of mma.sync in shared memory --------------------------------------===//
+//===- Fragments.cpp - operands of mma.sync in shared memory ----------------------------------===//
 
 #include "Fragments.h"
 
@@ -20,9 +20,11 @@ SmallVector<Value> muon::gpu::loadMatrices(Emitter &e, Value address, NVVM::MMAL
   return registers;
 }
 
-FragmentSource::FragmentSource(Emitter &e, const Operand &operand, bool alongK, int64_t lines, int64_t depth, Value first, Value limit,
-                               Value warpLine, int64_t tileOffset, int64_t threads, Value thread, bool isA)
-    : e(e), operand(operand), alongK(alongK), isA(isA), lines(lines), depth(depth), elementBytes(operand.bytes()), tileOffset(tileOffset) {
+FragmentSource::FragmentSource(Emitter &e, const Operand &operand, bool alongK, int64_t lines, int64_t depth,
+                               Value first, Value limit, Value warpLine, int64_t tileOffset, int64_t threads,
+                               Value thread, bool isA)
+    : e(e), operand(operand), alongK(alongK), isA(isA), lines(lines), depth(depth), elementBytes(operand.bytes()),
+      tileOffset(tileOffset) {
   copies = tileBytes() / kAccess / threads;
   planCopies(first, limit, threads, thread);
   if (!alongK && elementBytes == 4)
@@ -48,7 +50,8 @@ void FragmentSource::planCopies(Value first, Value limit, int64_t threads, Value
   // A thread's copies differ by whole periods of the exchange, so that one place does for all.
   int64_t period = !alongK && elementBytes == 4 ? 4 : 8;
   bool regular = threads % (period * perRow) == 0;
-  Value row0 = e.div(thread, e.index(perRow)), chunk0 = e.sub(thread, e.mul(row0, perRow)), place0 = swizzled(row0, chunk0);
+  Value row0 = e.div(thread, e.index(perRow)), chunk0 = e.sub(thread, e.mul(row0, perRow)),
+        place0 = swizzled(row0, chunk0);
   for (int64_t i = 0; i < copies; ++i) {
     Value row = e.add(row0, i * threads / perRow), chunk = chunk0, place = place0;
     if (!regular) {
@@ -57,13 +60,15 @@ void FragmentSource::planCopies(Value first, Value limit, int64_t threads, Value
     }
     Value offset = e.add(e.mul(regular ? row0 : row, perRow * kAccess), e.mul(place, kAccess));
     targets.push_back(e.add(offset, tileOffset + (regular ? i * threads * kAccess : 0)));
-    Value line = e.min(e.add(first, alongK ? row : e.mul(chunk, elements)), last), k = alongK ? e.mul(chunk, elements) : row;
+    Value line = e.min(e.add(first, alongK ? row : e.mul(chunk, elements)), last),
+          k = alongK ? e.mul(chunk, elements) : row;
     Value at = e.add(e.mul(e.wide(alongK ? line : k), operand.rowStride), e.wide(alongK ? k : line));
     sources.push_back(e.bytes(operand.data, e.mul(at, elementBytes)));
   }
 }
 
-/// The row of an 8x8 matrix this lane names: matrices 0 and 1 of A are 8 lines apart, 0 and 2 along k; for B the other way round.
+/// The row of an 8x8 matrix this lane names: matrices 0 and 1 of A are 8 lines apart, 0 and 2 along k; for B the other
+/// way round.
 void FragmentSource::planLoads(Value warpLine, Value lane) {
   Value inMatrix = e.rem(lane, 8), matrix = e.div(lane, 8), low = e.rem(matrix, 2), high = e.div(matrix, 2);
   Value lineHalf = isA ? low : high, kHalf = isA ? high : low;
@@ -98,7 +103,8 @@ SmallVector<Value> FragmentSource::loadWords(Value stage, int64_t group, int64_t
   SmallVector<Value> registers;
   for (int64_t i = 0; i < 4; ++i) {
     int64_t eight = isA ? i % 2 : i / 2, half = isA ? i / 2 : i % 2;
-    Value at = e.bytes(e.bytes(stage, laneOffsets[2 * group + eight]), (k * kStep + half * kHalf) * lines * elementBytes);
+    Value at =
+        e.bytes(e.bytes(stage, laneOffsets[2 * group + eight]), (k * kStep + half * kHalf) * lines * elementBytes);
     registers.push_back(e.load(e.i32, at, elementBytes));
   }
   return registers;
@@ -112,7 +118,8 @@ Value FragmentSource::stepBytes() {
 
 void FragmentSource::copy(Value stage, Value step) {
   for (auto [source, target] : llvm::zip(sources, targets))
-    e.make<NVVM::CpAsyncOp>(e.bytes(stage, target), e.bytes(source, step), kAccess, NVVM::LoadCacheModifierKind::CG, Value());
+    e.make<NVVM::CpAsyncOp>(e.bytes(stage, target), e.bytes(source, step), kAccess, NVVM::LoadCacheModifierKind::CG,
+                            Value());
 }
 
 SmallVector<Value> FragmentSource::load(Value stage, int64_t group, int64_t k) {

@@ -1,4 +1,4 @@
-//===- Frame.cpp - a block and what it is launched with -------------------------------------------===//
+//===- Frame.cpp - a block and what it is launched with ---------------------------------------===//
 
 #include "Frame.h"
 #include "LaunchAbi.h"
@@ -84,9 +84,14 @@ void FrameEmitter::loadOperands(Value gradient) {
   unsigned partsSize = abi::kParts;
   for (auto [i, attr] : llvm::enumerate(kernel.getOperands().getAsRange<OperandAttr>())) {
     int64_t view = abi::kViews + abi::kViewBytes * i;
-    Value data = llvm::is_contained(gradients, static_cast<int64_t>(i)) ? e.bytes(gradient, e.field(item, view + abi::kData, e.i64))
-                                                                       : e.field(item, view + abi::kData, e.global);
-    frame.operands.push_back({attr, data, e.field(item, view + abi::kRowStride, e.i64), e.field(item, view + abi::kColumnStride, e.i64), {}});
+    Value data = llvm::is_contained(gradients, static_cast<int64_t>(i))
+                     ? e.bytes(gradient, e.field(item, view + abi::kData, e.i64))
+                     : e.field(item, view + abi::kData, e.global);
+    frame.operands.push_back({attr,
+                              data,
+                              e.field(item, view + abi::kRowStride, e.i64),
+                              e.field(item, view + abi::kColumnStride, e.i64),
+                              {}});
     if (attr.isInParts() && attr.getDirection() == Direction::in)
       frame.operands.back().parts = frame.sizes[partsSize++];
   }
@@ -132,14 +137,16 @@ void FrameEmitter::emit(LLVM::LLVMFuncOp function, llvm::function_ref<void(const
   Value block = e.make<NVVM::BlockIdXOp>(e.i32);
   frame.thread = e.make<NVVM::ThreadIdXOp>(e.i32);
   launch = findLaunch(launches, entry->getArgument(1), block);
-  Value relative = e.sub(block, e.field(launch, abi::kFirstTile, e.i32)), perMatrix = e.field(launch, abi::kTilesPerMatrix, e.i32);
+  Value relative = e.sub(block, e.field(launch, abi::kFirstTile, e.i32)),
+        perMatrix = e.field(launch, abi::kTilesPerMatrix, e.i32);
   Value matrix = e.div(relative, perMatrix);
   frame.tile = e.sub(relative, e.mul(matrix, perMatrix));
-  item = e.bytes(e.field(launch, abi::kItems, e.global), e.mul(e.wide(matrix), e.field(launch, abi::kItemBytes, e.i64)));
+  item =
+      e.bytes(e.field(launch, abi::kItems, e.global), e.mul(e.wide(matrix), e.field(launch, abi::kItemBytes, e.i64)));
   Value slot = e.field(item, abi::kGradient, e.global), none = e.make<LLVM::ZeroOp>(e.global);
   Value gradient = e.choose(
-      e.global, e.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, slot, none), [&] { return SmallVector<Value>{e.load(e.global, slot, 8)}; },
-      [&] { return SmallVector<Value>{none}; })[0];
+      e.global, e.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, slot, none),
+      [&] { return SmallVector<Value>{e.load(e.global, slot, 8)}; }, [&] { return SmallVector<Value>{none}; })[0];
   e.when(hasWork(gradient), [&] {
     auto inParts = [](OperandAttr operand) { return operand.isInParts(); };
     unsigned parts = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), inParts);
@@ -155,6 +162,6 @@ void FrameEmitter::emit(LLVM::LLVMFuncOp function, llvm::function_ref<void(const
 }
 
 void muon::gpu::emitFrame(Emitter &e, KernelOp kernel, Body &body, LLVM::LLVMFuncOp function,
-                    llvm::function_ref<void(const Frame &)> emitBlock) {
+                          llvm::function_ref<void(const Frame &)> emitBlock) {
   FrameEmitter(e, kernel, body).emit(function, emitBlock);
 }

@@ -1,4 +1,4 @@
-//===- Frame.h - a block and what it is launched with -----------------------------------*- C++ -*-===//
+//===- Frame.h - a block and what it is launched with -------------------------------*- C++ -*-===//
 #ifndef MUON_GPU_FRAME_H
 #define MUON_GPU_FRAME_H
 
@@ -22,14 +22,14 @@ struct Operand {
 
 /// The launch data of one block, loaded at its start.
 struct Frame {
-  SmallVector<Value> sizes;  ///< the launch's sizes, by SweepSize or ProductSize
-  Value tile, thread;        ///< within the matrix; within the block
-  Value parameter;           ///< the value of muon.parameter
+  SmallVector<Value> sizes; ///< the launch's sizes, by SweepSize or ProductSize
+  Value tile, thread;       ///< within the matrix; within the block
+  Value parameter;          ///< the value of muon.parameter
   SmallVector<Operand> operands;
 };
 
-/// Emits the function of `kernel`: finds the launch, matrix and tile, returns where there is nothing to do, loads the frame, emits the
-/// body's uniform values, and calls `emitBlock` for the rest.
+/// Emits the function of `kernel`: finds the launch, matrix and tile, returns where there is nothing to do, loads the
+/// frame, emits the body's uniform values, and calls `emitBlock` for the rest.
 void emitFrame(Emitter &e, KernelOp kernel, Body &body, mlir::LLVM::LLVMFuncOp function,
                llvm::function_ref<void(const Frame &)> emitBlock);
 

@@ -1,4 +1,4 @@
-//===- LaunchAbi.h - where a block finds its launch data --------------------------------*- C++ -*-===//
+//===- LaunchAbi.h - where a block finds its launch data ----------------------------*- C++ -*-===//
 //
 // Byte offsets of the runtime's device structs as emitted code reads them, checked against the header.
 //

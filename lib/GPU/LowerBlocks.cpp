@@ -1,4 +1,4 @@
-//===- LowerBlocks.cpp - muon.kernel to functions of one thread block -----------------------------===//
+//===- LowerBlocks.cpp - muon.kernel to functions of one thread block -------------------------===//
 
 #include "Blocks.h"
 #include "LaunchAbi.h"
@@ -19,7 +19,9 @@ using namespace muon::gpu;
 
 static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsigned output) {
   OperandAttr operand = kernel.operandAt(i);
-  auto refuse = [&](const Twine &why) { return kernel.emitOpError() << "operand " << i << " " << operand << ": " << why; };
+  auto refuse = [&](const Twine &why) {
+    return kernel.emitOpError() << "operand " << i << " " << operand << ": " << why;
+  };
   Type dtype = operand.getDtype();
   bool out = operand.getDirection() == Direction::out, reduced = operand.getReduction() != Reduction::none;
   bool product = kernel.getKind() == KernelKind::product;
@@ -42,25 +44,33 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, unsigned i, unsig
 
 static LogicalResult checkProduct(KernelOp kernel, TargetAttr target) {
   OperandAttr a = kernel.operandAt(0), b = kernel.operandAt(1);
-  auto padded = [](OperandAttr operand) { return operand.getLayout() == Layout::padded || operand.getLayout() == Layout::turned; };
-  if (!padded(a) || !padded(b) || a.getDtype() != b.getDtype() || !isa<Float32Type, BFloat16Type, Float16Type>(a.getDtype()))
-    return kernel.emitOpError() << "expected padded or turned operands of one type, f32, bf16 or f16, got " << a << " and " << b;
+  auto padded = [](OperandAttr operand) {
+    return operand.getLayout() == Layout::padded || operand.getLayout() == Layout::turned;
+  };
+  if (!padded(a) || !padded(b) || a.getDtype() != b.getDtype() ||
+      !isa<Float32Type, BFloat16Type, Float16Type>(a.getDtype()))
+    return kernel.emitOpError() << "expected padded or turned operands of one type, f32, bf16 or f16, got " << a
+                                << " and " << b;
   if (!kernel.getTile())
     return kernel.emitOpError("expected a tile");
   ProductTile tile = ProductTile::of(*kernel.getTile());
   constexpr int64_t kLines = 32, kWarpLines = 16, kStepBytes = 64, kAccess = 16, kMostThreads = 1024;
   int64_t bytes = a.getDtype().getIntOrFloatBitWidth() / 8;
   auto fits = [&](int64_t lines, int64_t warps) {
-    return lines % kLines == 0 && lines % (kWarpLines * warps) == 0 && lines * kStepBytes / kAccess % tile.threads() == 0;
+    return lines % kLines == 0 && lines % (kWarpLines * warps) == 0 &&
+           lines * kStepBytes / kAccess % tile.threads() == 0;
   };
-  if (!fits(tile.rows, tile.warpsDown) || !fits(tile.columns, tile.warpsAcross) || tile.depth * bytes != kStepBytes || tile.stages < 2 ||
-      tile.threads() > kMostThreads || (kernel.getSymmetric() && tile.rows != tile.columns))
-    return kernel.emitOpError() << "tile [" << tile.numbers() << "]: expected blocks of whole 32 rows and columns (equal for symmetric products), 16 per warp, "
-                                << "as many 16-byte pieces for each thread, " << kStepBytes / bytes << " of k and at least 2 stages";
+  if (!fits(tile.rows, tile.warpsDown) || !fits(tile.columns, tile.warpsAcross) || tile.depth * bytes != kStepBytes ||
+      tile.stages < 2 || tile.threads() > kMostThreads || (kernel.getSymmetric() && tile.rows != tile.columns))
+    return kernel.emitOpError()
+           << "tile [" << tile.numbers()
+           << "]: expected blocks of whole 32 rows and columns (equal for symmetric products), 16 per warp, "
+           << "as many 16-byte pieces for each thread, " << kStepBytes / bytes << " of k and at least 2 stages";
   ChipAttr chip = target.getChip();
   if (tile.sharedBytes(bytes) > chip.getBlockShared())
-    return kernel.emitOpError() << "tile [" << tile.numbers() << "]: expected at most " << chip.getBlockShared() << " bytes of shared memory on "
-                                << chip.getName() << ", got " << tile.sharedBytes(bytes);
+    return kernel.emitOpError() << "tile [" << tile.numbers() << "]: expected at most " << chip.getBlockShared()
+                                << " bytes of shared memory on " << chip.getName() << ", got "
+                                << tile.sharedBytes(bytes);
   return success();
 }
 
@@ -68,7 +78,8 @@ LogicalResult muon::gpu::checkOperands(KernelOp kernel, Body &body, TargetAttr t
   auto inParts = [](OperandAttr operand) { return operand.isInParts(); };
   unsigned output = 0, parts = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), inParts);
   if (parts > abi::kMostSizes - abi::kCommonSizes)
-    return kernel.emitOpError() << "expected at most " << abi::kMostSizes - abi::kCommonSizes << " operands in parts, got " << parts;
+    return kernel.emitOpError() << "expected at most " << abi::kMostSizes - abi::kCommonSizes
+                                << " operands in parts, got " << parts;
   for (unsigned i = 0, n = kernel.getOperands().size(); i < n; ++i) {
     if (failed(checkOperand(kernel, body, i, output)))
       return failure();
@@ -93,7 +104,8 @@ static void setBlockAttributes(LLVM::LLVMFuncOp function, KernelOp kernel, Targe
   Builder b(function.getContext());
   KernelBlock block = blockOf(kernel);
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(block.threads)}));
+  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                    b.getDenseI32ArrayAttr({static_cast<int32_t>(block.threads)}));
   constexpr int32_t kBlocksOfSums = 3; // of their own accord ptxas makes room for five on sm_120, and spills
   auto addsParts = [](OperandAttr operand) { return operand.isInParts() && operand.getDirection() == Direction::in; };
   if (llvm::any_of(kernel.getOperands().getAsRange<OperandAttr>(), addsParts))
@@ -132,8 +144,8 @@ static void declareSharedMemory(ModuleOp module) {
   constexpr unsigned kAlignment = 128;
   OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
   auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
-  LLVM::GlobalOp::create(builder, module.getLoc(), type, /*isConstant=*/false, LLVM::Linkage::External, kSharedMemory, Attribute(), kAlignment,
-                         static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
+  LLVM::GlobalOp::create(builder, module.getLoc(), type, /*isConstant=*/false, LLVM::Linkage::External, kSharedMemory,
+                         Attribute(), kAlignment, static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
 }
 
 static FailureOr<TargetAttr> findGpu(ModuleOp module) {

@@ -1,4 +1,4 @@
-//===- MainLoop.cpp - all of k for one block of a product -----------------------------------------===//
+//===- MainLoop.cpp - all of k for one block of a product -------------------------------------===//
 
 #include "MainLoop.h"
 
@@ -38,7 +38,8 @@ Registers muon::gpu::operandRegisters(Emitter &e, SmallVector<Value> words, Oper
   Value kept = e.index(static_cast<int32_t>(0xffffe000));
   for (Value &word : registers.whole) {
     Value upper = e.make<arith::AndIOp>(word, kept);
-    Value rest = e.make<arith::SubFOp>(Value(e.make<arith::BitcastOp>(e.f32, word)), Value(e.make<arith::BitcastOp>(e.f32, upper)));
+    Value rest = e.make<arith::SubFOp>(Value(e.make<arith::BitcastOp>(e.f32, word)),
+                                       Value(e.make<arith::BitcastOp>(e.f32, upper)));
     registers.rest.push_back(e.make<arith::AndIOp>(Value(e.make<arith::BitcastOp>(e.i32, rest)), kept));
     word = upper;
   }
@@ -46,7 +47,8 @@ Registers muon::gpu::operandRegisters(Emitter &e, SmallVector<Value> words, Oper
 }
 
 /// One mma.sync.
-static void multiply(Emitter &e, Type element, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sum) {
+static void multiply(Emitter &e, Type element, ArrayRef<Value> left, ArrayRef<Value> right,
+                     MutableArrayRef<Value> sum) {
   auto type = element.isF32() ? NVVM::MMATypes::tf32 : element.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
   auto registers = [&](ArrayRef<Value> words) { // mma.sync takes f16 as pairs, the others as words
     SmallVector<Value> taken(words);
@@ -57,14 +59,16 @@ static void multiply(Emitter &e, Type element, ArrayRef<Value> left, ArrayRef<Va
   };
   auto result = LLVM::LLVMStructType::getLiteral(e.b.getContext(), SmallVector<Type>(4, e.f32));
   int64_t depth = type == NVVM::MMATypes::tf32 ? 8 : 16;
-  Value product = e.make<NVVM::MmaOp>(result, registers(left), registers(right), ValueRange(ArrayRef<Value>(sum)), ArrayRef<int64_t>{16, 8, depth},
-                                      std::nullopt, std::nullopt, std::array<NVVM::MMATypes, 2>{type, type},
+  Value product = e.make<NVVM::MmaOp>(result, registers(left), registers(right), ValueRange(ArrayRef<Value>(sum)),
+                                      ArrayRef<int64_t>{16, 8, depth}, std::nullopt, std::nullopt,
+                                      std::array<NVVM::MMATypes, 2>{type, type},
                                       std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
   for (auto [i, value] : llvm::enumerate(sum))
     value = e.make<LLVM::ExtractValueOp>(product, i);
 }
 
-void muon::gpu::multiplyTile(Emitter &e, Type element, const Registers &left, const Registers &right, MutableArrayRef<Value> sums) {
+void muon::gpu::multiplyTile(Emitter &e, Type element, const Registers &left, const Registers &right,
+                             MutableArrayRef<Value> sums) {
   auto both = [&](ArrayRef<Value> a, ArrayRef<Value> b) {
     multiply(e, element, a, b.take_front(2), sums.take_front(4));
     multiply(e, element, a, b.drop_front(2), sums.drop_front(4));
@@ -82,8 +86,9 @@ MainLoop::MainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const Produc
       rowTiles(tile.rows / tile.warpsDown / 16), columnTiles(tile.columns / tile.warpsAcross / 8),
       a(e, frame.operands[0], frame.operands[0].attr.getLayout() == Layout::padded, tile.rows, tile.depth, place.row,
         e.roundUp(frame.sizes[abi::kM], kPadding), place.warpRow, 0, tile.threads(), frame.thread, /*isA=*/true),
-      b(e, frame.operands[1], frame.operands[1].attr.getLayout() == Layout::turned, tile.columns, tile.depth, place.column,
-        e.roundUp(frame.sizes[abi::kN], kPadding), place.warpColumn, a.tileBytes(), tile.threads(), frame.thread, /*isA=*/false) {}
+      b(e, frame.operands[1], frame.operands[1].attr.getLayout() == Layout::turned, tile.columns, tile.depth,
+        place.column, e.roundUp(frame.sizes[abi::kN], kPadding), place.warpColumn, a.tileBytes(), tile.threads(),
+        frame.thread, /*isA=*/false) {}
 
 void MainLoop::startStep(Value stage, Value stepA, Value stepB) {
   a.copy(stage, stepA);
@@ -136,7 +141,8 @@ AccumulatorTile MainLoop::emit() {
       Value next = e.add(at, stageBytes);
       return e.select(e.equal(next, tile.stages * stageBytes), e.index(0), next);
     };
-    llvm::append_range(sums, ValueRange{following(read), following(write), e.add(fromA, strideA), e.add(fromB, strideB)});
+    llvm::append_range(sums,
+                       ValueRange{following(read), following(write), e.add(fromA, strideA), e.add(fromB, strideB)});
     return sums;
   });
   wait(0);
@@ -144,6 +150,7 @@ AccumulatorTile MainLoop::emit() {
   return {rowTiles, columnTiles, std::move(results)};
 }
 
-AccumulatorTile muon::gpu::emitMainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile, const BlockPlace &place) {
+AccumulatorTile muon::gpu::emitMainLoop(Emitter &e, KernelOp kernel, const Frame &frame, const ProductTile &tile,
+                                        const BlockPlace &place) {
   return MainLoop(e, kernel, frame, tile, place).emit();
 }

@@ -1,4 +1,4 @@
-//===- Pipeline.cpp - the GPU room's passes in order ----------------------------------------------===//
+//===- Pipeline.cpp - the GPU room's passes in order ------------------------------------------===//
 
 #include "muon/GPU/Passes.h"
 

@@ -1,10 +1,10 @@
-//===- Product.cpp - one block of a matrix product ------------------------------------------------===//
+//===- Product.cpp - one block of a matrix product --------------------------------------------===//
 //
-// After the main loop the accumulators go through shared memory, one row of warps at a time (a slab), so that the body reads and
-// writes matrices by rows in 16-byte chunks as a sweep does. A symmetric product computes blocks on and below the diagonal; each
-// slab is written a second time, turned, above it. Blocks on the diagonal are cut into 8 x 8 squares: those below are written from their
-// own accumulators, those above from the mirrored ones, those on it from their lower halves.
-// A product whose k is cut into parts stores the sums of each part in a matrix of its own.
+// After the main loop the accumulators go through shared memory, one row of warps at a time (a slab), so that the body
+// reads and writes matrices by rows in 16-byte chunks as a sweep does. A symmetric product computes blocks on and below
+// the diagonal; each slab is written a second time, turned, above it. Blocks on the diagonal are cut into 8 x 8
+// squares: those below are written from their own accumulators, those above from the mirrored ones, those on it from
+// their lower halves. A product whose k is cut into parts stores the sums of each part in a matrix of its own.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -22,7 +22,8 @@ class Product {
 public:
   Product(Emitter &e, KernelOp kernel, Body &body, const Frame &frame)
       : e(e), kernel(kernel), frame(frame), tile(ProductTile::of(*kernel.getTile())), rows(frame.sizes[abi::kM]),
-        columns(frame.sizes[abi::kN]), chunk(e, kernel, body, inPart(), rows, columns), slabRows(tile.rows / tile.warpsDown) {}
+        columns(frame.sizes[abi::kN]), chunk(e, kernel, body, inPart(), rows, columns),
+        slabRows(tile.rows / tile.warpsDown) {}
   void emit();
 
 private:
@@ -61,7 +62,8 @@ const Frame &Product::inPart() {
     return frame;
   auto blocks = [&](Value size, int64_t each) { return e.div(e.add(size, each - 1), e.index(each)); };
   Value down = blocks(rows, tile.rows);
-  Value each = kernel.getSymmetric() ? e.div(e.mul(down, e.add(down, 1)), 2) : e.mul(down, blocks(columns, tile.columns));
+  Value each =
+      kernel.getSymmetric() ? e.div(e.mul(down, e.add(down, 1)), 2) : e.mul(down, blocks(columns, tile.columns));
   Value part = e.div(frame.tile, each), perPart = e.div(frame.sizes[abi::kPartDepth], tile.depth);
   Value all = e.div(e.roundUp(frame.sizes[abi::kK], kPadding), tile.depth);
   place.firstStep = e.mul(part, perPart);
@@ -84,12 +86,14 @@ void Product::findTriangle() {
   place.row = e.mul(row, tile.rows), place.column = e.mul(column, tile.columns);
 }
 
-/// Bands of 8 rows of blocks, each walked column by column: blocks that run together share rows of A and columns of B in the cache.
+/// Bands of 8 rows of blocks, each walked column by column: blocks that run together share rows of A and columns of B
+/// in the cache.
 void Product::findInBands() {
   constexpr int64_t kBand = 8;
   auto blocks = [&](Value size, int64_t each) { return e.div(e.add(size, each - 1), e.index(each)); };
   Value across = blocks(columns, tile.columns), down = blocks(rows, tile.rows), perBand = e.mul(across, kBand);
-  Value band = e.div(frame.tile, perBand), first = e.mul(band, kBand), height = e.min(e.index(kBand), e.sub(down, first));
+  Value band = e.div(frame.tile, perBand), first = e.mul(band, kBand),
+        height = e.min(e.index(kBand), e.sub(down, first));
   Value inBand = e.sub(frame.tile, e.mul(band, perBand)), column = e.div(inBand, height);
   place.row = e.mul(e.add(first, e.sub(inBand, e.mul(column, height))), tile.rows);
   place.column = e.mul(column, tile.columns);
@@ -108,7 +112,8 @@ void Product::findBlock() {
 }
 
 //===----------------------------------------------------------------------------------------------===//
-// The slab: f32, a row after the other, groups of 8 columns exchanged so that neither rows nor columns of it collide in banks
+// The slab: f32, a row after the other, groups of 8 columns exchanged so that neither rows nor columns of it collide in
+// banks
 //===----------------------------------------------------------------------------------------------===//
 
 Value Product::slabAddress(Value row, Value column) {
@@ -117,7 +122,9 @@ Value Product::slabAddress(Value row, Value column) {
   return e.bytes(e.sharedMemory(), e.mul(at, sizeof(float)));
 }
 
-Value Product::loadAccumulator(Value row, Value column) { return e.load(e.f32, slabAddress(row, column), sizeof(float)); }
+Value Product::loadAccumulator(Value row, Value column) {
+  return e.load(e.f32, slabAddress(row, column), sizeof(float));
+}
 
 void Product::storeSlab(const AccumulatorTile &accumulators) {
   Value lane = e.rem(frame.thread, kWarp);
@@ -143,14 +150,17 @@ void Product::writeChunk(Value row, Value column, const Accumulators &accumulato
 void Product::writeDirect(Value slab) {
   int64_t perRow = tile.columns / kChunk;
   e.loop(frame.thread, e.index(slabRows * perRow), e.index(tile.threads()), [&](Value i) {
-    Value row = e.div(i, e.index(perRow)), column = e.mul(e.sub(i, e.mul(row, perRow)), kChunk), inBlock = e.add(slab, row);
+    Value row = e.div(i, e.index(perRow)), column = e.mul(e.sub(i, e.mul(row, perRow)), kChunk),
+          inBlock = e.add(slab, row);
     // Of a square on the diagonal the half above it is read from below.
-    Value straddles = kernel.getSymmetric() ? e.both(onDiagonal, e.equal(e.div(inBlock, kChunk), e.div(column, kChunk))) : Value();
+    Value straddles =
+        kernel.getSymmetric() ? e.both(onDiagonal, e.equal(e.div(inBlock, kChunk), e.div(column, kChunk))) : Value();
     auto rows = [&] {
       SmallVector<Value> elements;
       constexpr int64_t kVector = 4;
       for (int64_t begin = 0; begin < kChunk; begin += kVector) {
-        Value part = e.load(VectorType::get({kVector}, e.f32), slabAddress(row, e.add(column, begin)), kVector * sizeof(float));
+        Value part =
+            e.load(VectorType::get({kVector}, e.f32), slabAddress(row, e.add(column, begin)), kVector * sizeof(float));
         for (int64_t j = 0; j < kVector; ++j)
           elements.push_back(e.lane(part, j));
       }
@@ -169,7 +179,8 @@ void Product::writeDirect(Value slab) {
         elements.push_back(one(e.index(j)));
       return elements;
     };
-    Accumulators accumulators{[&] { return straddles ? e.choose(SmallVector<Type>(kChunk, e.f32), straddles, square, rows) : rows(); }, one};
+    Accumulators accumulators{
+        [&] { return straddles ? e.choose(SmallVector<Type>(kChunk, e.f32), straddles, square, rows) : rows(); }, one};
     auto write = [&] { writeChunk(e.add(place.row, inBlock), e.add(place.column, column), accumulators); };
     if (!straddles)
       return write();
@@ -178,13 +189,15 @@ void Product::writeDirect(Value slab) {
   });
 }
 
-/// The slab's columns as rows of C above the diagonal. A warp takes 8 rows of 4 chunks (16 of 2): whole sectors of memory, all banks.
+/// The slab's columns as rows of C above the diagonal. A warp takes 8 rows of 4 chunks (16 of 2): whole sectors of
+/// memory, all banks.
 void Product::writeMirrored(Value slab) {
   int64_t across = slabRows / kChunk % 4 ? 2 : 4, down = kWarp / across, groups = slabRows / kChunk / across;
   e.loop(frame.thread, e.index(tile.columns * slabRows / kChunk), e.index(tile.threads()), [&](Value i) {
     Value lane = e.rem(i, kWarp), group = e.div(i, kWarp), band = e.div(group, e.index(groups));
     Value chunkOfSlab = e.add(e.mul(e.sub(group, e.mul(band, groups)), across), e.rem(lane, across));
-    Value first = e.mul(chunkOfSlab, kChunk), row = e.add(e.mul(band, down), e.div(lane, across)), column = e.add(slab, first);
+    Value first = e.mul(chunkOfSlab, kChunk), row = e.add(e.mul(band, down), e.div(lane, across)),
+          column = e.add(slab, first);
     auto one = [&](Value j) { return loadAccumulator(e.add(first, j), row); };
     Accumulators accumulators{[&] {
                                 SmallVector<Value> elements;
@@ -214,4 +227,6 @@ void Product::emit() {
   }
 }
 
-void muon::gpu::emitProduct(Emitter &e, KernelOp kernel, Body &body, const Frame &frame) { Product(e, kernel, body, frame).emit(); }
+void muon::gpu::emitProduct(Emitter &e, KernelOp kernel, Body &body, const Frame &frame) {
+  Product(e, kernel, body, frame).emit();
+}

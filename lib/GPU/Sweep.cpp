@@ -1,4 +1,4 @@
-//===- Sweep.cpp - a run of chunks of one matrix, or whole rows of it -----------------------------===//
+//===- Sweep.cpp - a run of chunks of one matrix, or whole rows of it -------------------------===//
 
 #include "Blocks.h"
 #include "Chunk.h"
@@ -39,13 +39,15 @@ private:
 
 bool muon::gpu::reducesRows(KernelOp kernel) {
   return llvm::any_of(kernel.getOperands().getAsRange<OperandAttr>(), [](OperandAttr operand) {
-    return operand.getDirection() == Direction::out && operand.getReduction() != Reduction::none && operand.getSpace() == Space::row;
+    return operand.getDirection() == Direction::out && operand.getReduction() != Reduction::none &&
+           operand.getSpace() == Space::row;
   });
 }
 
 static int64_t numFullReductions(KernelOp kernel) {
   return llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), [](OperandAttr operand) {
-    return operand.getDirection() == Direction::out && operand.getReduction() != Reduction::none && operand.getSpace() == Space::scalar;
+    return operand.getDirection() == Direction::out && operand.getReduction() != Reduction::none &&
+           operand.getSpace() == Space::scalar;
   });
 }
 
@@ -73,9 +75,9 @@ SmallVector<Value> Sweep::walkChunks() {
 /// One row in one warp. Results per row are stored; `totals` gain the row's share of the others.
 SmallVector<Value> Sweep::walkRow(Value row, ValueRange totals) {
   Value lane = e.rem(frame.thread, kWarp), first = e.mul(lane, kChunk);
-  SmallVector<Value> sums = e.loop(first, chunk.extentColumns(), e.index(kWarp * kChunk), start(), [&](Value column, ValueRange sums) {
-    return chunk.emit(row, column, nullptr, sums);
-  });
+  SmallVector<Value> sums =
+      e.loop(first, chunk.extentColumns(), e.index(kWarp * kChunk), start(),
+             [&](Value column, ValueRange sums) { return chunk.emit(row, column, nullptr, sums); });
   SmallVector<Value> next;
   Value stores = e.both(e.equal(lane, 0), e.less(row, rows));
   for (auto [reduced, sum, total] : llvm::zip(chunk.reduced(), sums, totals)) {
@@ -95,7 +97,8 @@ SmallVector<Value> Sweep::walkRow(Value row, ValueRange totals) {
 SmallVector<Value> Sweep::walkRows() {
   Value first = e.mul(frame.tile, frame.sizes[abi::kTile]), warp = e.div(frame.thread, kWarp);
   Value last = e.min(chunk.extentRows(), e.add(first, frame.sizes[abi::kTile]));
-  return e.loop(e.add(first, warp), last, e.index(kWarps), start(), [&](Value row, ValueRange totals) { return walkRow(row, totals); });
+  return e.loop(e.add(first, warp), last, e.index(kWarps), start(),
+                [&](Value row, ValueRange totals) { return walkRow(row, totals); });
 }
 
 /// A tile's share of every full reduction: lanes, then warps in order, stored as f64.
@@ -143,4 +146,6 @@ void Sweep::emit() {
   storePartials(reducesRows(kernel) ? walkRows() : walkChunks());
 }
 
-void muon::gpu::emitSweep(Emitter &e, KernelOp kernel, Body &body, const Frame &frame) { Sweep(e, kernel, body, frame).emit(); }
+void muon::gpu::emitSweep(Emitter &e, KernelOp kernel, Body &body, const Frame &frame) {
+  Sweep(e, kernel, body, frame).emit();
+}

@@ -1,4 +1,4 @@
-//===- Targets.cpp - GPUs by name -----------------------------------------------------------------===//
+//===- Targets.cpp - GPUs by name -------------------------------------------------------------===//
 
 #include "muon/GPU/Targets.h"
 
@@ -16,9 +16,10 @@ struct Gpu {
 };
 } // namespace
 
-// Limits per multiprocessor: CUDA C++ programming guide, technical specifications per compute capability. Counts, clocks (boost)
-// and memory rates: the product's data sheet. fma: dense bf16 with f32 accumulation; professional parts where GeForce has half.
-// l2Rate is an assumption: what the published speed of large products implies (the vendor states none).
+// Limits per multiprocessor: CUDA C++ programming guide, technical specifications per compute capability. Counts,
+// clocks (boost) and memory rates: the product's data sheet. fma: dense bf16 with f32 accumulation; professional parts
+// where GeForce has half. l2Rate is an assumption: what the published speed of large products implies (the vendor
+// states none).
 static constexpr Gpu kGpus[] = {
     {"sm_80", "+ptx80", "A100", 108, 1410, 1024, 164, 163, 64, 32, 40, 6000, 2039},
     {"sm_86", "+ptx80", "RTX A6000", 84, 1800, 512, 100, 99, 48, 16, 6, 3000, 768},
@@ -27,7 +28,9 @@ static constexpr Gpu kGpus[] = {
     {"sm_120", "+ptx87", "RTX PRO 6000", 188, 2617, 512, 100, 99, 48, 24, 128, 8000, 1792},
 };
 
-bool muon::namesGpu(StringRef name) { return name.consume_front("sm_") && !name.empty() && llvm::isDigit(name.front()); }
+bool muon::namesGpu(StringRef name) {
+  return name.consume_front("sm_") && !name.empty() && llvm::isDigit(name.front());
+}
 
 std::vector<std::string> muon::knownGpuTargets() {
   std::vector<std::string> names;
@@ -44,9 +47,11 @@ FailureOr<TargetAttr> muon::lookupGpuTarget(MLIRContext *context, StringRef name
     if (gpu.name != name)
       continue;
     auto chip = ChipAttr::get(context, gpu.product, gpu.multiprocessors, gpu.clock, gpu.fma, gpu.sharedKiB * kKiB,
-                              gpu.blockSharedKiB * kKiB, kRegisters, gpu.warps, gpu.blocks, gpu.l2MiB * kMiB, gpu.l2Rate, gpu.memoryRate);
+                              gpu.blockSharedKiB * kKiB, kRegisters, gpu.warps, gpu.blocks, gpu.l2MiB * kMiB,
+                              gpu.l2Rate, gpu.memoryRate);
     return TargetAttr::get(context, gpu.name, gpu.features, "nvptx64-nvidia-cuda", "mma", kWarp,
-                           DenseI64ArrayAttr::get(context, {kWarp}), kWordsPerAccess, gpu.sharedKiB * kKiB, gpu.l2MiB * kMiB, chip);
+                           DenseI64ArrayAttr::get(context, {kWarp}), kWordsPerAccess, gpu.sharedKiB * kKiB,
+                           gpu.l2MiB * kMiB, chip);
   }
   error = "unknown GPU target '" + name.str() + "', known are " + llvm::join(knownGpuTargets(), ", ");
   return failure();

@@ -1,4 +1,4 @@
-//===- Triangle.cpp - symmetric matrices in a block's shared memory -------------------------------===//
+//===- Triangle.cpp - symmetric matrices in a block's shared memory ---------------------------===//
 
 #include "Triangle.h"
 
@@ -38,7 +38,8 @@ Value Triangle::place(Value row, Value column) {
 }
 
 Position Triangle::firstElement(Position tile) {
-  return {e.add(e.mul(tile.row, kChainTile), e.div(lane, 4)), e.add(e.mul(tile.column, kChainTile), e.mul(e.rem(lane, 4), 2))};
+  return {e.add(e.mul(tile.row, kChainTile), e.div(lane, 4)),
+          e.add(e.mul(tile.column, kChainTile), e.mul(e.rem(lane, 4), 2))};
 }
 
 void Triangle::copyTile(const Operand &from, Value matrix, Position at) {
@@ -49,12 +50,13 @@ void Triangle::copyTile(const Operand &from, Value matrix, Position at) {
   Value column = e.add(e.mul(at.column, kChainTile), e.mul(chunk, kRowBytes / elementBytes));
   for (int64_t first = 0; first < kChainTile; first += rows) {
     Value source = elementAddress(e, from, e.add(e.add(e.mul(at.row, kChainTile), row), first), column);
-    e.make<NVVM::CpAsyncOp>(e.bytes(target, e.add(inTile, first * kRowBytes)), source, kRowBytes, NVVM::LoadCacheModifierKind::CG, Value());
+    e.make<NVVM::CpAsyncOp>(e.bytes(target, e.add(inTile, first * kRowBytes)), source, kRowBytes,
+                            NVVM::LoadCacheModifierKind::CG, Value());
   }
 }
 
-/// Lane 4 g + t holds line g (and g + 8) at k = t (and t + 4). One way for both sides of the diagonal: a branch would keep the loads of the
-/// next fragment from being under way.
+/// Lane 4 g + t holds line g (and g + 8) at k = t (and t + 4). One way for both sides of the diagonal: a branch would
+/// keep the loads of the next fragment from being under way.
 SmallVector<Value> Triangle::words(Value matrix, Value line, Value k, int64_t step, bool isB) {
   Value above = e.less(line, k), at = tile(matrix, {e.select(above, k, line), e.select(above, line, k)});
   SmallVector<Value> registers;
@@ -76,7 +78,8 @@ SmallVector<Value> Triangle::fragment(Value matrix, Value line, Value k, int64_t
     return loadMatrices(e, e.bytes(matrix, e.add(offsetOf(at), inTile)), layout);
   };
   return e.choose(
-      SmallVector<Type>(4, e.i32), e.less(line, k), [&] { return from({k, line}, isB ? straight : crossed, NVVM::MMALayout::col); },
+      SmallVector<Type>(4, e.i32), e.less(line, k),
+      [&] { return from({k, line}, isB ? straight : crossed, NVVM::MMALayout::col); },
       [&] { return from({line, k}, isB ? crossed : straight, NVVM::MMALayout::row); });
 }
 
@@ -88,7 +91,8 @@ void Triangle::storeTile(Value matrix, Position at, ArrayRef<Operand> to) {
   for (int64_t step = 0; step < stepsPerTile(); ++step)
     for (auto [i, word] : llvm::enumerate(fragment(matrix, at.row, at.column, step, /*isB=*/false)))
       for (const Operand &operand : to)
-        e.store(word, elementAddress(e, operand, e.add(row, i % 2 * 8), e.add(column, (2 * step + i / 2) * 4 * perWord)), 4);
+        e.store(word,
+                elementAddress(e, operand, e.add(row, i % 2 * 8), e.add(column, (2 * step + i / 2) * 4 * perWord)), 4);
 }
 
 void Triangle::mirrorTile(Value tile) {

@@ -1,10 +1,11 @@
-//===- Triangle.h - symmetric matrices in a block's shared memory -----------------------*- C++ -*-===//
+//===- Triangle.h - symmetric matrices in a block's shared memory -------------------*- C++ -*-===//
 //
-// Of a matrix the tiles of 16 x 16 on and below the diagonal are kept, row after row; one above is read turned. A tile is made of
-// cores, 8 rows of 16 bytes each: 8 x 8 elements of 16 bits or 8 x 4 words. Two cores below each other follow each other, then those to
-// their right. A core of words in an odd place of its row has its rows 4..7 before 0..3. So no access collides in banks: not a
-// copy of 16 bytes by each lane, not ldmatrix, not a pair of adjacent elements as an accumulator fragment lies in the lanes, and not single
-// words, of a tile as it is or turned: ldmatrix cannot turn words.
+// Of a matrix the tiles of 16 x 16 on and below the diagonal are kept, row after row; one above is read turned. A tile
+// is made of cores, 8 rows of 16 bytes each: 8 x 8 elements of 16 bits or 8 x 4 words. Two cores below each other
+// follow each other, then those to their right. A core of words in an odd place of its row has its rows 4..7 before
+// 0..3. So no access collides in banks: not a copy of 16 bytes by each lane, not ldmatrix, not a pair of adjacent
+// elements as an accumulator fragment lies in the lanes, and not single words, of a tile as it is or turned: ldmatrix
+// cannot turn words.
 //
 //===----------------------------------------------------------------------------------------------===//
 #ifndef MUON_GPU_TRIANGLE_H
@@ -35,7 +36,8 @@ public:
   /// Where in a matrix a tile on or below the diagonal starts.
   Value offsetOf(Position tile);
   Value tile(Value matrix, Position tile) { return e.bytes(matrix, offsetOf(tile)); }
-  /// Where in a tile this lane's pair of adjacent elements is, and how far that of the rows or columns 8 and on lies from it.
+  /// Where in a tile this lane's pair of adjacent elements is, and how far that of the rows or columns 8 and on lies
+  /// from it.
   Value pairOffset() { return place(e.div(lane, 4), e.mul(e.rem(lane, 4), 2)); }
   int64_t halfOffset(int64_t down, int64_t across) const { return (down + across * elementBytes) * kCoreBytes; }
   /// The first of this lane's eight elements of a tile: the others are a column, 8 rows and 8 columns on.
@@ -57,8 +59,10 @@ private:
 
   Emitter &e;
   Value lane;
-  Value straight, crossed; ///< of 16 bits, this lane's row for ldmatrix: cores in their order; the second and third exchanged
-  SmallVector<Value> straightWords, turnedWords; ///< of words, this lane's of a tile as it is and turned, for k and k + 4
+  Value straight,
+      crossed; ///< of 16 bits, this lane's row for ldmatrix: cores in their order; the second and third exchanged
+  SmallVector<Value> straightWords,
+      turnedWords; ///< of words, this lane's of a tile as it is and turned, for k and k + 4
 };
 
 } // namespace muon::gpu

@@ -1,4 +1,4 @@
-//===- KernelControl.cpp ---------------------------------------------------------------------------===//
+//===- KernelControl.cpp ----------------------------------------------------------------------===//
 
 #include "muon/IR/KernelControl.h"
 
@@ -8,7 +8,8 @@
 using namespace mlir;
 using namespace muon;
 
-SmallVector<Value> muon::buildLoop(OpBuilder &b, Location loc, Value from, Value to, Value step, ValueRange init, EmitIteration body) {
+SmallVector<Value> muon::buildLoop(OpBuilder &b, Location loc, Value from, Value to, Value step, ValueRange init,
+                                   EmitIteration body) {
   auto op = scf::ForOp::create(b, loc, from, to, step, init);
   OpBuilder::InsertionGuard guard(b);
   if (init.empty())
@@ -21,7 +22,8 @@ SmallVector<Value> muon::buildLoop(OpBuilder &b, Location loc, Value from, Value
   return SmallVector<Value>(op.getResults());
 }
 
-SmallVector<Value> muon::buildChoice(OpBuilder &b, Location loc, TypeRange types, Value condition, EmitValues then, EmitValues otherwise) {
+SmallVector<Value> muon::buildChoice(OpBuilder &b, Location loc, TypeRange types, Value condition, EmitValues then,
+                                     EmitValues otherwise) {
   auto op = scf::IfOp::create(b, loc, types, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   // Without results the builder has placed the terminators already.
@@ -39,7 +41,8 @@ SmallVector<Value> muon::buildChoice(OpBuilder &b, Location loc, TypeRange types
   return SmallVector<Value>(op.getResults());
 }
 
-void muon::buildWhen(OpBuilder &b, Location loc, Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
+void muon::buildWhen(OpBuilder &b, Location loc, Value condition, llvm::function_ref<void()> then,
+                     llvm::function_ref<void()> otherwise) {
   auto op = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/bool(otherwise));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(op.thenBlock()->getTerminator());

@@ -1,4 +1,4 @@
-//===- MuonAttributes.cpp - enums, tables and targets ---------------------------------------------===//
+//===- MuonAttributes.cpp - enums, tables and targets -----------------------------------------===//
 
 #include "muon/IR/Request.h"
 
@@ -105,32 +105,39 @@ LogicalResult TableAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErr
 std::string TargetAttr::whyNot(Type operands) const {
   if (isGpu() || (operands.isF16() ? getIsa() == "half" : !isa<FloatTF32Type>(operands)))
     return "";
-  StringRef wanted = operands.isF16() ? "a GPU target, or a processor with avx512_fp16 and without AMX," : "a GPU target";
+  StringRef wanted =
+      operands.isF16() ? "a GPU target, or a processor with avx512_fp16 and without AMX," : "a GPU target";
   std::string line;
   llvm::raw_string_ostream(line) << "expected " << wanted << " for operands of '" << operands << "', got " << getCpu();
   return line;
 }
 
-LogicalResult TargetAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef, StringRef, StringRef, StringRef isa,
-                                 unsigned lanes, DenseI64ArrayAttr heights, unsigned, uint64_t, uint64_t, ChipAttr chip) {
+LogicalResult TargetAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef, StringRef, StringRef,
+                                 StringRef isa, unsigned lanes, DenseI64ArrayAttr heights, unsigned, uint64_t, uint64_t,
+                                 ChipAttr chip) {
   if (!llvm::is_contained({"fma", "half", "dot", "amx", "mma"}, isa)) // C1
     return emitError() << "expected isa fma, half, dot, amx or mma, got " << isa;
   int64_t rows = 0;
   for (int64_t height : heights.asArrayRef())
     rows += height;
   if (rows != lanes || llvm::any_of(heights.asArrayRef(), [](int64_t height) { return height < 1; })) // C2
-    return emitError() << "expected positive heights that add up to " << lanes << " lanes, got " << heights.asArrayRef();
+    return emitError() << "expected positive heights that add up to " << lanes << " lanes, got "
+                       << heights.asArrayRef();
   if ((isa == "mma") != bool(chip)) // C3
-    return emitError() << "expected a chip with isa mma and with no other, got isa " << isa << (chip ? " with a chip" : " without one");
+    return emitError() << "expected a chip with isa mma and with no other, got isa " << isa
+                       << (chip ? " with a chip" : " without one");
   return success();
 }
 
-LogicalResult ChipAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef name, unsigned multiprocessors, unsigned clock,
-                               unsigned fma, unsigned shared, unsigned blockShared, unsigned registers, unsigned warps, unsigned blocks,
-                               uint64_t l2, unsigned l2Rate, unsigned memoryRate) {
-  uint64_t numbers[] = {multiprocessors, clock, fma, shared, blockShared, registers, warps, blocks, l2, l2Rate, memoryRate};
+LogicalResult ChipAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef name,
+                               unsigned multiprocessors, unsigned clock, unsigned fma, unsigned shared,
+                               unsigned blockShared, unsigned registers, unsigned warps, unsigned blocks, uint64_t l2,
+                               unsigned l2Rate, unsigned memoryRate) {
+  uint64_t numbers[] = {multiprocessors, clock,  fma, shared, blockShared, registers,
+                        warps,           blocks, l2,  l2Rate, memoryRate};
   if (llvm::is_contained(numbers, 0u) || blockShared > shared) // C1
-    return emitError() << "expected positive numbers of chip " << name << " and block_shared of at most " << shared << ", got " << blockShared;
+    return emitError() << "expected positive numbers of chip " << name << " and block_shared of at most " << shared
+                       << ", got " << blockShared;
   return success();
 }
 
@@ -147,7 +154,8 @@ Attribute BandAttr::parse(AsmParser &parser, Type) {
   if (parser.parseGreater())
     return {};
   MLIRContext *context = parser.getContext();
-  return BandAttr::getChecked([&] { return parser.emitError(location); }, context, DenseF64ArrayAttr::get(context, numbers));
+  return BandAttr::getChecked([&] { return parser.emitError(location); }, context,
+                              DenseF64ArrayAttr::get(context, numbers));
 }
 
 void BandAttr::print(AsmPrinter &printer) const {
@@ -181,8 +189,9 @@ struct Override {
 static ArrayRef<Override> knownOverrides() {
   static constexpr StringRef kChains[] = {"auto", "block", "launches"}, kForms[] = {"standard", "gram"};
   static constexpr StringRef kNonfinite[] = {"propagate", "skip"};
-  static const Override kKnown[] = {{"chain", kChains}, {"form", kForms},       {"nonfinite", kNonfinite}, {"pairs", {}, true},
-                                    {"parts", {}},      {"restarts", {}, true}, {"tile", {}, true}};
+  static const Override kKnown[] = {{"chain", kChains},  {"form", kForms}, {"nonfinite", kNonfinite},
+                                    {"pairs", {}, true}, {"parts", {}},    {"restarts", {}, true},
+                                    {"tile", {}, true}};
   return kKnown;
 }
 
@@ -191,10 +200,16 @@ static LogicalResult verifyOverride(llvm::function_ref<InFlightDiagnostic()> emi
   const Override *known = llvm::find_if(knownOverrides(), [&](const Override &one) { return one.name == name; });
   if (known == knownOverrides().end()) // C3
     return emitError() << "unknown override '" << name << "', expected "
-                       << llvm::join(llvm::map_range(knownOverrides().drop_back(), [](const Override &one) { return one.name; }), ", ") << " or "
-                       << knownOverrides().back().name;
-  auto refuse = [&](const Twine &expected) { return emitError() << "override '" << name << "': expected " << expected << ", got " << given.getValue(); };
-  auto isInteger = [](Attribute value) { return isa<IntegerAttr>(value) && cast<IntegerAttr>(value).getType().isInteger(64); };
+                       << llvm::join(llvm::map_range(knownOverrides().drop_back(),
+                                                     [](const Override &one) { return one.name; }),
+                                     ", ")
+                       << " or " << knownOverrides().back().name;
+  auto refuse = [&](const Twine &expected) {
+    return emitError() << "override '" << name << "': expected " << expected << ", got " << given.getValue();
+  };
+  auto isInteger = [](Attribute value) {
+    return isa<IntegerAttr>(value) && cast<IntegerAttr>(value).getType().isInteger(64);
+  };
   if (!known->words.empty()) { // C4
     auto word = dyn_cast<StringAttr>(given.getValue());
     if (!word || !llvm::is_contained(known->words, word.getValue()))
@@ -205,11 +220,12 @@ static LogicalResult verifyOverride(llvm::function_ref<InFlightDiagnostic()> emi
     auto numbers = dyn_cast<ArrayAttr>(given.getValue());
     return numbers && llvm::all_of(numbers, isInteger) ? success() : refuse("a list of integers");
   }
-  return isInteger(given.getValue()) && cast<IntegerAttr>(given.getValue()).getInt() > 0 ? success() : refuse("a positive integer");
+  return isInteger(given.getValue()) && cast<IntegerAttr>(given.getValue()).getInt() > 0 ? success()
+                                                                                         : refuse("a positive integer");
 }
 
-LogicalResult RequestAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, TargetAttr target, Type dtype, BandAttr, DictionaryAttr overrides,
-                                  unsigned version) {
+LogicalResult RequestAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, TargetAttr target, Type dtype,
+                                  BandAttr, DictionaryAttr overrides, unsigned version) {
   if (version > kDialectVersion) // C1
     return emitError() << "expected a request of version " << kDialectVersion << " at most, got version " << version;
   if (dtype && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(dtype)) // C2

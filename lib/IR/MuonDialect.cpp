@@ -1,4 +1,4 @@
-//===- MuonDialect.cpp - registration and argument roles ------------------------------------------===//
+//===- MuonDialect.cpp - registration and argument roles --------------------------------------===//
 
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
@@ -28,14 +28,17 @@ LogicalResult MuonDialect::verifyOperationAttribute(Operation *op, NamedAttribut
     return success();
   auto request = dyn_cast<RequestAttr>(attribute.getValue());
   if (!request || !isa<ModuleOp, FunctionOpInterface>(op)) // C8
-    return op->emitOpError() << "expected muon.request to be a #muon.request on a module or a function, got " << attribute.getValue();
+    return op->emitOpError() << "expected muon.request to be a #muon.request on a module or a function, got "
+                             << attribute.getValue();
   auto module = dyn_cast<ModuleOp>(op);
   if (!module && (request.getTarget() || request.getVersion())) // C8
     return op->emitOpError() << "expected target and version in the module's request, got " << request;
   for (VariantOp variant : module ? llvm::to_vector(module.getOps<VariantOp>()) : SmallVector<VariantOp>())
-    if (request.getTarget() && variant.getTargetAttr() && variant.getTarget() != request.getTarget()) // C9; what lacks a target is refused by its op
-      return variant.emitOpError() << "is planned for cpu \"" << variant.getTarget().getCpu() << "\", but the module's request is for cpu \""
-                                   << request.getTarget().getCpu() << '"';
+    if (request.getTarget() && variant.getTargetAttr() &&
+        variant.getTarget() != request.getTarget()) // C9; what lacks a target is refused by its op
+      return variant.emitOpError() << "is planned for cpu \"" << variant.getTarget().getCpu()
+                                   << "\", but the module's request is for cpu \"" << request.getTarget().getCpu()
+                                   << '"';
   return success();
 }
 
@@ -62,8 +65,9 @@ static LogicalResult verifyGradient(FunctionOpInterface function, unsigned weigh
     if (++gradients > 1)
       return function.emitOpError("expected at most one gradient, got two");
     if (shapeOf(i) != shapeOf(weight))
-      return function.emitOpError() << "expected a gradient of the weight's shape " << function.getArgumentTypes()[weight]
-                                    << ", got " << function.getArgumentTypes()[i];
+      return function.emitOpError() << "expected a gradient of the weight's shape "
+                                    << function.getArgumentTypes()[weight] << ", got "
+                                    << function.getArgumentTypes()[i];
   }
   return success();
 }
@@ -73,8 +77,9 @@ static LogicalResult verifyNames(FunctionOpInterface function) {
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
     StringAttr name = nameOf(function, i);
     if (!roleOf(function, i) && (!name || !(type.isF64() || type.isInteger(64)))) // C5
-      return function.emitOpError() << "expected argument " << i << " to have a role (muon.arg), or to be a named f64 or i64, got "
-                                    << type << (name ? "" : " without a name");
+      return function.emitOpError() << "expected argument " << i
+                                    << " to have a role (muon.arg), or to be a named f64 or i64, got " << type
+                                    << (name ? "" : " without a name");
     if (name && !names.insert(name.getValue()).second) // C6
       return function.emitOpError() << "expected distinct names, got " << name << " twice";
   }
@@ -89,12 +94,15 @@ static LogicalResult verifyMemory(FunctionOpInterface function, StringRef role, 
   if (llvm::is_contained(tensor.getShape(), 0))
     return function.emitOpError() << "expected sizes of 1 or more in the " << role << ", got " << type;
   if (tensor.getRank() > mostDimensions)
-    return function.emitOpError() << "expected at most " << mostDimensions << " dimensions in the " << role << ", got " << type;
+    return function.emitOpError() << "expected at most " << mostDimensions << " dimensions in the " << role << ", got "
+                                  << type;
   if (hasTooManyElements(tensor.getShape()))
     return function.emitOpError() << "expected at most 2^40 elements in the " << role << ", got " << type;
   Type element = tensor.getElementType();
-  if (!isa<Float32Type, BFloat16Type, Float16Type, Float64Type>(element) && !element.isSignlessInteger(32) && !element.isSignlessInteger(64))
-    return function.emitOpError() << "expected the " << role << " to have elements of f32, bf16, f16, f64, i32 or i64, got " << type;
+  if (!isa<Float32Type, BFloat16Type, Float16Type, Float64Type>(element) && !element.isSignlessInteger(32) &&
+      !element.isSignlessInteger(64))
+    return function.emitOpError() << "expected the " << role
+                                  << " to have elements of f32, bf16, f16, f64, i32 or i64, got " << type;
   return success();
 }
 
@@ -106,8 +114,8 @@ static LogicalResult verifyResults(FunctionOpInterface function, unsigned weight
       expected.push_back(type);
   TypeRange results = function.getResultTypes();
   if (results.size() < expected.size() || results.take_front(expected.size()) != TypeRange(expected))
-    return function.emitOpError() << "expected the results to be the new weight and the new states, of types " << expected << ", got "
-                                  << results;
+    return function.emitOpError() << "expected the results to be the new weight and the new states, of types "
+                                  << expected << ", got " << results;
   for (unsigned i = expected.size(), e = results.size(); i < e; ++i) {
     if (!function.getResultAttr(i, "muon.name"))
       return function.emitOpError() << "expected result " << i << ", a metric, to have a muon.name";
@@ -117,15 +125,18 @@ static LogicalResult verifyResults(FunctionOpInterface function, unsigned weight
   return success();
 }
 
-LogicalResult MuonDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsigned argument, NamedAttribute attribute) {
+LogicalResult MuonDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsigned argument,
+                                                    NamedAttribute attribute) {
   auto function = cast<FunctionOpInterface>(op);
   auto word = dyn_cast<StringAttr>(attribute.getValue());
   if (!word) // C1
-    return op->emitOpError() << "expected " << attribute.getName().getValue() << " to be a string, got " << attribute.getValue();
+    return op->emitOpError() << "expected " << attribute.getName().getValue() << " to be a string, got "
+                             << attribute.getValue();
   if (attribute.getName() == "muon.name")
     return success();
   if (attribute.getName() != "muon.arg") // C1
-    return op->emitOpError() << "expected the argument attributes muon.arg and muon.name, got " << attribute.getName().getValue();
+    return op->emitOpError() << "expected the argument attributes muon.arg and muon.name, got "
+                             << attribute.getName().getValue();
   StringRef role = word.getValue();
   if (!llvm::is_contained({"weight", "gradient", "state", "input"}, role)) // C1
     return op->emitOpError() << "expected muon.arg to be weight, gradient, state or input, got " << role;
@@ -142,7 +153,7 @@ LogicalResult MuonDialect::verifyRegionArgAttribute(Operation *op, unsigned, uns
 
 LogicalResult MuonDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
   if (attribute.getName() != "muon.name" || !isa<StringAttr>(attribute.getValue()))
-    return op->emitOpError() << "expected the result attribute muon.name = \"...\", got " << attribute.getName().getValue() << " = "
-                             << attribute.getValue();
+    return op->emitOpError() << "expected the result attribute muon.name = \"...\", got "
+                             << attribute.getName().getValue() << " = " << attribute.getValue();
   return success();
 }

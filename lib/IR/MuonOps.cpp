@@ -1,4 +1,4 @@
-//===- MuonOps.cpp - verifiers of the semantic and algebra ops ------------------------------------===//
+//===- MuonOps.cpp - verifiers of the semantic and algebra ops --------------------------------===//
 
 #include "muon/IR/Muon.h"
 
@@ -17,14 +17,16 @@ using namespace muon;
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-static LogicalResult verifySameShape(Operation *op, Value value, StringRef name, Value expected, StringRef expectedName) {
+static LogicalResult verifySameShape(Operation *op, Value value, StringRef name, Value expected,
+                                     StringRef expectedName) {
   if (typeOf(value).getShape() != typeOf(expected).getShape())
-    return op->emitOpError() << "expected " << name << " of " << expectedName << "'s shape " << expected.getType() << ", got "
-                             << value.getType();
+    return op->emitOpError() << "expected " << name << " of " << expectedName << "'s shape " << expected.getType()
+                             << ", got " << value.getType();
   return success();
 }
 
-static LogicalResult verifySameElementType(Operation *op, Value value, StringRef name, Value expected, StringRef expectedName) {
+static LogicalResult verifySameElementType(Operation *op, Value value, StringRef name, Value expected,
+                                           StringRef expectedName) {
   if (typeOf(value).getElementType() != typeOf(expected).getElementType())
     return op->emitOpError() << "expected " << name << " of " << expectedName << "'s element type "
                              << typeOf(expected).getElementType() << ", got " << typeOf(value).getElementType();
@@ -62,7 +64,8 @@ static LogicalResult verifyRestarts(OrthogonalizeOp op) {
   ArrayRef<int64_t> restarts = *op.getRestarts();
   int64_t steps = op.getTable().getRows().size();
   if (!restarts.empty() && op.getForm() != Form::gram)
-    return op.emitOpError() << "restarts need form gram, got " << (op.getForm() ? stringifyForm(*op.getForm()) : "none") << " and restarts [" << restarts << "]";
+    return op.emitOpError() << "restarts need form gram, got " << (op.getForm() ? stringifyForm(*op.getForm()) : "none")
+                            << " and restarts [" << restarts << "]";
   for (size_t i = 0; i < restarts.size(); ++i)
     if (restarts[i] < 1 || restarts[i] >= steps || (i && restarts[i] <= restarts[i - 1]))
       return op.emitOpError() << "expected increasing restarts between 1 and " << steps - 1 << ", got " << restarts[i];
@@ -80,10 +83,11 @@ static LogicalResult verifyPairs(OrthogonalizeOp op) {
     return op.emitOpError() << "early_stop needs every row's Gram matrix, got pairs [" << pairs << "]";
   for (size_t i = 0; i < pairs.size(); ++i) {
     if (pairs[i] < 0 || pairs[i] + 1 >= int64_t(rows.size()) || (i && pairs[i] < pairs[i - 1] + 2))
-      return op.emitOpError() << "expected increasing pairs, two or more apart, between 0 and " << int64_t(rows.size()) - 2 << ", got " << pairs[i];
+      return op.emitOpError() << "expected increasing pairs, two or more apart, between 0 and "
+                              << int64_t(rows.size()) - 2 << ", got " << pairs[i];
     if (!canPair(rows[pairs[i]], rows[pairs[i] + 1]))
-      return op.emitOpError() << "a pair needs two rows of degree 5 whose last coefficients have one sign, rows " << pairs[i] << " and " << pairs[i] + 1
-                              << " have not";
+      return op.emitOpError() << "a pair needs two rows of degree 5 whose last coefficients have one sign, rows "
+                              << pairs[i] << " and " << pairs[i] + 1 << " have not";
     if (op.getRestarts() && llvm::is_contained(*op.getRestarts(), pairs[i] + 1))
       return op.emitOpError() << "a restart before row " << pairs[i] + 1 << " parts the pair of row " << pairs[i];
   }
@@ -102,7 +106,8 @@ static LogicalResult verifyTrace(OrthogonalizeOp op, double eps) {
 
 /// A metric is one f32 per matrix of X.
 static LogicalResult verifyEarlyStop(OrthogonalizeOp op) {
-  if (std::optional<APFloat> stop = op.getEarlyStop(); stop && !(stop->convertToDouble() > 0 && stop->convertToDouble() < 1))
+  if (std::optional<APFloat> stop = op.getEarlyStop();
+      stop && !(stop->convertToDouble() > 0 && stop->convertToDouble() < 1))
     return op.emitOpError() << "expected 0 < early_stop < 1, got " << stop->convertToDouble();
   if (op.getEarlyStop() && op.getForm() && *op.getForm() != Form::gram)
     return op.emitOpError() << "early_stop needs form gram, got " << stringifyForm(*op.getForm());
@@ -111,23 +116,28 @@ static LogicalResult verifyEarlyStop(OrthogonalizeOp op) {
     return op.emitOpError() << "expected " << expected << " metrics, got " << op.getMetrics().size();
   for (Value metric : op.getMetrics())
     if (typeOf(metric).getShape() != typeOf(op.getX()).getShape().drop_back(2))
-      return op.emitOpError() << "expected metrics of one number per matrix of " << op.getX().getType() << ", got " << metric.getType();
+      return op.emitOpError() << "expected metrics of one number per matrix of " << op.getX().getType() << ", got "
+                              << metric.getType();
   return success();
 }
 
 LogicalResult OrthogonalizeOp::verify() {
   if (failed(verifyMatrix(*this, getX())) || failed(verifySameShape(*this, getO(), "the result", getX(), "x"))) // C3
     return failure();
-  double safety = getSafety().convertToDouble(), eps = getEps().convertToDouble(), damping = getDamping().convertToDouble();
+  double safety = getSafety().convertToDouble(), eps = getEps().convertToDouble(),
+         damping = getDamping().convertToDouble();
   if (!(safety >= 1.0) || !(eps >= 0.0) || !(damping >= 0.0) || !std::isfinite(safety + eps + damping)) // C5
-    return emitOpError() << "expected finite safety >= 1, eps >= 0 and damping >= 0, got " << safety << ", " << eps << " and " << damping;
+    return emitOpError() << "expected finite safety >= 1, eps >= 0 and damping >= 0, got " << safety << ", " << eps
+                         << " and " << damping;
   if (getNorm() == Norm::none && (safety != 1.0 || eps != 0.0)) // C10
-    return emitOpError() << "norm none divides by nothing: expected safety 1 and eps 0, got " << safety << " and " << eps;
+    return emitOpError() << "norm none divides by nothing: expected safety 1 and eps 0, got " << safety << " and "
+                         << eps;
   if (getOperands() && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(*getOperands())) // C6
     return emitOpError() << "expected operands f32, bf16, f16 or tf32, got " << *getOperands();
   bool damped = damping > 0.0;
   if (damped && getNorm() != Norm::trace) // C2
-    return emitOpError() << "damping > 0 needs norm trace, got norm " << stringifyNorm(getNorm()) << " and damping " << damping;
+    return emitOpError() << "damping > 0 needs norm trace, got norm " << stringifyNorm(getNorm()) << " and damping "
+                         << damping;
   if (!damped && getNorm() == Norm::trace && failed(verifyTrace(*this, eps))) // C7
     return failure();
   if (damped && getForm() && (*getForm() != Form::gram || (getRestarts() && !getRestarts()->empty()))) // C2
@@ -174,19 +184,21 @@ LogicalResult TopRowsOp::verify() {
   int64_t rows = typeOf(getScore()).getDimSize(0), count = getCount();
   if (count < 1 || count > rows) // C2
     return emitOpError() << "expected count between 1 and " << rows << ", got " << count;
-  if (typeOf(getIndex()).getShape() != ArrayRef<int64_t>(count) || typeOf(getPosition()).getShape() != ArrayRef<int64_t>(rows)) // C3
-    return emitOpError() << "expected " << count << " indices and " << rows << " positions, got " << getIndex().getType() << " and "
-                         << getPosition().getType();
+  if (typeOf(getIndex()).getShape() != ArrayRef<int64_t>(count) ||
+      typeOf(getPosition()).getShape() != ArrayRef<int64_t>(rows)) // C3
+    return emitOpError() << "expected " << count << " indices and " << rows << " positions, got "
+                         << getIndex().getType() << " and " << getPosition().getType();
   return success();
 }
 
 LogicalResult TakeRowsOp::verify() {
   if (typeOf(getX()).getRank() != 2 || typeOf(getMap()).getRank() != 1) // C1
-    return emitOpError() << "expected x of rank 2 and a map of rank 1, got " << getX().getType() << " and " << getMap().getType();
+    return emitOpError() << "expected x of rank 2 and a map of rank 1, got " << getX().getType() << " and "
+                         << getMap().getType();
   SmallVector<int64_t> expected{typeOf(getMap()).getDimSize(0), typeOf(getX()).getDimSize(1)};
   if (typeOf(getY()).getShape() != ArrayRef<int64_t>(expected)) // C2
-    return emitOpError() << "expected y of type " << RankedTensorType::get(expected, typeOf(getX()).getElementType()) << ", got "
-                         << getY().getType();
+    return emitOpError() << "expected y of type " << RankedTensorType::get(expected, typeOf(getX()).getElementType())
+                         << ", got " << getY().getType();
   return success();
 }
 
@@ -194,15 +206,17 @@ bool ChooseOp::isNumber() { return typeOf(getO()).getRank() == typeOf(getConditi
 
 LogicalResult ChooseOp::verify() {
   if (getConditions().empty() || getCandidates().size() != getConditions().size() + 1) // C1
-    return emitOpError() << "expected a condition or more and one candidate more than conditions, got " << getConditions().size() << " and "
-                         << getCandidates().size();
+    return emitOpError() << "expected a condition or more and one candidate more than conditions, got "
+                         << getConditions().size() << " and " << getCandidates().size();
   for (Value candidate : getCandidates())
     if (candidate.getType() != getO().getType()) // C2
       return emitOpError() << "expected candidates of type " << getO().getType() << ", got " << candidate.getType();
   ArrayRef<int64_t> shape = typeOf(getO()).getShape();
   for (Value condition : getConditions())
-    if (ArrayRef<int64_t> own = typeOf(condition).getShape(); own != shape.take_front(own.size()) || condition.getType() != getConditions()[0].getType()) // C3
-      return emitOpError() << "expected conditions of one i1 per matrix of " << getO().getType() << ", got " << condition.getType();
+    if (ArrayRef<int64_t> own = typeOf(condition).getShape();
+        own != shape.take_front(own.size()) || condition.getType() != getConditions()[0].getType()) // C3
+      return emitOpError() << "expected conditions of one i1 per matrix of " << getO().getType() << ", got "
+                           << condition.getType();
   return success();
 }
 
@@ -214,7 +228,8 @@ LogicalResult ProgramOp::verify() {
       return op.emitOpError("expected only muon.use in a muon.program");
     // Verified before the muon.use is: what is no list of names is refused there.
     auto parameters = dyn_cast_or_null<ArrayAttr>(use->getAttr("parameters"));
-    for (StringAttr name : parameters ? llvm::to_vector(parameters.getAsRange<StringAttr>()) : SmallVector<StringAttr>())
+    for (StringAttr name :
+         parameters ? llvm::to_vector(parameters.getAsRange<StringAttr>()) : SmallVector<StringAttr>())
       if (!seen.insert(name.getValue()).second) // C2
         return use.emitOpError() << "parameter " << name << " is named twice";
   }
@@ -253,7 +268,8 @@ bool GramOp::bIsTransposed() { return getSide() == Side::left; }
 
 LogicalResult SymmetricMatmulOp::verify() {
   if (failed(verifyMatrix(*this, getA())) || failed(verifySquareOf(*this, getA(), "a", getA(), Side::left)) || // C1
-      failed(verifySameShape(*this, getB(), "b", getA(), "a")) || failed(verifySameShape(*this, getC(), "c", getA(), "a")))
+      failed(verifySameShape(*this, getB(), "b", getA(), "a")) ||
+      failed(verifySameShape(*this, getC(), "c", getA(), "a")))
     return failure();
   return verifySameElementType(*this, getB(), "b", getA(), "a"); // C2
 }
@@ -263,7 +279,7 @@ bool SymmetricMatmulOp::bIsTransposed() { return false; }
 
 LogicalResult ApplyOp::verify() {
   if (failed(verifyMatrix(*this, getX())) || failed(verifySquareOf(*this, getP(), "p", getX(), getSide())) || // C1
-      failed(verifySameElementType(*this, getP(), "p", getX(), "x")))                                           // C2
+      failed(verifySameElementType(*this, getP(), "p", getX(), "x")))                                         // C2
     return failure();
   return verifySameShape(*this, getY(), "y", getX(), "x"); // C3
 }

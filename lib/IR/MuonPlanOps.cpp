@@ -1,4 +1,4 @@
-//===- MuonPlanOps.cpp - verifiers of kernels, stages and launches --------------------------------===//
+//===- MuonPlanOps.cpp - verifiers of kernels, stages and launches ----------------------------===//
 
 #include "muon/IR/Muon.h"
 
@@ -15,7 +15,8 @@ static SmallVector<Type> bodyArgumentTypes(KernelOp kernel) {
   for (unsigned i = kernel.numPanels(), e = kernel.getOperands().size(); i < e; ++i) {
     OperandAttr operand = kernel.operandAt(i);
     if (operand.getDirection() == Direction::in)
-      types.push_back(operand.getReduction() == Reduction::none || operand.isInParts() ? operand.getDtype() : builder.getF64Type());
+      types.push_back(operand.getReduction() == Reduction::none || operand.isInParts() ? operand.getDtype()
+                                                                                       : builder.getF64Type());
   }
   if (kernel.getKind() == KernelKind::product)
     types.push_back(builder.getF32Type());
@@ -32,7 +33,8 @@ static LogicalResult verifyArguments(KernelOp kernel) { // C1
     return kernel.emitOpError() << "expected " << count << " body arguments, got " << body.getNumArguments();
   for (auto [i, type] : llvm::enumerate(expected))
     if (body.getArgument(i).getType() != type)
-      return kernel.emitOpError() << "expected body argument " << i << " of type " << type << ", got " << body.getArgument(i).getType();
+      return kernel.emitOpError() << "expected body argument " << i << " of type " << type << ", got "
+                                  << body.getArgument(i).getType();
   for (BlockArgument coefficient : body.getArguments().drop_front(expected.size()))
     if (!coefficient.getType().isF32() && !coefficient.getType().isF64())
       return kernel.emitOpError() << "expected coefficients of type f32 or f64, got " << coefficient.getType();
@@ -49,7 +51,8 @@ static LogicalResult verifyYield(KernelOp kernel) { // C1
     if (operand.getDirection() == Direction::out)
       expected.push_back(operand.getDtype());
   if (yield.getOperandTypes() != TypeRange(expected))
-    return kernel.emitOpError() << "expected muon.yield of types (" << expected << "), got (" << yield.getOperandTypes() << ")";
+    return kernel.emitOpError() << "expected muon.yield of types (" << expected << "), got (" << yield.getOperandTypes()
+                                << ")";
   return success();
 }
 
@@ -86,16 +89,19 @@ static LogicalResult verifyGpu(KernelOp kernel) {
   std::optional<ArrayRef<int64_t>> tile = kernel.getTile();
   if (tile && kernel.getKind() == KernelKind::chain) { // C5
     if (tile->size() != 1 || tile->front() < kPadding || tile->front() % kPadding)
-      return kernel.emitOpError() << "expected a chain's tile to be one positive multiple of " << kPadding << ", got [" << *tile << "]";
+      return kernel.emitOpError() << "expected a chain's tile to be one positive multiple of " << kPadding << ", got ["
+                                  << *tile << "]";
   } else if (tile) {
     constexpr size_t kNumbers = 6;
-    if (kernel.getKind() != KernelKind::product || tile->size() != kNumbers || llvm::any_of(*tile, [](int64_t n) { return n < 1; }))
+    if (kernel.getKind() != KernelKind::product || tile->size() != kNumbers ||
+        llvm::any_of(*tile, [](int64_t n) { return n < 1; }))
       return kernel.emitOpError() << "expected a tile of six positive numbers on a product, got [" << *tile << "]";
   }
   for (int64_t i : kernel.getGradients().value_or(ArrayRef<int64_t>())) { // C6
     bool known = i >= kernel.numPanels() && i < static_cast<int64_t>(kernel.getOperands().size());
     OperandAttr operand = known ? kernel.operandAt(i) : OperandAttr();
-    if (!operand || operand.getDirection() != Direction::in || operand.getLayout() != Layout::plain || operand.getSpace() != Space::element)
+    if (!operand || operand.getDirection() != Direction::in || operand.getLayout() != Layout::plain ||
+        operand.getSpace() != Space::element)
       return kernel.emitOpError() << "expected gradients to be plain element inputs, got operand " << i;
   }
   return success();
@@ -103,13 +109,16 @@ static LogicalResult verifyGpu(KernelOp kernel) {
 
 static LogicalResult verifyParts(KernelOp kernel) { // C7
   bool product = kernel.getKind() == KernelKind::product;
-  unsigned outputs = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), [](OperandAttr o) { return o.getDirection() == Direction::out; });
+  unsigned outputs = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(),
+                                    [](OperandAttr o) { return o.getDirection() == Direction::out; });
   for (auto [i, operand] : llvm::enumerate(kernel.getOperands().getAsRange<OperandAttr>())) {
     if (!operand.isInParts())
       continue;
     bool placed = operand.getDirection() == Direction::out ? product && outputs == 1 : !product;
-    if (!placed || operand.getReduction() != Reduction::add || operand.getLayout() != Layout::plain || !operand.getDtype().isF32())
-      return kernel.emitOpError() << "expected parts to be the plain f32 output of a product, or an input of a sweep, to be added, got operand "
+    if (!placed || operand.getReduction() != Reduction::add || operand.getLayout() != Layout::plain ||
+        !operand.getDtype().isF32())
+      return kernel.emitOpError() << "expected parts to be the plain f32 output of a product, or an input of a sweep, "
+                                     "to be added, got operand "
                                   << i << " " << operand;
   }
   return success();
@@ -118,16 +127,16 @@ static LogicalResult verifyParts(KernelOp kernel) { // C7
 LogicalResult KernelOp::verify() {
   if (getIntegerScalars().size() != getScalars().size())
     return emitOpError() << "expected " << getScalars().size() << " scalar kinds, got " << getIntegerScalars().size();
-  if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)) || failed(verifyGpu(*this)) ||
-      failed(verifyParts(*this)) || failed(verifyChain(*this)))
+  if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)) ||
+      failed(verifyGpu(*this)) || failed(verifyParts(*this)) || failed(verifyChain(*this)))
     return failure();
   if (getSymmetric() && getKind() != KernelKind::product) // C3
     return emitOpError("symmetric needs a product");
   if (getSquare() && !getSymmetric()) // C3
     return emitOpError("square needs a symmetric product");
   for (Operation &op : getBody().front()) { // C4
-    if (!isa<YieldOp, IndexOp, ParameterOp, ContractOp, arith::ConstantOp>(op) && !op.hasTrait<OpTrait::Scalarizable>() &&
-        !isa<math::FPowIOp>(op))
+    if (!isa<YieldOp, IndexOp, ParameterOp, ContractOp, arith::ConstantOp>(op) &&
+        !op.hasTrait<OpTrait::Scalarizable>() && !isa<math::FPowIOp>(op))
       return op.emitOpError("is not elementwise: a kernel body holds scalar arith and math only");
     if (op.getNumResults() > 1)
       return op.emitOpError() << "expected one result in a kernel body, got " << op.getNumResults();
@@ -136,8 +145,7 @@ LogicalResult KernelOp::verify() {
 }
 
 /// Checks that a container holds only ops of one kind.
-template <typename Child>
-static LogicalResult verifyHolds(Operation *op, Region &body, StringRef child) {
+template <typename Child> static LogicalResult verifyHolds(Operation *op, Region &body, StringRef child) {
   for (Operation &inner : body.front())
     if (!isa<Child>(inner))
       return inner.emitOpError() << "expected only " << child << " in a " << op->getName();
@@ -165,6 +173,7 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (getPlaces().size() != kernel.getOperands().size())
     return emitOpError() << "expected " << kernel.getOperands().size() << " places, got " << getPlaces().size();
   if (getCoefficients().size() != kernel.getNumCoefficients())
-    return emitOpError() << "expected " << kernel.getNumCoefficients() << " coefficients, got " << getCoefficients().size();
+    return emitOpError() << "expected " << kernel.getNumCoefficients() << " coefficients, got "
+                         << getCoefficients().size();
   return success();
 }

@@ -1,4 +1,4 @@
-//===- Request.cpp - what was asked for, as the rooms read it -------------------------------------===//
+//===- Request.cpp - what was asked for, as the rooms read it ---------------------------------===//
 
 #include "muon/IR/Request.h"
 
@@ -17,7 +17,8 @@ FailureOr<TargetAttr> muon::findTarget(ModuleOp module) {
     return target;
   auto variants = llvm::to_vector(module.getOps<VariantOp>());
   if (variants.size() != 1)
-    return module.emitError() << "expected one muon.variant or a muon.request with a target, got " << variants.size() << " variants";
+    return module.emitError() << "expected one muon.variant or a muon.request with a target, got " << variants.size()
+                              << " variants";
   return variants.front().getTarget();
 }
 
@@ -26,7 +27,8 @@ void muon::stampVersion(ModuleOp module) {
   RequestAttr said = requestOf(module);
   if (!said)
     said = RequestAttr::get(context, TargetAttr(), Type(), BandAttr(), DictionaryAttr(), kDialectVersion);
-  module->setAttr(kRequest, RequestAttr::get(context, said.getTarget(), said.getDtype(), said.getBand(), said.getOverrides(), kDialectVersion));
+  module->setAttr(kRequest, RequestAttr::get(context, said.getTarget(), said.getDtype(), said.getBand(),
+                                             said.getOverrides(), kDialectVersion));
 }
 
 Asked::Asked(func::FuncOp function) : own(requestOf(function)) {

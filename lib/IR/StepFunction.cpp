@@ -1,4 +1,4 @@
-//===- StepFunction.cpp ----------------------------------------------------------------------------===//
+//===- StepFunction.cpp -----------------------------------------------------------------------===//
 
 #include "muon/IR/StepFunction.h"
 
@@ -27,7 +27,8 @@ SmallVector<BlockArgument> muon::donatedArguments(func::FuncOp function) {
 
 bool muon::hasTooManyElements(ArrayRef<int64_t> shape, int64_t count) {
   constexpr int64_t kMost = int64_t(1) << 40;
-  return llvm::any_of(shape, [&](int64_t size) { return size > 0 && (llvm::MulOverflow(count, size, count) || count > kMost); });
+  return llvm::any_of(
+      shape, [&](int64_t size) { return size > 0 && (llvm::MulOverflow(count, size, count) || count > kMost); });
 }
 
 int64_t muon::matricesPerParameter(func::FuncOp function) {

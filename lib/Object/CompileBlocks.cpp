@@ -1,4 +1,4 @@
-//===- CompileBlocks.cpp - LLVM IR of a GPU room to PTX and cubin ---------------------------------===//
+//===- CompileBlocks.cpp - LLVM IR of a GPU room to PTX and cubin -----------------------------===//
 
 #include "muon/Object/CompileBlocks.h"
 
@@ -29,7 +29,9 @@ std::string muon::writeBitcode(const llvm::Module &module) {
   return bytes;
 }
 
-llvm::Expected<std::string> muon::compilePtx(llvm::Module &module, TargetAttr target) { return compileAssembly(module, target); }
+llvm::Expected<std::string> muon::compilePtx(llvm::Module &module, TargetAttr target) {
+  return compileAssembly(module, target);
+}
 
 std::string muon::findPtxas() {
   if (auto chosen = llvm::sys::Process::GetEnv("MUON_PTXAS"); chosen && !chosen->empty())
@@ -48,7 +50,8 @@ std::string muon::findPtxas() {
 llvm::Expected<Cubin> muon::assemblePtx(StringRef ptx, StringRef chip) {
   std::string program = findPtxas();
   if (program.empty())
-    return llvm::createStringError("ptxas not found: expected it on PATH, in CUDA_HOME/bin or named by MUON_PTXAS (or ask for ptx)");
+    return llvm::createStringError(
+        "ptxas not found: expected it on PATH, in CUDA_HOME/bin or named by MUON_PTXAS (or ask for ptx)");
   std::string architecture = ("-arch=" + chip).str();
   auto made = runOn(ptx, "ptx", "cubin", program, {architecture, "-v", "-O3"}, program + " failed for " + chip);
   if (!made)

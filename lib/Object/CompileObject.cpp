@@ -1,5 +1,4 @@
-//===- CompileObject.cpp
-//--------------------------------------------------------------------------===//
+//===- CompileObject.cpp ----------------------------------------------------------------------===//
 
 #include "muon/Object/CompileObject.h"
 
@@ -25,9 +24,8 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machineFor(TargetAtt
   const llvm::Target *found = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!found)
     return llvm::createStringError("no code generator for " + target.getTriple() + ": " + error);
-  return std::unique_ptr<llvm::TargetMachine>(
-      found->createTargetMachine(triple, target.getCpu(), target.getFeatures(), {},
-                                 llvm::Reloc::PIC_, {}, llvm::CodeGenOptLevel::Default));
+  return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(
+      triple, target.getCpu(), target.getFeatures(), {}, llvm::Reloc::PIC_, {}, llvm::CodeGenOptLevel::Default));
 }
 
 static void setMachine(llvm::Module &module, const llvm::TargetMachine &machine) {
@@ -58,8 +56,7 @@ static llvm::Expected<llvm::SmallVector<char, 0>> emit(llvm::Module &module, Tar
   return buffer;
 }
 
-llvm::Expected<llvm::SmallVector<char, 0>> muon::compileObject(llvm::Module &module,
-                                                               TargetAttr target) {
+llvm::Expected<llvm::SmallVector<char, 0>> muon::compileObject(llvm::Module &module, TargetAttr target) {
   return emit(module, target, llvm::CodeGenFileType::ObjectFile);
 }
 

@@ -1,4 +1,4 @@
-//===- ConstantStructs.h - C structs as LLVM constants ----------------------------------*- C++ -*-===//
+//===- ConstantStructs.h - C structs as LLVM constants ------------------------------*- C++ -*-===//
 
 #ifndef MUON_OBJECT_CONSTANT_STRUCTS_H
 #define MUON_OBJECT_CONSTANT_STRUCTS_H
@@ -17,7 +17,9 @@ public:
   llvm::Constant *i64(int64_t value) { return llvm::ConstantInt::getSigned(llvm::Type::getInt64Ty(context), value); }
   llvm::Constant *f64(double value) { return llvm::ConstantFP::get(llvm::Type::getDoubleTy(context), value); }
   llvm::Constant *null() { return llvm::ConstantPointerNull::get(llvm::PointerType::get(context, 0)); }
-  llvm::Constant *record(llvm::ArrayRef<llvm::Constant *> fields) { return llvm::ConstantStruct::getAnon(context, fields); }
+  llvm::Constant *record(llvm::ArrayRef<llvm::Constant *> fields) {
+    return llvm::ConstantStruct::getAnon(context, fields);
+  }
 
   /// A private array in memory; null if it is empty.
   llvm::Constant *array(llvm::ArrayRef<llvm::Constant *> elements) {
@@ -28,9 +30,12 @@ public:
   }
   llvm::Constant *string(llvm::StringRef text) { return global(llvm::ConstantDataArray::getString(context, text)); }
   /// Binary data as it is.
-  llvm::Constant *bytes(llvm::StringRef data) { return global(llvm::ConstantDataArray::getString(context, data, false)); }
+  llvm::Constant *bytes(llvm::StringRef data) {
+    return global(llvm::ConstantDataArray::getString(context, data, false));
+  }
   llvm::GlobalVariable *global(llvm::Constant *value) {
-    auto *variable = new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::PrivateLinkage, value, "muon");
+    auto *variable =
+        new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::PrivateLinkage, value, "muon");
     variable->setAlignment(llvm::Align(8));
     return variable;
   }

@@ -1,4 +1,4 @@
-//===- EmitDescription.cpp - a planned module as the runtime's constant structs -------------------===//
+//===- EmitDescription.cpp - a planned module as the runtime's constant structs ---------------===//
 
 #include "muon/Object/EmitDescription.h"
 
@@ -62,7 +62,11 @@ static uint32_t dtypeOf(Type type) {
 }
 
 static uint32_t roleOf(StringRef role) {
-  return llvm::StringSwitch<uint32_t>(role).Case("weight", MUON_WEIGHT).Case("gradient", MUON_GRADIENT).Case("state", MUON_STATE).Default(MUON_INPUT);
+  return llvm::StringSwitch<uint32_t>(role)
+      .Case("weight", MUON_WEIGHT)
+      .Case("gradient", MUON_GRADIENT)
+      .Case("state", MUON_STATE)
+      .Default(MUON_INPUT);
 }
 
 static StringRef textAttr(DictionaryAttr attributes, StringRef key, StringRef otherwise) {
@@ -109,8 +113,8 @@ llvm::Constant *Describer::describeArgument(StringRef argument, uint32_t role, T
   SmallVector<llvm::Constant *> sizes;
   for (int64_t i = 0; i < static_cast<int64_t>(MUON_MAX_RANK); ++i)
     sizes.push_back(c.i64(i < tensor.getRank() ? tensor.getDimSize(i) : 0));
-  return c.record({c.string(argument), c.i32(role), c.i32(dtypeOf(tensor.getElementType())), c.i32(tensor.getRank()), c.i32(0),
-                   c.inlineArray(sizes)});
+  return c.record({c.string(argument), c.i32(role), c.i32(dtypeOf(tensor.getElementType())), c.i32(tensor.getRank()),
+                   c.i32(0), c.inlineArray(sizes)});
 }
 
 llvm::Constant *Describer::describeGroup(GroupInfo &group) {
@@ -124,20 +128,23 @@ llvm::Constant *Describer::describeGroup(GroupInfo &group) {
     arguments.push_back(describeArgument(textAttr(function.getArgAttrDict(i), "muon.name", role), roleOf(role), type));
   }
   for (unsigned i = donatedArguments(function).size(), e = function.getNumResults(); i < e; ++i)
-    arguments.push_back(describeArgument(textAttr(function.getResultAttrDict(i), "muon.name", "metric"), MUON_METRIC, function.getResultTypes()[i]));
+    arguments.push_back(describeArgument(textAttr(function.getResultAttrDict(i), "muon.name", "metric"), MUON_METRIC,
+                                         function.getResultTypes()[i]));
   for (StringRef parameter : group.parameters)
     parameters.push_back(c.string(parameter));
   for (int64_t set : group.sets)
     setIndices.push_back(c.i32(set));
-  return c.record({c.string(function.getName()), c.i32(arguments.size()), c.i32(group.parameters.size()), c.array(arguments),
-                   c.array(parameters), c.array(setIndices), c.i64(group.matrices), c.i64(group.firstParameter)});
+  return c.record({c.string(function.getName()), c.i32(arguments.size()), c.i32(group.parameters.size()),
+                   c.array(arguments), c.array(parameters), c.array(setIndices), c.i64(group.matrices),
+                   c.i64(group.firstParameter)});
 }
 
 llvm::Constant *Describer::describeOperand(PlaceAttr place, OperandAttr operand) {
-  return c.record({c.i32(place.isArgument() ? MUON_PLACE_ARGUMENT : MUON_PLACE_WORKSPACE), c.i32(dtypeOf(operand.getDtype())),
-                   c.i32(std::max<int64_t>(place.getArgument(), 0)), c.i32(place.getRowAxis()), c.i32(place.getColumnAxis()),
-                   c.i32(operand.getDirection() == Direction::out), c.i64(place.getOffset()), c.i64(place.getMatrixStride()),
-                   c.i64(place.getRowStride()), c.i64(place.getColumnStride())});
+  return c.record({c.i32(place.isArgument() ? MUON_PLACE_ARGUMENT : MUON_PLACE_WORKSPACE),
+                   c.i32(dtypeOf(operand.getDtype())), c.i32(std::max<int64_t>(place.getArgument(), 0)),
+                   c.i32(place.getRowAxis()), c.i32(place.getColumnAxis()),
+                   c.i32(operand.getDirection() == Direction::out), c.i64(place.getOffset()),
+                   c.i64(place.getMatrixStride()), c.i64(place.getRowStride()), c.i64(place.getColumnStride())});
 }
 
 llvm::Constant *Describer::describeLaunch(const DescribedVariant &variant, LaunchOp launch, uint64_t &items) {
@@ -155,9 +162,10 @@ llvm::Constant *Describer::describeLaunch(const DescribedVariant &variant, Launc
   uint64_t itemBytes = sizeof(muon_item) + operands.size() * sizeof(muon_view), offset = items;
   items += itemBytes * groups[group].parameters.size() * groups[group].matrices;
   llvm::Constant *function = module.getFunction(variant.kernelPrefix + kernel.getSymName().str());
-  return c.record({function ? function : c.null(), c.string(kernel.getSymName()), c.i32(group), c.i32(launch.getTiles()),
-                   c.i32(operands.size()), c.i32(coefficients.size()), c.array(operands), c.array(coefficients), c.inlineArray(sizes),
-                   c.i64(offset), c.i64(itemBytes), c.i32(launch.getPredicate()), c.i32(block.threads), c.i32(block.sharedBytes), c.i32(0)});
+  return c.record({function ? function : c.null(), c.string(kernel.getSymName()), c.i32(group),
+                   c.i32(launch.getTiles()), c.i32(operands.size()), c.i32(coefficients.size()), c.array(operands),
+                   c.array(coefficients), c.inlineArray(sizes), c.i64(offset), c.i64(itemBytes),
+                   c.i32(launch.getPredicate()), c.i32(block.threads), c.i32(block.sharedBytes), c.i32(0)});
 }
 
 llvm::Constant *Describer::describeVariant(const DescribedVariant &variant) {
@@ -173,10 +181,11 @@ llvm::Constant *Describer::describeVariant(const DescribedVariant &variant) {
   }
   SmallVector<llvm::Constant *> images;
   for (const DescribedImage &image : variant.images)
-    images.push_back(c.record({c.i32(image.kind), c.i32(0), c.string(image.chip), c.bytes(image.data), c.i64(image.data.size())}));
-  return c.record({c.string(op.getTarget().getCpu()), c.string(variant.features), c.i64(op.getWorkspace()), c.i64(op.getScratch()),
-                   c.i64(items), c.i32(stages.size()), c.i32(variant.preference), c.array(stages), c.string(variant.report),
-                   c.array(images), c.i32(images.size()), c.i32(0)});
+    images.push_back(
+        c.record({c.i32(image.kind), c.i32(0), c.string(image.chip), c.bytes(image.data), c.i64(image.data.size())}));
+  return c.record({c.string(op.getTarget().getCpu()), c.string(variant.features), c.i64(op.getWorkspace()),
+                   c.i64(op.getScratch()), c.i64(items), c.i32(stages.size()), c.i32(variant.preference),
+                   c.array(stages), c.string(variant.report), c.array(images), c.i32(images.size()), c.i32(0)});
 }
 
 void Describer::emitQuery(llvm::Constant *program) {
@@ -200,9 +209,9 @@ void Describer::emit() {
     described.push_back(describeGroup(group));
   for (const DescribedVariant &variant : variants)
     describedVariants.push_back(describeVariant(variant));
-  emitQuery(c.global(c.record({c.i32(MUON_ABI_VERSION), c.i32(groups.size()), c.i32(variants.size()), c.i32(scalars.size()),
-                               c.i32(sets.size()), c.i32(0), c.i64(numParameters), c.string(name), c.array(described),
-                               c.array(describedVariants), c.array(scalars)})));
+  emitQuery(c.global(c.record({c.i32(MUON_ABI_VERSION), c.i32(groups.size()), c.i32(variants.size()),
+                               c.i32(scalars.size()), c.i32(sets.size()), c.i32(0), c.i64(numParameters),
+                               c.string(name), c.array(described), c.array(describedVariants), c.array(scalars)})));
 }
 
 void muon::emitDescription(llvm::Module &module, StringRef name, ArrayRef<DescribedVariant> variants) {
@@ -213,13 +222,17 @@ std::string muon::emitHeader(StringRef name, ModuleOp planned) {
   std::string text;
   llvm::raw_string_ostream out(text);
   std::string guard = name.upper();
-  out << "/* Generated by muon-opt: declares the program `" << name << "`, to be given to muon_load().\n *\n * Groups:\n";
-  planned.walk([&](UseOp use) { out << " *   " << use.getFunction() << ": " << use.getParameters().size() << " parameter(s)\n"; });
+  out << "/* Generated by muon-opt: declares the program `" << name
+      << "`, to be given to muon_load().\n *\n * Groups:\n";
+  planned.walk([&](UseOp use) {
+    out << " *   " << use.getFunction() << ": " << use.getParameters().size() << " parameter(s)\n";
+  });
   out << " * Scalar row:";
   if (auto names = planned->getAttrOfType<ArrayAttr>("muon.scalars"))
     for (auto [i, scalar] : llvm::enumerate(names.getAsRange<StringAttr>()))
       out << (i ? ", " : " ") << scalar.getValue();
-  out << " */\n#ifndef MUON_PROGRAM_" << guard << "_H\n#define MUON_PROGRAM_" << guard << "_H\n#include \"muon_runtime.h\"\n\n"
+  out << " */\n#ifndef MUON_PROGRAM_" << guard << "_H\n#define MUON_PROGRAM_" << guard
+      << "_H\n#include \"muon_runtime.h\"\n\n"
       << "#ifdef __cplusplus\nextern \"C\"\n#endif\nconst muon_program *" << name << "(uint32_t abi);\n\n#endif\n";
   return text;
 }

@@ -1,5 +1,4 @@
-//===- HotLoop.cpp
-//--------------------------------------------------------------------------------===//
+//===- HotLoop.cpp ----------------------------------------------------------------------------===//
 
 #include "muon/Object/HotLoop.h"
 
@@ -35,8 +34,8 @@ static SmallVector<StringRef> linesOf(StringRef assembly, StringRef function) {
 
 static bool isMultiplyAdd(StringRef mnemonic) {
   // Without fused multiply-add the multiplication stands for both.
-  return mnemonic.starts_with("vfmadd") || mnemonic.starts_with("vdpbf16") ||
-         mnemonic.starts_with("tdpbf16") || mnemonic == "mulps" || mnemonic == "vmulps";
+  return mnemonic.starts_with("vfmadd") || mnemonic.starts_with("vdpbf16") || mnemonic.starts_with("tdpbf16") ||
+         mnemonic == "mulps" || mnemonic == "vmulps";
 }
 
 /// Loads, multiply-adds and spills of a run of lines, not yet per step.
@@ -45,8 +44,7 @@ static HotLoop countLines(llvm::ArrayRef<StringRef> lines) {
   for (StringRef line : lines) {
     auto [mnemonic, operands] = line.split('\t');
     operands = operands.trim();
-    bool memory = operands.contains('('),
-         stack = operands.contains("(%rsp") || operands.contains("(%rbp");
+    bool memory = operands.contains('('), stack = operands.contains("(%rsp") || operands.contains("(%rbp");
     bool jump = mnemonic.starts_with("j") || line.ends_with(":") || line.starts_with(".");
     if (jump)
       continue;
@@ -106,8 +104,8 @@ static double perStep(StringRef function, llvm::ArrayRef<StringRef> lines) {
 
 static bool endsBlock(StringRef line) { return line.ends_with(":") || line.starts_with("j"); }
 
-/// The straight runs of lines with the function's tile products: together one step, between whose products stands the body of another
-/// tile. That body's addresses may be kept on the stack; only vectors and tiles there are spills.
+/// The straight runs of lines with the function's tile products: together one step, between whose products stands the
+/// body of another tile. That body's addresses may be kept on the stack; only vectors and tiles there are spills.
 static HotLoop countTileStep(llvm::ArrayRef<StringRef> lines) {
   SmallVector<StringRef> step;
   for (auto begin = lines.begin(); begin != lines.end();) {

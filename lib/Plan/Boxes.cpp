@@ -1,4 +1,4 @@
-//===- Boxes.cpp - boxes of tensors, and what views make of them --------------------------------===//
+//===- Boxes.cpp - boxes of tensors, and what views make of them ------------------------------===//
 
 #include "muon/Plan/Boxes.h"
 
@@ -115,7 +115,8 @@ bool muon::isView(Operation *op) {
 //===----------------------------------------------------------------------------------------------===//
 
 namespace {
-/// Dimensions [first, inner] of an expanded tensor that are dimension `merged` of the collapsed one. Pieces are runs along `inner`.
+/// Dimensions [first, inner] of an expanded tensor that are dimension `merged` of the collapsed one. Pieces are runs
+/// along `inner`.
 struct Merged {
   int64_t merged, first, inner, innerSize;
 };
@@ -125,7 +126,8 @@ struct Merged {
 static SmallVector<Merged> mergedDimensions(Operation *reshape) {
   auto expand = dyn_cast<tensor::ExpandShapeOp>(reshape);
   RankedTensorType expanded = expand ? expand.getResultType() : cast<tensor::CollapseShapeOp>(reshape).getSrcType();
-  auto groups = expand ? expand.getReassociationIndices() : cast<tensor::CollapseShapeOp>(reshape).getReassociationIndices();
+  auto groups =
+      expand ? expand.getReassociationIndices() : cast<tensor::CollapseShapeOp>(reshape).getReassociationIndices();
   SmallVector<Merged> result;
   for (auto [merged, group] : llvm::enumerate(groups)) {
     result.push_back({static_cast<int64_t>(merged), group.front(), group.back(), expanded.getDimSize(group.back())});
@@ -230,7 +232,8 @@ Cuts muon::cutsOfView(Operation *view, llvm::function_ref<Cuts(Value)> cutsOf) {
   }
   Cuts source = cutsOf(view->getOperand(0));
   SmallVector<Merged> groups = mergedDimensions(view);
-  return isa<tensor::ExpandShapeOp>(view) ? cutsOfExpanded(type, groups, source) : cutsOfCollapsed(type, groups, source);
+  return isa<tensor::ExpandShapeOp>(view) ? cutsOfExpanded(type, groups, source)
+                                          : cutsOfCollapsed(type, groups, source);
 }
 
 Cuts muon::cutsAskedBy(Operation *view, const Cuts &ofResult) {

@@ -1,4 +1,4 @@
-//===- BuildKernel.cpp - one draft as a kernel and a launch ---------------------------------------===//
+//===- BuildKernel.cpp - one draft as a kernel and a launch -----------------------------------===//
 
 #include "muon/Plan/BuildKernel.h"
 
@@ -17,8 +17,8 @@ namespace {
 class KernelBuilder {
 public:
   KernelBuilder(OpBuilder &builder, const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch)
-      : builder(builder), plan(plan), draft(draft), regionOffset(regionOffset), launch(launch), leaves(plan.collectLeaves(draft)),
-        chain(plan.chainOf(draft)) {}
+      : builder(builder), plan(plan), draft(draft), regionOffset(regionOffset), launch(launch),
+        leaves(plan.collectLeaves(draft)), chain(plan.chainOf(draft)) {}
 
   KernelOp build(StringRef name);
 
@@ -93,7 +93,8 @@ Attribute KernelBuilder::placeOfBuffer(const Buffer &buffer, Space space) {
     row = 0, column = 1;
   else if (draft.turned && layoutOfTranspose(buffer.layout) == Layout::plain)
     std::swap(row, column);
-  return PlaceAttr::get(builder.getContext(), -1, -1, -1, regionOffset + buffer.offset, plan.bytesPerMatrix, row, column);
+  return PlaceAttr::get(builder.getContext(), -1, -1, -1, regionOffset + buffer.offset, plan.bytesPerMatrix, row,
+                        column);
 }
 
 /// Of an argument, or of the metric that is counted behind them.
@@ -160,9 +161,11 @@ Attribute KernelBuilder::placeOfSlice(const Leaf &leaf) {
     else if (axis == space - 2)
       row = strides[kept[i]];
   }
-  int64_t first = slice.getStaticOffset(rank - 2) * buffer.rowStride + slice.getStaticOffset(rank - 1) * buffer.columnStride;
+  int64_t first =
+      slice.getStaticOffset(rank - 2) * buffer.rowStride + slice.getStaticOffset(rank - 1) * buffer.columnStride;
   int64_t bytes = first * buffer.dtype.getIntOrFloatBitWidth() / 8;
-  return PlaceAttr::get(builder.getContext(), -1, -1, -1, regionOffset + buffer.offset + bytes, plan.bytesPerMatrix, row, column);
+  return PlaceAttr::get(builder.getContext(), -1, -1, -1, regionOffset + buffer.offset + bytes, plan.bytesPerMatrix,
+                        row, column);
 }
 
 void KernelBuilder::addPanels() {
@@ -216,7 +219,8 @@ void KernelBuilder::addInputs() {
     body->addArgument(word.dtype, loc());
   }
   if (draft.product && chain.empty())
-    emitted[keyOf(draft.product->getResult(0), identityAxes(draft.shape.size()))] = body->addArgument(builder.getF32Type(), loc());
+    emitted[keyOf(draft.product->getResult(0), identityAxes(draft.shape.size()))] =
+        body->addArgument(builder.getF32Type(), loc());
 }
 
 void KernelBuilder::addScalars() {
@@ -239,7 +243,8 @@ Value KernelBuilder::convert(Value value, Type type) {
   if (value.getType() == type)
     return value;
   bool widen = value.getType().getIntOrFloatBitWidth() < type.getIntOrFloatBitWidth();
-  return widen ? Value(arith::ExtFOp::create(builder, loc(), type, value)) : Value(arith::TruncFOp::create(builder, loc(), type, value));
+  return widen ? Value(arith::ExtFOp::create(builder, loc(), type, value))
+               : Value(arith::TruncFOp::create(builder, loc(), type, value));
 }
 
 Value KernelBuilder::coefficient(arith::ConstantOp constant) {
@@ -263,7 +268,8 @@ Value KernelBuilder::elementNumber(RoundOp round) {
   auto constant = [&](int64_t n) { return arith::ConstantOp::create(builder, loc(), builder.getI64IntegerAttr(n)); };
   auto add = [&](Value a, Value b) { return arith::AddIOp::create(builder, loc(), a, b); };
   auto mul = [&](Value a, int64_t n) { return arith::MulIOp::create(builder, loc(), a, constant(n)); };
-  Value row = IndexOp::create(builder, loc(), i64, draft.turned ? 1 : 0), column = IndexOp::create(builder, loc(), i64, draft.turned ? 0 : 1);
+  Value row = IndexOp::create(builder, loc(), i64, draft.turned ? 1 : 0),
+        column = IndexOp::create(builder, loc(), i64, draft.turned ? 0 : 1);
   auto numbering = round->getAttrOfType<DenseI64ArrayAttr>("muon.numbering");
   if (!numbering)
     return add(mul(row, draft.turned ? rows : columns), column);
@@ -274,23 +280,26 @@ Value KernelBuilder::emitOp(Operation *op, const Axes &axes) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return coefficient(constant);
   if (llvm::is_contained(chain, op))
-    return ContractOp::create(builder, loc(), builder.getF32Type(), emit(op->getOperand(0), axes), emit(op->getOperand(1), axes));
+    return ContractOp::create(builder, loc(), builder.getF32Type(), emit(op->getOperand(0), axes),
+                              emit(op->getOperand(1), axes));
   if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op))
     return emit(broadcast.getInput(), axesBelow(broadcast, axes));
   if (auto splat = dyn_cast<tensor::SplatOp>(op))
     return emit(splat.getInput(), {});
   IRMapping mapping;
   for (Value operand : op->getOperands())
-    mapping.map(operand, convert(emit(operand, isa<RankedTensorType>(operand.getType()) ? axes : Axes{}), elementType(operand)));
+    mapping.map(operand,
+                convert(emit(operand, isa<RankedTensorType>(operand.getType()) ? axes : Axes{}), elementType(operand)));
   if (isa<DiagonalOp>(op)) {
-    Value row = IndexOp::create(builder, loc(), builder.getI64Type(), 0), column = IndexOp::create(builder, loc(), builder.getI64Type(), 1);
+    Value row = IndexOp::create(builder, loc(), builder.getI64Type(), 0),
+          column = IndexOp::create(builder, loc(), builder.getI64Type(), 1);
     Value same = arith::CmpIOp::create(builder, loc(), arith::CmpIPredicate::eq, row, column);
     Value zero = arith::ConstantOp::create(builder, loc(), builder.getF32FloatAttr(0.0f));
     return arith::SelectOp::create(builder, loc(), same, mapping.lookup(op->getOperand(0)), zero);
   }
   if (auto round = dyn_cast<RoundOp>(op))
-    return expandRound(builder, loc(), mapping.lookup(round.getX()), mapping.lookup(round.getStep()), mapping.lookup(round.getSeed()),
-                       elementNumber(round));
+    return expandRound(builder, loc(), mapping.lookup(round.getX()), mapping.lookup(round.getStep()),
+                       mapping.lookup(round.getSeed()), elementNumber(round));
   Operation *clone = builder.clone(*op, mapping);
   for (OpResult result : clone->getResults())
     result.setType(elementType(result));
@@ -368,9 +377,9 @@ KernelOp KernelBuilder::build(StringRef name) {
   KernelKind kind = !chain.empty() ? KernelKind::chain : product ? KernelKind::product : KernelKind::sweep;
   bool symmetric = kind == KernelKind::product && product.symmetricResult();
   bool square = symmetric && product.getA() == product.getB();
-  auto kernel = KernelOp::create(builder, loc(), name, kind, symmetric, square, TypeAttr(),
-                                 builder.getArrayAttr({}), builder.getArrayAttr({}),
-                                 ArrayRef<bool>(), 0, DenseI64ArrayAttr(), DenseI64ArrayAttr()); // the lists are known when the body is
+  auto kernel = KernelOp::create(builder, loc(), name, kind, symmetric, square, TypeAttr(), builder.getArrayAttr({}),
+                                 builder.getArrayAttr({}), ArrayRef<bool>(), 0, DenseI64ArrayAttr(),
+                                 DenseI64ArrayAttr()); // the lists are known when the body is
   body = builder.createBlock(&kernel.getBody());
   addPanels();
   addInputs();
@@ -396,7 +405,7 @@ KernelOp KernelBuilder::build(StringRef name) {
   return kernel;
 }
 
-KernelOp muon::buildKernel(OpBuilder &builder, StringRef name, const StepPlan &plan, const Draft &draft, int64_t regionOffset,
-                           LaunchData &launch) {
+KernelOp muon::buildKernel(OpBuilder &builder, StringRef name, const StepPlan &plan, const Draft &draft,
+                           int64_t regionOffset, LaunchData &launch) {
   return KernelBuilder(builder, plan, draft, regionOffset, launch).build(name);
 }

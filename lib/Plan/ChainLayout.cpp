@@ -1,4 +1,4 @@
-//===- ChainLayout.cpp - which matrices of a chain a block keeps, and where -----------------------===//
+//===- ChainLayout.cpp - which matrices of a chain a block keeps, and where -------------------===//
 
 #include "muon/Plan/Chains.h"
 
@@ -136,7 +136,9 @@ void LayoutBuilder::slice(ChainPhase &phase, int64_t number) {
 }
 
 void LayoutBuilder::findUses() {
-  auto use = [&](int64_t matrix, int64_t time) { layout.matrices[matrix].lastUse = std::max(layout.matrices[matrix].lastUse, time); };
+  auto use = [&](int64_t matrix, int64_t time) {
+    layout.matrices[matrix].lastUse = std::max(layout.matrices[matrix].lastUse, time);
+  };
   for (ChainMatrix &matrix : layout.matrices) {
     matrix.lastUse = 2 * matrix.phase + 1;
     if (!matrix.written.empty()) // while the next product is computed

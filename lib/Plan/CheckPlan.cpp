@@ -1,4 +1,4 @@
-//===- CheckPlan.cpp - the Plan room's exit contract ----------------------------------------------===//
+//===- CheckPlan.cpp - the Plan room's exit contract ------------------------------------------===//
 
 #include "muon/Plan/Passes.h"
 
@@ -27,13 +27,15 @@ LogicalResult CheckPlan::check() {
     return module.emitOpError() << "expected one muon.variant after Plan, got " << variants.size();
   auto scalars = module->getAttrOfType<ArrayAttr>("muon.scalars");
   auto kinds = module->getAttrOfType<DenseBoolArrayAttr>("muon.integer_scalars");
-  if (!scalars || !kinds || static_cast<int64_t>(scalars.size()) != kinds.size() || !llvm::all_of(scalars, llvm::IsaPred<StringAttr>))
+  if (!scalars || !kinds || static_cast<int64_t>(scalars.size()) != kinds.size() ||
+      !llvm::all_of(scalars, llvm::IsaPred<StringAttr>))
     return module.emitOpError("expected muon.scalars, the names of its scalars, and as many muon.integer_scalars");
   int64_t workspace = variants.front().getWorkspace();
   WalkResult result = variants.front().walk([&](LaunchOp launch) {
     for (auto place : launch.getPlaces().getAsRange<PlaceAttr>())
       if (!place.isArgument() && (place.getOffset() < 0 || place.getOffset() >= workspace)) {
-        launch.emitOpError() << "expected places that start inside the workspace of " << workspace << " bytes, got offset " << place.getOffset();
+        launch.emitOpError() << "expected places that start inside the workspace of " << workspace
+                             << " bytes, got offset " << place.getOffset();
         return WalkResult::interrupt();
       }
     return WalkResult::advance();

@@ -1,4 +1,4 @@
-//===- Choices.cpp - what muon.choose leaves uncomputed -------------------------------------------===//
+//===- Choices.cpp - what muon.choose leaves uncomputed ---------------------------------------===//
 
 #include "muon/Plan/Choices.h"
 
@@ -22,7 +22,8 @@ void Choices::demand(Value value, Demand by) {
   Demand &demand = known->second;
   if (isNew)
     return;
-  demand = demand.list == by.list && demand.from && by.from ? Demand{by.list, std::min(demand.from, by.from)} : Demand{};
+  demand =
+      demand.list == by.list && demand.from && by.from ? Demand{by.list, std::min(demand.from, by.from)} : Demand{};
 }
 
 void Choices::demandOperands(Operation *op) {
@@ -75,7 +76,8 @@ static void selectNumber(ChooseOp choose) {
   OpBuilder builder(choose);
   Value chosen = choose.otherwise();
   for (int64_t i = choose.getConditions().size(); i-- > 0;)
-    chosen = arith::SelectOp::create(builder, choose.getLoc(), choose.getConditions()[i], choose.getCandidates()[i], chosen);
+    chosen =
+        arith::SelectOp::create(builder, choose.getLoc(), choose.getConditions()[i], choose.getCandidates()[i], chosen);
   choose.getO().replaceAllUsesWith(chosen);
   choose.erase();
 }

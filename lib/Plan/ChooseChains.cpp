@@ -1,6 +1,7 @@
-//===- ChooseChains.cpp - which chains of products are computed in one block ----------------------===//
+//===- ChooseChains.cpp - which chains of products are computed in one block ------------------===//
 //
-// A chain is planned in one block first; its kernel then says how many matrices that block keeps, and the model whether it pays.
+// A chain is planned in one block first; its kernel then says how many matrices that block keeps, and the model whether
+// it pays.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -67,8 +68,10 @@ static void examine(Choice &choice, const StepPlan &plan, StringRef asked) {
                  " bytes of shared memory, a block has " + std::to_string(chip.getBlockShared());
     return;
   }
-  double bytes = double(gpu::bytesOf(operands)) * choice.side * choice.side * kernel.getOperands().size() * plan.matrices;
-  gpu::ChainShape shape{choice.side, static_cast<int64_t>(choice.chain.products.size()), choice.matrices, plan.matrices, operands};
+  double bytes =
+      double(gpu::bytesOf(operands)) * choice.side * choice.side * kernel.getOperands().size() * plan.matrices;
+  gpu::ChainShape shape{choice.side, static_cast<int64_t>(choice.chain.products.size()), choice.matrices, plan.matrices,
+                        operands};
   choice.block = gpu::modelChain(plan.target, shape, bytes).microseconds();
   if (asked != "block" && choice.launches < choice.block)
     choice.why = "launches are modelled faster";

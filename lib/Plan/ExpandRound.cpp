@@ -1,4 +1,4 @@
-//===- ExpandRound.cpp - stochastic rounding as integer arithmetic --------------------------------===//
+//===- ExpandRound.cpp - stochastic rounding as integer arithmetic ----------------------------===//
 
 #include "muon/Plan/ExpandRound.h"
 
@@ -13,7 +13,8 @@ struct Integers {
   OpBuilder &builder;
   Location loc;
   Value constant(uint64_t value, unsigned width) {
-    return arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(builder.getIntegerType(width), APInt(width, value)));
+    return arith::ConstantOp::create(builder, loc,
+                                     builder.getIntegerAttr(builder.getIntegerType(width), APInt(width, value)));
   }
   Value c64(uint64_t value) { return constant(value, 64); }
   Value add(Value a, Value b) { return arith::AddIOp::create(builder, loc, a, b); }

@@ -1,4 +1,4 @@
-//===- FindChains.cpp - runs of symmetric products in a step function -----------------------------===//
+//===- FindChains.cpp - runs of symmetric products in a step function -------------------------===//
 
 #include "muon/Plan/Chains.h"
 
@@ -12,7 +12,7 @@ using namespace muon;
 namespace {
 /// What a value was computed from, by elementwise ops alone.
 struct Origin {
-  int64_t epoch = 0;              ///< how many products of other kinds and reductions lie on the longest way to it
+  int64_t epoch = 0;            ///< how many products of other kinds and reductions lie on the longest way to it
   Operation *product = nullptr; ///< a symmetric product of that epoch
 };
 
@@ -44,7 +44,8 @@ void ChainFinder::visit(Operation *op) {
   }
   if (symmetric || isElementwise(op)) {
     for (Value operand : op->getOperands())
-      if (Origin from = origins.lookup(operand); from.product && from.epoch == origin.epoch && from.product != origin.product)
+      if (Origin from = origins.lookup(operand);
+          from.product && from.epoch == origin.epoch && from.product != origin.product)
         joins(from.product);
   } else if (isa<ProductOpInterface, linalg::ReduceOp>(op)) {
     ++origin.epoch;

@@ -1,4 +1,4 @@
-//===- GpuTiles.cpp - how a GPU cuts products and sweeps into thread blocks -----------------------===//
+//===- GpuTiles.cpp - how a GPU cuts products and sweeps into thread blocks -------------------===//
 
 #include "muon/Plan/GpuTiles.h"
 
@@ -23,10 +23,13 @@ struct Calibration {
 };
 } // namespace
 
-/// Fitted to published times of the vendor's library on that product (A100, 4090: flash-muon's README; H100: a public ladder of
-/// tensor-core kernels), never to the kernels that are modelled. The others are taken to be like A100.
+/// Fitted to published times of the vendor's library on that product (A100, 4090: flash-muon's README; H100: a public
+/// ladder of tensor-core kernels), never to the kernels that are modelled. The others are taken to be like A100.
 static Calibration calibrationOf(TargetAttr target) {
-  return llvm::StringSwitch<Calibration>(target.getCpu()).Case("sm_89", {1.0, 8}).Case("sm_90", {0.81, 7}).Default({0.68, 4});
+  return llvm::StringSwitch<Calibration>(target.getCpu())
+      .Case("sm_89", {1.0, 8})
+      .Case("sm_90", {0.81, 7})
+      .Default({0.68, 4});
 }
 
 OperandKind gpu::operandKind(mlir::Type type) {
@@ -38,8 +41,8 @@ OperandKind gpu::operandKind(mlir::Type type) {
 /// How many times longer than for 16 bits a multiply-add takes: tf32 has half the rate, f32 is three products of it.
 static double costOf(OperandKind kind) { return kind == OperandKind::half ? 1 : kind == OperandKind::tf32 ? 2 : 6; }
 
-/// The tensor cores' rate for an operand type, multiply-adds a cycle and multiprocessor; on Hopper mma.sync reaches two thirds of what
-/// the chip does by wgmma.
+/// The tensor cores' rate for an operand type, multiply-adds a cycle and multiprocessor; on Hopper mma.sync reaches two
+/// thirds of what the chip does by wgmma.
 static double rateOf(TargetAttr target, OperandKind kind) {
   return target.getChip().getFma() * (target.getCpu() == "sm_90" ? 2.0 / 3 : 1.0) / costOf(kind);
 }
@@ -52,15 +55,19 @@ static int64_t registersOf(const ProductTile &tile) {
 
 int64_t gpu::residentBlocks(ChipAttr chip, const ProductTile &tile, int64_t elementBytes) {
   int64_t byShared = chip.getShared() / (tile.sharedBytes(elementBytes) + kReserved);
-  int64_t byRegisters = chip.getRegisters() / (registersOf(tile) * tile.threads()), byWarps = chip.getWarps() * 32 / tile.threads();
+  int64_t byRegisters = chip.getRegisters() / (registersOf(tile) * tile.threads()),
+          byWarps = chip.getWarps() * 32 / tile.threads();
   return std::min<int64_t>({byShared, byRegisters, byWarps, chip.getBlocks()});
 }
 
 /// The share of the tensor cores' rate that issue and shared memory leave to the main loop: per warp and 64 bytes of k.
 static double loopBound(TargetAttr target, const ProductTile &tile, OperandKind kind) {
-  constexpr double kFmaPerMma = 2048, kSubCores = 4, kSharedBytesPerCycle = 32, kLoadBytes = 512, kOtherInstructions = 45;
-  double down = tile.rows / tile.warpsDown, across = tile.columns / tile.warpsAcross, warps = tile.warpsDown * tile.warpsAcross;
-  double products = down / 16 * across / 8 * 2, loads = (down + across) / 16 * 2, copies = (tile.rows + tile.columns) * 64 / kLoadBytes / warps;
+  constexpr double kFmaPerMma = 2048, kSubCores = 4, kSharedBytesPerCycle = 32, kLoadBytes = 512,
+                   kOtherInstructions = 45;
+  double down = tile.rows / tile.warpsDown, across = tile.columns / tile.warpsAcross,
+         warps = tile.warpsDown * tile.warpsAcross;
+  double products = down / 16 * across / 8 * 2, loads = (down + across) / 16 * 2,
+         copies = (tile.rows + tile.columns) * 64 / kLoadBytes / warps;
   double macs = products * kFmaPerMma * 2 / bytesOf(kind); // of 64 bytes of k
   double tensor = macs / (rateOf(target, kind) / kSubCores);
   bool thrice = kind == OperandKind::f32;
@@ -72,11 +79,15 @@ static double loopBound(TargetAttr target, const ProductTile &tile, OperandKind 
 ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, const ProductTile &tile) {
   ChipAttr chip = target.getChip();
   Calibration calibration = calibrationOf(target);
-  constexpr double kFill = 1100, kStoreBytesPerCycle = 32; // cycles from a block's start to its first mma; bytes per multiprocessor
-  double blocks = countBlocks(shape.m, shape.n, tile, shape.symmetric) * shape.batch * shape.parts, size = bytesOf(shape.operands);
-  double rounds = std::ceil(blocks / chip.getMultiprocessors()), resident = residentBlocks(chip, tile, bytesOf(shape.operands));
+  constexpr double kFill = 1100,
+                   kStoreBytesPerCycle = 32; // cycles from a block's start to its first mma; bytes per multiprocessor
+  double blocks = countBlocks(shape.m, shape.n, tile, shape.symmetric) * shape.batch * shape.parts,
+         size = bytesOf(shape.operands);
+  double rounds = std::ceil(blocks / chip.getMultiprocessors()),
+         resident = residentBlocks(chip, tile, bytesOf(shape.operands));
   double rate = rateOf(target, shape.operands), depth = shape.parts > 1 ? partDepth(shape.k, shape.parts) : shape.k;
-  double stored = shape.parts > 1 ? sizeof(float) : size, results = shape.m * shape.n * stored * shape.parts * shape.batch;
+  double stored = shape.parts > 1 ? sizeof(float) : size,
+         results = shape.m * shape.n * stored * shape.parts * shape.batch;
   double loop = tile.rows * tile.columns * depth / (rate * loopBound(target, tile, shape.operands));
   double outside = kFill + tile.rows * tile.columns * stored * (shape.symmetric ? 2 : 1) / kStoreBytesPerCycle;
   double cycles = rounds * loop + (std::min(resident, rounds) >= 2 ? 1 : rounds) * outside;
@@ -98,13 +109,15 @@ ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, con
 }
 
 namespace {
-/// Of 16 of k in a chain: instructions for each of a warp's tiles, and what a warp without neighbours waits for, cycles for each and in all.
+/// Of 16 of k in a chain: instructions for each of a warp's tiles, and what a warp without neighbours waits for, cycles
+/// for each and in all.
 struct ChainCosts {
   double issued, tile, step;
 };
 } // namespace
 
-/// As tools/block_facts.py counts kernels of sides 128 to 224; words have their loads and f32 also its parts between the products.
+/// As tools/block_facts.py counts kernels of sides 128 to 224; words have their loads and f32 also its parts between
+/// the products.
 static ChainCosts chainCosts(OperandKind kind) {
   if (kind == OperandKind::half)
     return {9, 0, 120};
@@ -118,23 +131,30 @@ ModelledTime gpu::modelChain(TargetAttr target, const ChainShape &shape, double 
   constexpr double kIssuedPerElement = 10, kBarriers = 300;
   ChainCosts costs = chainCosts(shape.operands);
   double words = bytesOf(shape.operands) / 2;
-  double side = chainSide(shape.side), tiles = side / kChainTile, warps = chainThreads(side) / 32, perSubCore = std::ceil(warps / kSubCores);
-  // Per product: a warp's tiles + 1 are two mma each in every 16 of k (of words twice as many, of f32 three times that), with as many
-  // operands to load and two more.
+  double side = chainSide(shape.side), tiles = side / kChainTile, warps = chainThreads(side) / 32,
+         perSubCore = std::ceil(warps / kSubCores);
+  // Per product: a warp's tiles + 1 are two mma each in every 16 of k (of words twice as many, of f32 three times
+  // that), with as many operands to load and two more.
   double tensor = perSubCore * (tiles + 1) * 2 * tiles * kFmaPerMma / (rateOf(target, shape.operands) / kSubCores);
-  double steps = perSubCore * tiles * (costs.issued * (tiles + 1) + 20), elements = perSubCore * (tiles + 1) * 8 * kIssuedPerElement;
+  double steps = perSubCore * tiles * (costs.issued * (tiles + 1) + 20),
+         elements = perSubCore * (tiles + 1) * 8 * kIssuedPerElement;
   double shared = warps * (tiles + 3) * tiles * kLoadBytes * words / kSharedBytesPerCycle;
   double busy = std::max({tensor, steps + elements, shared});
-  double alone = std::max({tensor, steps, shared, tiles * (costs.step + costs.tile * (tiles + 1))}) + elements + kBarriers;
+  double alone =
+      std::max({tensor, steps, shared, tiles * (costs.step + costs.tile * (tiles + 1))}) + elements + kBarriers;
   int64_t bytesOfBlock = shape.buffers * chainMatrixBytes(chainSide(shape.side), shape.operands) + kReserved;
-  double resident = std::max<int64_t>(1, std::min<int64_t>({chip.getShared() / bytesOfBlock, int64_t(chip.getWarps() / warps), chip.getBlocks()}));
+  double resident = std::max<int64_t>(
+      1, std::min<int64_t>({chip.getShared() / bytesOfBlock, int64_t(chip.getWarps() / warps), chip.getBlocks()}));
   double rounds = std::ceil(double(shape.batch) / chip.getMultiprocessors()), together = std::min(rounds, resident);
   ModelledTime time;
-  time.tensor = shape.products * std::max(rounds * busy, std::ceil(rounds / together) * alone) / chip.getClock() / calibration.efficiency;
+  time.tensor = shape.products * std::max(rounds * busy, std::ceil(rounds / together) * alone) / chip.getClock() /
+                calibration.efficiency;
   time.memory = bytes / chip.getMemoryRate() / 1e3;
   time.launch = calibration.launch;
   double macs = double(shape.side) * shape.side * shape.side / 2 * shape.products * shape.batch;
-  time.roofline = std::max(macs * costOf(shape.operands) / (double(chip.getMultiprocessors()) * chip.getFma() * chip.getClock()), time.memory);
+  time.roofline =
+      std::max(macs * costOf(shape.operands) / (double(chip.getMultiprocessors()) * chip.getFma() * chip.getClock()),
+               time.memory);
   return time;
 }
 
@@ -146,7 +166,8 @@ ModelledTime gpu::modelSweep(TargetAttr target, double bytes) {
 }
 
 ModelledTime gpu::modelSum(TargetAttr target, const ProductShape &shape) {
-  return modelSweep(target, double(shape.m) * shape.n * shape.batch * (sizeof(float) * shape.parts + bytesOf(shape.operands)));
+  return modelSweep(target,
+                    double(shape.m) * shape.n * shape.batch * (sizeof(float) * shape.parts + bytesOf(shape.operands)));
 }
 
 //===----------------------------------------------------------------------------------------------===//

@@ -1,4 +1,4 @@
-//===- GuardGradient.cpp - one word per matrix that says its gradient is not finite ---------------===//
+//===- GuardGradient.cpp - one word per matrix that says its gradient is not finite -----------===//
 
 #include "muon/IR/Request.h"
 #include "muon/Plan/Passes.h"
@@ -28,7 +28,10 @@ static void guard(func::FuncOp function, Value gradient) {
   Location loc = function.getLoc();
   auto type = cast<RankedTensorType>(gradient.getType());
   auto mark = [&](Operation *op, int64_t level) { op->setAttr("muon.guard", builder.getI64IntegerAttr(level)); };
-  auto dense = [&](RankedTensorType of) { return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(of, builder.getFloatAttr(of.getElementType(), 0.0))); };
+  auto dense = [&](RankedTensorType of) {
+    return arith::ConstantOp::create(builder, loc,
+                                     DenseElementsAttr::get(of, builder.getFloatAttr(of.getElementType(), 0.0)));
+  };
 
   auto f32 = RankedTensorType::get(type.getShape(), builder.getF32Type());
   if (type != f32) {
@@ -41,9 +44,10 @@ static void guard(func::FuncOp function, Value gradient) {
   int64_t rank = type.getRank(), batch = rank > 2 ? rank - 2 : 0;
   auto scalar = RankedTensorType::get(type.getShape().take_front(batch), builder.getF32Type());
   SmallVector<int64_t> dimensions = llvm::to_vector(llvm::seq<int64_t>(batch, rank));
-  auto reduce = linalg::ReduceOp::create(builder, loc, zero, ValueRange{dense(scalar)}, dimensions, [](OpBuilder &b, Location l, ValueRange args) {
-    linalg::YieldOp::create(b, l, Value(arith::AddFOp::create(b, l, args[0], args[1])));
-  });
+  auto reduce = linalg::ReduceOp::create(
+      builder, loc, zero, ValueRange{dense(scalar)}, dimensions, [](OpBuilder &b, Location l, ValueRange args) {
+        linalg::YieldOp::create(b, l, Value(arith::AddFOp::create(b, l, args[0], args[1])));
+      });
   mark(reduce, 1);
   Value bad = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, reduce.getResult(0), reduce.getResult(0));
   mark(bad.getDefiningOp(), 1);

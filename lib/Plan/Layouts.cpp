@@ -1,4 +1,4 @@
-//===- Layouts.cpp - what each layout needs in memory ---------------------------------------------===//
+//===- Layouts.cpp - what each layout needs in memory -----------------------------------------===//
 
 #include "muon/Plan/StepPlan.h"
 
@@ -34,7 +34,9 @@ Type muon::packedType(Type type, TargetAttr target) {
   return widened ? Float32Type::get(type.getContext()) : type;
 }
 
-int64_t muon::paddedDepth(int64_t depth, Type dtype) { return llvm::alignTo(depth, dtype.isF32() ? kTileRows : kStripPair); }
+int64_t muon::paddedDepth(int64_t depth, Type dtype) {
+  return llvm::alignTo(depth, dtype.isF32() ? kTileRows : kStripPair);
+}
 
 static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 

@@ -1,4 +1,4 @@
-//===- Leaves.cpp - what a draft's bodies read ----------------------------------------------------===//
+//===- Leaves.cpp - what a draft's bodies read ------------------------------------------------===//
 
 #include "muon/Plan/StepPlan.h"
 
@@ -55,7 +55,8 @@ private:
   void visitSlice(tensor::ExtractSliceOp slice, const Axes &axes) {
     auto argument = dyn_cast<BlockArgument>(slice.getSource());
     int64_t buffer = argument ? -1 : plan.find(slice.getSource(), Layout::plain);
-    leaves.memory.push_back({slice.getResult(), axes, buffer, argument ? static_cast<int64_t>(argument.getArgNumber()) : -1, slice});
+    leaves.memory.push_back(
+        {slice.getResult(), axes, buffer, argument ? static_cast<int64_t>(argument.getArgNumber()) : -1, slice});
   }
 
   void visitOperands(Operation *op, const Axes &axes) {

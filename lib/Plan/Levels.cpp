@@ -1,4 +1,4 @@
-//===- Levels.cpp - which stage a value can be computed in ----------------------------------------===//
+//===- Levels.cpp - which stage a value can be computed in ------------------------------------===//
 
 #include "muon/Plan/Levels.h"
 
@@ -73,8 +73,10 @@ LogicalResult Levels::visitReduce(linalg::ReduceOp reduce) {
   for (int64_t dimension : dimensions)
     if (dimension < batchRank())
       return reduce.emitOpError() << "reduces batch dimension " << dimension << "; matrices of a batch are independent";
-  // An epilogue reduces a symmetric matrix as a whole; else the product's result goes to memory and a sweep of the next stage reduces it.
-  bool inEpilogue = source.product && cast<ProductOpInterface>(source.product).symmetricResult() && dimensions.size() == 2 && !target.isGpu();
+  // An epilogue reduces a symmetric matrix as a whole; else the product's result goes to memory and a sweep of the next
+  // stage reduces it.
+  bool inEpilogue = source.product && cast<ProductOpInterface>(source.product).symmetricResult() &&
+                    dimensions.size() == 2 && !target.isGpu();
   result.stage = source.stage + (source.product && !inEpilogue ? 2 : 1);
   result.symmetric = dimensions.size() == 2;
   levels[reduce.getResult(0)] = result;
@@ -96,7 +98,9 @@ Value Levels::predicateFor(Choices::Demand demand, int64_t stage) const {
 }
 
 /// The stage in which a product's operand goes to memory.
-int64_t Levels::writtenIn(Value operand) const { return of(operand).stage - (operand.getDefiningOp<ChooseOp>() ? 1 : 0); }
+int64_t Levels::writtenIn(Value operand) const {
+  return of(operand).stage - (operand.getDefiningOp<ChooseOp>() ? 1 : 0);
+}
 
 Level Levels::visitProduct(ProductOpInterface product) {
   Level result;
@@ -147,7 +151,8 @@ bool Levels::startsWithBatch(RankedTensorType type) const {
 LogicalResult Levels::checkBatch(Operation *op) const {
   for (Value result : op->getResults())
     if (auto type = dyn_cast<RankedTensorType>(result.getType()); type && type.getRank() > batchRank() + 2)
-      return op->emitOpError() << "is a batch of matrices, " << type << ", in a step of " << (batch.empty() ? "single ones" : "a smaller batch")
+      return op->emitOpError() << "is a batch of matrices, " << type << ", in a step of "
+                               << (batch.empty() ? "single ones" : "a smaller batch")
                                << "; expected every view of it to take one matrix";
   bool slicesStored = isa<tensor::ExtractSliceOp>(op) && !isa<BlockArgument>(op->getOperand(0));
   if (!slicesStored && !isa<ProductOpInterface, linalg::ReduceOp, ChooseOp>(op))
@@ -155,11 +160,13 @@ LogicalResult Levels::checkBatch(Operation *op) const {
   auto reduce = dyn_cast<linalg::ReduceOp>(op);
   for (Value operand : reduce ? ValueRange(reduce.getInputs()) : ValueRange(op->getOperands()))
     if (auto type = dyn_cast<RankedTensorType>(operand.getType()); type && !startsWithBatch(type))
-      return op->emitOpError() << "takes " << type << ", which all matrices of the batch [" << batch << "] share; expected one for each";
+      return op->emitOpError() << "takes " << type << ", which all matrices of the batch [" << batch
+                               << "] share; expected one for each";
   if (auto choose = dyn_cast<ChooseOp>(op)) {
     auto condition = cast<RankedTensorType>(choose.getConditions()[0].getType());
     if (condition.getRank() != batchRank())
-      return op->emitOpError() << "chooses by " << condition << "; expected one condition for each matrix of the batch [" << batch << "]";
+      return op->emitOpError() << "chooses by " << condition
+                               << "; expected one condition for each matrix of the batch [" << batch << "]";
   }
   return success();
 }
@@ -182,7 +189,8 @@ LogicalResult Levels::visit(Operation *op) {
   }
   if (auto choose = dyn_cast<ChooseOp>(op)) {
     if (target.isGpu())
-      return choose.emitOpError() << "needs a CPU target: launches of a GPU are not skipped by matrix, got " << target.getCpu();
+      return choose.emitOpError() << "needs a CPU target: launches of a GPU are not skipped by matrix, got "
+                                  << target.getCpu();
     levels[choose.getO()] = visitChoose(choose);
     return success();
   }
@@ -201,7 +209,8 @@ LogicalResult Levels::visit(Operation *op) {
   }
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) { // what lies in memory: an argument, or stored a stage before
     const Level &source = of(slice.getSource());
-    levels[slice.getResult()] = Level{source.stage + (isa<BlockArgument>(slice.getSource()) ? 0 : 1), nullptr, false, false};
+    levels[slice.getResult()] =
+        Level{source.stage + (isa<BlockArgument>(slice.getSource()) ? 0 : 1), nullptr, false, false};
     return success();
   }
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) { // a result in pieces
@@ -250,7 +259,8 @@ FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target, Arra
   for (auto [number, chain] : llvm::enumerate(result.chains))
     for (Operation *product : chain.products)
       result.chainNumber[product] = number;
-  // Each pass raises a chain's stage to behind what it reads. One that never settles needs itself: no stage is that late.
+  // Each pass raises a chain's stage to behind what it reads. One that never settles needs itself: no stage is that
+  // late.
   int64_t latest = std::distance(function.front().begin(), function.front().end()) + 2;
   for (bool settled = false; !settled;) {
     if (failed(result.computeOnce(function, settled)))

@@ -1,4 +1,4 @@
-//===- PlanLaunches.cpp - step functions to kernels, stages and launches --------------------------===//
+//===- PlanLaunches.cpp - step functions to kernels, stages and launches ----------------------===//
 
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
@@ -57,8 +57,10 @@ static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
   bool fits = tile.size() == 2 && tile[0] >= kGrain && tile[0] <= kMostSide && tile[0] % kGrain == 0 && tile[1] >= 0 &&
               tile[1] % (2 * kGrain) == 0;
   if (!fits)
-    return function.emitOpError() << "expected the request's tile for a CPU to be a side of 32 to 512, a multiple of 32, and 0 or a multiple of 64 "
-                                     "elements of k, got [" << tile << "]";
+    return function.emitOpError() << "expected the request's tile for a CPU to be a side of 32 to 512, a multiple of "
+                                     "32, and 0 or a multiple of 64 "
+                                     "elements of k, got ["
+                                  << tile << "]";
   return success();
 }
 
@@ -111,8 +113,10 @@ static LogicalResult nameScalars(ModuleOp module, ArrayRef<Group> groups) {
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
       if (!isa<RankedTensorType>(type)) {
         StringAttr name = function.getArgAttrOfType<StringAttr>(i, "muon.name");
-        if (bool known = integer.try_emplace(name.getValue(), type.isInteger()).first->second; known != type.isInteger())
-          return function.emitOpError() << "expected scalar " << name << " to be " << (known ? "an integer" : "a float") << " as in another step function, got " << type;
+        if (bool known = integer.try_emplace(name.getValue(), type.isInteger()).first->second;
+            known != type.isInteger())
+          return function.emitOpError() << "expected scalar " << name << " to be " << (known ? "an integer" : "a float")
+                                        << " as in another step function, got " << type;
       }
   }
   Builder builder(module.getContext());
@@ -164,8 +168,8 @@ void PlanLaunches::runOnOperation() {
       if (draft->product && !target.isGpu())
         scratch = std::max(scratch, blockBufferBytes(data.sizes));
       func::FuncOp function = group->plan.function;
-      LaunchOp::create(launches, loc, kernel, function.getSymName(), data.tiles, data.sizes, builder.getArrayAttr(data.places),
-                       data.coefficients, data.predicate);
+      LaunchOp::create(launches, loc, kernel, function.getSymName(), data.tiles, data.sizes,
+                       builder.getArrayAttr(data.places), data.coefficients, data.predicate);
     }
   }
   variant.setScratch(scratch);

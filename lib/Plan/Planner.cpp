@@ -1,9 +1,9 @@
-//===- Planner.cpp - which values go to memory, and which body computes them ----------------------===//
+//===- Planner.cpp - which values go to memory, and which body computes them ------------------===//
 //
 // Values that a later stage needs are stored or computed again: product operands are always stored, in the layouts
 // their products read; a value that follows from one stored matrix and scalars is computed again; anything else is
-// stored once. A donated buffer is written at or after the last stage that reads its old value; behind it, from the workspace, where an element
-// of the new value is made of other elements of the old.
+// stored once. A donated buffer is written at or after the last stage that reads its old value; behind it, from the
+// workspace, where an element of the new value is made of other elements of the old.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -40,8 +40,8 @@ private:
   void setLifetimes();
 
   void storeParts(ProductOpInterface product);
-  /// The draft of that predicate, among the others in the order of their stages; without one, that of the word which says where `value`
-  /// (a product's, for all of its epilogue) is not needed.
+  /// The draft of that predicate, among the others in the order of their stages; without one, that of the word which
+  /// says where `value` (a product's, for all of its epilogue) is not needed.
   Draft &draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate, bool turned = false);
   Draft &draftFor(int64_t stage, Operation *product, Value value, ArrayRef<int64_t> shape, bool turned = false);
   int64_t store(Value value, Layout layout);
@@ -58,15 +58,16 @@ private:
 
   StepPlan &plan;
   llvm::DenseMap<int64_t, int64_t> delays; ///< results that are written later than they could be
-  llvm::DenseSet<Value> copied; ///< what goes to the workspace first, since it is made of other elements of what it replaces
+  llvm::DenseSet<Value>
+      copied; ///< what goes to the workspace first, since it is made of other elements of what it replaces
   llvm::DenseSet<std::pair<Value, Operation *>> required; ///< what bodies of chains have asked for
 };
 } // namespace
 
 Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> shape, Value predicate, bool turned) {
   for (Draft &draft : plan.drafts)
-    if (draft.stage == stage && draft.product == product && ArrayRef<int64_t>(draft.shape) == shape && draft.predicate == predicate &&
-        draft.turned == turned)
+    if (draft.stage == stage && draft.product == product && ArrayRef<int64_t>(draft.shape) == shape &&
+        draft.predicate == predicate && draft.turned == turned)
       return draft;
   Draft draft;
   draft.stage = stage;
@@ -74,7 +75,8 @@ Draft &Planner::draftFor(int64_t stage, Operation *product, ArrayRef<int64_t> sh
   draft.product = product;
   draft.predicate = predicate;
   draft.shape.assign(shape.begin(), shape.end());
-  auto later = llvm::upper_bound(plan.drafts, stage, [](int64_t number, const Draft &other) { return number < other.stage; });
+  auto later =
+      llvm::upper_bound(plan.drafts, stage, [](int64_t number, const Draft &other) { return number < other.stage; });
   return *plan.drafts.insert(later, std::move(draft));
 }
 
@@ -101,7 +103,8 @@ void Planner::writeCandidates(ChooseOp choose, int64_t buffer) {
     Output output;
     output.value = candidate;
     output.buffer = buffer;
-    Draft &draft = last ? draftFor(level.stage, level.product, candidate, shape) : draftFor(level.stage, nullptr, shape, list.elsewhere[i]);
+    Draft &draft = last ? draftFor(level.stage, level.product, candidate, shape)
+                        : draftFor(level.stage, nullptr, shape, list.elsewhere[i]);
     draft.outputs.push_back(output);
     plan.buffers[buffer].firstStage = std::min(plan.buffers[buffer].firstStage, level.stage);
   }
@@ -161,7 +164,8 @@ void Planner::storeParts(ProductOpInterface product) {
 void Planner::storeForReading(Value value) {
   if (plan.findReadable(value) >= 0)
     return;
-  bool packed = llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value && buffer.parts == 1; });
+  bool packed =
+      llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value && buffer.parts == 1; });
   store(value, packed ? Layout::columns : Layout::plain);
   require(value, plan.levels.of(value).stage, plan.levels.of(value).product);
 }
@@ -170,11 +174,13 @@ bool Planner::mustStore(Value value) const {
   Operation *op = value.getDefiningOp();
   if (tensorType(value).getElementType().isF64()) // widened for a sum: what it was widened from is stored instead
     return false;
-  if (isa<ProductOpInterface>(op) || llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value; }))
+  if (isa<ProductOpInterface>(op) ||
+      llvm::any_of(plan.buffers, [&](const Buffer &buffer) { return buffer.value == value; }))
     return true;
   llvm::SmallPtrSet<void *, 4> matrices;
   for (Value operand : op->getOperands())
-    if (isMatrix(operand) && !plan.levels.of(operand).uniform && !isa_and_present<linalg::BroadcastOp, DiagonalOp>(operand.getDefiningOp()))
+    if (isMatrix(operand) && !plan.levels.of(operand).uniform &&
+        !isa_and_present<linalg::BroadcastOp, DiagonalOp>(operand.getDefiningOp()))
       matrices.insert(operand.getAsOpaquePointer());
   return matrices.size() > 1;
 }
@@ -217,7 +223,8 @@ void Planner::collectProducts() {
   plan.function.walk([&](ProductOpInterface product) {
     for (bool isA : {true, false}) {
       Value operand = isA ? product.getA() : product.getB();
-      if (!plan.levels.chainOf(product).empty() && plan.levels.of(operand).product == plan.levels.of(product->getResult(0)).product)
+      if (!plan.levels.chainOf(product).empty() &&
+          plan.levels.of(operand).product == plan.levels.of(product->getResult(0)).product)
         continue; // within a chain nothing is stored
       store(operand, storedLayout(operandLayout(product, isA, plan.levels.of(operand).symmetric, plan.target)));
       operands.push_back(operand);
@@ -323,10 +330,11 @@ LogicalResult Planner::collectResults() {
     if (!metric && value == function.getArgument(argument))
       continue;
     if (!metric && value.getType() != function.getArgument(argument).getType())
-      return function.emitOpError() << "expected result " << i << " of type " << function.getArgument(argument).getType() << ", got "
-                                    << value.getType();
+      return function.emitOpError() << "expected result " << i << " of type "
+                                    << function.getArgument(argument).getType() << ", got " << value.getType();
     if (RankedTensorType type = tensorType(value); !plan.levels.startsWithBatch(type))
-      return function.emitOpError() << "expected result " << i << " to be one for each matrix of the batch, got " << type;
+      return function.emitOpError() << "expected result " << i << " to be one for each matrix of the batch, got "
+                                    << type;
     bool pieces = false;
     while (auto insert = value.getDefiningOp<tensor::InsertSliceOp>()) {
       addResult(insert.getSource(), argument, i, insert);
@@ -364,7 +372,8 @@ static bool readsWhatItWrites(const Leaf &leaf, const Output &output, const Draf
          read.getDroppedDims() == written.getDroppedDims();
 }
 
-/// Delays results whose buffer's old value is read at or after their stage by another body, or for another element. True if one was.
+/// Delays results whose buffer's old value is read at or after their stage by another body, or for another element.
+/// True if one was.
 bool Planner::resolveHazards() {
   bool changed = false;
   for (const Draft &writer : plan.drafts)
@@ -379,7 +388,8 @@ bool Planner::resolveHazards() {
           if (&reader == &writer && readsWhatItWrites(leaf, output, writer))
             continue;
           needed = std::max(needed, reader.stage + 1);
-          for (const Output &other : reader.outputs) // a piece of the same result, or this one: each would wait for the other
+          for (const Output &other :
+               reader.outputs) // a piece of the same result, or this one: each would wait for the other
             if (other.result == output.result)
               copied.insert(other.value);
         }
@@ -433,7 +443,8 @@ LogicalResult Planner::run() {
   return plan.function.emitOpError("its results depend on each other's old values in a way that cannot be ordered");
 }
 
-FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target, int64_t matrices, ArrayRef<Chain> chains) {
+FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target, int64_t matrices,
+                                     ArrayRef<Chain> chains) {
   FailureOr<Levels> levels = Levels::compute(function, target, chains);
   if (failed(levels))
     return failure();

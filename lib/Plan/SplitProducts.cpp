@@ -1,4 +1,4 @@
-//===- SplitProducts.cpp - into how many parts a GPU cuts a product's k ---------------------------===//
+//===- SplitProducts.cpp - into how many parts a GPU cuts a product's k -----------------------===//
 
 #include "muon/IR/Request.h"
 #include "muon/Plan/GpuTiles.h"

@@ -1,14 +1,15 @@
-//===- SplitViews.cpp - views become boxes of what lies in memory ---------------------------------===//
+//===- SplitViews.cpp - views become boxes of what lies in memory -----------------------------===//
 //
-// What a view takes is computed for that box alone: slices move up through elementwise operations, broadcasts and reductions to arguments,
-// products and what is stored for products anyway; what is put together is written piece by piece.
+// What a view takes is computed for that box alone: slices move up through elementwise operations, broadcasts and
+// reductions to arguments, products and what is stored for products anyway; what is put together is written piece by
+// piece.
 //
 //===----------------------------------------------------------------------------------------------===//
 
 #include "muon/IR/StepFunction.h"
+#include "muon/Plan/Boxes.h"
 #include "muon/Plan/Levels.h"
 #include "muon/Plan/Passes.h"
-#include "muon/Plan/Boxes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -57,10 +58,10 @@ private:
   func::FuncOp function;
   OpBuilder builder;
   int64_t batch;
-  llvm::DenseMap<Value, Cuts> cuts;   ///< of values that are put together from pieces
-  llvm::DenseMap<Value, Cuts> asked;  ///< what is taken of a value
-  llvm::DenseSet<Value> wanted;       ///< something needs all of it at once
-  llvm::DenseSet<Value> late;         ///< behind a product or a reduction
+  llvm::DenseMap<Value, Cuts> cuts;  ///< of values that are put together from pieces
+  llvm::DenseMap<Value, Cuts> asked; ///< what is taken of a value
+  llvm::DenseSet<Value> wanted;      ///< something needs all of it at once
+  llvm::DenseSet<Value> late;        ///< behind a product or a reduction
   std::map<std::pair<void *, std::vector<int64_t>>, Value> known;
 };
 } // namespace
@@ -101,7 +102,8 @@ LogicalResult ViewSplitter::findCuts(Operation *op) {
         if (i + 2 < rank)
           own.addRange(i, input, i, 0, tensorType(result).getDimSize(i));
         else if (!input.at[i].empty() || input.dropped[i])
-          return op->emitOpError("takes a matrix that is put together from parts; expected the parts to be multiplied each by itself");
+          return op->emitOpError(
+              "takes a matrix that is put together from parts; expected the parts to be multiplied each by itself");
       }
     }
   } else {
@@ -131,7 +133,8 @@ void ViewSplitter::findDemand(Operation *op) {
     if (auto found = known->find(result); found != known->end())
       ofResult.add(found->second);
   if (isView(op))
-    asked.try_emplace(op->getOperand(0), tensorType(op->getOperand(0)).getRank()).first->second.add(cutsAskedBy(op, ofResult));
+    asked.try_emplace(op->getOperand(0), tensorType(op->getOperand(0)).getRank())
+        .first->second.add(cutsAskedBy(op, ofResult));
   if (!isElementwise(op) || ofResult.empty())
     return;
   ofResult.dropped.reset();
@@ -143,7 +146,8 @@ void ViewSplitter::findDemand(Operation *op) {
 /// Whether pieces of it are read from memory: what is computed behind products and needed as a whole too.
 bool ViewSplitter::isKept(Value value) const {
   bool matrix = tensorType(value).getRank() >= batch + 2;
-  return matrix && late.contains(value) && wanted.contains(value) && !cuts.count(value) && isElementwise(value.getDefiningOp());
+  return matrix && late.contains(value) && wanted.contains(value) && !cuts.count(value) &&
+         isElementwise(value.getDefiningOp());
 }
 
 //===----------------------------------------------------------------------------------------------===//
@@ -179,11 +183,13 @@ Value ViewSplitter::build(Value value, const Box &box) {
   if (isa<tensor::EmptyOp>(op))
     return tensor::EmptyOp::create(builder, op->getLoc(), box.shape(), type.getElementType());
   if (auto splat = dyn_cast<tensor::SplatOp>(op))
-    return tensor::SplatOp::create(builder, op->getLoc(), splat.getInput(), RankedTensorType::get(box.shape(), type.getElementType()));
+    return tensor::SplatOp::create(builder, op->getLoc(), splat.getInput(),
+                                   RankedTensorType::get(box.shape(), type.getElementType()));
   if (auto diagonal = dyn_cast<DiagonalOp>(op)) {
     SmallVector<int64_t> matrix = box.without([&](int64_t i) { return i + 2 < type.getRank(); }).shape();
     if (ArrayRef<int64_t>(matrix) == type.getShape().take_back(2))
-      return DiagonalOp::create(builder, op->getLoc(), RankedTensorType::get(box.shape(), type.getElementType()), diagonal->getOperand(0));
+      return DiagonalOp::create(builder, op->getLoc(), RankedTensorType::get(box.shape(), type.getElementType()),
+                                diagonal->getOperand(0));
   }
   if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op))
     return buildBroadcast(broadcast, box);
@@ -193,7 +199,8 @@ Value ViewSplitter::build(Value value, const Box &box) {
     return buildProduct(product, box);
   if (isElementwise(op) || isa<ChooseOp>(op))
     return buildElementwise(value, box);
-  op->emitOpError("cannot be taken apart: expected elementwise operations, broadcasts, reductions and products between views");
+  op->emitOpError(
+      "cannot be taken apart: expected elementwise operations, broadcasts, reductions and products between views");
   return nullptr;
 }
 
@@ -203,16 +210,18 @@ Value ViewSplitter::slice(Value value, const Box &box) {
     return value;
   for (int64_t i = 0; i < batch && i < type.getRank(); ++i)
     if (isa<BlockArgument>(value) && (box.dropped[i] || box.sizes[i] != type.getDimSize(i))) {
-      function.emitOpError() << "takes apart dimension " << i << " of " << type << ", whose matrices are a batch; expected a weight of rank 2";
+      function.emitOpError() << "takes apart dimension " << i << " of " << type
+                             << ", whose matrices are a batch; expected a weight of rank 2";
       return nullptr;
     }
   SmallVector<int64_t> ones(type.getRank(), 1);
   auto ofPiece = RankedTensorType::get(box.shape(), type.getElementType());
-  return tensor::ExtractSliceOp::create(builder, value.getLoc(), ofPiece, value, ValueRange(), ValueRange(), ValueRange(), box.offsets,
-                                        box.sizes, ones);
+  return tensor::ExtractSliceOp::create(builder, value.getLoc(), ofPiece, value, ValueRange(), ValueRange(),
+                                        ValueRange(), box.offsets, box.sizes, ones);
 }
 
-/// Where the elements of a piece are in the tensor that is rounded: the number of the first, and those from row to row and column to column.
+/// Where the elements of a piece are in the tensor that is rounded: the number of the first, and those from row to row
+/// and column to column.
 static DenseI64ArrayAttr numbering(Builder &builder, RankedTensorType type, const Box &box, int64_t batch) {
   int64_t first = 0, stride = 1;
   SmallVector<int64_t> strides;
@@ -248,7 +257,8 @@ Value ViewSplitter::buildElementwise(Value value, const Box &box) {
 
 Value ViewSplitter::buildBroadcast(linalg::BroadcastOp broadcast, const Box &box) {
   SmallVector<int64_t> added = box.positionsOf(broadcast.getDimensions());
-  Value input = piece(broadcast.getInput(), box.without([&](int64_t i) { return llvm::is_contained(broadcast.getDimensions(), i); }));
+  Value input = piece(broadcast.getInput(),
+                      box.without([&](int64_t i) { return llvm::is_contained(broadcast.getDimensions(), i); }));
   if (!input || added.empty())
     return input;
   Value init = tensor::EmptyOp::create(builder, broadcast.getLoc(), box.shape(), tensorType(input).getElementType());
@@ -312,7 +322,8 @@ Value ViewSplitter::buildProduct(ProductOpInterface product, const Box &box) {
     ofBatch.copy(i, box, i);
   if (ofBatch.isWhole(tensorType(result)) && !cuts.count(result))
     return slice(result, box);
-  if (!box.without([&](int64_t i) { return i < matrix; }).isWhole(RankedTensorType::get(tensorType(result).getShape().take_back(2), builder.getF32Type()))) {
+  if (!box.without([&](int64_t i) { return i < matrix; })
+           .isWhole(RankedTensorType::get(tensorType(result).getShape().take_back(2), builder.getF32Type()))) {
     Value all = piece(result, ofBatch);
     return all ? slice(all, box.without([&](int64_t i) { return box.dropped[i] && i < matrix; })) : nullptr;
   }
@@ -360,18 +371,20 @@ LogicalResult ViewSplitter::splitResults(func::ReturnOp terminator) {
       continue;
     SmallVector<Box> pieces = own.pieces(type);
     if (pieces.size() > kMost)
-      return terminator.emitOpError() << "result " << operand.getOperandNumber() << " is put together from " << pieces.size()
-                                      << " pieces; expected at most " << kMost << ", or a weight whose first dimension counts them";
-    Value into = operand.getOperandNumber() < donated.size()
-                     ? Value(donated[operand.getOperandNumber()])
-                     : Value(tensor::EmptyOp::create(builder, terminator.getLoc(), type.getShape(), type.getElementType()));
+      return terminator.emitOpError() << "result " << operand.getOperandNumber() << " is put together from "
+                                      << pieces.size() << " pieces; expected at most " << kMost
+                                      << ", or a weight whose first dimension counts them";
+    Value into =
+        operand.getOperandNumber() < donated.size()
+            ? Value(donated[operand.getOperandNumber()])
+            : Value(tensor::EmptyOp::create(builder, terminator.getLoc(), type.getShape(), type.getElementType()));
     for (const Box &box : pieces) {
       Value part = piece(value, box);
       if (!part)
         return failure();
       SmallVector<int64_t> ones(type.getRank(), 1);
-      into = tensor::InsertSliceOp::create(builder, terminator.getLoc(), part, into, ValueRange(), ValueRange(), ValueRange(),
-                                           box.offsets, box.sizes, ones);
+      into = tensor::InsertSliceOp::create(builder, terminator.getLoc(), part, into, ValueRange(), ValueRange(),
+                                           ValueRange(), box.offsets, box.sizes, ones);
     }
     operand.set(into);
   }

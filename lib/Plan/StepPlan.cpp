@@ -1,4 +1,4 @@
-//===- StepPlan.cpp - shapes and tiles of a step's drafts ------------------------------------------===//
+//===- StepPlan.cpp - shapes and tiles of a step's drafts -------------------------------------===//
 
 #include "muon/Plan/StepPlan.h"
 
@@ -51,8 +51,8 @@ int64_t StepPlan::blockDepth(const Draft &draft, int64_t depth) const {
   // Hardware tiles gain nothing from chunks: their sums have to be stored and loaded.
   if (usesTiles(draft))
     return depth;
-  // A chunk of the panels of B that a register tile spans takes a third of the first-level cache, which holds the rows of A and the sums
-  // too and may be shared with another thread: `muon-tune` times others beside it.
+  // A chunk of the panels of B that a register tile spans takes a third of the first-level cache, which holds the rows
+  // of A and the sums too and may be shared with another thread: `muon-tune` times others beside it.
   Type type = packedType(getElementTypeOrSelf(cast<ProductOpInterface>(draft.product).getA()), target);
   int64_t panels = type.isBF16() ? 1 : cpu::panelsOfTile(target);
   int64_t rowBytes = target.getLanes() * panels * type.getIntOrFloatBitWidth() / 8;
@@ -68,8 +68,9 @@ int64_t StepPlan::blockSize(const Draft &draft) const {
   int64_t side = std::min(rows, columns);
   if (!usesTiles(draft))
     return side >= 512 ? 128 : 64;
-  // Hardware tiles outrun the second-level cache: a larger block reads each panel less often. That pays where every worker still gets
-  // some blocks; sums over the product follow the matrix's shape only, so that every batch gives the same bits.
+  // Hardware tiles outrun the second-level cache: a larger block reads each panel less often. That pays where every
+  // worker still gets some blocks; sums over the product follow the matrix's shape only, so that every batch gives the
+  // same bits.
   constexpr int64_t kSmall = 128, kLarge = 256, kEnough = 32;
   bool sums = llvm::any_of(draft.outputs, [](const Output &output) { return output.reduction != Reduction::none; });
   int64_t blocks = countBlocks(draft, kLarge) * (sums ? 1 : matrices);
@@ -87,8 +88,13 @@ gpu::ProductShape StepPlan::productShape(const Draft &draft) const {
   auto product = cast<ProductOpInterface>(draft.product);
   auto type = cast<RankedTensorType>(product.getA().getType());
   auto [aRows, aColumns] = matrixShape(type.getShape());
-  return {rows, columns, product.aIsTransposed() ? aRows : aColumns, matrices, gpu::operandKind(type.getElementType()),
-          product.symmetricResult(), partsOf(draft.product)};
+  return {rows,
+          columns,
+          product.aIsTransposed() ? aRows : aColumns,
+          matrices,
+          gpu::operandKind(type.getElementType()),
+          product.symmetricResult(),
+          partsOf(draft.product)};
 }
 
 gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
@@ -99,12 +105,15 @@ gpu::ProductTile StepPlan::productTile(const Draft &draft) const {
 }
 
 bool StepPlan::walksRows(const Draft &draft) const {
-  return llvm::any_of(draft.outputs, [](const Output &output) { return output.reduction != Reduction::none && output.space == Space::row; });
+  return llvm::any_of(draft.outputs, [](const Output &output) {
+    return output.reduction != Reduction::none && output.space == Space::row;
+  });
 }
 
 std::pair<int64_t, int64_t> StepPlan::sweepExtent(const Draft &draft) const {
   auto [rows, columns] = matrixShape(draft.shape);
-  bool pads = llvm::any_of(draft.outputs, [&](const Output &o) { return o.buffer >= 0 && buffers[o.buffer].layout == Layout::padded; });
+  bool pads = llvm::any_of(
+      draft.outputs, [&](const Output &o) { return o.buffer >= 0 && buffers[o.buffer].layout == Layout::padded; });
   if (pads)
     return {llvm::alignTo(rows, gpu::kPadding), llvm::alignTo(columns, gpu::kPadding)};
   return {rows, columns};
@@ -112,7 +121,8 @@ std::pair<int64_t, int64_t> StepPlan::sweepExtent(const Draft &draft) const {
 
 int64_t StepPlan::sweepTile(const Draft &draft) const {
   auto [rows, columns] = sweepExtent(draft);
-  return walksRows(draft) ? gpu::rowsPerTile(rows, columns) : gpu::chunksPerTile(rows * llvm::divideCeil(columns, gpu::kChunk));
+  return walksRows(draft) ? gpu::rowsPerTile(rows, columns)
+                          : gpu::chunksPerTile(rows * llvm::divideCeil(columns, gpu::kChunk));
 }
 
 int64_t StepPlan::numTiles(const Draft &draft) const {

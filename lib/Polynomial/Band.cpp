@@ -1,4 +1,4 @@
-//===- Band.cpp -----------------------------------------------------------===//
+//===- Band.cpp -------------------------------------------------------------------------------===//
 
 #include "muon/Polynomial/Band.h"
 #include "RealRoots.h"
@@ -79,8 +79,7 @@ std::string checkDomain(const Table &table, double ceiling) {
     return band.upper < 0 || band.lower >= 2;
   });
   char text[128];
-  std::snprintf(text, sizeof text, "' %s for sigma in [%.5g, %.5g]",
-                flips ? "changes sign" : "diverges", begin, end);
+  std::snprintf(text, sizeof text, "' %s for sigma in [%.5g, %.5g]", flips ? "changes sign" : "diverges", begin, end);
   return "table '" + table.name + text;
 }
 
@@ -105,8 +104,7 @@ std::string checkBand(const Table &table, Band band, double floor, double ceilin
   });
   Band image = computeBand(table, begin, end);
   char text[192];
-  std::snprintf(text, sizeof text,
-                "' maps sigma in [%.4g, %.4g] to [%.4g, %.4g], outside [%.4g, %.4g]", begin, end,
+  std::snprintf(text, sizeof text, "' maps sigma in [%.4g, %.4g] to [%.4g, %.4g], outside [%.4g, %.4g]", begin, end,
                 image.lower, image.upper, band.lower, band.upper);
   return "table '" + table.name + text;
 }

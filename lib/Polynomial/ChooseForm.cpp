@@ -1,4 +1,4 @@
-//===- ChooseForm.cpp -----------------------------------------------------===//
+//===- ChooseForm.cpp -------------------------------------------------------------------------===//
 
 #include "muon/Polynomial/ChooseForm.h"
 
@@ -38,7 +38,8 @@ std::optional<FormChoice> gramWithin(const FormProblem &problem, FormWeights wei
 std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
   std::vector<int> pairs;
   for (int row = 0; row + 1 < table.steps(); ++row) {
-    if (choice.isRestart(row + 1) || !choice.endsBlock(row + 2, table.steps()) || !canPair(table.rows[row], table.rows[row + 1]))
+    if (choice.isRestart(row + 1) || !choice.endsBlock(row + 2, table.steps()) ||
+        !canPair(table.rows[row], table.rows[row + 1]))
       continue;
     pairs.push_back(row);
     ++row;
@@ -49,7 +50,9 @@ std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
 } // namespace
 
 bool f16SumsSuffice(const Table &table) {
-  auto errorOf = [&](OperandType type) { return emulate(table, {}, type, emulationShortSide, emulationLongSide).worst; };
+  auto errorOf = [&](OperandType type) {
+    return emulate(table, {}, type, emulationShortSide, emulationLongSide).worst;
+  };
   double error = errorOf(OperandType::f16Sums);
   return std::isfinite(error) && error <= errorOf(OperandType::bf16);
 }
@@ -67,7 +70,8 @@ double countBytes(const FormProblem &problem, const FormChoice &choice) {
     next = row + choice.rowsAt(row);
     bool last = choice.endsBlock(next, steps);
     // The epilogues of a pair read T, T2 and N beside their operands, and one writes two results.
-    bytes += next - row == 2 ? pairProducts * symmetric + 9 * square : evaluationProducts(problem.table.rows[row].degree()) * symmetric;
+    bytes += next - row == 2 ? pairProducts * symmetric + 9 * square
+                             : evaluationProducts(problem.table.rows[row].degree()) * symmetric;
     bytes += fresh ? gram : symmetric;
     bytes += last ? apply : 2 * symmetric;
     fresh = last;
@@ -97,7 +101,9 @@ FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeight
   paired.pairs = possiblePairs(problem.table, choice);
   if (costOf(problem, paired, weights) >= costOf(problem, choice, weights))
     return choice;
-  auto errorOf = [&](const FormChoice &c) { return emulate(problem.table, c, problem.type, emulationShortSide, emulationLongSide).worst; };
+  auto errorOf = [&](const FormChoice &c) {
+    return emulate(problem.table, c, problem.type, emulationShortSide, emulationLongSide).worst;
+  };
   double error = errorOf(paired), bound = choice.form == FormChoice::gram ? weights.gramBound : weights.pairedBound;
   return error <= bound || error <= equalError * errorOf(choice) ? paired : choice;
 }

@@ -1,4 +1,4 @@
-//===- Eigenvalues.cpp ----------------------------------------------------===//
+//===- Eigenvalues.cpp ------------------------------------------------------------------------===//
 
 #include "Eigenvalues.h"
 
@@ -10,8 +10,7 @@ namespace muon {
 
 /// Applies the reflection I - v v^T / h (h = v.v / 2, v in the trailing rows from `begin`) to both
 /// sides of the trailing block.
-static void reflect(std::vector<double> &a, int n, int begin, const std::vector<double> &v,
-                    double h) {
+static void reflect(std::vector<double> &a, int n, int begin, const std::vector<double> &v, double h) {
   std::vector<double> w(n);
   double overlap = 0;
   for (int i = begin; i < n; ++i) {

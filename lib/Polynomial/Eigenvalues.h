@@ -1,4 +1,4 @@
-//===- Eigenvalues.h - Eigenvalues of a symmetric matrix ---------*- C++ -*-===//
+//===- Eigenvalues.h - Eigenvalues of a symmetric matrix ----------------------------*- C++ -*-===//
 #ifndef MUON_LIB_POLYNOMIAL_EIGENVALUES_H
 #define MUON_LIB_POLYNOMIAL_EIGENVALUES_H
 

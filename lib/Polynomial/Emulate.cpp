@@ -1,4 +1,4 @@
-//===- Emulate.cpp --------------------------------------------------------===//
+//===- Emulate.cpp ----------------------------------------------------------------------------===//
 
 #include "muon/Polynomial/Emulate.h"
 #include "Eigenvalues.h"
@@ -67,11 +67,13 @@ Outcome emulateSpectrum(const SpectrumZoo &zoo, const ZooSpectrum &spectrum, con
   double error = errorOf(zoo, spectrum, table, o);
   if (error == infinity)
     return {infinity, {-infinity, infinity}};
-  auto served = std::count_if(spectrum.singular.begin(), spectrum.singular.end(), [&](double sigma) { return sigma >= floor; });
+  auto served =
+      std::count_if(spectrum.singular.begin(), spectrum.singular.end(), [&](double sigma) { return sigma >= floor; });
   return {error, singularBand(o, std::max<int>(served, 1))};
 }
 
-/// Whether a matrix of one entry sigma = 0, 1/64, ..., 1, whose products are as large as their norms allow, stays within f16's range.
+/// Whether a matrix of one entry sigma = 0, 1/64, ..., 1, whose products are as large as their norms allow, stays
+/// within f16's range.
 bool fitsF16Sums(const Table &table, const FormChoice &choice) {
   constexpr int points = 64;
   for (int i = 0; i <= points; ++i) {
@@ -86,9 +88,16 @@ bool fitsF16Sums(const Table &table, const FormChoice &choice) {
 using Key = std::tuple<std::vector<std::vector<double>>, FormChoice::Form, std::vector<int>, bool, std::vector<int>,
                        OperandType, int, int, double>;
 
-Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
-            int longSide, double floor) {
-  return {coefficientsOf(table), choice.form, choice.restarts, choice.centred, choice.pairs, type, shortSide, longSide, floor};
+Key makeKey(const Table &table, const FormChoice &choice, OperandType type, int shortSide, int longSide, double floor) {
+  return {coefficientsOf(table),
+          choice.form,
+          choice.restarts,
+          choice.centred,
+          choice.pairs,
+          type,
+          shortSide,
+          longSide,
+          floor};
 }
 
 } // namespace
@@ -109,16 +118,14 @@ std::vector<std::string> spectrumNames() {
 
 double servedFloor(OperandType type) { return type == OperandType::f32 ? 1e-3 : 1e-2; }
 
-EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type,
-                             int shortSide, int longSide, const EmulationLimits &limits,
-                             std::optional<double> floor) {
+EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
+                             int longSide, const EmulationLimits &limits, std::optional<double> floor) {
   const SpectrumZoo &zoo = spectrumZoo(shortSide, longSide);
   EmulationError result{-1, {}, {infinity, -infinity}, {}};
   if (type == OperandType::f16Sums && !fitsF16Sums(table, choice))
     return {infinity, "one entry", {-infinity, infinity}, std::vector<double>(zoo.spectra.size(), infinity)};
   for (const ZooSpectrum &spectrum : zoo.spectra) {
-    Outcome outcome = emulateSpectrum(zoo, spectrum, table, choice, type,
-                                      floor.value_or(servedFloor(type)));
+    Outcome outcome = emulateSpectrum(zoo, spectrum, table, choice, type, floor.value_or(servedFloor(type)));
     result.errors.push_back(outcome.error);
     result.singular.lower = std::min(result.singular.lower, outcome.singular.lower);
     result.singular.upper = std::max(result.singular.upper, outcome.singular.upper);
@@ -126,15 +133,14 @@ EmulationError emulateWithin(const Table &table, const FormChoice &choice, Opera
       result.worst = outcome.error;
       result.spectrum = spectrum.name;
     }
-    if (limits.isMissed(result.errors.size() - 1, outcome.error) ||
-        result.singular.upper > limits.largestSingular)
+    if (limits.isMissed(result.errors.size() - 1, outcome.error) || result.singular.upper > limits.largestSingular)
       break;
   }
   return result;
 }
 
-EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide,
-                       int longSide, std::optional<double> floor) {
+EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide, int longSide,
+                       std::optional<double> floor) {
   static Known<Key, EmulationError> known;
   return known.lookup(makeKey(table, choice, type, shortSide, longSide, floor.value_or(servedFloor(type))),
                       [&] { return emulateWithin(table, choice, type, shortSide, longSide, {}, floor); });
@@ -147,7 +153,8 @@ static double emulateLarge(const Table &table, double bound, int shortSide, cons
   for (size_t i = 0; i < errors.size() && worst <= bound; ++i) {
     if (errors[i] > bound) {
       const SpectrumZoo &zoo = spectrumZoo(shortSide, oneShotAspect * shortSide);
-      FloatMatrix o = runRecurrence(table, oneShot, OperandType::f32, inputOf(zoo, zoo.spectra[i]), sumOrder(shortSide));
+      FloatMatrix o =
+          runRecurrence(table, oneShot, OperandType::f32, inputOf(zoo, zoo.spectra[i]), sumOrder(shortSide));
       errors[i] = errorOf(zoo, zoo.spectra[i], table, o);
     }
     worst = std::max(worst, errors[i]);
@@ -158,7 +165,8 @@ static double emulateLarge(const Table &table, double bound, int shortSide, cons
 double emulateOneShot(const Table &table, double bound, int shortSide, const std::vector<int> &pairs) {
   static Known<std::tuple<std::vector<std::vector<double>>, double, int, std::vector<int>>, double> known;
   shortSide = shortSide < narrowSide ? oneShotShortSide : narrowSide;
-  return known.lookup({coefficientsOf(table), bound, shortSide, pairs}, [&] { return emulateLarge(table, bound, shortSide, pairs); });
+  return known.lookup({coefficientsOf(table), bound, shortSide, pairs},
+                      [&] { return emulateLarge(table, bound, shortSide, pairs); });
 }
 
 } // namespace muon

@@ -1,4 +1,4 @@
-//===- EmulateWithin.h - An emulation that stops at the first miss -*- C++ -*-===//
+//===- EmulateWithin.h - An emulation that stops at the first miss ------------------*- C++ -*-===//
 #ifndef MUON_LIB_POLYNOMIAL_EMULATEWITHIN_H
 #define MUON_LIB_POLYNOMIAL_EMULATEWITHIN_H
 
@@ -25,9 +25,8 @@ struct EmulationLimits {
 
 /// As `emulate`, but stops after the first spectrum that misses a limit: most restart sets fail on
 /// the first few. Not cached.
-EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type,
-                             int shortSide, int longSide, const EmulationLimits &limits,
-                             std::optional<double> floor = std::nullopt);
+EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
+                             int longSide, const EmulationLimits &limits, std::optional<double> floor = std::nullopt);
 
 } // namespace muon
 

@@ -1,4 +1,4 @@
-//===- FloatMatrix.cpp ----------------------------------------------------===//
+//===- FloatMatrix.cpp ------------------------------------------------------------------------===//
 
 #include "FloatMatrix.h"
 
@@ -53,7 +53,8 @@ struct TileArguments {
 using TileColumnVector [[gnu::vector_size(tileColumns * sizeof(float)), gnu::aligned(4)]] = float;
 
 /// sums += the terms from `begin` to `end`, added up from zero.
-[[gnu::always_inline]] inline void addPart(const TileArguments &t, int begin, int end, TileColumnVector (&sums)[tileRows]) {
+[[gnu::always_inline]] inline void addPart(const TileArguments &t, int begin, int end,
+                                           TileColumnVector (&sums)[tileRows]) {
   TileColumnVector own[tileRows] = {};
   for (int k = begin; k < end; ++k) {
     TileColumnVector b = *reinterpret_cast<const TileColumnVector *>(t.b + k * t.strideB);
@@ -81,7 +82,8 @@ MUON_ALSO_FOR_AVX2 void computeTile(const TileArguments &t) {
     *reinterpret_cast<TileColumnVector *>(t.out + i * t.strideOut) = sums[i];
 }
 
-/// To nearest among numbers of 11 significant bits. Unlike f16 it has no least exponent: what a sum loses below 2^-14 / f16Scale^2 is not emulated.
+/// To nearest among numbers of 11 significant bits. Unlike f16 it has no least exponent: what a sum loses below 2^-14 /
+/// f16Scale^2 is not emulated.
 [[gnu::always_inline]] inline TileColumnVector roundToElevenBits(TileColumnVector x) {
   TileColumnVector shifted = x * 8193.0f; // 2^13 + 1: the high half of Dekker's split
   return shifted - (shifted - x);
@@ -116,7 +118,8 @@ void multiplyTiles(const FloatMatrix &a, const FloatMatrix &b, FloatMatrix &out,
     for (int j = 0; j < out.columns; j += tileColumns) {
       if (lowerOnly && j > i + tileRows - 1)
         break;
-      TileArguments tile{a.row(i), b.row(0) + j, out.row(i) + j, a.stride(), b.stride(), out.stride(), a.columns, order};
+      TileArguments tile{a.row(i),   b.row(0) + j, out.row(i) + j, a.stride(),
+                         b.stride(), out.stride(), a.columns,      order};
       order.inF16 ? computeTileOfF16Sums(tile) : computeTile(tile);
     }
 }

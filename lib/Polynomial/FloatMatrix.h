@@ -1,4 +1,4 @@
-//===- FloatMatrix.h - Small f32 matrices with exact operand rounding -*- C++ -*-===//
+//===- FloatMatrix.h - Small f32 matrices with exact operand rounding ---------------*- C++ -*-===//
 #ifndef MUON_LIB_POLYNOMIAL_FLOATMATRIX_H
 #define MUON_LIB_POLYNOMIAL_FLOATMATRIX_H
 
@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <limits>
 
-/// A long loop, compiled for AVX2 too; the processor decides which one runs. The bits are the same: nothing is contracted in this
-/// library, and no sum is reordered.
+/// A long loop, compiled for AVX2 too; the processor decides which one runs. The bits are the same: nothing is
+/// contracted in this library, and no sum is reordered.
 #if defined(__x86_64__)
 #define MUON_ALSO_FOR_AVX2 [[gnu::target_clones("avx2", "default")]]
 #else

@@ -1,4 +1,4 @@
-//===- Known.h - Results kept per process ------------------------*- C++ -*-===//
+//===- Known.h - Results kept per process -------------------------------------------*- C++ -*-===//
 #ifndef MUON_LIB_POLYNOMIAL_KNOWN_H
 #define MUON_LIB_POLYNOMIAL_KNOWN_H
 
@@ -8,7 +8,8 @@
 
 namespace muon {
 
-/// Results by key. Thread safe; two threads that ask for the same one at once may both compute it, and compute the same.
+/// Results by key. Thread safe; two threads that ask for the same one at once may both compute it, and compute the
+/// same.
 template <typename Key, typename Result> class Known {
 public:
   template <typename Compute> Result lookup(const Key &key, Compute compute) {

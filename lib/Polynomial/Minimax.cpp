@@ -1,4 +1,4 @@
-//===- Minimax.cpp --------------------------------------------------------===//
+//===- Minimax.cpp ----------------------------------------------------------------------------===//
 
 #include "muon/Polynomial/Minimax.h"
 #include "RealRoots.h"
@@ -150,11 +150,9 @@ long double largestValue(const Vector &c, long double lower, long double upper) 
 }
 
 bool validArguments(double floor, const std::vector<int> &degrees, const MinimaxOptions &options) {
-  bool degreesFit = std::all_of(degrees.begin(), degrees.end(), [](int degree) {
-    return degree % 2 == 1 && degree >= 3 && degree <= 13;
-  });
-  return degreesFit && floor > 0 && floor < 1 && options.safety >= 1 && options.cushion >= 0 &&
-         options.cushion < 1;
+  bool degreesFit = std::all_of(degrees.begin(), degrees.end(),
+                                [](int degree) { return degree % 2 == 1 && degree >= 3 && degree <= 13; });
+  return degreesFit && floor > 0 && floor < 1 && options.safety >= 1 && options.cushion >= 0 && options.cushion < 1;
 }
 
 std::string describe(double floor, const std::vector<int> &degrees, const MinimaxOptions &options) {

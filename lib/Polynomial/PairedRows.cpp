@@ -1,4 +1,4 @@
-//===- PairedRows.cpp -----------------------------------------------------===//
+//===- PairedRows.cpp -------------------------------------------------------------------------===//
 
 #include "muon/Polynomial/PairedRows.h"
 #include "Known.h"
@@ -42,7 +42,8 @@ template <typename Coefficients> double evaluate(const Coefficients &c, double t
   return sum;
 }
 
-/// The part of degree above 3 of a polynomial of degree 6, as the square of a cubic with this constant term; and what is left, a cubic.
+/// The part of degree above 3 of a polynomial of degree 6, as the square of a cubic with this constant term; and what
+/// is left, a cubic.
 struct Square {
   Combination root, rest;
 
@@ -59,8 +60,8 @@ struct Square {
   }
 };
 
-/// What is left to choose, in units of what the polynomials reach: L's leading coefficient, which M's constant term decides, and the constant
-/// terms of N and L.
+/// What is left to choose, in units of what the polynomials reach: L's leading coefficient, which M's constant term
+/// decides, and the constant terms of N and L.
 struct Freedom {
   double m, n, l;
 };
@@ -168,8 +169,9 @@ double Pair::bound(const PairedRows &pair) const {
   return h + a.product() + b.product() + n.product() + t2.product() + t.product();
 }
 
-/// A grid, then steps along the three axes, halved where none helps. No randomness: the same scheme everywhere. Published tables take tens of rounds;
-/// where the last coefficients vanish the bound falls without end, and emulation refuses what comes of it.
+/// A grid, then steps along the three axes, halved where none helps. No randomness: the same scheme everywhere.
+/// Published tables take tens of rounds; where the last coefficients vanish the bound falls without end, and emulation
+/// refuses what comes of it.
 PairedRows Pair::search(const Shifted &shifted) const {
   Freedom at{};
   PairedRows best{};

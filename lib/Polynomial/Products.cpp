@@ -1,4 +1,4 @@
-//===- Products.cpp - What a form costs ----------------------------------===//
+//===- Products.cpp - What a form costs -------------------------------------------------------===//
 
 #include "muon/Polynomial/Emulate.h"
 

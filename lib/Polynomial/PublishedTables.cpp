@@ -1,4 +1,4 @@
-//===- PublishedTables.cpp - Every published table, as data ---------------===//
+//===- PublishedTables.cpp - Every published table, as data -----------------------------------===//
 //
 // Coefficients are facts of the cited publications. A published c = 0 is not stored: the
 // row is then a cubic and is evaluated as one.
@@ -186,11 +186,11 @@ const std::vector<Published> &published() {
 
 std::string wrongSteps(const Published &entry, int asked) {
   std::string rows = std::to_string(entry.rows.size());
-  std::string message = "table '" + std::string(entry.name) + "' has " + rows + " rows, but " +
-                        std::to_string(asked) + " steps were asked for";
+  std::string message = "table '" + std::string(entry.name) + "' has " + rows + " rows, but " + std::to_string(asked) +
+                        " steps were asked for";
   if (entry.length == Length::any)
-    return "table '" + std::string(entry.name) + "' needs at least 1 step, but " +
-           std::to_string(asked) + " were asked for";
+    return "table '" + std::string(entry.name) + "' needs at least 1 step, but " + std::to_string(asked) +
+           " were asked for";
   if (entry.length == Length::ownOrMore)
     return message + "; it may be continued, not cut (polar_express_101 has 5 rows)";
   return message + "; a table is never cycled or cut, generate one of that length instead";
@@ -200,8 +200,7 @@ std::string wrongSteps(const Published &entry, int asked) {
 
 TableOrError lookupTable(std::string_view name, std::optional<int> steps) {
   const std::vector<Published> &known = published();
-  auto entry = std::find_if(known.begin(), known.end(),
-                            [&](const Published &table) { return table.name == name; });
+  auto entry = std::find_if(known.begin(), known.end(), [&](const Published &table) { return table.name == name; });
   if (entry == known.end()) {
     std::string error = "unknown table '" + std::string(name) + "'; known tables:";
     for (const Published &table : known)

@@ -1,4 +1,4 @@
-//===- RealRoots.cpp ------------------------------------------------------===//
+//===- RealRoots.cpp --------------------------------------------------------------------------===//
 
 #include "RealRoots.h"
 
@@ -25,8 +25,7 @@ static long double bisect(const std::vector<long double> &c, long double lower, 
   }
 }
 
-std::vector<long double> realRoots(const std::vector<long double> &c, long double lower,
-                                   long double upper) {
+std::vector<long double> realRoots(const std::vector<long double> &c, long double lower, long double upper) {
   if (c.size() < 2)
     return {};
   std::vector<long double> derivative;
@@ -44,8 +43,7 @@ std::vector<long double> realRoots(const std::vector<long double> &c, long doubl
   return roots;
 }
 
-std::vector<long double> criticalPoints(const std::vector<long double> &c, long double lower,
-                                        long double upper) {
+std::vector<long double> criticalPoints(const std::vector<long double> &c, long double lower, long double upper) {
   // p'(x) is a polynomial in x^2.
   std::vector<long double> derivative;
   for (size_t i = 0; i < c.size(); ++i)

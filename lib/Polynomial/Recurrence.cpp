@@ -1,4 +1,4 @@
-//===- Recurrence.cpp -----------------------------------------------------===//
+//===- Recurrence.cpp -------------------------------------------------------------------------===//
 
 #include "Recurrence.h"
 
@@ -20,9 +20,7 @@ private:
     narrow(a, type);
     return a;
   }
-  FloatMatrix formGram(const FloatMatrix &x) const {
-    return narrowed(symmetric(x, transpose(x)));
-  }
+  FloatMatrix formGram(const FloatMatrix &x) const { return narrowed(symmetric(x, transpose(x))); }
   FloatMatrix oddPart(const FloatMatrix &r, const std::vector<double> &c) const;
   FloatMatrix oddPartByCubes(const FloatMatrix &r, const std::vector<double> &c) const;
   FloatMatrix centredPart(FloatMatrix r, const std::vector<double> &g, double ceiling) const;
@@ -30,9 +28,13 @@ private:
   FloatMatrix factor(FloatMatrix r, int row) const;
   double slopeAt(int row) const;
   /// The largest singular value that the rows before `row` leave.
-  double ceilingAt(int row) const { return computeBand({"", {table.rows.begin(), table.rows.begin() + row}}, 0, 1).upper; }
+  double ceilingAt(int row) const {
+    return computeBand({"", {table.rows.begin(), table.rows.begin() + row}}, 0, 1).upper;
+  }
 
-  FloatMatrix times(const FloatMatrix &a, const FloatMatrix &b) const { return multiply(a, b, {order.run, order.run, order.inF16}); }
+  FloatMatrix times(const FloatMatrix &a, const FloatMatrix &b) const {
+    return multiply(a, b, {order.run, order.run, order.inF16});
+  }
   FloatMatrix symmetric(const FloatMatrix &a, const FloatMatrix &b) const { return multiplySymmetric(a, b, order); }
 
   const Table &table;
@@ -208,8 +210,8 @@ std::vector<double> chebyshevCoefficients(const Row &row, double ceiling) {
   return g;
 }
 
-FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type,
-                          FloatMatrix x, SumOrder order) {
+FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type, FloatMatrix x,
+                          SumOrder order) {
   narrow(x, type);
   Recurrence recurrence(table, choice, type, type == OperandType::f16Sums ? f16Sum : order);
   return choice.form == FormChoice::standard ? recurrence.standard(std::move(x)) : recurrence.gram(std::move(x));

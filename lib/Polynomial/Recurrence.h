@@ -1,4 +1,4 @@
-//===- Recurrence.h - The iteration as the compiler emits it -----*- C++ -*-===//
+//===- Recurrence.h - The iteration as the compiler emits it ------------------------*- C++ -*-===//
 #ifndef MUON_LIB_POLYNOMIAL_RECURRENCE_H
 #define MUON_LIB_POLYNOMIAL_RECURRENCE_H
 
@@ -9,8 +9,8 @@ namespace muon {
 /// Runs the recurrence of Emulate.h on `x` (short side = rows), already normalised, f32. What a
 /// later launch reads from memory has the operand type; what an epilogue finds in the accumulator
 /// is f32. Symmetric products add the inner index as `order` says, others in whole runs.
-FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type,
-                          FloatMatrix x, SumOrder order = plainSum);
+FloatMatrix runRecurrence(const Table &table, const FormChoice &choice, OperandType type, FloatMatrix x,
+                          SumOrder order = plainSum);
 
 } // namespace muon
 

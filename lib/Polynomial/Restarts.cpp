@@ -1,4 +1,4 @@
-//===- Restarts.cpp - Where the gram form rebuilds R ----------------------===//
+//===- Restarts.cpp - Where the gram form rebuilds R ------------------------------------------===//
 
 #include "EmulateWithin.h"
 #include "Known.h"
@@ -78,8 +78,7 @@ std::vector<RestartSet> promisingSets(const Table &table, int count) {
 
 /// What a set must keep. A limit of `nothing` is one no set can: where the standard form (T-1
 /// restarts) misses its goal, fewer restarts do not reach it.
-EmulationLimits acceptance(const Table &table, OperandType type, double bound,
-                           const EmulationError &standard) {
+EmulationLimits acceptance(const Table &table, OperandType type, double bound, const EmulationError &standard) {
   if (type == OperandType::f32)
     return {standard.worst <= bound ? bound : nothing, infinity, {}};
   if (!std::isfinite(standard.worst))
@@ -91,8 +90,7 @@ EmulationLimits acceptance(const Table &table, OperandType type, double bound,
   return limits;
 }
 
-std::optional<RestartSet> search(const Table &table, OperandType type, double bound, int shortSide,
-                                 int longSide) {
+std::optional<RestartSet> search(const Table &table, OperandType type, double bound, int shortSide, int longSide) {
   EmulationError standard = emulate(table, {}, type, shortSide, longSide);
   if (type == OperandType::f16Sums) { // they stand in for bf16, which may round more
     EmulationError replaced = emulate(table, {}, OperandType::bf16, shortSide, longSide);
@@ -111,8 +109,7 @@ std::optional<RestartSet> search(const Table &table, OperandType type, double bo
     std::optional<RestartSet> best;
     double least = infinity;
     for (const RestartSet &set : promisingSets(table, count)) {
-      EmulationError outcome =
-          emulateWithin(table, {FormChoice::gram, set}, type, shortSide, longSide, limits);
+      EmulationError outcome = emulateWithin(table, {FormChoice::gram, set}, type, shortSide, longSide, limits);
       if (isAccepted(outcome) && outcome.worst < least) {
         least = outcome.worst;
         best = set;
@@ -151,8 +148,7 @@ double conditionMetric(const Table &table, const std::vector<int> &restarts) {
         p = p * r + c[k];
       q *= p;
       r *= p * p;
-      bool blockEnds = step + 1 == steps ||
-                       std::find(restarts.begin(), restarts.end(), step + 1) != restarts.end();
+      bool blockEnds = step + 1 == steps || std::find(restarts.begin(), restarts.end(), step + 1) != restarts.end();
       if (!blockEnds)
         continue;
       if (!std::isfinite(q))
@@ -168,9 +164,10 @@ double conditionMetric(const Table &table, const std::vector<int> &restarts) {
   return worst;
 }
 
-std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType type, double bound,
-                                               int shortSide, int longSide) {
-  static Known<std::tuple<std::vector<std::vector<double>>, OperandType, double, int, int>, std::optional<RestartSet>> known;
+std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType type, double bound, int shortSide,
+                                               int longSide) {
+  static Known<std::tuple<std::vector<std::vector<double>>, OperandType, double, int, int>, std::optional<RestartSet>>
+      known;
   return known.lookup({coefficientsOf(table), type, bound, shortSide, longSide},
                       [&] { return search(table, type, bound, shortSide, longSide); });
 }

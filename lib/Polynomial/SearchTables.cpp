@@ -1,4 +1,4 @@
-//===- SearchTables.cpp ---------------------------------------------------===//
+//===- SearchTables.cpp -----------------------------------------------------------------------===//
 
 #include "muon/Polynomial/SearchTables.h"
 
@@ -31,9 +31,8 @@ double countFlops(const std::vector<int> &degrees, const TableSearch &search) {
   Table table;
   for (int degree : degrees)
     table.rows.push_back({std::vector<double>((degree + 1) / 2, 1)});
-  return std::min(
-      countProducts(table, {FormChoice::standard, {}}, search.shortSide, search.longSide),
-      countProducts(table, {FormChoice::gram, {}}, search.shortSide, search.longSide));
+  return std::min(countProducts(table, {FormChoice::standard, {}}, search.shortSide, search.longSide),
+                  countProducts(table, {FormChoice::gram, {}}, search.shortSide, search.longSide));
 }
 
 } // namespace
@@ -54,9 +53,8 @@ bool scaleIntoBand(Table &table, Band band, double floor) {
 
 std::vector<Table> searchTables(const TableSearch &search) {
   std::vector<Table> found;
-  bool sound = search.floor > 0 && search.floor < 1 && search.band.lower > 0 &&
-               search.band.lower < search.band.upper && search.shortSide >= 1 &&
-               search.longSide >= search.shortSide;
+  bool sound = search.floor > 0 && search.floor < 1 && search.band.lower > 0 && search.band.lower < search.band.upper &&
+               search.shortSide >= 1 && search.longSide >= search.shortSide;
   if (!sound)
     return found;
   std::priority_queue<Prefix> queue;

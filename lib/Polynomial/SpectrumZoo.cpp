@@ -1,4 +1,4 @@
-//===- SpectrumZoo.cpp ----------------------------------------------------===//
+//===- SpectrumZoo.cpp ------------------------------------------------------------------------===//
 
 #include "SpectrumZoo.h"
 #include "Eigenvalues.h"
@@ -42,7 +42,8 @@ private:
 };
 
 /// row += weights[0] rows[0] + weights[1] rows[1] + ..., added one at a time; the row is read and written once for all.
-template <int count> [[gnu::always_inline]] inline void addRows(double *row, const double *rows, const double *weights, size_t length) {
+template <int count>
+[[gnu::always_inline]] inline void addRows(double *row, const double *rows, const double *weights, size_t length) {
   for (size_t j = 0; j < length; ++j) {
     double sum = row[j];
     for (int k = 0; k < count; ++k)

@@ -1,4 +1,4 @@
-//===- SpectrumZoo.h - Matrices of known singular values ---------*- C++ -*-===//
+//===- SpectrumZoo.h - Matrices of known singular values ----------------------------*- C++ -*-===//
 #ifndef MUON_LIB_POLYNOMIAL_SPECTRUMZOO_H
 #define MUON_LIB_POLYNOMIAL_SPECTRUMZOO_H
 

@@ -1,4 +1,4 @@
-//===- Table.cpp ----------------------------------------------------------===//
+//===- Table.cpp ------------------------------------------------------------------------------===//
 
 #include "muon/Polynomial/Table.h"
 
@@ -33,8 +33,7 @@ std::string checkRows(const Table &table) {
     const std::vector<double> &c = table.rows[i].c;
     std::string where = "table '" + table.name + "', row " + std::to_string(i + 1) + ": ";
     if (c.size() < 2 || c.size() > 7)
-      return where + "expected 2 to 7 coefficients (odd degree 3 to 13), got " +
-             std::to_string(c.size());
+      return where + "expected 2 to 7 coefficients (odd degree 3 to 13), got " + std::to_string(c.size());
     for (double value : c)
       if (!std::isfinite(value))
         return where + "coefficients must be finite";

@@ -1,4 +1,4 @@
-//===- Binding.cpp - tensors of Python, bound and stepped ------------------------------------===//
+//===- Binding.cpp - tensors of Python, bound and stepped -------------------------------------===//
 
 #include "Runtime.h"
 
@@ -76,7 +76,8 @@ static Tensor readTensor(nb::handle value, size_t index) {
     uintptr_t address;
     if (fields.size() != 4 || !nb::try_cast(fields[0], address) || !nb::try_cast(fields[1], tensor.dtype) ||
         !nb::try_cast(fields[2], tensor.sizes) || !nb::try_cast(fields[3], tensor.strides)) {
-      std::string text = "tensor " + std::to_string(index) + ": expected (address, dtype, sizes, strides) in integers, got " +
+      std::string text = "tensor " + std::to_string(index) +
+                         ": expected (address, dtype, sizes, strides) in integers, got " +
                          nb::cast<std::string>(nb::repr(value));
       throw nb::value_error(text.c_str());
     }
@@ -86,10 +87,9 @@ static Tensor readTensor(nb::handle value, size_t index) {
   } else {
     Writable array;
     if (!nb::try_cast<Writable>(value, array)) {
-      std::string text =
-          "tensor " + std::to_string(index) +
-          ": expected a writable array in the processor's memory that speaks DLPack, "
-          "or (address, dtype, sizes, strides)";
+      std::string text = "tensor " + std::to_string(index) +
+                         ": expected a writable array in the processor's memory that speaks DLPack, "
+                         "or (address, dtype, sizes, strides)";
       throw nb::value_error(text.c_str());
     }
     tensor = fromArray(array);
@@ -110,16 +110,15 @@ static void *allocateWorkspace(uint64_t bytes) {
   return memory;
 }
 
-Binding::Binding(const Handle &handle, nb::sequence tensors, uintptr_t callersWorkspace,
-                 uintptr_t callersStatus)
+Binding::Binding(const Handle &handle, nb::sequence tensors, uintptr_t callersWorkspace, uintptr_t callersStatus)
     : handle(handle), workspace(nullptr, std::free) {
   std::vector<Tensor> owned;
   for (nb::handle value : tensors)
     owned.push_back(readTensor(value, owned.size()));
   std::vector<muon_tensor> views;
   for (const Tensor &tensor : owned)
-    views.push_back({tensor.data, tensor.dtype, static_cast<uint32_t>(tensor.sizes.size()),
-                     tensor.sizes.data(), tensor.strides.data()});
+    views.push_back({tensor.data, tensor.dtype, static_cast<uint32_t>(tensor.sizes.size()), tensor.sizes.data(),
+                     tensor.strides.data()});
 
   const muon_program &program = handle.program();
   layouts.resize(program.num_parameters);
@@ -129,8 +128,7 @@ Binding::Binding(const Handle &handle, nb::sequence tensors, uintptr_t callersWo
     for (uint32_t p = 0; p < group.num_parameters; ++p)
       for (uint32_t a = 0; a < group.num_arguments; ++a, ++next)
         if (group.arguments[a].role == MUON_GRADIENT && next < owned.size())
-          layouts.at(group.first_parameter + p) = {owned[next].dtype, owned[next].sizes,
-                                                   owned[next].strides};
+          layouts.at(group.first_parameter + p) = {owned[next].dtype, owned[next].sizes, owned[next].strides};
   }
   gradients.resize(program.num_parameters);
   scalars.resize(size_t(program.num_scalar_sets) * program.num_scalars);
@@ -166,8 +164,8 @@ void Binding::readGradient(size_t index, nb::handle value) {
   const GradientLayout &layout = layouts.at(index);
   if (tensor.dtype != layout.dtype || tensor.sizes != layout.sizes ||
       !sameStrides(tensor.sizes, tensor.strides, layout.strides)) {
-    std::string text = "gradient " + std::to_string(index) +
-                       ": its element type, sizes or strides are not the ones it was bound with";
+    std::string text =
+        "gradient " + std::to_string(index) + ": its element type, sizes or strides are not the ones it was bound with";
     throw nb::value_error(text.c_str());
   }
   gradients[index] = tensor.data;
@@ -178,9 +176,8 @@ void Binding::run(nb::sequence newGradients, nb::sequence newScalars, uintptr_t 
     throw std::runtime_error("the binding is already running in another thread");
   if (nb::len(newGradients) != gradients.size() || nb::len(newScalars) != scalars.size()) {
     std::string text = "run takes " + std::to_string(gradients.size()) + " gradients and " +
-                       std::to_string(scalars.size()) + " scalars, got " +
-                       std::to_string(nb::len(newGradients)) + " and " +
-                       std::to_string(nb::len(newScalars));
+                       std::to_string(scalars.size()) + " scalars, got " + std::to_string(nb::len(newGradients)) +
+                       " and " + std::to_string(nb::len(newScalars));
     throw nb::value_error(text.c_str());
   }
   size_t index = 0;
@@ -192,8 +189,8 @@ void Binding::run(nb::sequence newGradients, nb::sequence newScalars, uintptr_t 
     const muon_scalar_name &scalar = program.scalars[index % program.num_scalars];
     auto &to = scalars[index++];
     if (!(scalar.is_integer ? nb::try_cast(value, to.i64) : nb::try_cast(value, to.f64))) {
-      std::string text = std::string("scalar '") + scalar.name + "': expected " + (scalar.is_integer ? "an integer" : "a number") + ", got " +
-                         nb::repr(value).c_str();
+      std::string text = std::string("scalar '") + scalar.name + "': expected " +
+                         (scalar.is_integer ? "an integer" : "a number") + ", got " + nb::repr(value).c_str();
       throw nb::type_error(text.c_str());
     }
   }

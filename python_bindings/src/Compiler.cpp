@@ -1,4 +1,4 @@
-//===- Compiler.cpp - the extension muonc._compiler: the compiler's C API --------------------===//
+//===- Compiler.cpp - the extension muonc._compiler: the compiler's C API ---------------------===//
 
 #include "muon-c/Compiler.h"
 

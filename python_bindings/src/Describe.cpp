@@ -1,4 +1,4 @@
-//===- Describe.cpp - a program's description as a Python dict -------------------------------===//
+//===- Describe.cpp - a program's description as a Python dict --------------------------------===//
 
 #include "Runtime.h"
 
@@ -58,8 +58,7 @@ nb::dict muon::python::describe(const Handle &handle) {
   for (uint32_t g = 0; g < program.num_groups; ++g)
     groups.append(describeGroup(program.groups[g]));
   for (uint32_t s = 0; s < program.num_scalars; ++s)
-    scalars.append(
-        nb::make_tuple(nb::str(program.scalars[s].name), program.scalars[s].is_integer != 0));
+    scalars.append(nb::make_tuple(nb::str(program.scalars[s].name), program.scalars[s].is_integer != 0));
   nb::dict result;
   result["name"] = program.name;
   result["abi_version"] = program.abi_version;

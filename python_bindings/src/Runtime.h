@@ -1,4 +1,4 @@
-//===- Runtime.h - the runtime's handles as Python objects -------------------------*- C++ -*-===//
+//===- Runtime.h - the runtime's handles as Python objects --------------------------*- C++ -*-===//
 
 #ifndef MUON_PYTHON_RUNTIME_H
 #define MUON_PYTHON_RUNTIME_H
@@ -21,8 +21,7 @@ void check(muon_status status);
 class Handle {
 public:
   /// workers 0: the runtime's default, but not more than `atMost` (0: no limit).
-  Handle(const std::string &path, const std::string &symbol, uint32_t workers, uint32_t atMost,
-         uint32_t variant);
+  Handle(const std::string &path, const std::string &symbol, uint32_t workers, uint32_t atMost, uint32_t variant);
   ~Handle();
   Handle(const Handle &) = delete;
   Handle &operator=(const Handle &) = delete;

@@ -1,4 +1,4 @@
-//===- Tuning.cpp - the extension muonc._tuning: tables and the tuning database. No LLVM -----===//
+//===- Tuning.cpp - the extension muonc._tuning: tables and the tuning database. No LLVM ------===//
 //
 // Separate from _compiler because a tuned answer has to come without loading LLVM. A table is a
 // list of rows of coefficients, lowest degree first; a form is "standard" or "gram".
@@ -75,9 +75,8 @@ static std::pair<double, double> bandOf(const Rows &rows, double floor, double c
   return {band.lower, band.upper};
 }
 
-static std::vector<NamedRows> search(double floor, double lower, double upper, double shortSide,
-                                     double longSide, double flops, double safety, double cushion,
-                                     int most) {
+static std::vector<NamedRows> search(double floor, double lower, double upper, double shortSide, double longSide,
+                                     double flops, double safety, double cushion, int most) {
   TableSearch asked{floor, {lower, upper}, {safety, cushion}, shortSide, longSide, flops, most};
   std::vector<NamedRows> found;
   for (const Table &table : searchTables(asked))
@@ -92,17 +91,15 @@ static NamedRows scaled(const Rows &rows, double floor, double lower, double upp
   return describeTable(table);
 }
 
-static NamedRows minimax(double floor, const std::vector<int> &degrees, double safety,
-                         double cushion) {
+static NamedRows minimax(double floor, const std::vector<int> &degrees, double safety, double cushion) {
   Table table = generateMinimax(floor, degrees, {safety, cushion});
   if (table.rows.empty())
     throw nb::value_error("expected 0 < floor < 1 and odd degrees of 3 to 13");
   return describeTable(table);
 }
 
-static nb::dict emulated(const Rows &rows, const std::string &form,
-                         const std::vector<int> &restarts, const std::string &operands,
-                         int shortSide, int longSide, std::optional<double> floor) {
+static nb::dict emulated(const Rows &rows, const std::string &form, const std::vector<int> &restarts,
+                         const std::string &operands, int shortSide, int longSide, std::optional<double> floor) {
   Table table = makeTable(rows);
   FormChoice choice = formChoice(form, restarts);
   OperandType type = operandType(operands);
@@ -119,8 +116,7 @@ static nb::dict emulated(const Rows &rows, const std::string &form,
   return figures;
 }
 
-static std::optional<std::vector<int>> restartsOf(const Rows &rows, const std::string &operands,
-                                                  double bound) {
+static std::optional<std::vector<int>> restartsOf(const Rows &rows, const std::string &operands, double bound) {
   Table table = makeTable(rows);
   OperandType type = operandType(operands);
   nb::gil_scoped_release release;
@@ -149,11 +145,14 @@ template <typename Entry, typename Visit> static void visitAnswer(Entry &entry, 
 }
 template <typename Layer, typename Visit> static void visitLayer(Layer &layer, Visit visit) {
   visit("model", layer.model), visit("layer", layer.layer), visit("rows", layer.rows), visit("columns", layer.columns);
-  visit("floor", layer.floor), visit("schatten4", layer.schatten4), visit("quantile", layer.quantile), visit("made", layer.made);
+  visit("floor", layer.floor), visit("schatten4", layer.schatten4), visit("quantile", layer.quantile),
+      visit("made", layer.made);
 }
 
 static auto readFrom(const nb::dict &from) {
-  return [&from](const char *name, auto &field) { field = nb::cast<std::remove_reference_t<decltype(field)>>(from[name]); };
+  return [&from](const char *name, auto &field) {
+    field = nb::cast<std::remove_reference_t<decltype(field)>>(from[name]);
+  };
 }
 
 static auto writeTo(nb::dict &to) {
@@ -194,8 +193,7 @@ static std::unique_ptr<TuningDatabase> openDatabase(const std::string &path, boo
   return database;
 }
 
-static std::optional<nb::dict> described(const std::optional<TuningEntry> &entry,
-                                         const std::string &error) {
+static std::optional<nb::dict> described(const std::optional<TuningEntry> &entry, const std::string &error) {
   raise(error);
   return entry ? std::optional(describeEntry(*entry)) : std::nullopt;
 }
@@ -263,8 +261,8 @@ static void bindDatabase(nb::module_ &m) {
   m.def("compiler", &tuningCompiler);
   m.def("layer_kind", &layerKind, "name"_a);
   m.def(
-      "floor_under", [](const nb::dict &key, const std::string &norm) { return keyOf(key).floorUnder(norm); }, "key"_a, "norm"_a,
-      "Where a table with this norm has to begin to serve a key's floor.");
+      "floor_under", [](const nb::dict &key, const std::string &norm) { return keyOf(key).floorUnder(norm); }, "key"_a,
+      "norm"_a, "Where a table with this norm has to begin to serve a key's floor.");
 }
 
 NB_MODULE(_tuning, m) {
@@ -274,8 +272,8 @@ NB_MODULE(_tuning, m) {
         "(name, rows) of a published table; ValueError names the known ones.");
   m.def("table_names", &tableNames);
   m.def("minimax", &minimax, "floor"_a, "degrees"_a, "safety"_a = 1.0, "cushion"_a = 0.0);
-  m.def("search_tables", &search, "floor"_a, "lower"_a, "upper"_a, "short_side"_a, "long_side"_a,
-        "flops"_a, "safety"_a = 1.0, "cushion"_a = 0.0, "most"_a = 32);
+  m.def("search_tables", &search, "floor"_a, "lower"_a, "upper"_a, "short_side"_a, "long_side"_a, "flops"_a,
+        "safety"_a = 1.0, "cushion"_a = 0.0, "most"_a = 32);
   m.def("scale_into_band", &scaled, "rows"_a, "floor"_a, "lower"_a, "upper"_a,
         "No rows where the image of [floor, 1] is too wide for the band.");
   m.def("compute_band", &bandOf, "rows"_a, "floor"_a, "ceiling"_a = 1.0);
@@ -298,17 +296,19 @@ NB_MODULE(_tuning, m) {
         return std::pair(band.lower, band.upper);
       },
       "lower"_a, "upper"_a, "operands"_a, "steps"_a);
-  m.def("emulate", &emulated, "rows"_a, "form"_a, "restarts"_a, "operands"_a, "short_side"_a = 64,
-        "long_side"_a = 128, "floor"_a = nb::none(),
+  m.def("emulate", &emulated, "rows"_a, "form"_a, "restarts"_a, "operands"_a, "short_side"_a = 64, "long_side"_a = 128,
+        "floor"_a = nb::none(),
         "floor: smallest singular value that \"lower\" counts; by default served_floor(operands).");
   m.def("search_restarts", &restartsOf, "rows"_a, "operands"_a, "bound"_a);
   m.def(
       "count_products",
-      [](const Rows &rows, const std::string &form, const std::vector<int> &restarts, const std::string &operands, double shortSide, double longSide) {
+      [](const Rows &rows, const std::string &form, const std::vector<int> &restarts, const std::string &operands,
+         double shortSide, double longSide) {
         FormProblem problem{makeTable(rows), operandType(operands), shortSide, longSide};
         return countProducts(problem.table, choosePairs(problem, formChoice(form, restarts)), shortSide, longSide);
       },
-      "rows"_a, "form"_a, "restarts"_a, "operands"_a, "short_side"_a, "long_side"_a, "Flops, in the pairs that the compiler chooses.");
+      "rows"_a, "form"_a, "restarts"_a, "operands"_a, "short_side"_a, "long_side"_a,
+      "Flops, in the pairs that the compiler chooses.");
   m.def(
       "choose_form",
       [](const Rows &rows, const std::string &operands, double shortSide, double longSide) {
@@ -321,7 +321,6 @@ NB_MODULE(_tuning, m) {
         return std::pair(choice.form == FormChoice::gram ? "gram" : "standard", choice.restarts);
       },
       "rows"_a, "operands"_a, "short_side"_a, "long_side"_a, "(form, restarts) as the compiler chooses them.");
-  m.def("served_floor",
-        [](const std::string &operands) { return servedFloor(operandType(operands)); });
+  m.def("served_floor", [](const std::string &operands) { return servedFloor(operandType(operands)); });
   bindDatabase(m);
 }

@@ -1,4 +1,4 @@
-//===- Abi.h - the public header, exported -------------------------------------------------===//
+//===- Abi.h - the public header, exported ----------------------------------------------------===//
 //
 // Everything in this library is compiled with hidden visibility; only what muon_runtime.h declares
 // leaves the shared library.

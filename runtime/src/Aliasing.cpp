@@ -1,4 +1,4 @@
-//===- Aliasing.cpp --------------------------------------------------------------------------===//
+//===- Aliasing.cpp ---------------------------------------------------------------------------===//
 
 #include "Aliasing.h"
 
@@ -25,8 +25,7 @@ static muon_status refuse(const Span &a, const Span &b) {
   Line text, otherText;
   written.describe(text);
   other.describe(otherText);
-  return fail(MUON_ERROR_ARGUMENT, "%s shares memory with %s, expected memory of its own",
-              text.text, otherText.text);
+  return fail(MUON_ERROR_ARGUMENT, "%s shares memory with %s, expected memory of its own", text.text, otherText.text);
 }
 
 muon_status checkAliasing(Array<Span> &spans) {

@@ -1,4 +1,4 @@
-//===- Aliasing.h - nothing a program writes may share memory with anything else -------------===//
+//===- Aliasing.h - nothing a program writes may share memory with anything else --------------===//
 
 #ifndef MUON_RUNTIME_ALIASING_H
 #define MUON_RUNTIME_ALIASING_H

@@ -1,4 +1,4 @@
-//===- Array.h - an owned array of fixed size ------------------------------------------------===//
+//===- Array.h - an owned array of fixed size -------------------------------------------------===//
 //
 // The runtime links to libc only, so that a C trainer can link it with `cc`: no std containers. All
 // arrays are allocated at bind, none grows.

@@ -1,4 +1,4 @@
-//===- Bind.cpp - a program meets the trainer's memory ---------------------------------------===//
+//===- Bind.cpp - a program meets the trainer's memory ----------------------------------------===//
 
 #include "Binding.h"
 #include "CudaExecutor.h"
@@ -14,8 +14,8 @@ using namespace muon::runtime;
 /// What the driver's allocator gives, and kernels' vector accesses and bulk copies count on.
 static constexpr uintptr_t kDeviceAlignment = 256;
 
-static muon_status checkArguments(const muon_handle &handle, const muon_tensor *tensors,
-                                  uint64_t count, const void *workspace, uint64_t workspaceBytes) {
+static muon_status checkArguments(const muon_handle &handle, const muon_tensor *tensors, uint64_t count,
+                                  const void *workspace, uint64_t workspaceBytes) {
   uint64_t expected = 0, needed = muon_workspace_size(&handle);
   uintptr_t alignment = handle.cuda ? kDeviceAlignment : kCacheLine;
   for (uint32_t g = 0; g < handle.program->num_groups; ++g) {
@@ -23,8 +23,7 @@ static muon_status checkArguments(const muon_handle &handle, const muon_tensor *
     expected += uint64_t(group.num_parameters) * group.num_arguments;
   }
   if (!tensors || count != expected)
-    return fail(MUON_ERROR_ARGUMENT,
-                "program '%s' expected %llu tensors (every argument of every parameter), got %llu",
+    return fail(MUON_ERROR_ARGUMENT, "program '%s' expected %llu tensors (every argument of every parameter), got %llu",
                 handle.program->name, static_cast<unsigned long long>(expected),
                 static_cast<unsigned long long>(tensors ? count : 0));
   if (needed && (!workspace || workspaceBytes < needed))
@@ -32,19 +31,17 @@ static muon_status checkArguments(const muon_handle &handle, const muon_tensor *
                 static_cast<unsigned long long>(workspace ? workspaceBytes : 0),
                 static_cast<unsigned long long>(needed));
   if (reinterpret_cast<uintptr_t>(workspace) % alignment)
-    return fail(MUON_ERROR_ARGUMENT, "workspace at %p, expected to be aligned to %u bytes",
-                workspace, static_cast<unsigned>(alignment));
+    return fail(MUON_ERROR_ARGUMENT, "workspace at %p, expected to be aligned to %u bytes", workspace,
+                static_cast<unsigned>(alignment));
   return MUON_OK;
 }
 
 /// Checks every tensor by itself, then all of them and the workspace against each other.
 static muon_status checkTensors(Binding &binding, const muon_tensor *tensors, uint64_t count) {
   if (!binding.spans.allocate(count + 1))
-    return fail(MUON_ERROR_MEMORY, "no memory for %llu tensors",
-                static_cast<unsigned long long>(count));
+    return fail(MUON_ERROR_MEMORY, "no memory for %llu tensors", static_cast<unsigned long long>(count));
   Span *span = binding.spans.data();
-  span++->print = contiguousFootprint(binding.workspace,
-                                      binding.workspace ? muon_workspace_size(binding.handle) : 0);
+  span++->print = contiguousFootprint(binding.workspace, binding.workspace ? muon_workspace_size(binding.handle) : 0);
   binding.spans[0].written = true;
   for (uint32_t g = 0; g < binding.program().num_groups; ++g) {
     const muon_group &group = binding.program().groups[g];
@@ -70,9 +67,8 @@ static uint64_t gradientOperands(const Binding &binding, uint32_t g) {
   for (uint64_t l = 0; l < binding.plan().groups[g].numLaunches; ++l) {
     const muon_launch &launch = binding.plan().launch(g, l);
     for (uint32_t o = 0; o < launch.num_operands; ++o)
-      count +=
-          launch.operands[o].place == MUON_PLACE_ARGUMENT &&
-          binding.program().groups[g].arguments[launch.operands[o].argument].role == MUON_GRADIENT;
+      count += launch.operands[o].place == MUON_PLACE_ARGUMENT &&
+               binding.program().groups[g].arguments[launch.operands[o].argument].role == MUON_GRADIENT;
   }
   return count;
 }
@@ -107,11 +103,9 @@ static muon_status fillBinding(Binding &binding, const muon_tensor *tensors, uin
   const muon_variant &variant = binding.variant();
   uint32_t workers = binding.handle->workers;
   binding.scratchPerWorker = (variant.scratch_per_worker + kCacheLine - 1) & ~(kCacheLine - 1);
-  if (!listStageRuns(binding) || !listParameters(binding, tensors) ||
-      !binding.items.allocate(variant.items_bytes) ||
+  if (!listStageRuns(binding) || !listParameters(binding, tensors) || !binding.items.allocate(variant.items_bytes) ||
       !binding.scratch.allocate(workers * binding.scratchPerWorker))
-    return fail(MUON_ERROR_MEMORY,
-                "no memory for a binding: %llu bytes of items, %u workers with %llu bytes each",
+    return fail(MUON_ERROR_MEMORY, "no memory for a binding: %llu bytes of items, %u workers with %llu bytes each",
                 static_cast<unsigned long long>(variant.items_bytes), workers,
                 static_cast<unsigned long long>(binding.scratchPerWorker));
   if (!binding.status && !binding.handle->cuda) {
@@ -132,14 +126,12 @@ static void destroy(Binding *binding) {
 
 extern "C" {
 
-muon_status muon_bind(muon_handle *handle, const muon_tensor *tensors, uint64_t num_tensors,
-                      void *workspace, uint64_t workspace_bytes, muon_parameter_status *status,
-                      muon_binding **binding) {
+muon_status muon_bind(muon_handle *handle, const muon_tensor *tensors, uint64_t num_tensors, void *workspace,
+                      uint64_t workspace_bytes, muon_parameter_status *status, muon_binding **binding) {
   if (!handle || !binding)
     return fail(MUON_ERROR_ARGUMENT, "muon_bind: handle and binding must not be null");
   *binding = nullptr;
-  if (muon_status refused =
-          checkArguments(*handle, tensors, num_tensors, workspace, workspace_bytes))
+  if (muon_status refused = checkArguments(*handle, tensors, num_tensors, workspace, workspace_bytes))
     return refused;
   void *memory = nullptr;
   if (posix_memalign(&memory, alignof(Binding), sizeof(Binding)))

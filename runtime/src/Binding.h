@@ -1,4 +1,4 @@
-//===- Binding.h - a program on one trainer's memory -----------------------------------------===//
+//===- Binding.h - a program on one trainer's memory ------------------------------------------===//
 //
 // Everything a run needs is allocated and resolved at bind. What a run changes is marked "per run".
 
@@ -79,8 +79,7 @@ struct Binding {
   const muon_variant &variant() const { return *handle->variant; }
   const WavePlan &plan() const { return handle->plan; }
   muon_item *item(const muon_launch &launch, uint64_t matrix) {
-    return reinterpret_cast<muon_item *>(items.data() + launch.item_offset +
-                                         matrix * launch.item_bytes);
+    return reinterpret_cast<muon_item *>(items.data() + launch.item_offset + matrix * launch.item_bytes);
   }
 };
 

@@ -1,4 +1,4 @@
-//===- CheckProgram.cpp ----------------------------------------------------------------------===//
+//===- CheckProgram.cpp -----------------------------------------------------------------------===//
 
 #include "CheckProgram.h"
 
@@ -7,20 +7,16 @@
 
 namespace muon::runtime {
 
-static const char *nameOf(const muon_program &program) {
-  return program.name ? program.name : "(unnamed)";
-}
+static const char *nameOf(const muon_program &program) { return program.name ? program.name : "(unnamed)"; }
 
-#define MALFORMED(format, ...)                                                                     \
-  fail(MUON_ERROR_ABI, "program '%s' is malformed: " format,                                       \
-       nameOf(program) __VA_OPT__(, ) __VA_ARGS__)
+#define MALFORMED(format, ...)                                                                                         \
+  fail(MUON_ERROR_ABI, "program '%s' is malformed: " format, nameOf(program) __VA_OPT__(, ) __VA_ARGS__)
 
 static muon_status checkArgument(const muon_program &program, uint32_t g, uint32_t a) {
   const muon_argument &argument = program.groups[g].arguments[a];
-  if (!argument.name || argument.role > MUON_METRIC || !elementBytes(argument.dtype) ||
-      argument.rank > MUON_MAX_RANK)
-    return MALFORMED("group %u argument %u has role %u, dtype %u, rank %u", g, a, argument.role,
-                     argument.dtype, argument.rank);
+  if (!argument.name || argument.role > MUON_METRIC || !elementBytes(argument.dtype) || argument.rank > MUON_MAX_RANK)
+    return MALFORMED("group %u argument %u has role %u, dtype %u, rank %u", g, a, argument.role, argument.dtype,
+                     argument.rank);
   for (uint32_t axis = 0; axis < argument.rank; ++axis)
     if (argument.sizes[axis] < 1)
       return MALFORMED("group %u argument '%s' has size %lld on axis %u", g, argument.name,
@@ -44,10 +40,8 @@ static muon_status checkGroup(const muon_program &program, uint32_t g) {
   if (gradients > 1)
     return MALFORMED("group %u has %u gradients; a run passes one per parameter", g, gradients);
   for (uint32_t p = 0; p < group.num_parameters; ++p)
-    if (program.num_scalars &&
-        (!group.scalar_sets || group.scalar_sets[p] >= program.num_scalar_sets))
-      return MALFORMED("group %u parameter %u uses a scalar set outside the %u", g, p,
-                       program.num_scalar_sets);
+    if (program.num_scalars && (!group.scalar_sets || group.scalar_sets[p] >= program.num_scalar_sets))
+      return MALFORMED("group %u parameter %u uses a scalar set outside the %u", g, p, program.num_scalar_sets);
   return MUON_OK;
 }
 
@@ -76,8 +70,7 @@ muon_status checkProgram(const muon_program &program) {
     parameters += program.groups[g].num_parameters;
   }
   if (parameters != program.num_parameters)
-    return MALFORMED("its groups have %llu parameters, it says %llu",
-                     static_cast<unsigned long long>(parameters),
+    return MALFORMED("its groups have %llu parameters, it says %llu", static_cast<unsigned long long>(parameters),
                      static_cast<unsigned long long>(program.num_parameters));
   for (uint32_t v = 0; v < program.num_variants; ++v)
     if (muon_status status = checkStages(program, program.variants[v]))
@@ -85,8 +78,8 @@ muon_status checkProgram(const muon_program &program) {
   return MUON_OK;
 }
 
-static muon_status checkOperand(const muon_program &program, const muon_variant &variant,
-                                const muon_launch &launch, uint32_t o) {
+static muon_status checkOperand(const muon_program &program, const muon_variant &variant, const muon_launch &launch,
+                                uint32_t o) {
   const muon_operand &operand = launch.operands[o];
   const muon_group &group = program.groups[launch.group];
   const char *kernel = launch.kernel ? launch.kernel : "?";
@@ -100,14 +93,14 @@ static muon_status checkOperand(const muon_program &program, const muon_variant 
     return MUON_OK;
   }
   if (operand.place != MUON_PLACE_ARGUMENT || operand.argument >= group.num_arguments)
-    return MALFORMED("operand %u of kernel '%s' names argument %u of %u", o, kernel,
-                     operand.argument, group.num_arguments);
+    return MALFORMED("operand %u of kernel '%s' names argument %u of %u", o, kernel, operand.argument,
+                     group.num_arguments);
   const muon_argument &argument = group.arguments[operand.argument];
   int32_t rank = static_cast<int32_t>(argument.rank);
-  if (operand.row_axis < -1 || operand.row_axis >= rank || operand.column_axis < -1 ||
-      operand.column_axis >= rank || operand.dtype != argument.dtype)
-    return MALFORMED("operand %u of kernel '%s' walks axes %d, %d of '%s' (rank %u)", o, kernel,
-                     operand.row_axis, operand.column_axis, argument.name, argument.rank);
+  if (operand.row_axis < -1 || operand.row_axis >= rank || operand.column_axis < -1 || operand.column_axis >= rank ||
+      operand.dtype != argument.dtype)
+    return MALFORMED("operand %u of kernel '%s' walks axes %d, %d of '%s' (rank %u)", o, kernel, operand.row_axis,
+                     operand.column_axis, argument.name, argument.rank);
   uint32_t batch = batchAxes(operand, argument, group.matrices_per_parameter);
   uint64_t elements = 1; // of one matrix
   for (uint32_t axis = batch; axis < argument.rank; ++axis)
@@ -117,29 +110,25 @@ static muon_status checkOperand(const muon_program &program, const muon_variant 
   if (operand.written && (argument.role == MUON_GRADIENT || argument.role == MUON_INPUT))
     return MALFORMED("kernel '%s' writes '%s', which is only read", kernel, argument.name);
   if (operand.written && group.matrices_per_parameter > 1 && !batch)
-    return MALFORMED("kernel '%s' writes '%s', which all matrices of a parameter share", kernel,
-                     argument.name);
+    return MALFORMED("kernel '%s' writes '%s', which all matrices of a parameter share", kernel, argument.name);
   return MUON_OK;
 }
 
-static muon_status checkLaunch(const muon_program &program, const muon_variant &variant,
-                               const muon_launch &launch) {
+static muon_status checkLaunch(const muon_program &program, const muon_variant &variant, const muon_launch &launch) {
   const char *kernel = launch.kernel ? launch.kernel : "?";
   if (launch.group >= program.num_groups)
-    return MALFORMED("kernel '%s' belongs to group %u of %u", kernel, launch.group,
-                     program.num_groups);
+    return MALFORMED("kernel '%s' belongs to group %u of %u", kernel, launch.group, program.num_groups);
   uint64_t matrices = matricesOf(program.groups[launch.group]);
   if (!launch.tiles_per_matrix || matrices * launch.tiles_per_matrix > UINT32_MAX)
-    return MALFORMED("kernel '%s' has %u tiles for each of %llu matrices", kernel,
-                     launch.tiles_per_matrix, static_cast<unsigned long long>(matrices));
+    return MALFORMED("kernel '%s' has %u tiles for each of %llu matrices", kernel, launch.tiles_per_matrix,
+                     static_cast<unsigned long long>(matrices));
   if (variant.num_images && (!launch.kernel || !launch.block_threads || launch.block_threads > 1024))
-    return MALFORMED("kernel '%s' has blocks of %u threads, expected 1 to 1024", kernel,
-                     launch.block_threads);
+    return MALFORMED("kernel '%s' has blocks of %u threads, expected 1 to 1024", kernel, launch.block_threads);
   uint64_t itemBytes = sizeof(muon_item) + uint64_t(launch.num_operands) * sizeof(muon_view);
   uint64_t end = 0;
   if (launch.item_bytes != itemBytes || launch.item_offset % alignof(muon_item) ||
-      __builtin_mul_overflow(matrices, itemBytes, &end) ||
-      __builtin_add_overflow(end, launch.item_offset, &end) || end > variant.items_bytes)
+      __builtin_mul_overflow(matrices, itemBytes, &end) || __builtin_add_overflow(end, launch.item_offset, &end) ||
+      end > variant.items_bytes)
     return MALFORMED("items of kernel '%s' lie outside the table", kernel);
   if (launch.num_operands && !launch.operands)
     return MALFORMED("kernel '%s' has no operands", kernel);
@@ -148,8 +137,7 @@ static muon_status checkLaunch(const muon_program &program, const muon_variant &
       return status;
   if (launch.predicate >= 0 && (static_cast<uint32_t>(launch.predicate) >= launch.num_operands ||
                                 launch.operands[launch.predicate].dtype != MUON_I32))
-    return MALFORMED("kernel '%s' has no i32 operand %d as its predicate", kernel,
-                     launch.predicate);
+    return MALFORMED("kernel '%s' has no i32 operand %d as its predicate", kernel, launch.predicate);
   return MUON_OK;
 }
 

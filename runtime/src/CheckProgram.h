@@ -1,4 +1,4 @@
-//===- CheckProgram.h - is a program's data consistent with itself ---------------------------===//
+//===- CheckProgram.h - is a program's data consistent with itself ----------------------------===//
 
 #ifndef MUON_RUNTIME_CHECKPROGRAM_H
 #define MUON_RUNTIME_CHECKPROGRAM_H
@@ -12,9 +12,7 @@ namespace muon::runtime {
 muon_status checkProgram(const muon_program &program);
 muon_status checkVariant(const muon_program &program, const muon_variant &variant);
 
-inline uint64_t matricesOf(const muon_group &group) {
-  return group.num_parameters * group.matrices_per_parameter;
-}
+inline uint64_t matricesOf(const muon_group &group) { return group.num_parameters * group.matrices_per_parameter; }
 
 } // namespace muon::runtime
 

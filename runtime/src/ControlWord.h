@@ -1,4 +1,4 @@
-//===- ControlWord.h - the floating-point mode of a region -----------------------------------===//
+//===- ControlWord.h - the floating-point mode of a region ------------------------------------===//
 //
 // A trainer may have set flush-to-zero or another rounding; the same inputs must give the same
 // bits.

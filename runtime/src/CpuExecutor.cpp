@@ -1,4 +1,4 @@
-//===- CpuExecutor.cpp -----------------------------------------------------------------------===//
+//===- CpuExecutor.cpp ------------------------------------------------------------------------===//
 
 #include "CpuExecutor.h"
 
@@ -14,8 +14,7 @@ class Worker {
 public:
   Worker(Binding &binding, uint32_t worker)
       : binding(binding), workers(binding.regionWorkers),
-        scratch(binding.scratch.data() + worker * binding.scratchPerWorker),
-        wait(binding.oversubscribed) {}
+        scratch(binding.scratch.data() + worker * binding.scratchPerWorker), wait(binding.oversubscribed) {}
 
   void walk() {
     bool barrierDue = false; // after the last stage run the end of the region is the barrier
@@ -66,8 +65,7 @@ private:
       const muon_launch &launch = *segment->launch;
       uint32_t matrix = active[tile / launch.tiles_per_matrix];
       if (!isPredicatedOff(launch, matrix))
-        runTile(launch, matrix * launch.tiles_per_matrix +
-                            static_cast<uint32_t>(tile % launch.tiles_per_matrix));
+        runTile(launch, matrix * launch.tiles_per_matrix + static_cast<uint32_t>(tile % launch.tiles_per_matrix));
     }
   }
 

@@ -1,4 +1,4 @@
-//===- CpuExecutor.h - runs a schedule on worker threads -------------------------------------===//
+//===- CpuExecutor.h - runs a schedule on worker threads --------------------------------------===//
 
 #ifndef MUON_RUNTIME_CPUEXECUTOR_H
 #define MUON_RUNTIME_CPUEXECUTOR_H

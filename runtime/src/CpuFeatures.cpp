@@ -1,4 +1,4 @@
-//===- CpuFeatures.cpp -----------------------------------------------------------------------===//
+//===- CpuFeatures.cpp ------------------------------------------------------------------------===//
 //
 // Read from the processor itself, not from /proc: a chroot or sandbox may not have it, and the
 // x86 answer must include which register state the kernel saves (XCR0).
@@ -141,12 +141,11 @@ struct Feature {
 } // namespace
 
 static constexpr Feature kFeatures[] = {
-    {"fp", AT_HWCAP, 0},         {"asimd", AT_HWCAP, 1},     {"atomics", AT_HWCAP, 8},
-    {"fphp", AT_HWCAP, 9},       {"asimdhp", AT_HWCAP, 10},  {"asimdrdm", AT_HWCAP, 12},
-    {"asimddp", AT_HWCAP, 20},   {"sve", AT_HWCAP, 22},      {"asimdfhm", AT_HWCAP, 23},
-    {"sve2", AT_HWCAP2, 1},      {"svei8mm", AT_HWCAP2, 9},  {"svef32mm", AT_HWCAP2, 10},
-    {"svef64mm", AT_HWCAP2, 11}, {"svebf16", AT_HWCAP2, 12}, {"i8mm", AT_HWCAP2, 13},
-    {"bf16", AT_HWCAP2, 14},     {"sme", AT_HWCAP2, 23},
+    {"fp", AT_HWCAP, 0},         {"asimd", AT_HWCAP, 1},     {"atomics", AT_HWCAP, 8},  {"fphp", AT_HWCAP, 9},
+    {"asimdhp", AT_HWCAP, 10},   {"asimdrdm", AT_HWCAP, 12}, {"asimddp", AT_HWCAP, 20}, {"sve", AT_HWCAP, 22},
+    {"asimdfhm", AT_HWCAP, 23},  {"sve2", AT_HWCAP2, 1},     {"svei8mm", AT_HWCAP2, 9}, {"svef32mm", AT_HWCAP2, 10},
+    {"svef64mm", AT_HWCAP2, 11}, {"svebf16", AT_HWCAP2, 12}, {"i8mm", AT_HWCAP2, 13},   {"bf16", AT_HWCAP2, 14},
+    {"sme", AT_HWCAP2, 23},
 };
 
 bool hasCpuFeature(const char *name, size_t length) {

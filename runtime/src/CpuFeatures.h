@@ -1,4 +1,4 @@
-//===- CpuFeatures.h - what this processor and its kernel can execute ------------------------===//
+//===- CpuFeatures.h - what this processor and its kernel can execute -------------------------===//
 
 #ifndef MUON_RUNTIME_CPUFEATURES_H
 #define MUON_RUNTIME_CPUFEATURES_H

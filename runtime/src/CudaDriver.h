@@ -1,4 +1,4 @@
-//===- CudaDriver.h - the CUDA driver, opened at run time ------------------------------------===//
+//===- CudaDriver.h - the CUDA driver, opened at run time -------------------------------------===//
 //
 // Our own declarations of the few functions the executor uses: names and argument orders are
 // NVIDIA's. The library is libcuda.so.1 or what MUON_CUDA_DRIVER names; it is never closed.
@@ -41,8 +41,8 @@ struct CudaDriver {
   CudaResult (*copyToDevice)(CudaAddress, const void *, size_t);
   CudaResult (*copyToDeviceAsync)(CudaAddress, const void *, size_t, CudaStream);
   CudaResult (*fillAsync)(CudaAddress, unsigned, size_t, CudaStream);
-  CudaResult (*launch)(CudaFunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
-                       unsigned, CudaStream, void **, void **);
+  CudaResult (*launch)(CudaFunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CudaStream,
+                       void **, void **);
   /// Only Muon's emulator has it: loads LLVM bitcode of a given size.
   CudaResult (*emulatorModuleLoad)(CudaModule *, const void *, uint64_t);
 

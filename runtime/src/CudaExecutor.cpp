@@ -1,4 +1,4 @@
-//===- CudaExecutor.cpp ----------------------------------------------------------------------===//
+//===- CudaExecutor.cpp -----------------------------------------------------------------------===//
 
 #include "CudaExecutor.h"
 
@@ -15,15 +15,11 @@ struct TableWriter {
   const CudaProgram &cuda;
   Array<uint8_t> image; // from tables.launches on
 
-  uint64_t address(uint64_t offset) const {
-    return reinterpret_cast<uintptr_t>(binding.workspace) + offset;
-  }
+  uint64_t address(uint64_t offset) const { return reinterpret_cast<uintptr_t>(binding.workspace) + offset; }
   template <typename T> T *at(uint64_t offset) {
     return reinterpret_cast<T *>(image.data() + (offset - cuda.tables.launches));
   }
-  template <typename T> T *devicePointer(uint64_t offset) const {
-    return reinterpret_cast<T *>(address(offset));
-  }
+  template <typename T> T *devicePointer(uint64_t offset) const { return reinterpret_cast<T *>(address(offset)); }
 
   void writeItem(const muon_launch &launch, uint64_t matrix, uint64_t offset) {
     const muon_program &program = binding.program();
@@ -32,12 +28,11 @@ struct TableWriter {
     const Parameter &parameter = binding.parameters[resolved.parameter];
     uint64_t set = program.num_scalars ? group.scalar_sets[parameter.index] : 0;
     auto *item = at<muon_device_item>(offset);
-    item->scalars = devicePointer<const muon_scalar>(
-        cuda.tables.scalars + set * program.num_scalars * sizeof(muon_scalar));
-    item->gradient =
-        parameter.hasGradient
-            ? devicePointer<void *const>(cuda.tables.begin + resolved.parameter * sizeof(void *))
-            : nullptr;
+    item->scalars =
+        devicePointer<const muon_scalar>(cuda.tables.scalars + set * program.num_scalars * sizeof(muon_scalar));
+    item->gradient = parameter.hasGradient
+                         ? devicePointer<void *const>(cuda.tables.begin + resolved.parameter * sizeof(void *))
+                         : nullptr;
     item->status = binding.status ? &binding.status[resolved.parameter].state : nullptr;
     item->parameter = resolved.parameter;
     item->matrix = resolved.matrix;
@@ -82,8 +77,7 @@ struct TableWriter {
       for (uint64_t i = launch.first; i < launch.first + launch.count; ++i) {
         writeLaunch(i, firstTile, constants, items);
         const muon_launch &part = *cuda.order[i];
-        firstTile += static_cast<uint32_t>(matricesOf(binding.program().groups[part.group]) *
-                                           part.tiles_per_matrix);
+        firstTile += static_cast<uint32_t>(matricesOf(binding.program().groups[part.group]) * part.tiles_per_matrix);
       }
     }
     return true;
@@ -104,13 +98,12 @@ muon_status uploadTables(Binding &binding) {
   CudaScope scope(cuda);
   if (scope.error)
     return refuse(cuda, "cuCtxPushCurrent", scope.error);
-  CudaResult error = cuda.driver.copyToDevice(writer.address(cuda.tables.launches),
-                                              writer.image.data(), writer.image.size());
+  CudaResult error =
+      cuda.driver.copyToDevice(writer.address(cuda.tables.launches), writer.image.data(), writer.image.size());
   return error ? refuse(cuda, "copying the binding's tables to its workspace", error) : MUON_OK;
 }
 
-muon_status executeOnCuda(Binding &binding, void *const *gradients, const muon_scalar *scalars,
-                          void *streamPointer) {
+muon_status executeOnCuda(Binding &binding, void *const *gradients, const muon_scalar *scalars, void *streamPointer) {
   const CudaProgram &cuda = *binding.handle->cuda;
   const CudaDriver &driver = cuda.driver;
   const muon_program &program = binding.program();
@@ -118,11 +111,10 @@ muon_status executeOnCuda(Binding &binding, void *const *gradients, const muon_s
   uint64_t workspace = reinterpret_cast<uintptr_t>(binding.workspace);
   CudaScope scope(cuda);
   CudaResult error = scope.error;
-  uint64_t scalarBytes =
-      uint64_t(program.num_scalar_sets) * program.num_scalars * sizeof(muon_scalar);
+  uint64_t scalarBytes = uint64_t(program.num_scalar_sets) * program.num_scalars * sizeof(muon_scalar);
   if (!error && gradients)
-    error = driver.copyToDeviceAsync(workspace + cuda.tables.begin, gradients,
-                                     program.num_parameters * sizeof(void *), stream);
+    error = driver.copyToDeviceAsync(workspace + cuda.tables.begin, gradients, program.num_parameters * sizeof(void *),
+                                     stream);
   if (!error && scalarBytes)
     error = driver.copyToDeviceAsync(workspace + cuda.tables.scalars, scalars, scalarBytes, stream);
   if (!error && binding.status)
@@ -134,11 +126,10 @@ muon_status executeOnCuda(Binding &binding, void *const *gradients, const muon_s
     uint64_t table = workspace + cuda.tables.launches + launch.first * sizeof(muon_device_launch);
     uint32_t count = launch.count;
     void *parameters[] = {&table, &count};
-    error = driver.launch(launch.function, launch.blocks, 1, 1, launch.threads, 1, 1,
-                          launch.sharedBytes, stream, parameters, nullptr);
+    error = driver.launch(launch.function, launch.blocks, 1, 1, launch.threads, 1, 1, launch.sharedBytes, stream,
+                          parameters, nullptr);
     if (error)
-      return fail(MUON_ERROR_DEVICE, "launching kernel '%s' failed: %s", launch.kernel,
-                  driver.nameOf(error));
+      return fail(MUON_ERROR_DEVICE, "launching kernel '%s' failed: %s", launch.kernel, driver.nameOf(error));
   }
   return MUON_OK;
 }

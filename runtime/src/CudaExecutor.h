@@ -1,4 +1,4 @@
-//===- CudaExecutor.h - the tables of a binding on the device, and its launches --------------===//
+//===- CudaExecutor.h - the tables of a binding on the device, and its launches ---------------===//
 
 #ifndef MUON_RUNTIME_CUDAEXECUTOR_H
 #define MUON_RUNTIME_CUDAEXECUTOR_H
@@ -12,8 +12,7 @@ muon_status uploadTables(Binding &binding);
 
 /// Queues the run on the stream: two tables, the status words, the launches. Waits for nothing,
 /// allocates nothing; may be captured.
-muon_status executeOnCuda(Binding &binding, void *const *gradients, const muon_scalar *scalars,
-                          void *stream);
+muon_status executeOnCuda(Binding &binding, void *const *gradients, const muon_scalar *scalars, void *stream);
 
 } // namespace muon::runtime
 

@@ -1,4 +1,4 @@
-//===- CudaProgram.cpp -----------------------------------------------------------------------===//
+//===- CudaProgram.cpp ------------------------------------------------------------------------===//
 
 #include "CudaProgram.h"
 
@@ -85,8 +85,7 @@ static bool findDevice(const muon_variant &variant, CudaProgram &cuda, Line &tex
   bool emulated = driver.emulatorModuleLoad;
   if (pickImage(variant, emulated, chip))
     return true;
-  text.append(emulated ? "no bitcode for the emulated GPU, which is sm_%d"
-                       : "no image for this GPU, which is sm_%d",
+  text.append(emulated ? "no bitcode for the emulated GPU, which is sm_%d" : "no image for this GPU, which is sm_%d",
               chip);
   return false;
 }
@@ -106,8 +105,7 @@ static muon_status listLaunches(const muon_variant &variant, CudaProgram &cuda) 
     launches += variant.stages[s].num_launches;
   Array<CudaLaunch> all;
   if (!cuda.order.allocate(launches) || !all.allocate(launches))
-    return fail(MUON_ERROR_MEMORY, "no memory for %llu launches",
-                static_cast<unsigned long long>(launches));
+    return fail(MUON_ERROR_MEMORY, "no memory for %llu launches", static_cast<unsigned long long>(launches));
   uint64_t merged = 0, placed = 0;
   for (uint32_t s = 0; s < variant.num_stages; ++s) {
     const muon_stage &stage = variant.stages[s];
@@ -130,8 +128,7 @@ static muon_status listLaunches(const muon_variant &variant, CudaProgram &cuda) 
     }
   }
   if (!cuda.launches.allocate(merged))
-    return fail(MUON_ERROR_MEMORY, "no memory for %llu launches",
-                static_cast<unsigned long long>(merged));
+    return fail(MUON_ERROR_MEMORY, "no memory for %llu launches", static_cast<unsigned long long>(merged));
   for (uint64_t i = 0; i < merged; ++i)
     cuda.launches[i] = all[i];
   return MUON_OK;
@@ -145,29 +142,25 @@ static muon_status countBlocks(const muon_program &program, CudaProgram &cuda) {
       const muon_launch &part = *cuda.order[i];
       blocks += matricesOf(program.groups[part.group]) * part.tiles_per_matrix;
       if (part.block_threads != launch.threads || part.shared_bytes != launch.sharedBytes)
-        return fail(MUON_ERROR_ABI,
-                    "program '%s' is malformed: kernel '%s' has blocks of %u and %u threads",
+        return fail(MUON_ERROR_ABI, "program '%s' is malformed: kernel '%s' has blocks of %u and %u threads",
                     program.name, launch.kernel, launch.threads, part.block_threads);
     }
     if (blocks > INT32_MAX)
-      return fail(MUON_ERROR_ABI, "program '%s' is malformed: kernel '%s' has %llu blocks",
-                  program.name, launch.kernel, static_cast<unsigned long long>(blocks));
+      return fail(MUON_ERROR_ABI, "program '%s' is malformed: kernel '%s' has %llu blocks", program.name, launch.kernel,
+                  static_cast<unsigned long long>(blocks));
     launch.blocks = static_cast<uint32_t>(blocks);
   }
   return MUON_OK;
 }
 
-static uint64_t alignTable(uint64_t bytes) {
-  return (bytes + kTableAlignment - 1) / kTableAlignment * kTableAlignment;
-}
+static uint64_t alignTable(uint64_t bytes) { return (bytes + kTableAlignment - 1) / kTableAlignment * kTableAlignment; }
 
-static void layOutTables(const muon_program &program, const muon_variant &variant,
-                         CudaProgram &cuda) {
+static void layOutTables(const muon_program &program, const muon_variant &variant, CudaProgram &cuda) {
   CudaTables &tables = cuda.tables;
   tables.begin = alignTable(variant.workspace_bytes);
   tables.scalars = alignTable(tables.begin + program.num_parameters * sizeof(void *));
-  tables.launches = alignTable(tables.scalars + uint64_t(program.num_scalar_sets) *
-                                                    program.num_scalars * sizeof(muon_scalar));
+  tables.launches =
+      alignTable(tables.scalars + uint64_t(program.num_scalar_sets) * program.num_scalars * sizeof(muon_scalar));
   tables.constants = alignTable(tables.launches + cuda.order.size() * sizeof(muon_device_launch));
   uint64_t constants = 0, items = 0;
   for (const muon_launch *launch : cuda.order) {
@@ -184,27 +177,24 @@ static muon_status findKernels(CudaProgram &cuda) {
   const CudaDriver &driver = cuda.driver;
   for (CudaLaunch &launch : cuda.launches) {
     if (CudaResult error = driver.moduleGetFunction(&launch.function, cuda.module, launch.kernel))
-      return fail(MUON_ERROR_DEVICE, "the image has no kernel '%s': %s", launch.kernel,
-                  driver.nameOf(error));
+      return fail(MUON_ERROR_DEVICE, "the image has no kernel '%s': %s", launch.kernel, driver.nameOf(error));
     int threads = 0;
-    if (CudaResult error =
-            driver.functionGetAttribute(&threads, kMaxThreadsPerBlock, launch.function))
+    if (CudaResult error = driver.functionGetAttribute(&threads, kMaxThreadsPerBlock, launch.function))
       return fail(MUON_ERROR_DEVICE, "cuFuncGetAttribute of kernel '%s' failed: %s", launch.kernel,
                   driver.nameOf(error));
     if (launch.threads > static_cast<uint32_t>(threads))
-      return fail(MUON_ERROR_DEVICE, "kernel '%s' wants blocks of %u threads, it can have %d",
-                  launch.kernel, launch.threads, threads);
-    CudaResult error = driver.functionSetAttribute(launch.function, kMaxDynamicSharedBytes,
-                                                   static_cast<int>(launch.sharedBytes));
+      return fail(MUON_ERROR_DEVICE, "kernel '%s' wants blocks of %u threads, it can have %d", launch.kernel,
+                  launch.threads, threads);
+    CudaResult error =
+        driver.functionSetAttribute(launch.function, kMaxDynamicSharedBytes, static_cast<int>(launch.sharedBytes));
     if (error)
-      return fail(MUON_ERROR_DEVICE, "kernel '%s' wants %u bytes of shared memory: %s",
-                  launch.kernel, launch.sharedBytes, driver.nameOf(error));
+      return fail(MUON_ERROR_DEVICE, "kernel '%s' wants %u bytes of shared memory: %s", launch.kernel,
+                  launch.sharedBytes, driver.nameOf(error));
   }
   return MUON_OK;
 }
 
-muon_status loadCudaProgram(const muon_program &program, const muon_variant &variant,
-                            CudaProgram &cuda) {
+muon_status loadCudaProgram(const muon_program &program, const muon_variant &variant, CudaProgram &cuda) {
   muon_status status = listLaunches(variant, cuda);
   if (!status)
     status = countBlocks(program, cuda);
@@ -217,12 +207,11 @@ muon_status loadCudaProgram(const muon_program &program, const muon_variant &var
   if (scope.error)
     return fail(MUON_ERROR_DEVICE, "cuCtxPushCurrent failed: %s", driver.nameOf(scope.error));
   // The emulator is handed bitcode, which does not say how long it is. Nothing else differs.
-  CudaResult error = driver.emulatorModuleLoad
-                         ? driver.emulatorModuleLoad(&cuda.module, image->data, image->bytes)
-                         : driver.moduleLoad(&cuda.module, image->data);
+  CudaResult error = driver.emulatorModuleLoad ? driver.emulatorModuleLoad(&cuda.module, image->data, image->bytes)
+                                               : driver.moduleLoad(&cuda.module, image->data);
   if (error)
-    return fail(MUON_ERROR_DEVICE, "the driver refuses the image for %s of program '%s': %s",
-                image->chip, program.name, driver.nameOf(error));
+    return fail(MUON_ERROR_DEVICE, "the driver refuses the image for %s of program '%s': %s", image->chip, program.name,
+                driver.nameOf(error));
   return findKernels(cuda);
 }
 

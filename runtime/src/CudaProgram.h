@@ -1,4 +1,4 @@
-//===- CudaProgram.h - a CUDA variant, loaded ------------------------------------------------===//
+//===- CudaProgram.h - a CUDA variant, loaded -------------------------------------------------===//
 
 #ifndef MUON_RUNTIME_CUDAPROGRAM_H
 #define MUON_RUNTIME_CUDAPROGRAM_H
@@ -45,9 +45,7 @@ struct CudaProgram {
 /// Makes the context current for a scope.
 class CudaScope {
 public:
-  explicit CudaScope(const CudaProgram &cuda) : driver(cuda.driver) {
-    error = driver.contextPush(cuda.context);
-  }
+  explicit CudaScope(const CudaProgram &cuda) : driver(cuda.driver) { error = driver.contextPush(cuda.context); }
   ~CudaScope() {
     CudaContext popped = nullptr;
     if (!error)
@@ -70,8 +68,7 @@ inline bool isForCuda(const muon_variant &variant) { return variant.num_images !
 bool findCudaDevice(const muon_variant &variant, CudaProgram &cuda, Line &text);
 
 /// Loads the variant's image and lays out launches and tables. findCudaDevice has succeeded.
-muon_status loadCudaProgram(const muon_program &program, const muon_variant &variant,
-                            CudaProgram &cuda);
+muon_status loadCudaProgram(const muon_program &program, const muon_variant &variant, CudaProgram &cuda);
 
 } // namespace muon::runtime
 

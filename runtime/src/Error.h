@@ -1,4 +1,4 @@
-//===- Error.h - one line about the calling thread's last failure --------------------------===//
+//===- Error.h - one line about the calling thread's last failure -----------------------------===//
 
 #ifndef MUON_RUNTIME_ERROR_H
 #define MUON_RUNTIME_ERROR_H

@@ -1,4 +1,4 @@
-//===- Handle.h - a loaded program -----------------------------------------------------------===//
+//===- Handle.h - a loaded program ------------------------------------------------------------===//
 
 #ifndef MUON_RUNTIME_HANDLE_H
 #define MUON_RUNTIME_HANDLE_H
@@ -16,9 +16,9 @@ struct muon_handle {
   muon::runtime::WavePlan plan;
   muon_parallel parallel = nullptr; // the trainer's pool, or null for the runtime's own
   void *pool = nullptr;
-  void *library = nullptr;        // from dlopen, or null
+  void *library = nullptr;                    // from dlopen, or null
   muon::runtime::CudaProgram *cuda = nullptr; // of a CUDA variant; owned
-  std::atomic<uint32_t> users{1}; // the trainer and its bindings; the last one frees
+  std::atomic<uint32_t> users{1};             // the trainer and its bindings; the last one frees
 };
 
 namespace muon::runtime {

@@ -1,4 +1,4 @@
-//===- Items.cpp -----------------------------------------------------------------------------===//
+//===- Items.cpp ------------------------------------------------------------------------------===//
 
 #include "Items.h"
 
@@ -9,16 +9,14 @@ namespace muon::runtime {
 uint32_t batchAxes(const muon_operand &operand, const muon_argument &argument, uint64_t matrices) {
   uint64_t product = 1;
   uint32_t axis = 0;
-  while (product < matrices && axis < argument.rank &&
-         static_cast<int32_t>(axis) != operand.row_axis &&
+  while (product < matrices && axis < argument.rank && static_cast<int32_t>(axis) != operand.row_axis &&
          static_cast<int32_t>(axis) != operand.column_axis)
     product *= static_cast<uint64_t>(argument.sizes[axis++]);
   return product == matrices ? axis : 0;
 }
 
 /// Elements from the tensor's start to the one with this row-major index over axes [first, last).
-static int64_t elementOffset(const muon_tensor &tensor, uint64_t index, uint32_t first,
-                             uint32_t last) {
+static int64_t elementOffset(const muon_tensor &tensor, uint64_t index, uint32_t first, uint32_t last) {
   int64_t offset = 0;
   for (uint32_t axis = last; axis-- > first;) {
     uint64_t size = static_cast<uint64_t>(tensor.sizes[axis]);
@@ -67,13 +65,12 @@ struct Resolver {
     }
   }
 
-  muon_view argumentView(const muon_operand &operand, uint64_t parameter, uint64_t matrix,
-                         muon_view *destination) {
+  muon_view argumentView(const muon_operand &operand, uint64_t parameter, uint64_t matrix, muon_view *destination) {
     const muon_argument &argument = group.arguments[operand.argument];
     const muon_tensor &tensor = groupTensors[parameter * group.num_arguments + operand.argument];
     uint32_t batch = batchAxes(operand, argument, group.matrices_per_parameter);
-    int64_t elements = elementOffset(tensor, matrix, 0, batch) +
-                       elementOffset(tensor, operand.offset, batch, argument.rank);
+    int64_t elements =
+        elementOffset(tensor, matrix, 0, batch) + elementOffset(tensor, operand.offset, batch, argument.rank);
     uint64_t bytes = static_cast<uint64_t>(elements) * elementBytes(argument.dtype);
     muon_view view = {nullptr, axisStride(tensor, operand.row_axis, operand.column_axis),
                       axisStride(tensor, operand.column_axis, operand.row_axis)};

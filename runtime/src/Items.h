@@ -1,4 +1,4 @@
-//===- Items.h - the table of resolved operands ----------------------------------------------===//
+//===- Items.h - the table of resolved operands -----------------------------------------------===//
 
 #ifndef MUON_RUNTIME_ITEMS_H
 #define MUON_RUNTIME_ITEMS_H

@@ -1,4 +1,4 @@
-//===- Load.cpp - from a program to a handle -------------------------------------------------===//
+//===- Load.cpp - from a program to a handle --------------------------------------------------===//
 
 #include "CheckProgram.h"
 #include "CpuFeatures.h"
@@ -15,9 +15,7 @@
 
 using namespace muon::runtime;
 
-static const char *targetOf(const muon_variant &variant) {
-  return variant.target ? variant.target : "?";
-}
+static const char *targetOf(const muon_variant &variant) { return variant.target ? variant.target : "?"; }
 
 /// Whether every launch has a tile function.
 static bool isForCpu(const muon_variant &variant) {
@@ -62,17 +60,15 @@ static const muon_variant *pickAmong(const muon_program &program, bool cuda, Lin
 }
 
 /// Without a wish the CPU comes first: where a trainer's tensors are is for the trainer to say.
-static muon_status pickVariant(const muon_program &program, uint32_t asked,
-                               const muon_variant **picked) {
+static muon_status pickVariant(const muon_program &program, uint32_t asked, const muon_variant **picked) {
   Line obstacles;
   if (asked) {
     if (asked > program.num_variants)
-      return fail(MUON_ERROR_ARGUMENT, "variant %u was asked for; program '%s' has %u", asked,
-                  program.name, program.num_variants);
+      return fail(MUON_ERROR_ARGUMENT, "variant %u was asked for; program '%s' has %u", asked, program.name,
+                  program.num_variants);
     const muon_variant &variant = program.variants[asked - 1];
     if (appendObstacle(variant, obstacles))
-      return fail(MUON_ERROR_TARGET,
-                  isForCuda(variant) ? "variant %s" : "this processor lacks a feature: variant %s",
+      return fail(MUON_ERROR_TARGET, isForCuda(variant) ? "variant %s" : "this processor lacks a feature: variant %s",
                   obstacles.text);
     *picked = &variant;
     return MUON_OK;
@@ -81,8 +77,8 @@ static muon_status pickVariant(const muon_program &program, uint32_t asked,
   if (!*picked)
     *picked = pickAmong(program, true, obstacles);
   if (!*picked)
-    return fail(MUON_ERROR_TARGET, "no variant of program '%s' runs on this processor: %s",
-                program.name, obstacles.text);
+    return fail(MUON_ERROR_TARGET, "no variant of program '%s' runs on this processor: %s", program.name,
+                obstacles.text);
   return MUON_OK;
 }
 
@@ -98,12 +94,13 @@ static muon_status query(muon_program_query function, const muon_program **progr
   *program = function(MUON_ABI_VERSION);
   if (!*program) {
     if (uint32_t version = versionOf(function))
-      return fail(MUON_ERROR_ABI, "the program was built for ABI version %u; this runtime has %u", version, MUON_ABI_VERSION);
+      return fail(MUON_ERROR_ABI, "the program was built for ABI version %u; this runtime has %u", version,
+                  MUON_ABI_VERSION);
     return fail(MUON_ERROR_ABI, "the program answers to no ABI version; this runtime has %u", MUON_ABI_VERSION);
   }
   if ((*program)->abi_version != MUON_ABI_VERSION)
-    return fail(MUON_ERROR_ABI, "the program has ABI version %u; this runtime has %u",
-                (*program)->abi_version, MUON_ABI_VERSION);
+    return fail(MUON_ERROR_ABI, "the program has ABI version %u; this runtime has %u", (*program)->abi_version,
+                MUON_ABI_VERSION);
   return MUON_OK;
 }
 
@@ -133,8 +130,8 @@ static muon_status makeCuda(muon_handle &handle) {
 }
 
 /// Makes the handle, with a plan for its workers, and starts or borrows them. A GPU has none.
-static muon_status makeHandle(const muon_program *program, const muon_variant *variant,
-                              const muon_options *options, muon_handle **handle) {
+static muon_status makeHandle(const muon_program *program, const muon_variant *variant, const muon_options *options,
+                              muon_handle **handle) {
   uint32_t workers = options && options->workers ? options->workers : defaultWorkers();
   if (workers > pool::kMaxWorkers)
     workers = pool::kMaxWorkers;
@@ -182,8 +179,7 @@ extern "C" {
 
 uint32_t muon_abi_version(void) { return MUON_ABI_VERSION; }
 
-muon_status muon_load(muon_program_query function, const muon_options *options,
-                      muon_handle **handle) {
+muon_status muon_load(muon_program_query function, const muon_options *options, muon_handle **handle) {
   if (!function || !handle)
     return fail(MUON_ERROR_ARGUMENT, "muon_load: query and handle must not be null");
   *handle = nullptr;
@@ -199,8 +195,8 @@ muon_status muon_load(muon_program_query function, const muon_options *options,
   return status ? status : makeHandle(program, variant, options, handle);
 }
 
-/// ELF's number of the architecture a file's code is for; 0 if the file cannot be read or has no such code. The loader passes over
-/// libraries for another one and reports that there is no such file.
+/// ELF's number of the architecture a file's code is for; 0 if the file cannot be read or has no such code. The loader
+/// passes over libraries for another one and reports that there is no such file.
 static uint16_t machineOf(const char *path) {
   Elf64_Ehdr header = {};
   FILE *file = fopen(path, "rb");
@@ -226,13 +222,13 @@ static Line machineName(uint16_t machine) {
   return name;
 }
 
-muon_status muon_load_library(const char *path, const char *symbol, const muon_options *options,
-                              muon_handle **handle) {
+muon_status muon_load_library(const char *path, const char *symbol, const muon_options *options, muon_handle **handle) {
   if (!path || !symbol || !handle)
     return fail(MUON_ERROR_ARGUMENT, "muon_load_library: path, symbol and handle must not be null");
   *handle = nullptr;
   if (uint16_t machine = machineOf(path), own = machineOf("/proc/self/exe"); machine && own && machine != own)
-    return fail(MUON_ERROR_TARGET, "'%s' is for %s, this process for %s", path, machineName(machine).text, machineName(own).text);
+    return fail(MUON_ERROR_TARGET, "'%s' is for %s, this process for %s", path, machineName(machine).text,
+                machineName(own).text);
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library)
     return fail(MUON_ERROR_FILE, "cannot open '%s': %s", path, dlerror());
@@ -254,13 +250,9 @@ void muon_unload(muon_handle *handle) {
     releaseHandle(handle);
 }
 
-const muon_program *muon_describe(const muon_handle *handle) {
-  return handle ? handle->program : nullptr;
-}
+const muon_program *muon_describe(const muon_handle *handle) { return handle ? handle->program : nullptr; }
 
-const muon_variant *muon_variant_in_use(const muon_handle *handle) {
-  return handle ? handle->variant : nullptr;
-}
+const muon_variant *muon_variant_in_use(const muon_handle *handle) { return handle ? handle->variant : nullptr; }
 
 uint32_t muon_workers(const muon_handle *handle) { return handle ? handle->workers : 0; }
 

@@ -1,4 +1,4 @@
-//===- Overlap.cpp ---------------------------------------------------------------------------===//
+//===- Overlap.cpp ----------------------------------------------------------------------------===//
 
 #include "Overlap.h"
 
@@ -7,8 +7,7 @@
 namespace muon::runtime {
 
 /// Inserts a dimension, largest stride first.
-static void insert(uint64_t *strides, uint64_t *sizes, uint32_t &count, uint64_t stride,
-                   uint64_t size) {
+static void insert(uint64_t *strides, uint64_t *sizes, uint32_t &count, uint64_t stride, uint64_t size) {
   uint32_t at = count++;
   for (; at > 0 && strides[at - 1] < stride; --at) {
     strides[at] = strides[at - 1];

@@ -1,4 +1,4 @@
-//===- Overlap.h - do two strided tensors share a byte ---------------------------------------===//
+//===- Overlap.h - do two strided tensors share a byte ----------------------------------------===//
 //
 // Trainers keep many parameters in one flat buffer, and views of one matrix (the q, k and v columns
 // of a fused weight) interleave in memory without sharing an element. So touching address ranges is

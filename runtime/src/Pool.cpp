@@ -1,4 +1,4 @@
-//===- Pool.cpp ------------------------------------------------------------------------------===//
+//===- Pool.cpp -------------------------------------------------------------------------------===//
 
 #include "Pool.h"
 
@@ -136,8 +136,7 @@ static bool startThreads(uint32_t wanted) {
   while (existing < wanted && !error) {
     uint32_t worker = existing + 1;
     state.firstSeen[worker] = state.announcement.load(std::memory_order_relaxed);
-    error = pthread_create(&state.handles[worker], nullptr, workerMain,
-                           reinterpret_cast<void *>(uintptr_t(worker)));
+    error = pthread_create(&state.handles[worker], nullptr, workerMain, reinterpret_cast<void *>(uintptr_t(worker)));
     if (error)
       break;
     pthread_setname_np(state.handles[worker], "muon-worker");

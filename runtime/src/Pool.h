@@ -1,4 +1,4 @@
-//===- Pool.h - the process's one set of worker threads --------------------------------------===//
+//===- Pool.h - the process's one set of worker threads ---------------------------------------===//
 //
 // All programs of a process share it. Workers are started at load, spin for a moment after a region
 // in case the next one follows, then park on a futex. A region is announced by one store and at

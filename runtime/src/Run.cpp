@@ -1,4 +1,4 @@
-//===- Run.cpp - one optimizer step ----------------------------------------------------------===//
+//===- Run.cpp - one optimizer step -----------------------------------------------------------===//
 
 #include "Binding.h"
 #include "CpuExecutor.h"
@@ -10,8 +10,7 @@ using namespace muon::runtime;
 
 /// A gradient comes with the run, so its memory is checked here: alignment, and that the program
 /// writes none of it. An address that passed last time is not looked at again.
-static muon_status checkGradient(const Binding &binding, const Parameter &parameter,
-                                 void *gradient) {
+static muon_status checkGradient(const Binding &binding, const Parameter &parameter, void *gradient) {
   if (!gradient || gradient == parameter.gradient)
     return MUON_OK;
   const muon_group &group = binding.program().groups[parameter.group];
@@ -21,8 +20,7 @@ static muon_status checkGradient(const Binding &binding, const Parameter &parame
     if (group.arguments[a].role == MUON_GRADIENT)
       bytes = elementBytes(group.arguments[a].dtype);
   if (reinterpret_cast<uintptr_t>(gradient) % bytes)
-    return fail(MUON_ERROR_ARGUMENT,
-                "parameter '%s': gradient at %p, expected to be aligned to %u bytes", name,
+    return fail(MUON_ERROR_ARGUMENT, "parameter '%s': gradient at %p, expected to be aligned to %u bytes", name,
                 gradient, bytes);
   Footprint print = parameter.gradientPrint;
   print.low = reinterpret_cast<uintptr_t>(gradient);
@@ -31,16 +29,14 @@ static muon_status checkGradient(const Binding &binding, const Parameter &parame
     return MUON_OK;
   Line text;
   written->describe(text);
-  return fail(MUON_ERROR_ARGUMENT,
-              "parameter '%s': gradient at %p shares memory with %s, which the program writes",
+  return fail(MUON_ERROR_ARGUMENT, "parameter '%s': gradient at %p shares memory with %s, which the program writes",
               name, gradient, text.text);
 }
 
-static muon_status checkInputs(const Binding &binding, void *const *gradients,
-                               const muon_scalar *scalars) {
+static muon_status checkInputs(const Binding &binding, void *const *gradients, const muon_scalar *scalars) {
   if (!scalars && binding.program().num_scalars && binding.program().num_scalar_sets)
-    return fail(MUON_ERROR_ARGUMENT, "scalars is null, expected %u rows of %u",
-                binding.program().num_scalar_sets, binding.program().num_scalars);
+    return fail(MUON_ERROR_ARGUMENT, "scalars is null, expected %u rows of %u", binding.program().num_scalar_sets,
+                binding.program().num_scalars);
   for (size_t p = 0; p < binding.parameters.size(); ++p) {
     if (!binding.parameters[p].hasGradient)
       continue;
@@ -54,8 +50,7 @@ static muon_status checkInputs(const Binding &binding, void *const *gradients,
 }
 
 /// Calls visit(item) for the parameter's items in all launches.
-template <typename Visitor>
-static void eachItem(Binding &binding, const Parameter &parameter, Visitor visit) {
+template <typename Visitor> static void eachItem(Binding &binding, const Parameter &parameter, Visitor visit) {
   const WavePlan &plan = binding.plan();
   uint64_t matrices = binding.program().groups[parameter.group].matrices_per_parameter;
   for (uint64_t l = 0; l < plan.groups[parameter.group].numLaunches; ++l)
@@ -75,8 +70,7 @@ static void takeInputs(Binding &binding, void *const *gradients, const muon_scal
     void *gradient = parameter.hasGradient ? gradients[p] : nullptr;
     uint32_t skipped = parameter.hasGradient && !gradient;
     if (moved && program.num_scalars) {
-      const muon_scalar *row =
-          scalars + uint64_t(group.scalar_sets[parameter.index]) * program.num_scalars;
+      const muon_scalar *row = scalars + uint64_t(group.scalar_sets[parameter.index]) * program.num_scalars;
       eachItem(binding, parameter, [&](muon_item &item) { item.scalars = row; });
     }
     if (gradient == parameter.gradient)
@@ -91,14 +85,12 @@ static void takeInputs(Binding &binding, void *const *gradients, const muon_scal
   }
 }
 
-extern "C" muon_status muon_run(muon_binding *head, void *const *gradients,
-                                const muon_scalar *scalars, void *stream) {
+extern "C" muon_status muon_run(muon_binding *head, void *const *gradients, const muon_scalar *scalars, void *stream) {
   if (!head)
     return fail(MUON_ERROR_ARGUMENT, "muon_run: binding must not be null");
   Binding &binding = *reinterpret_cast<Binding *>(head);
   if (binding.busy.exchange(true, std::memory_order_acquire))
-    return fail(MUON_ERROR_BUSY, "the binding of program '%s' is already running",
-                binding.program().name);
+    return fail(MUON_ERROR_BUSY, "the binding of program '%s' is already running", binding.program().name);
   muon_status status = checkInputs(binding, gradients, scalars);
   if (!status && binding.handle->cuda) {
     status = executeOnCuda(binding, gradients, scalars, stream);

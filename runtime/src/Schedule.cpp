@@ -1,4 +1,4 @@
-//===- Schedule.cpp --------------------------------------------------------------------------===//
+//===- Schedule.cpp ---------------------------------------------------------------------------===//
 
 #include "Schedule.h"
 
@@ -82,9 +82,7 @@ bool listStageRuns(Binding &binding) {
   return true;
 }
 
-static bool isSkipped(const Parameter &parameter) {
-  return parameter.hasGradient && !parameter.gradient;
-}
+static bool isSkipped(const Parameter &parameter) { return parameter.hasGradient && !parameter.gradient; }
 
 /// Lists the share's matrices whose parameter has a gradient and decides how they go.
 static void collectActive(Binding &binding, uint32_t s) {
@@ -97,8 +95,7 @@ static void collectActive(Binding &binding, uint32_t s) {
     if (!isSkipped(binding.parameters[group.first_parameter + m / group.matrices_per_parameter]))
       *next++ = static_cast<uint32_t>(m);
   run.numActive = static_cast<uint64_t>(next - first);
-  run.matrixMajor =
-      plan.isolated && prefersMatrixMajor(run.numActive, plan.matrixBytes, binding.handle->workers);
+  run.matrixMajor = plan.isolated && prefersMatrixMajor(run.numActive, plan.matrixBytes, binding.handle->workers);
 }
 
 void scheduleRun(Binding &binding) {

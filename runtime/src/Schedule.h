@@ -1,4 +1,4 @@
-//===- Schedule.h - which tiles run, in which order ------------------------------------------===//
+//===- Schedule.h - which tiles run, in which order -------------------------------------------===//
 //
 // Two orders give the same bits. Stage-major: the tiles of a stage in any order, then a barrier.
 // Matrix-major: one worker walks a whole matrix through all stages, which keeps a small matrix in

@@ -1,4 +1,4 @@
-//===- SpinWait.h - waiting for another worker -----------------------------------------------===//
+//===- SpinWait.h - waiting for another worker ------------------------------------------------===//
 
 #ifndef MUON_RUNTIME_SPINWAIT_H
 #define MUON_RUNTIME_SPINWAIT_H

@@ -1,4 +1,4 @@
-//===- Tensors.cpp ---------------------------------------------------------------------------===//
+//===- Tensors.cpp ----------------------------------------------------------------------------===//
 
 #include "Tensors.h"
 
@@ -52,17 +52,15 @@ static bool fitsAddressSpace(const muon_tensor &tensor) {
   int64_t total = elementBytes(tensor.dtype);
   for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
     int64_t extent = 0;
-    if (tensor.sizes[axis] > 1 &&
-        (__builtin_mul_overflow(tensor.strides[axis], tensor.sizes[axis] - 1, &extent) ||
-         __builtin_mul_overflow(extent, int64_t(elementBytes(tensor.dtype)), &extent) ||
-         __builtin_add_overflow(total, extent, &total)))
+    if (tensor.sizes[axis] > 1 && (__builtin_mul_overflow(tensor.strides[axis], tensor.sizes[axis] - 1, &extent) ||
+                                   __builtin_mul_overflow(extent, int64_t(elementBytes(tensor.dtype)), &extent) ||
+                                   __builtin_add_overflow(total, extent, &total)))
       return false;
   }
   return total <= INT64_MAX / 4;
 }
 
-static muon_status checkStrides(const char *parameter, const muon_argument &argument,
-                                const muon_tensor &tensor) {
+static muon_status checkStrides(const char *parameter, const muon_argument &argument, const muon_tensor &tensor) {
   Line strides;
   appendList(strides, tensor.strides, tensor.rank);
   const char *expected = nullptr;
@@ -74,17 +72,15 @@ static muon_status checkStrides(const char *parameter, const muon_argument &argu
     expected = "no two elements to share memory, because it is written";
   if (!expected)
     return MUON_OK;
-  return fail(MUON_ERROR_ARGUMENT, "parameter '%s': %s has strides %s, expected %s", parameter,
-              argument.name, strides.text, expected);
+  return fail(MUON_ERROR_ARGUMENT, "parameter '%s': %s has strides %s, expected %s", parameter, argument.name,
+              strides.text, expected);
 }
 
-muon_status checkTensor(const muon_group &group, uint32_t parameter, uint32_t a,
-                        const muon_tensor &tensor) {
+muon_status checkTensor(const muon_group &group, uint32_t parameter, uint32_t a, const muon_tensor &tensor) {
   const muon_argument &argument = group.arguments[a];
   const char *name = parameterName(group, parameter);
   if (tensor.rank && (!tensor.sizes || !tensor.strides))
-    return fail(MUON_ERROR_ARGUMENT,
-                "parameter '%s': %s has null sizes or strides, expected %u of each", name,
+    return fail(MUON_ERROR_ARGUMENT, "parameter '%s': %s has null sizes or strides, expected %u of each", name,
                 argument.name, tensor.rank);
   Line expected;
   expected.append("%s ", dtypeName(argument.dtype));
@@ -93,20 +89,19 @@ muon_status checkTensor(const muon_group &group, uint32_t parameter, uint32_t a,
     Line got;
     got.append("%s ", dtypeName(tensor.dtype));
     appendList(got, tensor.sizes, tensor.rank);
-    return fail(MUON_ERROR_ARGUMENT, "parameter '%s': %s expected %s, got %s", name, argument.name,
-                expected.text, got.text);
+    return fail(MUON_ERROR_ARGUMENT, "parameter '%s': %s expected %s, got %s", name, argument.name, expected.text,
+                got.text);
   }
   if (muon_status status = checkStrides(name, argument, tensor))
     return status;
   if (argument.role == MUON_GRADIENT)
     return MUON_OK;
   if (!tensor.data && argument.role != MUON_METRIC)
-    return fail(MUON_ERROR_ARGUMENT, "parameter '%s': %s data is null, expected %s", name,
-                argument.name, expected.text);
+    return fail(MUON_ERROR_ARGUMENT, "parameter '%s': %s data is null, expected %s", name, argument.name,
+                expected.text);
   uint32_t bytes = elementBytes(argument.dtype);
   if (reinterpret_cast<uintptr_t>(tensor.data) % bytes)
-    return fail(MUON_ERROR_ARGUMENT,
-                "parameter '%s': %s data %p expected to be aligned to %u bytes", name,
+    return fail(MUON_ERROR_ARGUMENT, "parameter '%s': %s data %p expected to be aligned to %u bytes", name,
                 argument.name, tensor.data, bytes);
   return MUON_OK;
 }

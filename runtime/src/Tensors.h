@@ -1,4 +1,4 @@
-//===- Tensors.h - a trainer's tensors against a program's arguments -------------------------===//
+//===- Tensors.h - a trainer's tensors against a program's arguments --------------------------===//
 
 #ifndef MUON_RUNTIME_TENSORS_H
 #define MUON_RUNTIME_TENSORS_H
@@ -19,14 +19,11 @@ const char *dtypeName(uint32_t dtype);
 const char *parameterName(const muon_group &group, uint32_t parameter);
 
 /// Whether the program writes an argument of this role.
-constexpr bool isWritten(uint32_t role) {
-  return role == MUON_WEIGHT || role == MUON_STATE || role == MUON_METRIC;
-}
+constexpr bool isWritten(uint32_t role) { return role == MUON_WEIGHT || role == MUON_STATE || role == MUON_METRIC; }
 
 /// Refuses a tensor that is not what the argument says or whose strides kernels cannot walk. The
 /// data of a gradient is not looked at; a metric's may be null.
-muon_status checkTensor(const muon_group &group, uint32_t parameter, uint32_t argument,
-                        const muon_tensor &tensor);
+muon_status checkTensor(const muon_group &group, uint32_t parameter, uint32_t argument, const muon_tensor &tensor);
 
 } // namespace muon::runtime
 

@@ -1,4 +1,4 @@
-//===- Waves.cpp -----------------------------------------------------------------------------===//
+//===- Waves.cpp ------------------------------------------------------------------------------===//
 
 #include "Waves.h"
 
@@ -14,14 +14,12 @@ struct Slots {
 };
 
 /// Calls visit(slots) for every workspace operand of the group until it returns false.
-template <typename Visitor>
-bool eachWorkspaceOperand(const WavePlan &plan, const GroupPlan &group, Visitor visit) {
+template <typename Visitor> bool eachWorkspaceOperand(const WavePlan &plan, const GroupPlan &group, Visitor visit) {
   for (uint64_t l = 0; l < group.numLaunches; ++l) {
     const muon_launch &launch = *plan.launches[group.firstLaunch + l].launch;
     for (uint32_t o = 0; o < launch.num_operands; ++o) {
       const muon_operand &operand = launch.operands[o];
-      if (operand.place == MUON_PLACE_WORKSPACE &&
-          !visit(Slots{operand.offset, operand.matrix_stride}))
+      if (operand.place == MUON_PLACE_WORKSPACE && !visit(Slots{operand.offset, operand.matrix_stride}))
         return false;
     }
   }
@@ -79,8 +77,7 @@ static bool oneSlab(const WavePlan &plan, const GroupPlan &group, uint64_t &byte
 
 /// One array of slots per buffer: any two operands use either the same slots or disjoint memory.
 /// Then `bytes` is the sum over the distinct ones.
-static bool separateArrays(const WavePlan &plan, const GroupPlan &group, uint64_t matrices,
-                           uint64_t &bytes) {
+static bool separateArrays(const WavePlan &plan, const GroupPlan &group, uint64_t matrices, uint64_t &bytes) {
   bytes = 0;
   uint64_t index = 0;
   return eachWorkspaceOperand(plan, group, [&](Slots a) {
@@ -88,8 +85,7 @@ static bool separateArrays(const WavePlan &plan, const GroupPlan &group, uint64_
     bool repeated = false;
     bool separate = eachWorkspaceOperand(plan, group, [&](Slots b) {
       repeated |= otherIndex++ < index && a == b;
-      return a == b || a.offset + matrices * a.stride <= b.offset ||
-             b.offset + matrices * b.stride <= a.offset;
+      return a == b || a.offset + matrices * a.stride <= b.offset || b.offset + matrices * b.stride <= a.offset;
     });
     ++index;
     bytes += repeated ? 0 : a.stride;
@@ -177,8 +173,7 @@ static bool dealOneWave(const muon_program &program, const muon_variant &variant
   return true;
 }
 
-bool planWaves(const muon_program &program, const muon_variant &variant, uint32_t workers,
-               WavePlan &plan) {
+bool planWaves(const muon_program &program, const muon_variant &variant, uint32_t workers, WavePlan &plan) {
   if (!plan.groups.allocate(program.num_groups) || !listLaunches(variant, plan))
     return false;
   findIsolatedGroups(program, plan);

@@ -1,4 +1,4 @@
-//===- Waves.h - which matrices are in flight together, and where their workspace is ---------===//
+//===- Waves.h - which matrices are in flight together, and where their workspace is ----------===//
 //
 // Made once, at load. A program with workspace for all its matrices at the same time would sweep
 // over all of it in every stage; run in waves, each of a few matrices through all their stages, it
@@ -69,8 +69,7 @@ struct WavePlan {
 };
 
 /// No workers: everything is in flight at once. Returns false if there is no memory for the plan.
-bool planWaves(const muon_program &program, const muon_variant &variant, uint32_t workers,
-               WavePlan &plan);
+bool planWaves(const muon_program &program, const muon_variant &variant, uint32_t workers, WavePlan &plan);
 
 } // namespace muon::runtime
 

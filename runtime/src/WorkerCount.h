@@ -1,4 +1,4 @@
-//===- WorkerCount.h - how many workers this process may use ---------------------------------===//
+//===- WorkerCount.h - how many workers this process may use ----------------------------------===//
 
 #ifndef MUON_RUNTIME_WORKERCOUNT_H
 #define MUON_RUNTIME_WORKERCOUNT_H

@@ -1,5 +1,4 @@
-//===- Harness.cpp
-//--------------------------------------------------------------------------------===//
+//===- Harness.cpp ----------------------------------------------------------------------------===//
 
 #include "Harness.h"
 
@@ -77,8 +76,7 @@ OwningOpRef<ModuleOp> test::lower(const std::string &text, TargetAttr target) {
   return module;
 }
 
-std::unique_ptr<llvm::Module> test::compile(const std::string &text, TargetAttr target,
-                                            llvm::LLVMContext &context) {
+std::unique_ptr<llvm::Module> test::compile(const std::string &text, TargetAttr target, llvm::LLVMContext &context) {
   OwningOpRef<ModuleOp> module = lower(text, target);
   if (!module)
     llvm::report_fatal_error("the kernel does not lower");
@@ -293,8 +291,7 @@ void Launch::run(muon_tile_function function) const {
   std::memcpy(at + sizeof item, views.data(), views.size() * sizeof(muon_view));
   muon_binding binding = {items.data()};
   static std::vector<uint8_t> scratch(16 << 20);
-  void *aligned =
-      reinterpret_cast<void *>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) & ~63ull);
+  void *aligned = reinterpret_cast<void *>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) & ~63ull);
   static bool poisoned = false; // once: benchmarks call this too
   if (!poisoned)
     std::memset(aligned, 0xff, scratch.size() - 64), poisoned = true;

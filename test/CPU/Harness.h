@@ -1,5 +1,4 @@
-//===- Harness.h - kernels compiled and called by hand --------------------------------*- C++
-//-*-===//
+//===- Harness.h - kernels compiled and called by hand ------------------------------*- C++ -*-===//
 #ifndef MUON_TEST_CPU_HARNESS_H
 #define MUON_TEST_CPU_HARNESS_H
 
@@ -37,8 +36,7 @@ private:
 
 /// Kernels of `text` as an llvm-dialect module; null after a diagnostic.
 mlir::OwningOpRef<mlir::ModuleOp> lower(const std::string &text, TargetAttr target);
-std::unique_ptr<llvm::Module> compile(const std::string &text, TargetAttr target,
-                                      llvm::LLVMContext &context);
+std::unique_ptr<llvm::Module> compile(const std::string &text, TargetAttr target, llvm::LLVMContext &context);
 
 /// A matrix of doubles.
 struct Matrix {
@@ -53,7 +51,8 @@ enum class Dtype { f32, bf16, f16, f64 };
 inline bool isHalf(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; }
 const char *word(Dtype dtype);
 
-/// Normal entries, rounded so that memory holds them exactly; f16: the whole numbers -3 to 3, whose products of up to a hundred terms f16 sums hold too.
+/// Normal entries, rounded so that memory holds them exactly; f16: the whole numbers -3 to 3, whose products of up to a
+/// hundred terms f16 sums hold too.
 Matrix random(int64_t rows, int64_t columns, Dtype dtype, unsigned seed);
 /// As a kernel rounds it, an f16 in a panel.
 double rounded(Dtype dtype, double value);

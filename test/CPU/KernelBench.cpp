@@ -1,11 +1,10 @@
-//===- KernelBench.cpp - rates of product kernels
-//-------------------------------------------------===//
+//===- KernelBench.cpp - rates of product kernels ---------------------------------------------===//
 //
 // Reads lines and answers each, in GF: 1e9 flop/s of this thread's processor time, symmetric products counted at half.
 //   stage reference milliseconds   runs both by turns and answers with the medians `rate rate ratio`
 //   registers f32|bf16|f16           the widest multiply-adds this processor has for the type, operands in registers
-// stage and reference: `target dtype symmetric m n k block_m block_n k_chunk outputs`; outputs: letters of p(lain) c(olumns)
-// r(ows) t(iles of rows), or `-` for the register tiles alone.
+// stage and reference: `target dtype symmetric m n k block_m block_n k_chunk outputs`; outputs: letters of p(lain)
+// c(olumns) r(ows) t(iles of rows), or `-` for the register tiles alone.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -37,20 +36,21 @@ static double median(std::vector<double> &values) {
 
 /// The layout an output's letter stands for.
 static Layout layoutOf(char letter) {
-  return letter == 'p' ? Layout::plain : letter == 'c' ? Layout::columns : letter == 'r' ? Layout::rows : Layout::row_tiles;
+  return letter == 'p'   ? Layout::plain
+         : letter == 'c' ? Layout::columns
+         : letter == 'r' ? Layout::rows
+                         : Layout::row_tiles;
 }
 
-static std::string textOf(TargetAttr target, Dtype operands, bool symmetric,
-                          const std::string &outputs) {
+static std::string textOf(TargetAttr target, Dtype operands, bool symmetric, const std::string &outputs) {
   bool narrow = packedAs(target, operands) != Dtype::f32, tiles = usesTiles(target, operands);
   std::string packed = word(packedAs(target, operands));
   auto operand = [](std::string direction, std::string layout, std::string dtype) {
     return "#muon.operand<" + direction + ", element, " + layout + ", " + dtype + ", none>";
   };
   std::string text = "muon.kernel @k product ", values, types, rounded;
-  text += std::string(symmetric ? "symmetric square " : "") + "of " + word(operands) +
-          " operands [" + operand("in", tiles ? "row_tiles" : "columns", packed) + ", " +
-          operand("in", "columns", packed);
+  text += std::string(symmetric ? "symmetric square " : "") + "of " + word(operands) + " operands [" +
+          operand("in", tiles ? "row_tiles" : "columns", packed) + ", " + operand("in", "columns", packed);
   for (char letter : outputs) {
     if (letter == '-')
       continue;
@@ -79,9 +79,9 @@ static TargetAttr parseTarget(const std::string &name) {
   while (separator == ',' && shape >> number >> separator)
     heights.push_back(number);
   shape >> number;
-  return TargetAttr::get(&context(), target.getCpu(), target.getFeatures(), target.getTriple(),
-                         target.getIsa(), number, mlir::DenseI64ArrayAttr::get(&context(), heights),
-                         target.getVector(), target.getL1(), target.getL2());
+  return TargetAttr::get(&context(), target.getCpu(), target.getFeatures(), target.getTriple(), target.getIsa(), number,
+                         mlir::DenseI64ArrayAttr::get(&context(), heights), target.getVector(), target.getL1(),
+                         target.getL2());
 }
 
 #if defined(__x86_64__)
@@ -133,7 +133,8 @@ __attribute__((target("amx-tile,amx-bf16"))) static double tiles() {
 
 /// Median rate over a tenth of a second; 0 where there is no such instruction.
 static double registerRate(const std::string &dtype) {
-  bool amx = dtype == "bf16" && hostHas("amx-bf16"), half = dtype == "f16" && hostHas("avx512fp16"), wide = hostHas("avx512f");
+  bool amx = dtype == "bf16" && hostHas("amx-bf16"), half = dtype == "f16" && hostHas("avx512fp16"),
+       wide = hostHas("avx512f");
   if (dtype != "f32" && !amx && !half)
     return 0;
   double flops = amx ? 4.0 * 2 * 16 * 16 * 32 : half ? 12.0 * 2 * 32 : 8.0 * 2 * (wide ? 16 : 8);
@@ -154,7 +155,8 @@ struct Case {
   muon_tile_function function;
 
   explicit Case(std::istringstream &line);
-  /// Seconds of one run, from as many as fill half a millisecond. The clock is a system call: it is read outside of them.
+  /// Seconds of one run, from as many as fill half a millisecond. The clock is a system call: it is read outside of
+  /// them.
   double time() {
     double begin = now(), spent;
     for (int i = 0; i < repeats; ++i)
@@ -185,7 +187,8 @@ Case::Case(std::istringstream &line) {
   }
   TargetAttr target = entry.first;
   Dtype packed = packedAs(target, operands);
-  memories.emplace_back(usesTiles(target, operands) ? Layout::row_tiles : Layout::rows, packed, m, k, target.getLanes());
+  memories.emplace_back(usesTiles(target, operands) ? Layout::row_tiles : Layout::rows, packed, m, k,
+                        target.getLanes());
   memories.emplace_back(Layout::columns, packed, k, n, target.getLanes());
   memories[0].set(random(m, k, Dtype::bf16, 1)), memories[1].set(random(k, n, Dtype::bf16, 2));
   for (char letter : outputs)

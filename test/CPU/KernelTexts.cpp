@@ -1,5 +1,4 @@
-//===- KernelTexts.cpp
-//----------------------------------------------------------------------------===//
+//===- KernelTexts.cpp ------------------------------------------------------------------------===//
 
 #include "KernelTexts.h"
 
@@ -44,12 +43,12 @@ std::string test::packText(Dtype type) {
   }
   std::string narrow = dtype == "f32" ? "%y = arith.mulf %x, %n : f32\n"
                                       : "%z = arith.mulf %x, %n : f32\n"
-                                        "%y = arith.truncf %z : f32 to " + dtype + "\n";
+                                        "%y = arith.truncf %z : f32 to " +
+                                            dtype + "\n";
   return "muon.kernel @pack sweep operands [#muon.operand<in, element, plain, f32, none>, "
          "#muon.operand<in, scalar, plain, f64, add>" +
-         outs + "] scalars [] [] coefficients 0 {\n^bb0(%x: f32, %s: f64):\n" +
-         "%n = arith.truncf %s : f64 to f32\n" + narrow + "muon.yield " + values + " : " + types +
-         "\n}\n";
+         outs + "] scalars [] [] coefficients 0 {\n^bb0(%x: f32, %s: f64):\n" + "%n = arith.truncf %s : f64 to f32\n" +
+         narrow + "muon.yield " + values + " : " + types + "\n}\n";
 }
 
 std::string test::indexText() {
@@ -74,7 +73,9 @@ muon.kernel @index sweep operands [#muon.operand<out, element, plain, f32, none>
 })";
 }
 
-static std::string symmetry(Way way) { return std::string(way.symmetric ? "symmetric " : "") + (way.square ? "square " : ""); }
+static std::string symmetry(Way way) {
+  return std::string(way.symmetric ? "symmetric " : "") + (way.square ? "square " : "");
+}
 Dtype test::packedAs(TargetAttr target, Dtype operands) {
   bool multiplied = target.getIsa() == "amx" || target.getIsa() == "dot";
   return operands == Dtype::bf16 && !multiplied ? Dtype::f32 : operands;
@@ -87,18 +88,15 @@ std::string test::productText(TargetAttr target, Way way) {
     return "#muon.operand<" + direction + ", element, " + layout + ", " + dtype + ", none>";
   };
   std::string a = usesTiles(target, way.operands) ? "row_tiles" : "rows";
-  std::string text =
-      "muon.kernel @product product " + symmetry(way) + "of " +
-      operands + " operands [" + operand("in", a, packed) + ", " +
-      operand("in", "columns", packed) + ", " + operand("in", "plain", "f32") + ", " +
-      operand("in", "columns", packed) + ", " + operand("out", "plain", "f32") + ", " +
-      operand("out", "columns", packed) + ", " + operand("out", "rows", packed);
+  std::string text = "muon.kernel @product product " + symmetry(way) + "of " + operands + " operands [" +
+                     operand("in", a, packed) + ", " + operand("in", "columns", packed) + ", " +
+                     operand("in", "plain", "f32") + ", " + operand("in", "columns", packed) + ", " +
+                     operand("out", "plain", "f32") + ", " + operand("out", "columns", packed) + ", " +
+                     operand("out", "rows", packed);
   bool tiles = usesTiles(target, way.operands);
   if (tiles)
-    text +=
-        ", " + operand("out", "row_tiles", packed) + ", " + operand("out", "column_tiles", packed);
-  text +=
-      "] scalars [] [] coefficients 1 {\n^bb0(%d: f32, %e0: " + packed + ", %acc: f32, %c: f32):\n";
+    text += ", " + operand("out", "row_tiles", packed) + ", " + operand("out", "column_tiles", packed);
+  text += "] scalars [] [] coefficients 1 {\n^bb0(%d: f32, %e0: " + packed + ", %acc: f32, %c: f32):\n";
   text += packed == "f32" ? "%e = arith.addf %e0, %d : f32\n"
                           : "%e1 = arith.extf %e0 : " + packed + " to f32\n%e = arith.addf %e1, %d : f32\n";
   text += "%ca = arith.mulf %acc, %c : f32\n%y = arith.addf %ca, %e : f32\n";
@@ -107,19 +105,22 @@ std::string test::productText(TargetAttr target, Way way) {
   std::string value = !narrow ? "%y" : packed == operands ? "%n" : "%w";
   if (narrow && packed == "f32")
     text += "%w = arith.extf %n : " + operands + " to f32\n";
-  text += "muon.yield %y, " + value + ", " + value + (tiles ? ", " + value + ", " + value : "") +
-          " : f32, " + packed + ", " + packed + (tiles ? ", " + packed + ", " + packed : "") +
-          "\n}\n";
+  text += "muon.yield %y, " + value + ", " + value + (tiles ? ", " + value + ", " + value : "") + " : f32, " + packed +
+          ", " + packed + (tiles ? ", " + packed + ", " + packed : "") + "\n}\n";
   return text;
 }
 
 std::string test::productSumText(TargetAttr target, Way way) {
-  std::string packed = word(packedAs(target, way.operands)), layout = usesTiles(target, way.operands) ? "row_tiles" : "rows";
-  std::string text = "muon.kernel @product product " + symmetry(way) + "of " + word(way.operands) +
-                     " operands [#muon.operand<in, element, " + layout + ", " + packed + ", none>, #muon.operand<in, element, columns, " + packed +
-                     ", none>, #muon.operand<out, element, columns, " + packed +
-                     ", none>, #muon.operand<out, scalar, plain, f64, add>, #muon.operand<out, scalar, plain, f64, max>]"
-                     " scalars [] [] coefficients 0 {\n^bb0(%x: f32):\n";
+  std::string packed = word(packedAs(target, way.operands)),
+              layout = usesTiles(target, way.operands) ? "row_tiles" : "rows";
+  std::string text =
+      "muon.kernel @product product " + symmetry(way) + "of " + word(way.operands) +
+      " operands [#muon.operand<in, element, " + layout + ", " + packed +
+      ", none>, #muon.operand<in, element, columns, " + packed + ", none>, #muon.operand<out, element, columns, " +
+      packed +
+      ", none>, #muon.operand<out, scalar, plain, f64, add>, #muon.operand<out, scalar, plain, f64, max>]"
+      " scalars [] [] coefficients 0 {\n^bb0(%x: f32):\n";
   text += packed == "f32" ? "%n = arith.addf %x, %x : f32\n" : "%n = arith.truncf %x : f32 to " + packed + "\n";
-  return text + "%w = arith.extf %x : f32 to f64\n%s = arith.mulf %w, %w : f64\nmuon.yield %n, %s, %s : " + packed + ", f64, f64\n}\n";
+  return text + "%w = arith.extf %x : f32 to f64\n%s = arith.mulf %w, %w : f64\nmuon.yield %n, %s, %s : " + packed +
+         ", f64, f64\n}\n";
 }

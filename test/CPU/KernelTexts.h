@@ -1,5 +1,4 @@
-//===- KernelTexts.h - kernels the tests compile --------------------------------------*- C++
-//-*-===//
+//===- KernelTexts.h - kernels the tests compile ------------------------------------*- C++ -*-===//
 #ifndef MUON_TEST_CPU_KERNELTEXTS_H
 #define MUON_TEST_CPU_KERNELTEXTS_H
 
@@ -18,7 +17,8 @@ struct Way {
   bool square = false;
 };
 inline void PrintTo(const Way &way, std::ostream *out) {
-  *out << way.target << " " << word(way.operands) << (way.symmetric ? " symmetric" : "") << (way.square ? " square" : "");
+  *out << way.target << " " << word(way.operands) << (way.symmetric ? " symmetric" : "")
+       << (way.square ? " square" : "");
 }
 
 /// What operands are kept as: bf16 as f32 where there is no instruction for them.
@@ -34,7 +34,8 @@ std::string productSumText(TargetAttr target, Way way);
 std::string blendText();
 /// Whether a kernel writes this type in this layout: tiles are of bf16, f16 is in panels only.
 bool isWrittenIn(Dtype dtype, Layout layout);
-inline constexpr Layout kLayouts[] = {Layout::plain, Layout::columns, Layout::rows, Layout::row_tiles, Layout::column_tiles};
+inline constexpr Layout kLayouts[] = {Layout::plain, Layout::columns, Layout::rows, Layout::row_tiles,
+                                      Layout::column_tiles};
 /// @pack: x scaled by a sum of partials, in every layout it is written in.
 std::string packText(Dtype dtype);
 /// @index: index, parameter, fpowi and integer arithmetic.

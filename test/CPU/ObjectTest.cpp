@@ -1,5 +1,4 @@
-//===- ObjectTest.cpp - what kernels become
-//-------------------------------------------------------===//
+//===- ObjectTest.cpp - what kernels become ---------------------------------------------------===//
 
 #include "Harness.h"
 #include "KernelTexts.h"
@@ -88,13 +87,11 @@ static std::string neededBy(const std::string &text, TargetAttr target) {
 TEST(Object, Closed) {
   for (const std::string &name : knownTargets()) {
     TargetAttr chosen = target(name);
-    EXPECT_EQ(neededBy(blendText() + packText(Dtype::f32) + indexText() +
-                           productText(chosen, {"", Dtype::f32, false}),
+    EXPECT_EQ(neededBy(blendText() + packText(Dtype::f32) + indexText() + productText(chosen, {"", Dtype::f32, false}),
                        chosen),
               "")
         << name;
-    EXPECT_EQ(neededBy(packText(Dtype::bf16) + productText(chosen, {"", Dtype::bf16, true}), chosen), "")
-        << name;
+    EXPECT_EQ(neededBy(packText(Dtype::bf16) + productText(chosen, {"", Dtype::bf16, true}), chosen), "") << name;
   }
 }
 
@@ -106,8 +103,7 @@ TEST(Object, SchedulesOnOtherMachinesAreClosed) {
   for (const char *machine : {"x86-64", "x86-64-v3", "aarch64"})
     for (const char *schedule : {"sapphirerapids", "znver4", "x86-64-v3"}) {
       TargetAttr chosen = scheduleOn(target(schedule), target(machine));
-      EXPECT_EQ(neededBy(productText(chosen, {"", Dtype::bf16, true}), chosen), "")
-          << schedule << " on " << machine;
+      EXPECT_EQ(neededBy(productText(chosen, {"", Dtype::bf16, true}), chosen), "") << schedule << " on " << machine;
     }
 }
 
@@ -123,13 +119,17 @@ TEST(Targets, NamesAndFeatures) {
   EXPECT_EQ(target("sapphirerapids").getIsa(), "amx");
   EXPECT_EQ(target("sapphirerapids-amx").getIsa(), "half");
   EXPECT_EQ(requiredFeatures(target("x86-64-v3")),
-            (std::vector<std::string>{"pni", "ssse3", "sse4_1", "sse4_2", "popcnt", "movbe", "abm",
-                                      "bmi1", "bmi2", "avx", "f16c", "fma", "avx2"}));
+            (std::vector<std::string>{"pni", "ssse3", "sse4_1", "sse4_2", "popcnt", "movbe", "abm", "bmi1", "bmi2",
+                                      "avx", "f16c", "fma", "avx2"}));
   EXPECT_EQ(requiredFeatures(target("znver4")),
-            (std::vector<std::string>{"pni", "ssse3", "sse4_1", "sse4_2", "popcnt", "movbe", "abm",
-                                      "bmi1", "bmi2", "avx", "f16c", "fma", "avx2", "gfni", "vaes",
-                                      "vpclmulqdq", "avx512f", "avx512cd", "avx512bw", "avx512dq",
-                                      "avx512vl", "avx512ifma", "avx512vbmi", "avx512_vbmi2",
+            (std::vector<std::string>{"pni",         "ssse3",         "sse4_1",
+                                      "sse4_2",      "popcnt",        "movbe",
+                                      "abm",         "bmi1",          "bmi2",
+                                      "avx",         "f16c",          "fma",
+                                      "avx2",        "gfni",          "vaes",
+                                      "vpclmulqdq",  "avx512f",       "avx512cd",
+                                      "avx512bw",    "avx512dq",      "avx512vl",
+                                      "avx512ifma",  "avx512vbmi",    "avx512_vbmi2",
                                       "avx512_vnni", "avx512_bitalg", "avx512_vpopcntdq",
                                       "avx512_bf16"}));
   EXPECT_TRUE(requiredFeatures(target("aarch64")).empty());

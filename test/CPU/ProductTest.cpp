@@ -1,5 +1,4 @@
-//===- ProductTest.cpp
-//----------------------------------------------------------------------------===//
+//===- ProductTest.cpp ------------------------------------------------------------------------===//
 
 #include "Harness.h"
 #include "KernelTexts.h"
@@ -36,8 +35,8 @@ static Matrix transpose(const Matrix &a) {
   return t;
 }
 
-static Outputs runProduct(const Program &program, TargetAttr target, Way way, Shape s,
-                          const Matrix &a, const Matrix &b, const Matrix &d, const Matrix &e) {
+static Outputs runProduct(const Program &program, TargetAttr target, Way way, Shape s, const Matrix &a, const Matrix &b,
+                          const Matrix &d, const Matrix &e) {
   bool tiles = usesTiles(target, way.operands);
   Dtype packed = packedAs(target, way.operands);
   int64_t lanes = target.getLanes();
@@ -66,8 +65,8 @@ static Outputs runProduct(const Program &program, TargetAttr target, Way way, Sh
 }
 
 static void checkProduct(const Program &program, TargetAttr target, Way way, Shape s) {
-  SCOPED_TRACE(testing::Message() << s.m << "x" << s.n << "x" << s.k << " blocks " << s.blockM
-                                  << "x" << s.blockN << " chunk " << s.chunk);
+  SCOPED_TRACE(testing::Message() << s.m << "x" << s.n << "x" << s.k << " blocks " << s.blockM << "x" << s.blockN
+                                  << " chunk " << s.chunk);
   Matrix a = random(s.m, s.k, way.operands, 1);
   Matrix b = way.symmetric ? transpose(a) : random(s.k, s.n, way.operands, 2);
   Matrix d = way.symmetric ? symmetricRandom(s.m, Dtype::f32, 3) : random(s.m, s.n, Dtype::f32, 3);
@@ -133,8 +132,7 @@ TEST_P(ProductOn, BlocksAndChunks) {
                                                 {3, 127, 5, 32, 64, 0},
                                                 {32, 32, 60, 32, 32, 60}, // as a plan has it where k is short
                                                 {127, 1, 31, 128, 32, 32}})
-    checkProduct(program, target, way,
-                 {m, way.symmetric ? m : n, k, blockM, way.symmetric ? blockM : blockN, chunk});
+    checkProduct(program, target, way, {m, way.symmetric ? m : n, k, blockM, way.symmetric ? blockM : blockN, chunk});
 }
 
 /// Cutting k into chunks reloads the same f32 sums, and ends no run of f16.
@@ -150,7 +148,8 @@ TEST_P(ProductOn, ChunksKeepBits) {
   EXPECT_EQ(whole.memory[0].get().values, cut.memory[0].get().values);
 }
 
-/// Terms of one sign, as in the Gram matrix of a matrix near rank one: one sum over all of k rounds each at the size of the whole.
+/// Terms of one sign, as in the Gram matrix of a matrix near rank one: one sum over all of k rounds each at the size of
+/// the whole.
 TEST(Product, F32SumsRoundAsShortOnes) {
   Way way{"x86-64-v3", Dtype::f32, false};
   TargetAttr target = runnable(way.target);
@@ -171,7 +170,8 @@ TEST(Product, F32SumsRoundAsShortOnes) {
   EXPECT_LE(std::sqrt(square / 256), 20 * unit); // runs of 64: 14; one sum over all of k: 530
 }
 
-/// Of fewer than 256 rows a symmetric product adds a run up in parts: of 64 equal terms those of 16 round a third as much.
+/// Of fewer than 256 rows a symmetric product adds a run up in parts: of 64 equal terms those of 16 round a third as
+/// much.
 TEST(Product, NarrowSymmetricF32SumsRoundAsShorterOnes) {
   TargetAttr target = runnable("x86-64-v3");
   constexpr int64_t k = 64;
@@ -192,7 +192,8 @@ TEST(Product, NarrowSymmetricF32SumsRoundAsShorterOnes) {
   EXPECT_LT(error(true), 0.5 * error(false));
 }
 
-/// A launch of @product of productSumText and what it leaves: the matrix, and from each block a sum and a largest value.
+/// A launch of @product of productSumText and what it leaves: the matrix, and from each block a sum and a largest
+/// value.
 struct SumOutputs {
   Memory matrix, sums, largest;
 };
@@ -239,9 +240,13 @@ TEST_P(ProductOn, SumsInItsEpilogue) {
   }
 }
 
-/// Of a matrix with its transpose both halves are equal before any is copied: a square product leaves the bits of a symmetric one.
+/// Of a matrix with its transpose both halves are equal before any is copied: a square product leaves the bits of a
+/// symmetric one.
 TEST(Product, SquareKeepsBits) {
-  for (auto [name, operands] : {std::pair{"x86-64-v3", Dtype::bf16}, {"znver4", Dtype::bf16}, {"sapphirerapids", Dtype::bf16}, {"sapphirerapids-amx", Dtype::f16}})
+  for (auto [name, operands] : {std::pair{"x86-64-v3", Dtype::bf16},
+                                {"znver4", Dtype::bf16},
+                                {"sapphirerapids", Dtype::bf16},
+                                {"sapphirerapids-amx", Dtype::f16}})
     for (int64_t m : {64, 100, 160}) {
       TargetAttr target = runnable(name);
       Way way{name, operands, true}, square{name, operands, true, true};
@@ -256,10 +261,12 @@ TEST(Product, SquareKeepsBits) {
     }
 }
 
-/// One schedule, native and legalised: the same bits, for tiles, for pairs and for sums of f16, which are of numbers that round.
+/// One schedule, native and legalised: the same bits, for tiles, for pairs and for sums of f16, which are of numbers
+/// that round.
 TEST(Product, LegalisedEqualsNative) {
   bool ran = false;
-  for (auto [name, operands] : {std::pair{"sapphirerapids-amx", Dtype::f16}, {"sapphirerapids", Dtype::bf16}, {"znver4", Dtype::bf16}}) {
+  for (auto [name, operands] :
+       {std::pair{"sapphirerapids-amx", Dtype::f16}, {"sapphirerapids", Dtype::bf16}, {"znver4", Dtype::bf16}}) {
     TargetAttr native = target(name);
     if (runnable(name) != native)
       continue;
@@ -281,7 +288,8 @@ TEST(Product, LegalisedEqualsNative) {
 
 /// AMX, dot and f16 schedules on a machine with none of them.
 TEST(Product, LegalisedForAvx2) {
-  for (auto [name, operands] : {std::pair{"sapphirerapids", Dtype::bf16}, {"znver4", Dtype::bf16}, {"sapphirerapids-amx", Dtype::f16}})
+  for (auto [name, operands] :
+       {std::pair{"sapphirerapids", Dtype::bf16}, {"znver4", Dtype::bf16}, {"sapphirerapids-amx", Dtype::f16}})
     for (bool symmetric : {false, true}) {
       TargetAttr legalised = scheduleOn(target(name), target("x86-64-v3"));
       Way way{name, operands, symmetric};

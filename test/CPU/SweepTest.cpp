@@ -1,5 +1,4 @@
-//===- SweepTest.cpp
-//------------------------------------------------------------------------------===//
+//===- SweepTest.cpp --------------------------------------------------------------------------===//
 
 #include "KernelTexts.h"
 
@@ -11,8 +10,8 @@
 using namespace muon;
 using namespace muon::test;
 
-static const char *const kTargets[] = {"native",    "x86-64", "x86-64-v3",
-                                       "x86-64-v4", "znver4", "sapphirerapids", "sapphirerapids-amx"};
+static const char *const kTargets[] = {"native", "x86-64",         "x86-64-v3",         "x86-64-v4",
+                                       "znver4", "sapphirerapids", "sapphirerapids-amx"};
 
 namespace {
 struct Blended {
@@ -22,8 +21,8 @@ struct Blended {
 };
 } // namespace
 
-static Blended runBlend(const Program &program, int64_t rows, int64_t columns, int64_t tileRows,
-                        bool transposed, int64_t step = 1) {
+static Blended runBlend(const Program &program, int64_t rows, int64_t columns, int64_t tileRows, bool transposed,
+                        int64_t step = 1) {
   auto memory = [&](Dtype dtype) {
     return transposed ? Memory(dtype, rows, columns, step, (rows + 3) * step)
                       : Memory(dtype, rows, columns, (columns + 5) * step, step);
@@ -39,14 +38,9 @@ static Blended runBlend(const Program &program, int64_t rows, int64_t columns, i
   launch.sizes = {rows, columns, tileRows}, launch.tiles = tiles, launch.coefficients = {1.5};
   launch.scalars.resize(1);
   launch.scalars[0].f64 = 0.25;
-  launch.views = {x.view(),
-                  d.view(),
-                  r.view(),
-                  q.view(),
-                  y.view(),
-                  {squares.data(), tiles, 1},
-                  {largest.data(), tiles, 1},
-                  sums.view()};
+  launch.views = {
+      x.view(),   d.view(), r.view(), q.view(), y.view(), {squares.data(), tiles, 1}, {largest.data(), tiles, 1},
+      sums.view()};
   launch.run(program.function("blend"));
   Blended result{y.get(), sums.get(), 0, -INFINITY, {}};
   for (int64_t t = 0; t < tiles; ++t)
@@ -174,8 +168,7 @@ muon.kernel @round sweep operands [#muon.operand<in, element, plain, f32, none>,
 })";
   Program program(text, runnable(GetParam()));
   std::vector<uint32_t> in;
-  for (uint32_t high :
-       {0u, 1u, 0x3f80u, 0x3f81u, 0x7f7fu, 0x7f80u, 0x8000u, 0xbf80u, 0xff7fu, 0x007fu})
+  for (uint32_t high : {0u, 1u, 0x3f80u, 0x3f81u, 0x7f7fu, 0x7f80u, 0x8000u, 0xbf80u, 0xff7fu, 0x007fu})
     for (uint32_t low : {0u, 1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu})
       in.push_back(high << 16 | low);
   int64_t count = in.size();

@@ -1,4 +1,4 @@
-//===- DriverTest.cpp - the driver API: order, errors, graphs, faults ---------------------------------------===//
+//===- DriverTest.cpp - the driver API: order, errors, graphs, faults -------------------------===//
 
 #include "RunKernels.h"
 
@@ -41,7 +41,8 @@ TEST(Driver, GraphsReplayWithTheirMemory) {
   std::vector<void *> parameters = {&address, &out, &n};
   ASSERT_EQ(cuStreamBeginCapture_v2(stream, 0), CUDA_SUCCESS);
   EXPECT_EQ(cuMemcpyHtoDAsync_v2(address, in.data(), in.size() * 4, stream), CUDA_SUCCESS);
-  EXPECT_EQ(cuLaunchKernel(device.function("reduce"), 1, 1, 1, 128, 1, 1, 0, stream, parameters.data(), nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(cuLaunchKernel(device.function("reduce"), 1, 1, 1, 128, 1, 1, 0, stream, parameters.data(), nullptr),
+            CUDA_SUCCESS);
   EXPECT_EQ(cuStreamSynchronize(stream), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
   ASSERT_EQ(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
   size_t nodes = 0;
@@ -70,12 +71,14 @@ TEST(Driver, LaunchesAreChecked) {
   EXPECT_EQ(launch(0, 128, 0), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(launch(1, 2048, 0), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(launch(1, 128, 64 << 10), CUDA_ERROR_INVALID_VALUE); // more than 48 KiB must be asked for
-  EXPECT_EQ(cuFuncSetAttribute(matmul, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 200 << 10), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(cuFuncSetAttribute(matmul, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 200 << 10),
+            CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(cuFuncSetAttribute(matmul, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 64 << 10), CUDA_SUCCESS);
   EXPECT_EQ(launch(1, 128, 64 << 10), CUDA_SUCCESS);
   EXPECT_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
   int bytes = 0;
-  EXPECT_EQ(cuFuncGetAttribute(&bytes, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, device.function("matmul_f32")), CUDA_SUCCESS);
+  EXPECT_EQ(cuFuncGetAttribute(&bytes, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, device.function("matmul_f32")),
+            CUDA_SUCCESS);
   EXPECT_EQ(bytes, 2 * 16 * 16 * 4);
 }
 

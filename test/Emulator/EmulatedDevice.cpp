@@ -1,4 +1,4 @@
-//===- EmulatedDevice.cpp --------------------------------------------------------------------------------===//
+//===- EmulatedDevice.cpp ---------------------------------------------------------------------===//
 
 #include "EmulatedDevice.h"
 
@@ -48,9 +48,10 @@ CUfunction EmulatedDevice::function(const char *name) {
   return found;
 }
 
-CUresult EmulatedDevice::launch(const char *kernel, unsigned gridX, unsigned gridY, unsigned threads, unsigned sharedBytes,
-                                std::vector<void *> parameters) {
-  CUresult error = cuLaunchKernel(function(kernel), gridX, gridY, 1, threads, 1, 1, sharedBytes, nullptr, parameters.data(), nullptr);
+CUresult EmulatedDevice::launch(const char *kernel, unsigned gridX, unsigned gridY, unsigned threads,
+                                unsigned sharedBytes, std::vector<void *> parameters) {
+  CUresult error = cuLaunchKernel(function(kernel), gridX, gridY, 1, threads, 1, 1, sharedBytes, nullptr,
+                                  parameters.data(), nullptr);
   return error ? error : cuCtxSynchronize();
 }
 

@@ -1,4 +1,4 @@
-//===- EmulatedDevice.h - the emulator as a test uses it ----------------------------------------------===//
+//===- EmulatedDevice.h - the emulator as a test uses it --------------------------------------===//
 
 #ifndef MUON_TEST_EMULATOR_EMULATEDDEVICE_H
 #define MUON_TEST_EMULATOR_EMULATEDDEVICE_H
@@ -15,7 +15,8 @@
 class EmulatedDevice {
 public:
   /// `kernels`: the file of test kernels without ".bc".
-  explicit EmulatedDevice(const std::string &kernels = "NONE", muonEmulatorChecks checks = MUON_EMULATOR_ALL, uint64_t seed = 0);
+  explicit EmulatedDevice(const std::string &kernels = "NONE", muonEmulatorChecks checks = MUON_EMULATOR_ALL,
+                          uint64_t seed = 0);
   ~EmulatedDevice();
 
   template <typename T> CUdeviceptr upload(const std::vector<T> &values) {

@@ -1,4 +1,4 @@
-//===- KernelTest.cpp - correct kernels are right and clean -----------------------------------------------===//
+//===- KernelTest.cpp - correct kernels are right and clean -----------------------------------===//
 
 #include "RunKernels.h"
 
@@ -39,8 +39,9 @@ TEST_P(Kernels, NamedBarriers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, Kernels,
-                         testing::Values(Mode{MUON_EMULATOR_VALUES, 0}, Mode{MUON_EMULATOR_MEMORY, 0}, Mode{MUON_EMULATOR_ALL, 0},
-                                         Mode{MUON_EMULATOR_ALL, 1}, Mode{MUON_EMULATOR_ALL, 2}),
+                         testing::Values(Mode{MUON_EMULATOR_VALUES, 0}, Mode{MUON_EMULATOR_MEMORY, 0},
+                                         Mode{MUON_EMULATOR_ALL, 0}, Mode{MUON_EMULATOR_ALL, 1},
+                                         Mode{MUON_EMULATOR_ALL, 2}),
                          [](const auto &info) {
                            return std::string(info.param.checks == MUON_EMULATOR_VALUES   ? "Values"
                                               : info.param.checks == MUON_EMULATOR_MEMORY ? "Memory"
@@ -55,8 +56,9 @@ TEST(Fragments, F16) {
     std::vector<uint16_t> bits;
     for (float value : values) // integers up to 4: the exponent and two bits of the fraction
       bits.push_back(value == 0 ? 0
-                                : static_cast<uint16_t>((value < 0) << 15 | (std::ilogb(value) + 15) << 10 |
-                                                        static_cast<int>(std::ldexp(std::fabs(value), 10 - std::ilogb(value)) - 1024)));
+                                : static_cast<uint16_t>(
+                                      (value < 0) << 15 | (std::ilogb(value) + 15) << 10 |
+                                      static_cast<int>(std::ldexp(std::fabs(value), 10 - std::ilogb(value)) - 1024)));
     return bits;
   };
   CUdeviceptr da = device.upload(narrow(a)), db = device.upload(narrow(b)), dc = device.allocate(16 * 8 * 4);

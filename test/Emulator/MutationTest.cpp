@@ -1,7 +1,7 @@
-//===- MutationTest.cpp - the emulator finds every fault we know how to make ------------------------------===//
+//===- MutationTest.cpp - the emulator finds every fault we know how to make ------------------===//
 //
-// Each mutant of kernels/Kernels.c has one fault. Its kernel must not pass: a report of the expected kind, or for faults that only
-// change values, a wrong result.
+// Each mutant of kernels/Kernels.c has one fault. Its kernel must not pass: a report of the expected kind, or for
+// faults that only change values, a wrong result.
 //
 //===-----------------------------------------------------------------------------------------------------===//
 
@@ -15,7 +15,9 @@ struct Mutant {
   const char *report; ///< Part of the report.
 };
 void PrintTo(const Mutant &mutant, std::ostream *out) { *out << mutant.name; }
-Outcome bf16(EmulatedDevice &device) { return runMatmulBf16(device, 64, 32, 96); } // 6 steps: two rounds of the 3 stages
+Outcome bf16(EmulatedDevice &device) {
+  return runMatmulBf16(device, 64, 32, 96);
+} // 6 steps: two rounds of the 3 stages
 Outcome bf16Ragged(EmulatedDevice &device) { return runMatmulBf16(device, 72, 40, 88); }
 Outcome f32(EmulatedDevice &device) { return runMatmulF32(device, 16, 16, 48); }
 Outcome f32Ragged(EmulatedDevice &device) { return runMatmulF32(device, 19, 35, 50); }
@@ -51,26 +53,30 @@ TEST(Mutants, SomeGiveRightValues) {
 
 INSTANTIATE_TEST_SUITE_P(
     Sm80, Mutants,
-    testing::Combine(testing::Values(Mutant{"NO_WAIT", bf16, CUDA_ERROR_LAUNCH_FAILED, "uninitialised"},
-                                     Mutant{"SHORT_WAIT", bf16, CUDA_ERROR_LAUNCH_FAILED, "races"},
-                                     Mutant{"NO_COMMIT", bf16, CUDA_ERROR_LAUNCH_FAILED, "races"},
-                                     Mutant{"NO_BARRIER_BEFORE", bf16, CUDA_ERROR_LAUNCH_FAILED, "races"},
-                                     Mutant{"NO_BARRIER_AFTER", bf16, CUDA_ERROR_LAUNCH_FAILED, "asynchronous write"},
-                                     Mutant{"SWAPPED_FRAGMENT", bf16, CUDA_SUCCESS, ""}, Mutant{"TRANSPOSED_A", bf16, CUDA_SUCCESS, ""},
-                                     Mutant{"UNTRANSPOSED_B", bf16, CUDA_SUCCESS, ""},
-                                     Mutant{"NO_ZERO_FILL", bf16Ragged, CUDA_ERROR_ILLEGAL_ADDRESS, "out of bounds"},
-                                     Mutant{"NO_BARRIER_STORED", f32, CUDA_ERROR_LAUNCH_FAILED, "races"},
-                                     Mutant{"NO_BARRIER_READ", f32, CUDA_ERROR_LAUNCH_FAILED, "races"},
-                                     Mutant{"BEYOND_TILE", f32, CUDA_ERROR_ILLEGAL_ADDRESS, "outside every shared variable"},
-                                     Mutant{"BEYOND_MATRIX", f32Ragged, CUDA_ERROR_ILLEGAL_ADDRESS, "out of bounds"},
-                                     Mutant{"NO_BARRIER_WARPS", sums, CUDA_ERROR_LAUNCH_FAILED, "races"},
-                                     Mutant{"WRONG_SHUFFLE", sums, CUDA_SUCCESS, ""},
-                                     Mutant{"UNINITIALISED", sums, CUDA_ERROR_LAUNCH_FAILED, "uninitialised"},
-                                     Mutant{"MISALIGNED", sums, CUDA_ERROR_MISALIGNED_ADDRESS, "expected to be aligned to 16"},
-                                     Mutant{"DIVERGENT_BARRIER", sums, CUDA_ERROR_LAUNCH_TIMEOUT, "deadlock"},
-                                     Mutant{"MISSING_LANE", sums, CUDA_ERROR_LAUNCH_TIMEOUT, "deadlock"},
-                                     Mutant{"SAME_OUTPUT", sums, CUDA_ERROR_LAUNCH_FAILED, "another block"},
-                                     Mutant{"UNKNOWN_OPERATION", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "does not know"},
-                                     Mutant{"TRAP", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "trapped"}),
-                     testing::Values(0, 1, 2)),
-    [](const auto &info) { return std::string(std::get<0>(info.param).name) + "_" + std::to_string(std::get<1>(info.param)); });
+    testing::Combine(
+        testing::Values(Mutant{"NO_WAIT", bf16, CUDA_ERROR_LAUNCH_FAILED, "uninitialised"},
+                        Mutant{"SHORT_WAIT", bf16, CUDA_ERROR_LAUNCH_FAILED, "races"},
+                        Mutant{"NO_COMMIT", bf16, CUDA_ERROR_LAUNCH_FAILED, "races"},
+                        Mutant{"NO_BARRIER_BEFORE", bf16, CUDA_ERROR_LAUNCH_FAILED, "races"},
+                        Mutant{"NO_BARRIER_AFTER", bf16, CUDA_ERROR_LAUNCH_FAILED, "asynchronous write"},
+                        Mutant{"SWAPPED_FRAGMENT", bf16, CUDA_SUCCESS, ""},
+                        Mutant{"TRANSPOSED_A", bf16, CUDA_SUCCESS, ""},
+                        Mutant{"UNTRANSPOSED_B", bf16, CUDA_SUCCESS, ""},
+                        Mutant{"NO_ZERO_FILL", bf16Ragged, CUDA_ERROR_ILLEGAL_ADDRESS, "out of bounds"},
+                        Mutant{"NO_BARRIER_STORED", f32, CUDA_ERROR_LAUNCH_FAILED, "races"},
+                        Mutant{"NO_BARRIER_READ", f32, CUDA_ERROR_LAUNCH_FAILED, "races"},
+                        Mutant{"BEYOND_TILE", f32, CUDA_ERROR_ILLEGAL_ADDRESS, "outside every shared variable"},
+                        Mutant{"BEYOND_MATRIX", f32Ragged, CUDA_ERROR_ILLEGAL_ADDRESS, "out of bounds"},
+                        Mutant{"NO_BARRIER_WARPS", sums, CUDA_ERROR_LAUNCH_FAILED, "races"},
+                        Mutant{"WRONG_SHUFFLE", sums, CUDA_SUCCESS, ""},
+                        Mutant{"UNINITIALISED", sums, CUDA_ERROR_LAUNCH_FAILED, "uninitialised"},
+                        Mutant{"MISALIGNED", sums, CUDA_ERROR_MISALIGNED_ADDRESS, "expected to be aligned to 16"},
+                        Mutant{"DIVERGENT_BARRIER", sums, CUDA_ERROR_LAUNCH_TIMEOUT, "deadlock"},
+                        Mutant{"MISSING_LANE", sums, CUDA_ERROR_LAUNCH_TIMEOUT, "deadlock"},
+                        Mutant{"SAME_OUTPUT", sums, CUDA_ERROR_LAUNCH_FAILED, "another block"},
+                        Mutant{"UNKNOWN_OPERATION", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "does not know"},
+                        Mutant{"TRAP", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "trapped"}),
+        testing::Values(0, 1, 2)),
+    [](const auto &info) {
+      return std::string(std::get<0>(info.param).name) + "_" + std::to_string(std::get<1>(info.param));
+    });

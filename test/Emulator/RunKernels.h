@@ -1,4 +1,4 @@
-//===- RunKernels.h - the test kernels on small-integer data, against double ---------------------------===//
+//===- RunKernels.h - the test kernels on small-integer data, against double ------------------===//
 
 #ifndef MUON_TEST_EMULATOR_RUNKERNELS_H
 #define MUON_TEST_EMULATOR_RUNKERNELS_H
@@ -28,7 +28,8 @@ inline Outcome runMatmulF32(EmulatedDevice &device, uint32_t m, uint32_t n, uint
 inline Outcome runMatmulBf16(EmulatedDevice &device, uint32_t m, uint32_t n, uint32_t k) {
   std::vector<float> a = integers(size_t(m) * k, 1), b = integers(size_t(k) * n, 2);
   CUdeviceptr da = device.upload(asBf16(a)), db = device.upload(asBf16(b)), dc = device.allocate(size_t(m) * n * 4);
-  CUresult error = device.launch("matmul_bf16", (n + 31) / 32, (m + 63) / 64, 128, 3 * 96 * 32, {&da, &db, &dc, &m, &n, &k});
+  CUresult error =
+      device.launch("matmul_bf16", (n + 31) / 32, (m + 63) / 64, 128, 3 * 96 * 32, {&da, &db, &dc, &m, &n, &k});
   return {error, !error && equal(device.download<float>(dc, size_t(m) * n), product(a, b, m, n, k))};
 }
 

@@ -1,4 +1,4 @@
-//===- WarpgroupTest.cpp - tensor copies, mbarriers and wgmma, as upstream's nvgpu lowering writes them ----===//
+//===- WarpgroupTest.cpp - tensor copies, mbarriers and wgmma, as upstream's nvgpu lowering writes them -----------===//
 
 #include "EmulatedDevice.h"
 
@@ -25,8 +25,8 @@ static CUdeviceptr makeMap(EmulatedDevice &device, CUdeviceptr matrix, uint64_t 
   CUtensorMap map;
   uint64_t sizes[] = {columns, rows}, strides[] = {2 * columns};
   uint32_t box[] = {64, 64}, steps[] = {1, 1};
-  EXPECT_EQ(cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, reinterpret_cast<void *>(matrix), sizes, strides, box, steps,
-                                   0, CU_TENSOR_MAP_SWIZZLE_128B, 0, 0),
+  EXPECT_EQ(cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, reinterpret_cast<void *>(matrix), sizes,
+                                   strides, box, steps, 0, CU_TENSOR_MAP_SWIZZLE_128B, 0, 0),
             CUDA_SUCCESS);
   return device.upload(std::vector<CUtensorMap>{map});
 }
@@ -44,9 +44,12 @@ static Outcome run(EmulatedDevice &device) {
   // A memref: allocated and aligned pointer, offset, sizes, strides; then the number of steps.
   uint64_t offset = 0, sizes[] = {kRows, kColumns}, strides[] = {kColumns, 1}, steps = kDepth / 64;
   constexpr unsigned shared = 2 * 64 * kColumns * 2; // two stages of B
-  EXPECT_EQ(cuFuncSetAttribute(device.function("matmul_wgmma"), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared), CUDA_SUCCESS);
-  CUresult error = device.launch("matmul_wgmma", 1, 1, 128, shared,
-                                 {&mapA, &mapB, &c, &c, &offset, &sizes[0], &sizes[1], &strides[0], &strides[1], &steps});
+  EXPECT_EQ(
+      cuFuncSetAttribute(device.function("matmul_wgmma"), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared),
+      CUDA_SUCCESS);
+  CUresult error =
+      device.launch("matmul_wgmma", 1, 1, 128, shared,
+                    {&mapA, &mapB, &c, &c, &offset, &sizes[0], &sizes[1], &strides[0], &strides[1], &steps});
   if (error)
     return {error, false};
   std::vector<float> got = device.download<float>(c, kRows * kColumns);
@@ -110,8 +113,8 @@ static CUresult negate(EmulatedDevice &device, int32_t x, int32_t y, std::vector
     CUtensorMap made;
     uint64_t sizes[] = {columns, rows}, strides[] = {columns * 4};
     uint32_t box[] = {64, 16}, steps[] = {1, 1};
-    EXPECT_EQ(cuTensorMapEncodeTiled(&made, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2, reinterpret_cast<void *>(matrix), sizes, strides, box,
-                                     steps, 0, CU_TENSOR_MAP_SWIZZLE_NONE, 0, 0),
+    EXPECT_EQ(cuTensorMapEncodeTiled(&made, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2, reinterpret_cast<void *>(matrix), sizes,
+                                     strides, box, steps, 0, CU_TENSOR_MAP_SWIZZLE_NONE, 0, 0),
               CUDA_SUCCESS);
     return device.upload(std::vector<CUtensorMap>{made});
   };
@@ -131,16 +134,18 @@ TEST(TensorCopies, LoadAndStoreLeaveOutWhatIsOutside) {
     for (int row = 0; row < 20; ++row)
       for (int column = 0; column < 100; ++column) {
         bool inside = row >= y && row < y + 16 && column >= x && column < x + 64;
-        ASSERT_EQ(out[row * 100 + column], inside ? -in[row * 100 + column] : 1) << x << " " << y << " " << row << " " << column;
+        ASSERT_EQ(out[row * 100 + column], inside ? -in[row * 100 + column] : 1)
+            << x << " " << y << " " << row << " " << column;
       }
     EXPECT_EQ(device.reports(), "");
   }
 }
 
 TEST(TensorCopies, MutantsAreFound) {
-  for (auto [name, error, report] : {std::tuple{"TENSOR_NO_FENCE", CUDA_ERROR_LAUNCH_FAILED, "without a fence.proxy.async after the write"},
-                                     std::tuple{"TENSOR_NO_BARRIER", CUDA_ERROR_LAUNCH_FAILED, "races with a write"},
-                                     std::tuple{"TENSOR_NO_WAIT", CUDA_ERROR_ILLEGAL_INSTRUCTION, "returned before its tensor store"}}) {
+  for (auto [name, error, report] :
+       {std::tuple{"TENSOR_NO_FENCE", CUDA_ERROR_LAUNCH_FAILED, "without a fence.proxy.async after the write"},
+        std::tuple{"TENSOR_NO_BARRIER", CUDA_ERROR_LAUNCH_FAILED, "races with a write"},
+        std::tuple{"TENSOR_NO_WAIT", CUDA_ERROR_ILLEGAL_INSTRUCTION, "returned before its tensor store"}}) {
     EmulatedDevice device(name);
     std::vector<float> in, out;
     EXPECT_EQ(negate(device, 0, 0, in, out), error) << name;
@@ -154,7 +159,8 @@ TEST(TensorMap, LimitsAreChecked) {
   auto encode = [&](uint64_t stride, uint32_t width, int swizzle) {
     uint64_t sizes[] = {100, 8}, strides[] = {stride};
     uint32_t box[] = {width, 8}, steps[] = {1, 1};
-    return cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, nullptr, sizes, strides, box, steps, 0, swizzle, 0, 0);
+    return cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, nullptr, sizes, strides, box, steps, 0,
+                                  swizzle, 0, 0);
   };
   EXPECT_EQ(encode(208, 64, CU_TENSOR_MAP_SWIZZLE_128B), CUDA_SUCCESS);
   EXPECT_EQ(encode(200, 64, CU_TENSOR_MAP_SWIZZLE_128B), CUDA_ERROR_INVALID_VALUE); // strides are multiples of 16 bytes

@@ -1,4 +1,4 @@
-//===- Interpreter.cpp ----------------------------------------------------===//
+//===- Interpreter.cpp ------------------------------------------------------------------------===//
 
 #include "Interpreter.h"
 
@@ -19,8 +19,7 @@ using namespace mlir;
 using namespace muon;
 
 Array::Array(std::vector<int64_t> shape, double value) : shape(std::move(shape)) {
-  int64_t size =
-      std::accumulate(this->shape.begin(), this->shape.end(), int64_t(1), std::multiplies());
+  int64_t size = std::accumulate(this->shape.begin(), this->shape.end(), int64_t(1), std::multiplies());
   values.assign(size, value);
 }
 
@@ -32,8 +31,7 @@ double muon::roundTo(Type element, double value) {
   // Through f32, as the hardware does: f32 arithmetic, then narrowing.
   APFloat rounded(static_cast<float>(value));
   bool losesInfo;
-  rounded.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
-                  &losesInfo);
+  rounded.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
   rounded.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
   return rounded.convertToDouble();
 }
@@ -76,12 +74,8 @@ std::function<double(Operands)> elementFunction(Operation *op) {
       .Case([](arith::DivFOp) { return F([](Operands v) { return v[0] / v[1]; }); })
       .Case([](arith::AndIOp) { return F([](Operands v) { return double(v[0] && v[1]); }); })
       .Case([](arith::NegFOp) { return F([](Operands v) { return -v[0]; }); })
-      .Case([](arith::MinimumFOp) {
-        return F([](Operands v) { return propagatingMin(v[0], v[1]); });
-      })
-      .Case([](arith::MaximumFOp) {
-        return F([](Operands v) { return propagatingMax(v[0], v[1]); });
-      })
+      .Case([](arith::MinimumFOp) { return F([](Operands v) { return propagatingMin(v[0], v[1]); }); })
+      .Case([](arith::MaximumFOp) { return F([](Operands v) { return propagatingMax(v[0], v[1]); }); })
       .Case([](arith::MinNumFOp) { return F([](Operands v) { return std::fmin(v[0], v[1]); }); })
       .Case([](arith::MaxNumFOp) { return F([](Operands v) { return std::fmax(v[0], v[1]); }); })
       .Case([](arith::SelectOp) { return F([](Operands v) { return v[0] != 0 ? v[1] : v[2]; }); })
@@ -100,12 +94,9 @@ std::function<double(Operands)> elementFunction(Operation *op) {
 
 /// The last two dimensions of each matrix of a batch.
 struct Matrices {
-  explicit Matrices(const Array &a)
-      : a(a), rows(a.shape[a.shape.size() - 2]), columns(a.shape.back()) {}
+  explicit Matrices(const Array &a) : a(a), rows(a.shape[a.shape.size() - 2]), columns(a.shape.back()) {}
   int64_t count() const { return rows * columns ? a.size() / (rows * columns) : 0; }
-  double at(int64_t matrix, int64_t i, int64_t j) const {
-    return a[(matrix * rows + i) * columns + j];
-  }
+  double at(int64_t matrix, int64_t i, int64_t j) const { return a[(matrix * rows + i) * columns + j]; }
   const Array &a;
   int64_t rows, columns;
 };
@@ -168,8 +159,7 @@ Array Interpreter::product(ProductOpInterface op) {
       for (int64_t j = 0; j < c.columns; ++j) {
         double sum = 0;
         for (int64_t k = 0; k < depth; ++k)
-          sum += (turnA ? a.at(matrix, k, i) : a.at(matrix, i, k)) *
-                 (turnB ? b.at(matrix, j, k) : b.at(matrix, k, j));
+          sum += (turnA ? a.at(matrix, k, i) : a.at(matrix, i, k)) * (turnB ? b.at(matrix, j, k) : b.at(matrix, k, j));
         result[(matrix * c.rows + i) * c.columns + j] = sum;
       }
   return result;
@@ -262,25 +252,15 @@ LogicalResult Interpreter::run(Operation *op) {
     set(view, std::move(result));
   };
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case([&](ProductOpInterface product) {
-        return set(op->getResult(0), this->product(product)), success();
-      })
-      .Case([&](linalg::ReduceOp reduce) {
-        return set(op->getResult(0), this->reduce(reduce)), success();
-      })
-      .Case([&](linalg::BroadcastOp b) {
-        return set(op->getResult(0), this->broadcast(b)), success();
-      })
-      .Case([&](arith::ConstantOp constant) {
-        return set(constant, this->constant(constant)), success();
-      })
+      .Case([&](ProductOpInterface product) { return set(op->getResult(0), this->product(product)), success(); })
+      .Case([&](linalg::ReduceOp reduce) { return set(op->getResult(0), this->reduce(reduce)), success(); })
+      .Case([&](linalg::BroadcastOp b) { return set(op->getResult(0), this->broadcast(b)), success(); })
+      .Case([&](arith::ConstantOp constant) { return set(constant, this->constant(constant)), success(); })
       .Case([&](ChooseOp choose) { return set(choose, this->choose(choose)), success(); })
       .Case([&](DiagonalOp diagonal) { return set(diagonal, this->diagonal(diagonal)), success(); })
+      .Case([&](tensor::EmptyOp empty) { return set(empty, Array(shapeOf(empty), NAN)), success(); })
       .Case(
-          [&](tensor::EmptyOp empty) { return set(empty, Array(shapeOf(empty), NAN)), success(); })
-      .Case([&](tensor::SplatOp splat) {
-        return set(splat, Array(shapeOf(splat), get(splat.getInput())[0])), success();
-      })
+          [&](tensor::SplatOp splat) { return set(splat, Array(shapeOf(splat), get(splat.getInput())[0])), success(); })
       .Case([&](tensor::ExpandShapeOp view) { return reshape(view), success(); })
       .Case([&](tensor::CollapseShapeOp view) { return reshape(view), success(); })
       .Default([&](Operation *) { return elementwise(op); });
@@ -288,11 +268,10 @@ LogicalResult Interpreter::run(Operation *op) {
 
 } // namespace
 
-FailureOr<std::vector<Array>>
-muon::interpret(func::FuncOp function, const std::vector<Array> &arguments, Rounding rounding) {
+FailureOr<std::vector<Array>> muon::interpret(func::FuncOp function, const std::vector<Array> &arguments,
+                                              Rounding rounding) {
   if (arguments.size() != function.getNumArguments())
-    return function.emitError() << "expected " << function.getNumArguments() << " arguments, got "
-                                << arguments.size();
+    return function.emitError() << "expected " << function.getNumArguments() << " arguments, got " << arguments.size();
   Interpreter interpreter(rounding);
   for (auto [argument, array] : llvm::zip_equal(function.getArguments(), arguments)) {
     if (shapeOf(argument) != array.shape)

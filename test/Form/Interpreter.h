@@ -1,4 +1,4 @@
-//===- Interpreter.h - What the closed op list means -----------*- C++ -*-===//
+//===- Interpreter.h - What the closed op list means --------------------------------*- C++ -*-===//
 //
 // Evaluates an expanded step function, slowly and plainly: every value is a list of
 // doubles, every op a loop. It is the reference for all execution tests.
@@ -39,8 +39,8 @@ enum class Rounding { none, typed };
 
 /// The function's results for these arguments. An op outside the closed list, or an argument of
 /// another shape, is a diagnostic and a failure.
-mlir::FailureOr<std::vector<Array>>
-interpret(mlir::func::FuncOp function, const std::vector<Array> &arguments, Rounding rounding);
+mlir::FailureOr<std::vector<Array>> interpret(mlir::func::FuncOp function, const std::vector<Array> &arguments,
+                                              Rounding rounding);
 
 /// `value` rounded to the element type: f64, f32, bf16, f16; others are left alone.
 double roundTo(mlir::Type element, double value);

@@ -1,4 +1,4 @@
-//===- PresetsTest.cpp - Presets against the published algorithms ---------===//
+//===- PresetsTest.cpp - Presets against the published algorithms -----------------------------===//
 //
 // The expanded programs, evaluated in float64, against float64 code of the published algorithms.
 //
@@ -26,9 +26,7 @@ Table inSinglePrecision(Table table) {
   return table;
 }
 
-Table publishedTable(const char *name, int steps) {
-  return inSinglePrecision(*lookupTable(name, steps).table);
-}
+Table publishedTable(const char *name, int steps) { return inSinglePrecision(*lookupTable(name, steps).table); }
 
 class PresetsTest : public StepFixture {
 protected:
@@ -53,8 +51,7 @@ Array difference(const Array &a, const Array &b) {
   return result;
 }
 
-void PresetsTest::compare(const StepOptions &options, const reference::Step &expected,
-                          double tolerance) {
+void PresetsTest::compare(const StepOptions &options, const reference::Step &expected, double tolerance) {
   func::FuncOp function = expand(options);
   ASSERT_TRUE(function);
   Array w = randomArray(options.shape, 1, 0.1), g = randomArray(options.shape, 2, 1e-3),
@@ -93,11 +90,10 @@ TEST_F(PresetsTest, PublishedAlgorithms) {
     std::function<double(double)> norm;
     bool sumForm, matchRms;
   };
-  std::vector<Case> cases = {
-      {"keller", "jordan", [](double n) { return n + 1e-7; }, false, false},
-      {"torch", "jordan", [](double n) { return std::max(n, 1e-7); }, false, false},
-      {"moonlight", "jordan", [](double n) { return n + 1e-7; }, true, true},
-      {"polar_express", "nanogpt_pe", [](double n) { return n * 1.02 + 1e-6; }, false, false}};
+  std::vector<Case> cases = {{"keller", "jordan", [](double n) { return n + 1e-7; }, false, false},
+                             {"torch", "jordan", [](double n) { return std::max(n, 1e-7); }, false, false},
+                             {"moonlight", "jordan", [](double n) { return n + 1e-7; }, true, true},
+                             {"polar_express", "nanogpt_pe", [](double n) { return n * 1.02 + 1e-6; }, false, false}};
   for (const Case &c : cases)
     for (const auto &shape : shapes)
       for (const char *form : {"standard", "gram"}) {
@@ -109,9 +105,7 @@ TEST_F(PresetsTest, PublishedAlgorithms) {
         options.pairs.emplace();
         SCOPED_TRACE(describe(options));
         Table table = publishedTable(c.table, 5);
-        auto direction = [&](const Matrix &x) {
-          return reference::iterate(table, (1 / c.norm(frobenius(x))) * x);
-        };
+        auto direction = [&](const Matrix &x) { return reference::iterate(table, (1 / c.norm(frobenius(x))) * x); };
         auto step = makeStep(c.matchRms ? rmsScale(shape) : originalScale(shape), direction);
         step.sumForm = c.sumForm;
         // The gram form's constants are products of coefficients, rounded to f32 once more.
@@ -126,7 +120,8 @@ TEST_F(PresetsTest, PairsAreTheirRows) {
     std::vector<int64_t> restarts, pairs;
   };
   for (const char *preset : {"keller", "polar_express"})
-    for (const Case &c : {Case{"standard", {}, {0, 2}}, Case{"standard", {}, {1}}, Case{"gram", {}, {1, 3}}, Case{"gram", {2}, {0, 3}}})
+    for (const Case &c :
+         {Case{"standard", {}, {0, 2}}, Case{"standard", {}, {1}}, Case{"gram", {}, {1, 3}}, Case{"gram", {2}, {0, 3}}})
       for (const auto &shape : shapes) {
         StepOptions options;
         options.preset = preset;
@@ -196,9 +191,7 @@ TEST_F(PresetsTest, RowsOfEveryDegree) {
       options.rows = {row, rows[0], row};
       SCOPED_TRACE(std::to_string(row.degree()) + " " + form);
       Table table = inSinglePrecision(Table{"rows", options.rows});
-      auto direction = [&](const Matrix &x) {
-        return reference::iterate(table, (1 / (frobenius(x) + 1e-7)) * x);
-      };
+      auto direction = [&](const Matrix &x) { return reference::iterate(table, (1 / (frobenius(x) + 1e-7)) * x); };
       compare(options, makeStep(1, direction), form == std::string("standard") ? 1e-11 : 1e-6);
     }
 }
@@ -267,8 +260,7 @@ TEST_F(PresetsTest, ExactTables) {
 }
 
 TEST_F(PresetsTest, RmsOfVectorsAndOtherTensors) {
-  for (const std::vector<int64_t> &shape :
-       {std::vector<int64_t>{7}, {1}, {4, 5}, {3, 4, 2}, {2, 3, 2, 2}}) {
+  for (const std::vector<int64_t> &shape : {std::vector<int64_t>{7}, {1}, {4, 5}, {3, 4, 2}, {2, 3, 2, 2}}) {
     StepOptions options;
     options.preset = "rms";
     options.shape = shape;
@@ -311,8 +303,7 @@ TEST_F(PresetsTest, Normuon) {
     }
     return (frobenius(o) / frobenius(u)) * u;
   };
-  Array w = randomArray(options.shape, 1), g = randomArray(options.shape, 2),
-        m = randomArray(options.shape, 3);
+  Array w = randomArray(options.shape, 1), g = randomArray(options.shape, 2), m = randomArray(options.shape, 3);
   std::vector<Array> results = run(expand(options), {w, g, m, v});
   Matrix newW = matrixOf(w), newM = matrixOf(m);
   reference::run(makeStep(1, direction), newW, matrixOf(g), newM);
@@ -340,8 +331,7 @@ TEST_F(PresetsTest, Adamuon) {
     }
     return (0.2 * std::sqrt(54.0) / frobenius(u)) * u;
   };
-  Array w = randomArray(options.shape, 1), g = randomArray(options.shape, 2),
-        m = randomArray(options.shape, 3);
+  Array w = randomArray(options.shape, 1), g = randomArray(options.shape, 2), m = randomArray(options.shape, 3);
   std::vector<Array> results = run(expand(options), {w, g, m, v});
   Matrix newW = matrixOf(w), newM = matrixOf(m);
   auto step = makeStep(1, direction);

@@ -1,4 +1,4 @@
-//===- Reference.h - The published algorithms in plain float64 -*- C++ -*-===//
+//===- Reference.h - The published algorithms in plain float64 ----------------------*- C++ -*-===//
 //
 // Written from the papers and sources named in Presets.h, with nothing of the compiler's but the
 // tables: one matrix at a time, standard form, no rounding.

@@ -1,4 +1,4 @@
-//===- RefusalsTest.cpp - What buildStep refuses, and how it says so ------===//
+//===- RefusalsTest.cpp - What buildStep refuses, and how it says so --------------------------===//
 
 #include "StepFixture.h"
 

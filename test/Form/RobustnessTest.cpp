@@ -1,4 +1,4 @@
-//===- RobustnessTest.cpp - Programs on inputs that break naive ones ------===//
+//===- RobustnessTest.cpp - Programs on inputs that break naive ones --------------------------===//
 
 #include "StepFixture.h"
 
@@ -92,8 +92,7 @@ TEST_F(RobustnessTest, ZeroGradientLeavesTheWeight) {
     options.clip = 1;
     func::FuncOp function = expand(options);
     Array w = randomArray(options.shape, 1);
-    std::vector<Array> results =
-        run(function, tensorsFor(function, w, Array(options.shape)), Rounding::typed);
+    std::vector<Array> results = run(function, tensorsFor(function, w, Array(options.shape)), Rounding::typed);
     EXPECT_EQ(results[0].values, w.values) << preset;
   }
 }
@@ -137,8 +136,7 @@ TEST_F(RobustnessTest, RoundingIsWhatTheEmulationSays) {
       func::FuncOp function = expand(options);
       auto choice = function->getAttrOfType<ArrayAttr>("muon.choice");
       ASSERT_TRUE(choice && choice.size() == 1);
-      double expected =
-          cast<FloatAttr>(cast<DictionaryAttr>(choice[0]).get("expected_error")).getValueAsDouble();
+      double expected = cast<FloatAttr>(cast<DictionaryAttr>(choice[0]).get("expected_error")).getValueAsDouble();
       Array w(options.shape), g = randomArray(options.shape, 2);
       std::vector<Array> tensors = tensorsFor(function, w, g);
       Array exact = run(function, tensors, Rounding::none)[0];
@@ -151,8 +149,7 @@ TEST_F(RobustnessTest, RoundingIsWhatTheEmulationSays) {
 TEST_F(RobustnessTest, NarrowStorage) {
   StepOptions options = makeOptions("keller", {6, 9});
   options.operands = "f32";
-  Array w = randomArray(options.shape, 1), g = randomArray(options.shape, 2),
-        m = randomArray(options.shape, 3);
+  Array w = randomArray(options.shape, 1), g = randomArray(options.shape, 2), m = randomArray(options.shape, 3);
   std::vector<Array> exact = run(expand(options), {w, g, m});
   options.weight = options.gradient = options.momentum = "bf16";
   for (bool stochastic : {false, true}) {

@@ -1,4 +1,4 @@
-//===- StepBuilderTest.cpp - Step functions written by hand ---------------===//
+//===- StepBuilderTest.cpp - Step functions written by hand -----------------------------------===//
 
 #include "StepFixture.h"
 
@@ -35,8 +35,7 @@ protected:
 };
 
 /// W' = f(W) for a formula.
-template <typename Formula>
-func::FuncOp buildFormula(ModuleOp module, RankedTensorType type, Formula formula) {
+template <typename Formula> func::FuncOp buildFormula(ModuleOp module, RankedTensorType type, Formula formula) {
   StepBuilder step(module, "formula");
   Term w = step.weight(type);
   return step.finish(formula(step, w), {});
@@ -70,8 +69,8 @@ TEST_F(StepBuilderTest, RowsMeetColumns) {
   Array w({2, 3});
   w.values = {1, 2, 3, 4, 5, 6};
   EXPECT_EQ(run(function, {w})[0].values,
-            (std::vector<double>{std::sqrt(6 * 5.), std::sqrt(6 * 7.), std::sqrt(6 * 9.),
-                                 std::sqrt(15 * 5.), std::sqrt(15 * 7.), std::sqrt(15 * 9.)}));
+            (std::vector<double>{std::sqrt(6 * 5.), std::sqrt(6 * 7.), std::sqrt(6 * 9.), std::sqrt(15 * 5.),
+                                 std::sqrt(15 * 7.), std::sqrt(15 * 9.)}));
 }
 
 /// Types meet in the wider one; a scalar is formed in f64 and truncated once.
@@ -100,16 +99,14 @@ TEST_F(StepBuilderTest, RolesAndResults) {
   ModuleOp module = addModule();
   StepBuilder step(module, "roles");
   Term w = step.weight(tensorType({2, 3})), g = step.gradient(tensorType({2, 3}));
-  Term v = step.state("rows", tensorType({2}), {1}),
-       s = step.input("scale", tensorType({}), {0, 1});
+  Term v = step.state("rows", tensorType({2}), {1}), s = step.input("scale", tensorType({}), {0, 1});
   Term v1 = v + rowSum(g);
   func::FuncOp function = lower(step.finish(w - g * v1 * s, {v1}, {{"total", sum(g)}}));
   EXPECT_EQ(function.getArgAttrOfType<StringAttr>(2, "muon.arg"), "state");
   EXPECT_EQ(function.getArgAttrOfType<StringAttr>(3, "muon.name"), "scale");
   EXPECT_EQ(function.getResultAttrOfType<StringAttr>(2, "muon.name"), "total");
   Array ones({2, 3}, 1.0);
-  std::vector<Array> results =
-      run(function, {ones, ones, Array(std::vector<int64_t>{2}, 1.0), Array::scalar(0.5)});
+  std::vector<Array> results = run(function, {ones, ones, Array(std::vector<int64_t>{2}, 1.0), Array::scalar(0.5)});
   EXPECT_EQ(results[0].values, std::vector<double>(6, -1));
   EXPECT_EQ(results[1].values, std::vector<double>(2, 4));
   EXPECT_EQ(results[2].values, std::vector<double>{6});

@@ -1,4 +1,4 @@
-//===- StepFixture.cpp ----------------------------------------------------===//
+//===- StepFixture.cpp ------------------------------------------------------------------------===//
 
 #include "StepFixture.h"
 
@@ -40,8 +40,7 @@ std::string StepFixture::refusal(const StepOptions &options) {
   return error;
 }
 
-std::vector<Array> StepFixture::run(func::FuncOp function, std::vector<Array> tensors,
-                                    Rounding rounding) {
+std::vector<Array> StepFixture::run(func::FuncOp function, std::vector<Array> tensors, Rounding rounding) {
   std::map<std::string, double> scalars = {{"lr", lr},      {"wd", wd},  {"mu", mu},
                                            {"beta2", 0.95}, {"step", 3}, {"seed", 7}};
   for (unsigned i = tensors.size(); i < function.getNumArguments(); ++i) {
@@ -74,8 +73,7 @@ reference::Matrix StepFixture::matrixOf(const Array &array, int64_t index) {
   return result;
 }
 
-Array StepFixture::arrayOf(const std::vector<int64_t> &shape,
-                           const std::vector<reference::Matrix> &matrices) {
+Array StepFixture::arrayOf(const std::vector<int64_t> &shape, const std::vector<reference::Matrix> &matrices) {
   Array result(shape);
   auto out = result.values.begin();
   for (const reference::Matrix &matrix : matrices)

@@ -1,4 +1,4 @@
-//===- StepFixture.h - Build, expand and run a step function ---*- C++ -*-===//
+//===- StepFixture.h - Build, expand and run a step function ------------------------*- C++ -*-===//
 #ifndef MUON_TEST_FORM_STEP_FIXTURE_H
 #define MUON_TEST_FORM_STEP_FIXTURE_H
 
@@ -25,16 +25,14 @@ protected:
   std::string refusal(const StepOptions &options);
 
   /// One step with zero lr-free state: results of the function on w, g, m and the scalars by name.
-  std::vector<Array> run(mlir::func::FuncOp function, std::vector<Array> tensors,
-                         Rounding rounding = Rounding::none);
+  std::vector<Array> run(mlir::func::FuncOp function, std::vector<Array> tensors, Rounding rounding = Rounding::none);
 
   /// Entries of the normal distribution times `scale`, the same for a seed.
   static Array randomArray(std::vector<int64_t> shape, unsigned seed, double scale = 1);
   static reference::Matrix matrixOf(const Array &array, int64_t index = 0);
   /// |a - b|_F / |b|_F over all elements.
   static double relativeError(const Array &a, const Array &b);
-  static Array arrayOf(const std::vector<int64_t> &shape,
-                       const std::vector<reference::Matrix> &matrices);
+  static Array arrayOf(const std::vector<int64_t> &shape, const std::vector<reference::Matrix> &matrices);
 
   double lr = 0.02, wd = 0.1, mu = 0.95;
   mlir::MLIRContext context;

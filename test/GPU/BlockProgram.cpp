@@ -1,4 +1,4 @@
-//===- BlockProgram.cpp - kernels lowered for a GPU and launched on the emulator ----------------------===//
+//===- BlockProgram.cpp - kernels lowered for a GPU and launched on the emulator --------------===//
 
 #include "BlockProgram.h"
 
@@ -53,7 +53,9 @@ static llvm::APFloat convert(llvm::APFloat value, Dtype dtype) {
   return value;
 }
 
-double test::rounded(double value, Dtype dtype) { return convert(convert(llvm::APFloat(value), dtype), Dtype::f64).convertToDouble(); }
+double test::rounded(double value, Dtype dtype) {
+  return convert(convert(llvm::APFloat(value), dtype), Dtype::f64).convertToDouble();
+}
 
 Matrix test::transpose(const Matrix &a) {
   Matrix t(a.columns, a.rows);
@@ -88,9 +90,10 @@ Matrix test::symmetricIntegers(int64_t n, unsigned seed) {
   return matrix;
 }
 
-DeviceMatrix::DeviceMatrix(execution::Device &device, Dtype dtype, int64_t rows, int64_t columns, int64_t grain, const Matrix *values,
-                           int64_t count)
-    : dtype(dtype), rows(rows), columns(columns), stride(llvm::alignTo(columns, grain)), height(llvm::alignTo(rows, grain)), count(count) {
+DeviceMatrix::DeviceMatrix(execution::Device &device, Dtype dtype, int64_t rows, int64_t columns, int64_t grain,
+                           const Matrix *values, int64_t count)
+    : dtype(dtype), rows(rows), columns(columns), stride(llvm::alignTo(columns, grain)),
+      height(llvm::alignTo(rows, grain)), count(count) {
   std::vector<uint8_t> bytes(count * height * stride * bytesOf(dtype));
   address = device.allocate(bytes.size());
   if (!values)
@@ -180,7 +183,8 @@ std::vector<uint8_t> BlockProgram::tablesAt(uint64_t address, const std::vector<
     made.num_operands = launch.items.front().size();
     made.num_coefficients = launch.coefficients.size();
     std::copy(launch.sizes.begin(), launch.sizes.end(), made.sizes);
-    made.coefficients = reinterpret_cast<const double *>(append(launch.coefficients.data(), launch.coefficients.size() * sizeof(double)));
+    made.coefficients = reinterpret_cast<const double *>(
+        append(launch.coefficients.data(), launch.coefficients.size() * sizeof(double)));
     made.item_bytes = sizeof(muon_device_item) + made.num_operands * sizeof(muon_view);
     made.items = reinterpret_cast<const uint8_t *>(address + bytes.size());
     made.predicate = -1;
@@ -203,13 +207,16 @@ void BlockProgram::run(execution::Device &device, const std::string &kernel, con
   EXPECT_EQ(cuMemcpyHtoD_v2(tables, bytes.data(), size), CUDA_SUCCESS);
   CUfunction function = nullptr;
   EXPECT_EQ(cuModuleGetFunction(&function, module, kernel.c_str()), CUDA_SUCCESS);
-  EXPECT_EQ(cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shape->sharedBytes), CUDA_SUCCESS);
+  EXPECT_EQ(cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shape->sharedBytes),
+            CUDA_SUCCESS);
   unsigned grid = 0;
   for (const BlockLaunch &launch : launches)
     grid += launch.tiles * launch.items.size();
   uint32_t count = launches.size();
   void *parameters[] = {&tables, &count};
-  EXPECT_EQ(cuLaunchKernel(function, grid, 1, 1, shape->threads, 1, 1, shape->sharedBytes, nullptr, parameters, nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(
+      cuLaunchKernel(function, grid, 1, 1, shape->threads, 1, 1, shape->sharedBytes, nullptr, parameters, nullptr),
+      CUDA_SUCCESS);
   EXPECT_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
   EXPECT_STREQ(muonEmulatorReports(), "");
 }

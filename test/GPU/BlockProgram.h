@@ -1,4 +1,4 @@
-//===- BlockProgram.h - kernels lowered for a GPU and launched on the emulator ------------------------===//
+//===- BlockProgram.h - kernels lowered for a GPU and launched on the emulator ----------------===//
 
 #ifndef MUON_TEST_GPU_BLOCKPROGRAM_H
 #define MUON_TEST_GPU_BLOCKPROGRAM_H
@@ -36,12 +36,13 @@ Matrix symmetricIntegers(int64_t n, unsigned seed);
 /// Normal entries, rounded to f32.
 Matrix normal(int64_t rows, int64_t columns, unsigned seed);
 
-/// A matrix in device memory: row-major, `count` of them one after the other, each padded to multiples of `grain` rows and columns.
+/// A matrix in device memory: row-major, `count` of them one after the other, each padded to multiples of `grain` rows
+/// and columns.
 class DeviceMatrix {
 public:
   /// `values` is written, and zeros around it; without values the memory is uninitialised.
-  DeviceMatrix(execution::Device &device, Dtype dtype, int64_t rows, int64_t columns, int64_t grain, const Matrix *values = nullptr,
-               int64_t count = 1);
+  DeviceMatrix(execution::Device &device, Dtype dtype, int64_t rows, int64_t columns, int64_t grain,
+               const Matrix *values = nullptr, int64_t count = 1);
   muon_view view() const { return {address, stride, 1}; }
   /// The k-th matrix. Fails the test where its padding is not zero.
   Matrix get(int64_t k = 0) const;
@@ -66,7 +67,8 @@ public:
   BlockProgram(const std::string &text, const std::string &chip);
   ~BlockProgram();
   BlockProgram(const BlockProgram &) = delete;
-  /// Runs launches that share the kernel as one launch of the device, and waits. A report of the emulator fails the test.
+  /// Runs launches that share the kernel as one launch of the device, and waits. A report of the emulator fails the
+  /// test.
   void run(execution::Device &device, const std::string &kernel, const std::vector<BlockLaunch> &launches);
 
 private:

@@ -1,7 +1,8 @@
-//===- IntegerTest.cpp - every kind of product on integers, to the bit --------------------------------===//
+//===- IntegerTest.cpp - every kind of product on integers, to the bit ------------------------===//
 //
-// All sums are exact in f32, so whatever the order of a tensor core, results equal the reference to the bit, and so does what is
-// rounded from them. Under every check of the emulator and three orders of threads; k is three rounds of the stages in flight.
+// All sums are exact in f32, so whatever the order of a tensor core, results equal the reference to the bit, and so
+// does what is rounded from them. Under every check of the emulator and three orders of threads; k is three rounds of
+// the stages in flight.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -21,11 +22,11 @@ struct Kind {
   const char *name;
   bool symmetric, turnedA, turnedB;
 };
-constexpr Kind kKinds[] = {{"gram_left", true, false, true},          // X X^T
-                           {"gram_right", true, true, false},         // X^T X
-                           {"symmetric_matmul", true, false, true},   // R R
-                           {"apply_left", false, false, false},       // R X
-                           {"apply_right", false, false, true}};      // X R
+constexpr Kind kKinds[] = {{"gram_left", true, false, true},        // X X^T
+                           {"gram_right", true, true, false},       // X^T X
+                           {"symmetric_matmul", true, false, true}, // R R
+                           {"apply_left", false, false, false},     // R X
+                           {"apply_right", false, false, true}};    // X R
 
 struct Case {
   std::string chip, dtype;
@@ -53,7 +54,8 @@ protected:
   void SetUp() override {
     static const std::string first = GetParam().chip;
     if (GetParam().chip != first)
-      GTEST_SKIP() << "the emulator is one chip per process, " << first << " in this one; ctest gives each test its own";
+      GTEST_SKIP() << "the emulator is one chip per process, " << first
+                   << " in this one; ctest gives each test its own";
   }
 };
 } // namespace
@@ -81,22 +83,24 @@ static std::string epilogueOf(const Case &c) {
 
 /// The product's parts, and the sweep that adds them: Y = c A B + d E.
 static std::string partsTextOf(const Case &c) {
-  std::string text = "muon.kernel @product product " + std::string(c.kind.symmetric ? "symmetric " : "") + "of " + c.dtype + " operands [" +
-                     operand("in", c.kind.turnedA ? "turned" : "padded", c.stored()) + ", " +
+  std::string text = "muon.kernel @product product " + std::string(c.kind.symmetric ? "symmetric " : "") + "of " +
+                     c.dtype + " operands [" + operand("in", c.kind.turnedA ? "turned" : "padded", c.stored()) + ", " +
                      operand("in", c.kind.turnedB ? "turned" : "padded", c.stored()) +
                      ", #muon.operand<out, element, plain, f32, add>] scalars [] [] coefficients 0 tile [" + tileOf(c) +
                      "] {\n^bb0(%sum: f32):\nmuon.yield %sum : f32\n}\n";
-  return text + "muon.kernel @add sweep operands [#muon.operand<in, element, plain, f32, add>, " + operand("in", "plain", "f32") + ", " +
-         operand("out", "plain", "f32") + ", " + operand("out", "padded", c.stored()) +
+  return text + "muon.kernel @add sweep operands [#muon.operand<in, element, plain, f32, add>, " +
+         operand("in", "plain", "f32") + ", " + operand("out", "plain", "f32") + ", " +
+         operand("out", "padded", c.stored()) +
          "] scalars [] [] coefficients 2 {\n^bb0(%sum: f32, %e: f32, %c: f32, %d: f32):\n" + epilogueOf(c);
 }
 
 /// Y = c A B + d E, whole and narrowed.
 static std::string textOf(const Case &c) {
-  std::string text = "muon.kernel @product product " + std::string(c.kind.symmetric ? "symmetric " : "") + "of " + c.dtype + " operands [" +
-                     operand("in", c.kind.turnedA ? "turned" : "padded", c.stored()) + ", " +
-                     operand("in", c.kind.turnedB ? "turned" : "padded", c.stored()) + ", " + operand("in", "plain", "f32") + ", " +
-                     operand("out", "plain", "f32") + ", " + operand("out", "padded", c.stored()) + "] scalars [] [] coefficients 2 tile [" + tileOf(c) +
+  std::string text = "muon.kernel @product product " + std::string(c.kind.symmetric ? "symmetric " : "") + "of " +
+                     c.dtype + " operands [" + operand("in", c.kind.turnedA ? "turned" : "padded", c.stored()) + ", " +
+                     operand("in", c.kind.turnedB ? "turned" : "padded", c.stored()) + ", " +
+                     operand("in", "plain", "f32") + ", " + operand("out", "plain", "f32") + ", " +
+                     operand("out", "padded", c.stored()) + "] scalars [] [] coefficients 2 tile [" + tileOf(c) +
                      "] {\n^bb0(%e: f32, %sum: f32, %c: f32, %d: f32):\n";
   return text + epilogueOf(c);
 }
@@ -130,10 +134,10 @@ static void check(const Data &data, Dtype type, const Matrix &whole, const Matri
     }
 }
 
-/// A launch for each shape, of so many matrices each, all one launch of the device; with `partDepth`, k in parts of so much and a second
-/// launch that adds them.
-static void runAndCheck(const Case &c, BlockProgram &program, const std::vector<std::array<int64_t, 4>> &shapes, uint64_t schedule,
-                        int64_t partDepth = 0) {
+/// A launch for each shape, of so many matrices each, all one launch of the device; with `partDepth`, k in parts of so
+/// much and a second launch that adds them.
+static void runAndCheck(const Case &c, BlockProgram &program, const std::vector<std::array<int64_t, 4>> &shapes,
+                        uint64_t schedule, int64_t partDepth = 0) {
   constexpr int64_t kPadding = 32, kChunk = 8, kSweepTile = 1024;
   execution::Device device(c.chip, schedule);
   std::vector<BlockLaunch> launches, sums;
@@ -141,7 +145,8 @@ static void runAndCheck(const Case &c, BlockProgram &program, const std::vector<
   std::vector<std::pair<DeviceMatrix, DeviceMatrix>> results;
   for (auto [m, n, k, matrices] : shapes) {
     int64_t down = llvm::divideCeil(m, c.rows()), across = llvm::divideCeil(n, c.columns());
-    int64_t parts = partDepth ? llvm::divideCeil(k, partDepth) : 1, blocks = c.kind.symmetric ? down * (down + 1) / 2 : down * across;
+    int64_t parts = partDepth ? llvm::divideCeil(k, partDepth) : 1,
+            blocks = c.kind.symmetric ? down * (down + 1) / 2 : down * across;
     BlockLaunch launch{{m, n, k}, blocks * parts, {}, {2, 3}}, sum{{m, n, kSweepTile, parts}, 0, {}, {2, 3}};
     if (partDepth)
       launch.sizes.push_back(partDepth), launch.coefficients.clear();
@@ -150,7 +155,8 @@ static void runAndCheck(const Case &c, BlockProgram &program, const std::vector<
       data.push_back(makeData(c, m, n, k, 10 * data.size()));
       const Data &made = data.back();
       Matrix a = c.kind.turnedA ? transpose(made.a) : made.a, b = c.kind.turnedB ? transpose(made.b) : made.b;
-      DeviceMatrix left(device, c.type(), a.rows, a.columns, kPadding, &a), right(device, c.type(), b.rows, b.columns, kPadding, &b);
+      DeviceMatrix left(device, c.type(), a.rows, a.columns, kPadding, &a),
+          right(device, c.type(), b.rows, b.columns, kPadding, &b);
       DeviceMatrix extra(device, Dtype::f32, m, n, 1, &made.e), whole(device, Dtype::f32, m, n, 1);
       DeviceMatrix narrow(device, c.type(), m, n, kPadding);
       if (partDepth) {
@@ -169,7 +175,8 @@ static void runAndCheck(const Case &c, BlockProgram &program, const std::vector<
   if (partDepth)
     program.run(device, "add", sums);
   for (size_t i = 0; i < data.size(); ++i) {
-    SCOPED_TRACE(testing::Message() << "matrix " << i << " of " << data[i].a.rows << "x" << data[i].b.columns << "x" << data[i].a.columns);
+    SCOPED_TRACE(testing::Message() << "matrix " << i << " of " << data[i].a.rows << "x" << data[i].b.columns << "x"
+                                    << data[i].a.columns);
     check(data[i], c.type(), results[i].first.get(), results[i].second.get());
   }
 }
@@ -183,7 +190,8 @@ TEST_P(Integers, EqualTheReference) {
   int64_t whole = llvm::divideCeil(k, c.rows()) * c.rows();
   using Shape = std::array<int64_t, 4>;
   Shape exact = square ? Shape{whole, whole, whole, 1} : Shape{c.rows(), n, k, 1};
-  Shape ragged{odd, symmetric ? odd : n + 3, square ? odd : k + 17, 1}, batch{40, symmetric ? 40 : 56, square ? 40 : 72, 3};
+  Shape ragged{odd, symmetric ? odd : n + 3, square ? odd : k + 17, 1},
+      batch{40, symmetric ? 40 : 56, square ? 40 : 72, 3};
   for (uint64_t schedule : {0, 1, 2}) {
     SCOPED_TRACE(testing::Message() << "schedule " << schedule);
     runAndCheck(c, program, {exact}, schedule);
@@ -202,8 +210,9 @@ TEST_P(Integers, InPartsEqualTheReference) {
     SCOPED_TRACE(testing::Message() << "schedule " << schedule);
     int64_t whole = 2 * partDepth, k = whole;
     runAndCheck(c, program, {{square ? whole : c.rows(), square ? whole : n, k, 1}}, schedule, partDepth);
-    runAndCheck(c, program, {{odd, wide, square ? odd : 3 * partDepth + 17, 1}, {40, symmetric ? 40 : 56, square ? 40 : 99, 3}}, schedule,
-                partDepth);
+    runAndCheck(c, program,
+                {{odd, wide, square ? odd : 3 * partDepth + 17, 1}, {40, symmetric ? 40 : 56, square ? 40 : 99, 3}},
+                schedule, partDepth);
   }
 }
 
@@ -213,17 +222,22 @@ TEST(Tf32, OperandsAreRoundedOnceAndMultiplied) {
   execution::Device device(c.chip);
   constexpr int64_t kPadding = 32, kTile = 1024;
   int64_t m = 70, k = 330;
-  BlockProgram program("muon.kernel @narrow sweep operands [" + operand("in", "plain", "f32") + ", " + operand("out", "padded", "f32") +
+  BlockProgram program("muon.kernel @narrow sweep operands [" + operand("in", "plain", "f32") + ", " +
+                           operand("out", "padded", "f32") +
                            "] scalars [] [] coefficients 0 {\n^bb0(%x: f32):\n%n = arith.truncf %x : f32 to tf32\n"
-                           "%w = arith.extf %n : tf32 to f32\nmuon.yield %w : f32\n}\n" + textOf(c),
+                           "%w = arith.extf %n : tf32 to f32\nmuon.yield %w : f32\n}\n" +
+                           textOf(c),
                        c.chip);
   Matrix x = normal(m, k, 1), zeros(m, m);
   x.at(0, 0) = 1 + 0x1p-11, x.at(0, 1) = -1 - 0x1p-11; // halfway
   DeviceMatrix given(device, Dtype::f32, m, k, 1, &x), narrow(device, Dtype::f32, m, k, kPadding);
-  DeviceMatrix extra(device, Dtype::f32, m, m, 1, &zeros), whole(device, Dtype::f32, m, m, 1), again(device, Dtype::f32, m, m, kPadding);
+  DeviceMatrix extra(device, Dtype::f32, m, m, 1, &zeros), whole(device, Dtype::f32, m, m, 1),
+      again(device, Dtype::f32, m, m, kPadding);
   int64_t chunks = llvm::alignTo(m, kPadding) * llvm::alignTo(k, kPadding) / 8;
-  program.run(device, "narrow", {{{m, k, kTile}, int64_t(llvm::divideCeil(chunks, kTile)), {{given.view(), narrow.view()}}, {}}});
-  program.run(device, "product", {{{m, m, k}, 1, {{narrow.view(), narrow.view(), extra.view(), whole.view(), again.view()}}, {1, 0}}});
+  program.run(device, "narrow",
+              {{{m, k, kTile}, int64_t(llvm::divideCeil(chunks, kTile)), {{given.view(), narrow.view()}}, {}}});
+  program.run(device, "product",
+              {{{m, m, k}, 1, {{narrow.view(), narrow.view(), extra.view(), whole.view(), again.view()}}, {1, 0}}});
   Matrix rounding = x, got = whole.get();
   for (double &value : rounding.values)
     value = rounded(value, Dtype::tf32);

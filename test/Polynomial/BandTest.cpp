@@ -1,4 +1,4 @@
-//===- BandTest.cpp - What tables do to singular values -------------------===//
+//===- BandTest.cpp - What tables do to singular values ---------------------------------------===//
 //
 // Expected figures: appendix B of the survey of Muon peers, computed there by
 // sampling and printed to three digits; here they must hold to those digits.
@@ -91,21 +91,9 @@ TEST(Band, AppendixB) {
        986,
        diverges,
        diverges},
-      {named("polar_express_101"),
-       {{0.870, 1.124}, {0.846, 1.124}, {0.097, 1.124}},
-       976,
-       diverges,
-       diverges},
-      {named("polar_express_102"),
-       {{0.876, 1.124}, {0.828, 1.124}, {0.095, 1.124}},
-       948,
-       1.113,
-       diverges},
-      {named("polar_express_105"),
-       {{0.846, 1.124}, {0.729, 1.124}, {0.080, 1.124}},
-       804,
-       1.107,
-       0.854},
+      {named("polar_express_101"), {{0.870, 1.124}, {0.846, 1.124}, {0.097, 1.124}}, 976, diverges, diverges},
+      {named("polar_express_102"), {{0.876, 1.124}, {0.828, 1.124}, {0.095, 1.124}}, 948, 1.113, diverges},
+      {named("polar_express_105"), {{0.846, 1.124}, {0.729, 1.124}, {0.080, 1.124}}, 804, 1.107, 0.854},
       {named("nanogpt_pe"), {{0.859, 1.141}, {0.859, 1.141}, {0.099, 1.141}}, 990, 1.137, diverges},
       {named("cans"), {{0.884, 1.120}, {0.884, 1.120}, {0.105, 1.120}}, 1049, diverges, diverges},
       {named("polar_express"), {{1, 1}, {1, 1}, {0.607, 1}}, 6822, diverges, diverges},
@@ -267,14 +255,11 @@ TEST(CheckDomain, SoundTablesPass) {
 }
 
 TEST(CheckDomain, NamesTheInterval) {
-  EXPECT_EQ(checkDomain(named("aol_eo"), 1),
-            "table 'aol_eo' changes sign for sigma in [0.8837, 1]");
-  EXPECT_EQ(checkDomain(named("cubic5"), 1.02),
-            "table 'cubic5' changes sign for sigma in [1.0035, 1.02]");
+  EXPECT_EQ(checkDomain(named("aol_eo"), 1), "table 'aol_eo' changes sign for sigma in [0.8837, 1]");
+  EXPECT_EQ(checkDomain(named("cubic5"), 1.02), "table 'cubic5' changes sign for sigma in [1.0035, 1.02]");
   EXPECT_EQ(checkDomain(named("nanogpt_pe"), 1.03).substr(0, 51),
             "table 'nanogpt_pe' diverges for sigma in [1.0218, 1");
-  EXPECT_NE(checkDomain(named("polar_express"), 1.02).find("diverges for sigma in [1"),
-            std::string::npos);
+  EXPECT_NE(checkDomain(named("polar_express"), 1.02).find("diverges for sigma in [1"), std::string::npos);
 }
 
 TEST(CheckDomain, IntervalEndsWhereTheTableRecovers) {
@@ -284,8 +269,6 @@ TEST(CheckDomain, IntervalEndsWhereTheTableRecovers) {
   EXPECT_EQ(checkDomain(table, 0.4), "");
 }
 
-TEST(CheckDomain, RefusesMalformedTables) {
-  EXPECT_EQ(checkDomain({"empty", {}}, 1), "table 'empty' has no rows");
-}
+TEST(CheckDomain, RefusesMalformedTables) { EXPECT_EQ(checkDomain({"empty", {}}, 1), "table 'empty' has no rows"); }
 
 } // namespace

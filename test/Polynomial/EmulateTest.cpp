@@ -1,4 +1,4 @@
-//===- EmulateTest.cpp - What rounding does -------------------------------===//
+//===- EmulateTest.cpp - What rounding does ---------------------------------------------------===//
 //
 // References: tables.md "What rounding does" and cpu-kernels.md "Numerics", both measured
 // with numpy at other sizes and seeds; figures here must have their order of magnitude.
@@ -30,10 +30,8 @@ Table keller() { return *lookupTable("keller").table; }
 double worstOfSix(const EmulationError &outcome) {
   std::vector<std::string> names = spectrumNames();
   double worst = 0;
-  for (const char *name :
-       {"linear", "log 1e-2", "log 1e-4", "low rank + noise", "power law", "Gauss"})
-    worst = std::max(worst,
-                     outcome.errors[std::find(names.begin(), names.end(), name) - names.begin()]);
+  for (const char *name : {"linear", "log 1e-2", "log 1e-4", "low rank + noise", "power law", "Gauss"})
+    worst = std::max(worst, outcome.errors[std::find(names.begin(), names.end(), name) - names.begin()]);
   return worst;
 }
 
@@ -69,8 +67,7 @@ TEST(Emulate, ReportsItsWorstSpectrum) {
   EmulationError outcome = run(keller(), standard, OperandType::bf16);
   std::vector<std::string> names = spectrumNames();
   ASSERT_EQ(outcome.errors.size(), names.size());
-  size_t worst =
-      std::max_element(outcome.errors.begin(), outcome.errors.end()) - outcome.errors.begin();
+  size_t worst = std::max_element(outcome.errors.begin(), outcome.errors.end()) - outcome.errors.begin();
   EXPECT_EQ(outcome.worst, outcome.errors[worst]);
   EXPECT_EQ(outcome.spectrum, names[worst]);
 }
@@ -116,8 +113,8 @@ TEST(Emulate, HasTheMagnitudesOfTheReference) {
 /// for five-step tables however it is computed: normalising in f32 rounds X by 2^-24 of its largest
 /// values, and slopes of 500..1000 multiply that. The bar of the emulation is 3e-5 for that reason.
 TEST(Emulate, F32StandardForm) {
-  for (const char *name : {"keller", "you5", "nanogpt_pe", "polar_express_102", "polar_express_105",
-                           "cubic5", "aol_flash", "torch_148819"})
+  for (const char *name : {"keller", "you5", "nanogpt_pe", "polar_express_102", "polar_express_105", "cubic5",
+                           "aol_flash", "torch_148819"})
     EXPECT_LE(run(*lookupTable(name).table, standard, OperandType::f32).worst, 3e-5) << name;
 }
 
@@ -165,8 +162,7 @@ TEST(Emulate, RaggedAndTinyShapes) {
 }
 
 TEST(Emulate, DivergenceIsInfinityNotNan) {
-  Table wild{"wild",
-             {{{30, 0, 500}}, {{30, 0, 500}}, {{30, 0, 500}}, {{30, 0, 500}}, {{30, 0, 500}}}};
+  Table wild{"wild", {{{30, 0, 500}}, {{30, 0, 500}}, {{30, 0, 500}}, {{30, 0, 500}}, {{30, 0, 500}}}};
   EmulationError outcome = run(wild, standard, OperandType::f16);
   EXPECT_EQ(outcome.worst, INFINITY);
   EXPECT_EQ(outcome.singular.upper, INFINITY);
@@ -210,7 +206,8 @@ TEST(RoundingTerm, HoldsForEveryPublishedTableWithRoomAboveOne) {
   EXPECT_GE(checked, 9 * 15);
 }
 
-/// Sums of f16 in runs lose less than bf16 operands do on the worst spectrum, on others hardly more, and more than f16 operands with sums of f32.
+/// Sums of f16 in runs lose less than bf16 operands do on the worst spectrum, on others hardly more, and more than f16
+/// operands with sums of f32.
 TEST(Emulate, F16SumsAreBetweenF16AndBf16) {
   for (const char *name : {"keller", "pade", "polar_express_105", "nanogpt_pe", "cubic5", "you5"}) {
     SCOPED_TRACE(name);
@@ -224,11 +221,14 @@ TEST(Emulate, F16SumsAreBetweenF16AndBf16) {
   }
 }
 
-/// numpy, runs of 32 pairs in f16 with every addition rounded, 128x512 (f16 sums, bf16): Gauss 0.0055, 0.0116; linear 0.0063, 0.0199; power law 0.0049, 0.0175.
+/// numpy, runs of 32 pairs in f16 with every addition rounded, 128x512 (f16 sums, bf16): Gauss 0.0055, 0.0116; linear
+/// 0.0063, 0.0199; power law 0.0049, 0.0175.
 TEST(Emulate, F16SumsAgreeWithNumpy) {
   EmulationError inF16 = emulate(keller(), standard, OperandType::f16Sums, 128, 512);
   std::vector<std::string> names = spectrumNames();
-  auto errorOn = [&](const char *name) { return inF16.errors[std::find(names.begin(), names.end(), name) - names.begin()]; };
+  auto errorOn = [&](const char *name) {
+    return inF16.errors[std::find(names.begin(), names.end(), name) - names.begin()];
+  };
   expectWithinFactor(errorOn("Gauss"), 0.0055, 1.5);
   expectWithinFactor(errorOn("linear"), 0.0063, 1.5);
   expectWithinFactor(errorOn("power law"), 0.0049, 1.5);

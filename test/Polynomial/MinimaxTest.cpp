@@ -1,4 +1,4 @@
-//===- MinimaxTest.cpp - Generated tables ---------------------------------===//
+//===- MinimaxTest.cpp - Generated tables -----------------------------------------------------===//
 
 #include "muon/Polynomial/Minimax.h"
 
@@ -14,8 +14,7 @@ void expectRows(const Table &generated, const Table &published, double relative)
   ASSERT_EQ(generated.steps(), published.steps());
   for (int i = 0; i < published.steps(); ++i)
     for (size_t j = 0; j < 3; ++j)
-      EXPECT_NEAR(generated.rows[i].c[j], published.rows[i].c[j],
-                  relative * std::abs(published.rows[i].c[j]))
+      EXPECT_NEAR(generated.rows[i].c[j], published.rows[i].c[j], relative * std::abs(published.rows[i].c[j]))
           << "row " << i + 1 << ", coefficient " << j;
 }
 
@@ -67,17 +66,14 @@ TEST(Minimax, ErrorByStepsAndFloor) {
     double floor, error;
   };
   const Entry entries[] = {
-      {3, 0.1, 1.5e-4},  {3, 0.03, 3.6e-2}, {3, 0.01, 0.27},    {3, 3e-3, 0.65},
-      {3, 1e-3, 0.86},   {3, 1e-4, 0.98},   {4, 0.03, 3e-5},    {4, 0.01, 1.3e-2},
-      {4, 3e-3, 0.20},   {4, 1e-3, 0.55},   {4, 1e-4, 0.94},    {5, 0.01, 1.2e-6},
-      {5, 3e-3, 4.9e-3}, {5, 1e-3, 0.11},   {5, 1e-4, 0.76},    {6, 3e-3, 7.5e-8},
-      {6, 1e-3, 9.2e-4}, {6, 1e-4, 0.35},   {7, 1e-3, 4.8e-10}, {7, 1e-4, 2.9e-2},
-      {8, 1e-4, 1.5e-5},
+      {3, 0.1, 1.5e-4},   {3, 0.03, 3.6e-2}, {3, 0.01, 0.27},   {3, 3e-3, 0.65},   {3, 1e-3, 0.86},   {3, 1e-4, 0.98},
+      {4, 0.03, 3e-5},    {4, 0.01, 1.3e-2}, {4, 3e-3, 0.20},   {4, 1e-3, 0.55},   {4, 1e-4, 0.94},   {5, 0.01, 1.2e-6},
+      {5, 3e-3, 4.9e-3},  {5, 1e-3, 0.11},   {5, 1e-4, 0.76},   {6, 3e-3, 7.5e-8}, {6, 1e-3, 9.2e-4}, {6, 1e-4, 0.35},
+      {7, 1e-3, 4.8e-10}, {7, 1e-4, 2.9e-2}, {8, 1e-4, 1.5e-5},
   };
   for (const Entry &entry : entries) {
     Band band = minimaxBand(entry.floor, std::vector<int>(entry.steps, 5));
-    EXPECT_NEAR(band.upper - 1, entry.error, 0.06 * entry.error)
-        << entry.steps << " steps from " << entry.floor;
+    EXPECT_NEAR(band.upper - 1, entry.error, 0.06 * entry.error) << entry.steps << " steps from " << entry.floor;
   }
   EXPECT_LT(minimaxBand(0.1, {5, 5, 5, 5}).upper - 1, 3e-12);
   EXPECT_LT(minimaxBand(0.03, std::vector<int>(5, 5)).upper - 1, 3e-14);
@@ -86,9 +82,7 @@ TEST(Minimax, ErrorByStepsAndFloor) {
 
 /// tables.md, "Cheapest degree sequences" and "What rounding does".
 TEST(Minimax, MixedDegrees) {
-  auto ratio = [](double floor, std::vector<int> degrees) {
-    return minimaxBand(floor, degrees).ratio();
-  };
+  auto ratio = [](double floor, std::vector<int> degrees) { return minimaxBand(floor, degrees).ratio(); };
   EXPECT_NEAR(ratio(1e-2, {9, 13}), 1.63, 0.006);
   EXPECT_NEAR(ratio(1e-2, {3, 9, 9}), 1.21, 0.006);
   EXPECT_NEAR(ratio(1e-2, {9, 9, 9}), 1.006, 0.0006);
@@ -113,12 +107,8 @@ TEST(Minimax, MixedDegrees) {
 
 TEST(Minimax, TableKeepsWhatTheBandPromises) {
   for (double floor : {0.3, 1e-2, 1e-3, 1e-6})
-    for (std::vector<int> degrees : {std::vector<int>{3},
-                                     {13},
-                                     {3, 5, 7, 9, 11, 13},
-                                     {13, 11, 9},
-                                     {7, 7, 7, 7},
-                                     {11, 3, 11, 3}}) {
+    for (std::vector<int> degrees :
+         {std::vector<int>{3}, {13}, {3, 5, 7, 9, 11, 13}, {13, 11, 9}, {7, 7, 7, 7}, {11, 3, 11, 3}}) {
       Table table = generateMinimax(floor, degrees);
       Band promised = minimaxBand(floor, degrees), kept = computeBand(table, floor);
       EXPECT_NEAR(kept.lower, promised.lower, 1e-9) << table.name;
@@ -144,8 +134,7 @@ TEST(Minimax, SafetyLetsLargerSigmaThrough) {
 
 TEST(Minimax, NameSaysHowItWasMade) {
   EXPECT_EQ(generateMinimax(0.01, {3, 9, 9}).name, "minimax(0.01; 3,9,9)");
-  EXPECT_EQ(generateMinimax(0.001, {5}, {1.02, 0.02}).name,
-            "minimax(0.001; 5; safety 1.02, cushion 0.02)");
+  EXPECT_EQ(generateMinimax(0.001, {5}, {1.02, 0.02}).name, "minimax(0.001; 5; safety 1.02, cushion 0.02)");
 }
 
 TEST(Minimax, ArgumentsOutOfRangeGiveAnEmptyTable) {

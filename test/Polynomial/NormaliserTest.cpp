@@ -1,4 +1,4 @@
-//===- NormaliserTest.cpp - How low singular values reach -----------------===//
+//===- NormaliserTest.cpp - How low singular values reach -------------------------------------===//
 
 #include "muon/Polynomial/Normaliser.h"
 
@@ -45,7 +45,8 @@ TEST(Normaliser, NoSpectrumGoesBelowSchattensFloor) {
 
 TEST(Normaliser, AMatrixOfRankTwoReachesSchattensFloor) {
   for (double floor : {1e-3, 1e-2, 0.3})
-    EXPECT_NEAR(floor / schatten4({floor, std::sqrt(1 - floor * floor)}), reachableFloor(Normaliser::schatten4, floor, 2), 1e-12);
+    EXPECT_NEAR(floor / schatten4({floor, std::sqrt(1 - floor * floor)}),
+                reachableFloor(Normaliser::schatten4, floor, 2), 1e-12);
 }
 
 /// The largest row sum of |R| of R = v v^T, |v| = 1.

@@ -1,4 +1,4 @@
-//===- NumericsTest.cpp - The parts behind the emulation ------------------===//
+//===- NumericsTest.cpp - The parts behind the emulation --------------------------------------===//
 
 #include "Eigenvalues.h"
 #include "FloatMatrix.h"
@@ -143,9 +143,8 @@ TEST(Recurrence, EveryDegreeAndFormEvaluatesTheTable) {
       for (int i = 0; i < n; ++i)
         for (int j = 0; j < m; ++j)
           x.row(i)[j] = input[i * m + j];
-      for (const FormChoice &choice :
-           {FormChoice{}, FormChoice{FormChoice::gram, {}}, FormChoice{FormChoice::gram, {1}},
-            FormChoice{FormChoice::gram, {1, 2}}}) {
+      for (const FormChoice &choice : {FormChoice{}, FormChoice{FormChoice::gram, {}},
+                                       FormChoice{FormChoice::gram, {1}}, FormChoice{FormChoice::gram, {1, 2}}}) {
         FloatMatrix o = runRecurrence(table, choice, OperandType::f32, x);
         for (int i = 0; i < n; ++i)
           for (int j = 0; j < m; ++j)

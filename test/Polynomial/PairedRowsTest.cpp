@@ -1,7 +1,7 @@
-//===- PairedRowsTest.cpp - Two rows as one polynomial --------------------===//
+//===- PairedRowsTest.cpp - Two rows as one polynomial ----------------------------------------===//
 
-#include "muon/Polynomial/Band.h"
 #include "muon/Polynomial/PairedRows.h"
+#include "muon/Polynomial/Band.h"
 
 #include <gtest/gtest.h>
 
@@ -20,7 +20,8 @@ PairedRows pairAt(const Table &table, int row) {
 
 /// What four products and their epilogues make of sigma.
 double evaluate(const PairedRows &pair, double sigma) {
-  double t = sigma * sigma - pair.shift, t2 = t * t, n = pair.n[0] + pair.n[1] * t + pair.n[2] * t2 + pair.n[3] * t2 * t;
+  double t = sigma * sigma - pair.shift, t2 = t * t,
+         n = pair.n[0] + pair.n[1] * t + pair.n[2] * t2 + pair.n[3] * t2 * t;
   auto combine = [&](const PairedRows::Combination &c) { return c[0] + c[1] * t + c[2] * t2 + c[3] * n; };
   double left = n * n + combine(pair.a), right = n * n + combine(pair.b);
   return sigma * (pair.slope + left * right + combine(pair.rest));
@@ -34,7 +35,8 @@ TEST(PairRows, AreBothRowsOneAfterTheOther) {
         continue;
       PairedRows pair = pairAt(table, row);
       for (double sigma : {1e-9, 0.01, 0.3, 0.7, 1.0, 1.1})
-        EXPECT_NEAR(evaluate(pair, sigma), table.rows[row + 1].evaluate(table.rows[row].evaluate(sigma)), 1e-11) << name << " " << row << " " << sigma;
+        EXPECT_NEAR(evaluate(pair, sigma), table.rows[row + 1].evaluate(table.rows[row].evaluate(sigma)), 1e-11)
+            << name << " " << row << " " << sigma;
     }
   }
 }

@@ -1,4 +1,4 @@
-//===- ProductsTest.cpp - What forms cost ---------------------------------===//
+//===- ProductsTest.cpp - What forms cost -----------------------------------------------------===//
 //
 // muon-peers.md appendix C (symmetric-aware rows) and tables.md; n^3 units.
 //
@@ -37,8 +37,7 @@ TEST(CountProducts, AppendixC) {
       std::vector<int> everywhere;
       for (int k = 1; k < steps; ++k)
         everywhere.push_back(k);
-      EXPECT_NEAR(units(quintics, {FormChoice::gram, everywhere}, alpha),
-                  units(quintics, {}, alpha), 1e-9);
+      EXPECT_NEAR(units(quintics, {FormChoice::gram, everywhere}, alpha), units(quintics, {}, alpha), 1e-9);
     }
 }
 
@@ -46,18 +45,19 @@ TEST(CountProducts, AppendixC) {
 TEST(CountProducts, Pairs) {
   std::vector<int> five(5, 5);
   for (double alpha : {1.0, 4.0}) {
-    EXPECT_NEAR(units(five, {FormChoice::standard, {}, false, {0, 2}}, alpha), 2 * (3 * alpha + 4) + 3 * alpha + 1, 1e-9);
-    EXPECT_NEAR(units(five, {FormChoice::gram, {}, false, {3}}, alpha), units(five, {FormChoice::gram, {}}, alpha) - 1, 1e-9);
-    EXPECT_NEAR(units(five, {FormChoice::gram, {3}, false, {1, 3}}, alpha), units(five, {FormChoice::gram, {3}}, alpha) - 2, 1e-9);
+    EXPECT_NEAR(units(five, {FormChoice::standard, {}, false, {0, 2}}, alpha), 2 * (3 * alpha + 4) + 3 * alpha + 1,
+                1e-9);
+    EXPECT_NEAR(units(five, {FormChoice::gram, {}, false, {3}}, alpha), units(five, {FormChoice::gram, {}}, alpha) - 1,
+                1e-9);
+    EXPECT_NEAR(units(five, {FormChoice::gram, {3}, false, {1, 3}}, alpha),
+                units(five, {FormChoice::gram, {3}}, alpha) - 2, 1e-9);
   }
   EXPECT_NEAR(units(five, {FormChoice::standard, {}, false, {0, 2}}, 1), 18, 1e-9);
 }
 
 TEST(CountProducts, TeraflopOfRealShapes) {
   Table keller = *lookupTable("keller").table;
-  auto tera = [&](FormChoice choice, double n, double m) {
-    return countProducts(keller, choice, n, m) * 1e-12;
-  };
+  auto tera = [&](FormChoice choice, double n, double m) { return countProducts(keller, choice, n, m) * 1e-12; };
   EXPECT_NEAR(tera({}, 1024, 4096), 0.0698, 5e-5);
   EXPECT_NEAR(tera({FormChoice::gram, {}}, 1024, 4096), 0.0311, 5e-5);
   EXPECT_NEAR(tera({FormChoice::gram, {2}}, 1024, 4096), 0.0408, 5e-5);
@@ -77,9 +77,9 @@ TEST(CountProducts, MixedDegrees) {
     std::vector<int> degrees;
     double square, gram, standard;
   };
-  for (const Entry &entry : {Entry{{9, 13}, 11, 20, 29}, Entry{{3, 9, 9}, 13, 22, 40},
-                             Entry{{9, 9, 9}, 15, 24, 42}, Entry{{9, 9, 13}, 16, 25, 43},
-                             Entry{{5, 9, 9, 9}, 19, 28, 55}, Entry{{5, 5, 5, 5, 5}, 20, 29, 65}}) {
+  for (const Entry &entry :
+       {Entry{{9, 13}, 11, 20, 29}, Entry{{3, 9, 9}, 13, 22, 40}, Entry{{9, 9, 9}, 15, 24, 42},
+        Entry{{9, 9, 13}, 16, 25, 43}, Entry{{5, 9, 9, 9}, 19, 28, 55}, Entry{{5, 5, 5, 5, 5}, 20, 29, 65}}) {
     EXPECT_NEAR(units(entry.degrees, {}, 1), entry.square, 1e-9);
     EXPECT_NEAR(units(entry.degrees, {FormChoice::gram, {}}, 4), entry.gram, 1e-9);
     EXPECT_NEAR(units(entry.degrees, {}, 4), entry.standard, 1e-9);
@@ -89,8 +89,7 @@ TEST(CountProducts, MixedDegrees) {
 /// DESIGN.md: 3+2 is 1.24 times cheaper than 2+2+1. That is at alpha = 4: 47 against 38.
 TEST(CountProducts, ThreePlusTwoAgainstTwoTwoOne) {
   std::vector<int> five(5, 5);
-  EXPECT_NEAR(units(five, {FormChoice::gram, {2, 4}}, 4) / units(five, {FormChoice::gram, {3}}, 4),
-              1.24, 0.005);
+  EXPECT_NEAR(units(five, {FormChoice::gram, {2, 4}}, 4) / units(five, {FormChoice::gram, {3}}, 4), 1.24, 0.005);
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-//===- RestartsTest.cpp - Restart metric and search -----------------------===//
+//===- RestartsTest.cpp - Restart metric and search -------------------------------------------===//
 
 #include "muon/Polynomial/ChooseForm.h"
 #include "muon/Polynomial/Minimax.h"
@@ -14,13 +14,9 @@ namespace {
 
 using Restarts = std::vector<int>;
 
-Table named(const char *name, std::optional<int> steps = {}) {
-  return *lookupTable(name, steps).table;
-}
+Table named(const char *name, std::optional<int> steps = {}) { return *lookupTable(name, steps).table; }
 
-double metric(const char *name, const Restarts &restarts) {
-  return conditionMetric(named(name), restarts);
-}
+double metric(const char *name, const Restarts &restarts) { return conditionMetric(named(name), restarts); }
 
 void expectMetric(double value, double printed) { EXPECT_NEAR(value, printed, 0.06 * printed); }
 
@@ -80,11 +76,8 @@ TEST(ConditionMetric, LongTablesNeedSeveralRestarts) {
 /// lets singular values out of the band.
 TEST(SearchRestarts, KellerInBf16WantsTwoOneTwo) {
   for (auto [n, m] : {std::pair{64, 128}, {64, 256}, {96, 192}})
-    EXPECT_EQ(searchRestarts(named("keller"), OperandType::bf16, 2e-4, n, m), (Restarts{2, 3}))
-        << n << "x" << m;
-  auto run = [](FormChoice choice) {
-    return emulate(named("keller"), choice, OperandType::bf16, 64, 128);
-  };
+    EXPECT_EQ(searchRestarts(named("keller"), OperandType::bf16, 2e-4, n, m), (Restarts{2, 3})) << n << "x" << m;
+  auto run = [](FormChoice choice) { return emulate(named("keller"), choice, OperandType::bf16, 64, 128); };
   auto farthest = [&](const EmulationError &outcome) { // error relative to the plain sequence's
     EmulationError plain = run({});
     double ratio = 0;
@@ -108,8 +101,7 @@ TEST(SearchRestarts, F32KeepsTheBound) {
     std::optional<Restarts> found = searchRestarts(named(name), OperandType::f32, 2e-4);
     ASSERT_TRUE(found) << name;
     EXPECT_EQ(found->size(), 1u) << name;
-    EXPECT_LE(emulate(named(name), {FormChoice::gram, *found}, OperandType::f32, 64, 128).worst,
-              2e-4);
+    EXPECT_LE(emulate(named(name), {FormChoice::gram, *found}, OperandType::f32, 64, 128).worst, 2e-4);
   }
   EXPECT_EQ(searchRestarts(named("keller"), OperandType::f32, 2e-3), Restarts{});
   EXPECT_EQ(searchRestarts(named("pade"), OperandType::f32, 2e-4), Restarts{});
@@ -131,11 +123,13 @@ TEST(ChooseForm, LargeMatricesNeedNoRestartInF32) {
   EXPECT_EQ(restarts("polar_express_105", 768, 3072, true).size(), 1u);
 }
 
-/// Where a pair saves more than it stores, and does not round more: not in halves, not where every Gram matrix is needed.
+/// Where a pair saves more than it stores, and does not round more: not in halves, not where every Gram matrix is
+/// needed.
 TEST(ChoosePairs, WhereTheyPayInF32) {
   using Pairs = std::vector<int>;
   auto chosen = [](FormProblem problem) { return chooseForm(problem).pairs; };
-  FormProblem square{named("keller"), OperandType::f32, 768, 768, true}, wide{named("keller"), OperandType::f32, 768, 3072, true};
+  FormProblem square{named("keller"), OperandType::f32, 768, 768, true},
+      wide{named("keller"), OperandType::f32, 768, 3072, true};
   EXPECT_EQ(chosen(square), (Pairs{0, 2}));
   EXPECT_EQ(chosen(wide), Pairs{3});
   EXPECT_EQ(chosen({named("polar_express_105"), OperandType::f32, 768, 3072, true}), (Pairs{0, 3})); // 2+3
@@ -148,7 +142,8 @@ TEST(ChoosePairs, WhereTheyPayInF32) {
   EXPECT_EQ(chosen(wide), Pairs{});
 }
 
-/// Forming R from h rounds it as much as h, and the rows after lift that: a pair inside a block of the gram form is worse, at its end it is not.
+/// Forming R from h rounds it as much as h, and the rows after lift that: a pair inside a block of the gram form is
+/// worse, at its end it is not.
 TEST(ChoosePairs, OnlyTheLastRowsOfAGramBlock) {
   auto error = [](FormChoice choice) { return emulate(named("keller"), choice, OperandType::f32, 64, 128).worst; };
   double plain = error({FormChoice::gram, {}});

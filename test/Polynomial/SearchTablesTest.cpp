@@ -1,4 +1,4 @@
-//===- SearchTablesTest.cpp - The cheapest tables for a floor and a band --===//
+//===- SearchTablesTest.cpp - The cheapest tables for a floor and a band ----------------------===//
 
 #include "muon/Polynomial/SearchTables.h"
 
@@ -55,9 +55,8 @@ TEST(SearchTables, KellersBandAtAHundredthTakesElevenUnitsOfKellersTwenty) {
   EXPECT_EQ(degrees(tables.front()), (std::vector<int>{9, 13}));
   EXPECT_EQ(cheaperForm(tables.front(), 1, 1), 11);
   // Twelve units: a sequence that bf16 carries too.
-  EXPECT_TRUE(std::any_of(tables.begin(), tables.end(), [](const Table &table) {
-    return degrees(table) == std::vector<int>{3, 5, 9};
-  }));
+  EXPECT_TRUE(std::any_of(tables.begin(), tables.end(),
+                          [](const Table &table) { return degrees(table) == std::vector<int>{3, 5, 9}; }));
 }
 
 TEST(SearchTables, NothingDearerThanAsked) {

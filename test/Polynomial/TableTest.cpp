@@ -1,4 +1,4 @@
-//===- TableTest.cpp - Published tables by name ---------------------------===//
+//===- TableTest.cpp - Published tables by name -----------------------------------------------===//
 
 #include "muon/Polynomial/Table.h"
 
@@ -52,8 +52,7 @@ TEST(LookupTable, MultiRowTablesAreNeitherCycledNorCut) {
             "table 'aol_eo' has 4 rows, but 3 steps were asked for; a table is never cycled or "
             "cut, generate one of that length instead");
   EXPECT_FALSE(lookupTable("polar_express", 5));
-  EXPECT_EQ(lookupTable("keller", 0).error,
-            "table 'keller' needs at least 1 step, but 0 were asked for");
+  EXPECT_EQ(lookupTable("keller", 0).error, "table 'keller' needs at least 1 step, but 0 were asked for");
 }
 
 TEST(LookupTable, PolarExpressContinuesWithItsLastRow) {

@@ -1,4 +1,4 @@
-//===- Comparison.cpp -----------------------------------------------------===//
+//===- Comparison.cpp -------------------------------------------------------------------------===//
 
 #include "Comparison.h"
 
@@ -12,8 +12,7 @@ namespace {
 struct Shadow {
   Shadow(const Group &group, Trainer &trainer, size_t parameter)
       : reference(group), trainer(trainer), parameter(parameter), whole(group.preset == "rms"),
-        second(group.preset == "normuon" || group.preset == "adamuon"), w0(read("weight")), w(w0),
-        m(read("momentum")) {
+        second(group.preset == "normuon" || group.preset == "adamuon"), w0(read("weight")), w(w0), m(read("momentum")) {
     v = second ? readMoment() : std::vector<Matrix>(w.size());
   }
 
@@ -29,8 +28,7 @@ struct Shadow {
       w1[k] = w1[k] - w0[k];
       w[k] = w[k] - w0[k];
     }
-    return {name, relativeError(joined(w1), joined(w)),
-            relativeError(joined(read("momentum")), joined(m)),
+    return {name, relativeError(joined(w1), joined(w)), relativeError(joined(read("momentum")), joined(m)),
             second ? relativeError(joined(readMoment()), joined(v)) : 0};
   }
 

@@ -1,4 +1,4 @@
-//===- Comparison.h - Steps against their float64 reference ----*- C++ -*-===//
+//===- Comparison.h - Steps against their float64 reference -------------------------*- C++ -*-===//
 #ifndef MUON_TEST_EXECUTION_COMPARISON_H
 #define MUON_TEST_EXECUTION_COMPARISON_H
 
@@ -20,8 +20,7 @@ struct Difference {
 
 /// Takes `steps` steps from small random weights, in both, with the gradients of step i given by
 /// seed and i.
-std::vector<Difference> compare(const Program &program, int steps = 1,
-                                Trainer::Options options = {});
+std::vector<Difference> compare(const Program &program, int steps = 1, Trainer::Options options = {});
 inline std::vector<Difference> compare(const Request &request, int steps = 1) {
   return compare(Program(request), steps);
 }

@@ -1,4 +1,4 @@
-//===- DeterminismTest.cpp - Same inputs, same bits -----------------------===//
+//===- DeterminismTest.cpp - Same inputs, same bits -------------------------------------------===//
 
 #include "Comparison.h"
 
@@ -18,14 +18,12 @@ std::vector<uint64_t> joined(std::vector<uint64_t> to, const std::vector<uint64_
 
 /// Weight, momentum and other states after a step from these inputs.
 std::vector<uint64_t> written(Trainer &trainer, size_t parameter, bool moment) {
-  std::vector<uint64_t> bits =
-      joined(trainer.weight(parameter).bits(), trainer.momentum(parameter).bits());
+  std::vector<uint64_t> bits = joined(trainer.weight(parameter).bits(), trainer.momentum(parameter).bits());
   return moment ? joined(bits, trainer.tensor(parameter, "second_moment").bits()) : bits;
 }
 
 void give(Trainer &trainer, size_t parameter, uint64_t seed) {
-  for (Tensor *tensor :
-       {&trainer.weight(parameter), &trainer.gradient(parameter), &trainer.momentum(parameter)})
+  for (Tensor *tensor : {&trainer.weight(parameter), &trainer.gradient(parameter), &trainer.momentum(parameter)})
     for (int64_t k = 0; k < tensor->matrices(); ++k) {
       Matrix like = tensor->matrix(k);
       tensor->set(normal(like.rows, like.columns, ++seed), k);
@@ -139,8 +137,7 @@ TEST(Determinism, AbsentGradientsLeaveTheirParametersUntouched) {
   for (uint32_t workers : {1u, 2u}) {
     Trainer all(program, {.workers = workers}), some(program, {.workers = workers});
     all.fill(1), some.fill(1);
-    std::vector<uint64_t> one = written(some, 1, false), three = written(some, 3, true),
-                          five = written(some, 5, false);
+    std::vector<uint64_t> one = written(some, 1, false), three = written(some, 3, true), five = written(some, 5, false);
     all.run(scalars());
     some.run(scalars(), {1, 3, 5});
     EXPECT_EQ(written(some, 1, false), one);

@@ -1,4 +1,4 @@
-//===- Device.cpp ---------------------------------------------------------===//
+//===- Device.cpp -----------------------------------------------------------------------------===//
 
 #include "Device.h"
 
@@ -13,8 +13,7 @@ std::string whyNoGpuPrograms() {
   if (const char *chosen = std::getenv("MUON_PTXAS"); chosen && *chosen)
     return "";
   const char *home = std::getenv("CUDA_HOME"), *path = std::getenv("PATH");
-  std::stringstream folders(std::string(path ? path : "") +
-                            (home ? std::string(":") + home + "/bin" : ""));
+  std::stringstream folders(std::string(path ? path : "") + (home ? std::string(":") + home + "/bin" : ""));
   for (std::string folder; std::getline(folders, folder, ':');)
     if (access((folder + "/ptxas").c_str(), X_OK) == 0)
       return "";
@@ -27,8 +26,7 @@ std::string whyNotOn(const std::string &chip) {
   static const std::string first = chip;
   if (chip == first)
     return "";
-  return "the emulator is one chip per process, " + first +
-         " in this one; ctest gives each test its own";
+  return "the emulator is one chip per process, " + first + " in this one; ctest gives each test its own";
 }
 
 Device::Device(const std::string &chip, uint64_t seed) {

@@ -1,4 +1,4 @@
-//===- Device.h - The emulated GPU's memory --------------------*- C++ -*-===//
+//===- Device.h - The emulated GPU's memory -----------------------------------------*- C++ -*-===//
 #ifndef MUON_TEST_EXECUTION_DEVICE_H
 #define MUON_TEST_EXECUTION_DEVICE_H
 

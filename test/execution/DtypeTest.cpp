@@ -1,4 +1,4 @@
-//===- DtypeTest.cpp - Weights, gradients and momenta in bf16 -------------===//
+//===- DtypeTest.cpp - Weights, gradients and momenta in bf16 ---------------------------------===//
 
 #include "Comparison.h"
 
@@ -34,8 +34,7 @@ TEST(Dtype, EveryCombinationOfTensorTypes) {
   for (std::string weight : {"f32", "bf16"})
     for (std::string gradient : {"f32", "bf16"})
       for (std::string momentum : {"f32", "bf16"})
-        groups.push_back(
-            {.shape = {36, 52}, .weight = weight, .gradient = gradient, .momentum = momentum});
+        groups.push_back({.shape = {36, 52}, .weight = weight, .gradient = gradient, .momentum = momentum});
   std::vector<Difference> differences = compare({.groups = groups, .form = "standard"});
   ASSERT_EQ(differences.size(), groups.size());
   for (size_t i = 0; i < groups.size(); ++i) {

@@ -1,4 +1,4 @@
-//===- EarlyStopTest.cpp - Matrices that need less than their table -------===//
+//===- EarlyStopTest.cpp - Matrices that need less than their table ---------------------------===//
 
 #include "Comparison.h"
 
@@ -45,7 +45,8 @@ std::vector<Outcome> outcomes(const Program &program, const std::vector<Matrix> 
   trainer.run(row);
   for (size_t p = 0; p < trainer.parameters(); ++p)
     for (int64_t k = 0; k < trainer.gradient(p).matrices(); ++k)
-      results.push_back({-1.0 * trainer.weight(p).matrix(k), trainer.tensor(p, "orthogonality").matrix().values.at(size_t(k)),
+      results.push_back({-1.0 * trainer.weight(p).matrix(k),
+                         trainer.tensor(p, "orthogonality").matrix().values.at(size_t(k)),
                          trainer.tensor(p, "steps").matrix().values.at(size_t(k))});
   return results;
 }
@@ -107,7 +108,9 @@ TEST(EarlyStop, StopsBetweenRowsToo) {
       // One block of eight rows from a floor of 1e-3 recurs on a matrix that rounding moves.
       double moved = restarts == "[]" ? 0.05 : 2e-3;
       EXPECT_NEAR(deviation(results[i].o), results[i].orthogonality, moved) << i << restarts;
-      EXPECT_LE(frobenius(results[i].o - polarFactor(inputs[i])), results[i].orthogonality / (1 + std::sqrt(1 - kBound)) + moved) << i << restarts;
+      EXPECT_LE(frobenius(results[i].o - polarFactor(inputs[i])),
+                results[i].orthogonality / (1 + std::sqrt(1 - kBound)) + moved)
+          << i << restarts;
     }
   }
 }
@@ -147,7 +150,8 @@ TEST(EarlyStop, NeverReachedChangesNoBit) {
       if (dtype == "bf16" && preset == "inverse_root") // f32 only
         continue;
       bool batched = preset == "keller" || preset == "normuon";
-      groups.push_back(stopping(batched ? std::vector<int64_t>{2, 65, 30} : std::vector<int64_t>{40, 100}, 1e-6, preset));
+      groups.push_back(
+          stopping(batched ? std::vector<int64_t>{2, 65, 30} : std::vector<int64_t>{40, 100}, 1e-6, preset));
       plain.push_back(groups.back());
       plain.back().earlyStop.reset();
     }

@@ -1,4 +1,4 @@
-//===- ExactTest.cpp - The polar factor to working precision --------------===//
+//===- ExactTest.cpp - The polar factor to working precision ----------------------------------===//
 
 #include "Comparison.h"
 

@@ -1,4 +1,4 @@
-//===- ExactWalk.cpp ------------------------------------------------------===//
+//===- ExactWalk.cpp --------------------------------------------------------------------------===//
 
 #include "ExactWalk.h"
 
@@ -50,9 +50,7 @@ Matrix absolute(Matrix a) {
   return a;
 }
 
-int bitsOfType(const std::string &type) {
-  return type == "bf16" ? 8 : type == "f32" ? kF32Bits : kTensorBits;
-}
+int bitsOfType(const std::string &type) { return type == "bf16" ? 8 : type == "f32" ? kF32Bits : kTensorBits; }
 
 } // namespace
 
@@ -69,10 +67,9 @@ Matrix ExactWalk::kept(Matrix a, const char *what) {
 
 Matrix ExactWalk::narrowed(Matrix a, const char *what) {
   constexpr int kLeastF16 = -24; // its subnormals' unit
-  if (bitsOf(a) > bitsOfType(operands) ||
-      (operands == "f16" && (unitOf(a) < kLeastF16 || largest(a) > 65504)))
-    complain(std::string(what) + " has " + std::to_string(bitsOf(a)) + " bits, unit 2^" +
-             std::to_string(unitOf(a)) + ", in " + operands);
+  if (bitsOf(a) > bitsOfType(operands) || (operands == "f16" && (unitOf(a) < kLeastF16 || largest(a) > 65504)))
+    complain(std::string(what) + " has " + std::to_string(bitsOf(a)) + " bits, unit 2^" + std::to_string(unitOf(a)) +
+             ", in " + operands);
   return a;
 }
 

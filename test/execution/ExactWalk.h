@@ -1,4 +1,4 @@
-//===- ExactWalk.h - The spectral map where nothing is rounded -*- C++ -*-===//
+//===- ExactWalk.h - The spectral map where nothing is rounded ----------------------*- C++ -*-===//
 //
 // The recurrences of ExpandOrthogonalize.cpp in float64, watching that the operand type and f32
 // hold every value and every sum of products in any order. Data that pass have one right result, to
@@ -20,8 +20,7 @@ using namespace float64;
 class ExactWalk {
 public:
   /// `restarts` are the gram form's; null: the standard form.
-  ExactWalk(std::string operands, std::vector<std::vector<double>> rows,
-            const std::vector<int> *restarts)
+  ExactWalk(std::string operands, std::vector<std::vector<double>> rows, const std::vector<int> *restarts)
       : operands(std::move(operands)), rows(std::move(rows)), restarts(restarts) {}
 
   /// O of a normalised X.

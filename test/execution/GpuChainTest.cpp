@@ -1,4 +1,4 @@
-//===- GpuChainTest.cpp - Products that stay on the emulated chip ---------===//
+//===- GpuChainTest.cpp - Products that stay on the emulated chip -----------------------------===//
 //
 // The gram form's products of small matrices in one block (DESIGN: "small short sides keep the gram
 // loop on chip"), every check of the emulator on. Nothing here has run on hardware.
@@ -18,13 +18,10 @@ namespace {
 
 /// Of bf16 operands the same bound as on processors; tf32 has eight times their precision, and f32
 /// that of the gram form.
-double boundOf(const std::string &dtype) {
-  return dtype == "f32" ? 2e-4 : dtype == "bf16" ? 8e-2 : 1e-2;
-}
+double boundOf(const std::string &dtype) { return dtype == "f32" ? 2e-4 : dtype == "bf16" ? 8e-2 : 1e-2; }
 
 /// The bits after one step, the same under each of the schedules, of a program with so many chains.
-std::vector<uint64_t> bitsOf(const Program &program, const std::vector<uint64_t> &schedules,
-                             int64_t chains) {
+std::vector<uint64_t> bitsOf(const Program &program, const std::vector<uint64_t> &schedules, int64_t chains) {
   Trainer trainer(program);
   EXPECT_EQ(trainer.launches("chain"), chains);
   std::vector<uint64_t> bits;
@@ -81,9 +78,7 @@ std::vector<std::pair<std::string, std::string>> everyChipAndType() {
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(Known, Chain, ::testing::ValuesIn(everyChipAndType()),
-                         [](const auto &info) {
-                           return info.param.first + "_" + info.param.second;
-                         });
+                         [](const auto &info) { return info.param.first + "_" + info.param.second; });
 
 struct GpuChain : ::testing::Test {
   void SetUp() override {
@@ -109,13 +104,12 @@ TEST_F(GpuChain, TheLargestSides) {
 
 /// f16 operands, and steps whose first product is in the epilogue that makes R.
 TEST_F(GpuChain, HalfOperandsAndCubicSteps) {
-  Program program(
-      {.groups = {{.shape = {50, 70}}, {.shape = {30, 50}, .table = "cubic", .steps = 5}},
-       .dtype = "f16",
-       .form = "gram",
-       .target = "sm_80",
-       .restarts = "[3]",
-       .chain = "block"});
+  Program program({.groups = {{.shape = {50, 70}}, {.shape = {30, 50}, .table = "cubic", .steps = 5}},
+                   .dtype = "f16",
+                   .form = "gram",
+                   .target = "sm_80",
+                   .restarts = "[3]",
+                   .chain = "block"});
   for (const Difference &difference : compare(program))
     EXPECT_LE(difference.update, boundOf("f16") * 2) << difference.parameter;
 }

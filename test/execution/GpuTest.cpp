@@ -1,4 +1,4 @@
-//===- GpuTest.cpp - Whole steps on the emulated GPU ----------------------===//
+//===- GpuTest.cpp - Whole steps on the emulated GPU ------------------------------------------===//
 //
 // Through the real executor, every check of the emulator on. Nothing here has run on hardware.
 //
@@ -23,10 +23,8 @@ struct Chip : ::testing::TestWithParam<std::string> {
       GTEST_SKIP() << why;
   }
 
-  void expectAgreement(std::vector<Group> groups, const std::string &form = "auto",
-                       Trainer::Options options = {}) {
-    Program program(
-        {.groups = std::move(groups), .dtype = "bf16", .form = form, .target = GetParam()});
+  void expectAgreement(std::vector<Group> groups, const std::string &form = "auto", Trainer::Options options = {}) {
+    Program program({.groups = std::move(groups), .dtype = "bf16", .form = form, .target = GetParam()});
     for (const Difference &difference : compare(program, 1, options))
       EXPECT_LE(difference.update, kBound) << difference.parameter;
   }
@@ -77,17 +75,15 @@ TEST_P(OneChip, NarrowTensors) {
 
 /// Element alignment is enough, and either dimension may have unit stride.
 TEST_P(OneChip, Views) {
-  expectAgreement(
-      {{.shape = {40, 72}}}, "auto",
-      {.weight = Layout::viewOfRows, .gradient = Layout::columns, .state = Layout::viewOfColumns});
+  expectAgreement({{.shape = {40, 72}}}, "auto",
+                  {.weight = Layout::viewOfRows, .gradient = Layout::columns, .state = Layout::viewOfColumns});
 }
 
 /// f16 and tf32 have eight times the precision of bf16.
 TEST_P(OneChip, ElevenBits) {
   for (const char *dtype : {"f16", "tf32"})
     for (std::vector<int64_t> shape : {std::vector<int64_t>{70, 130}, {130, 70}}) {
-      Program program(
-          {.groups = {{.shape = shape}}, .dtype = dtype, .form = "standard", .target = GetParam()});
+      Program program({.groups = {{.shape = shape}}, .dtype = dtype, .form = "standard", .target = GetParam()});
       for (const Difference &difference : compare(program))
         EXPECT_LE(difference.update, kBound / 8) << dtype << " " << difference.parameter;
     }
@@ -111,13 +107,10 @@ TEST_P(OneChip, PresetsInF32) {
   EXPECT_LE(relativeError(factors[0], polarFactor(inputs[0])), 1e-5);
 }
 
-TEST_P(OneChip, SmallestShapes) {
-  expectAgreement({{.shape = {1, 1}}, {.shape = {1, 50}}, {.shape = {33, 1}}});
-}
+TEST_P(OneChip, SmallestShapes) { expectAgreement({{.shape = {1, 1}}, {.shape = {1, 50}}, {.shape = {33, 1}}}); }
 
 /// One step from small weights; the weights' bits in `bits`, if asked for.
-std::vector<Matrix> updated(const Program &program, uint64_t schedule,
-                            std::vector<uint64_t> *bits = nullptr) {
+std::vector<Matrix> updated(const Program &program, uint64_t schedule, std::vector<uint64_t> *bits = nullptr) {
   Trainer trainer(program, {.schedule = schedule});
   trainer.fill(1, 0.02);
   trainer.run(scalars());
@@ -145,15 +138,12 @@ TEST_P(Chip, SeveralBlocksInThreeOrders) {
     Trainer start(host);
     start.fill(1, 0.02);
     for (size_t p = 0; p < device.size(); ++p)
-      EXPECT_LE(relativeError(device[p] - start.weight(p).matrix(),
-                              processor[p] - start.weight(p).matrix()),
-                bound)
+      EXPECT_LE(relativeError(device[p] - start.weight(p).matrix(), processor[p] - start.weight(p).matrix()), bound)
           << dtype << ", parameter " << p;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sm80, OneChip, ::testing::Values("sm_80"),
-                         [](const auto &info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Sm80, OneChip, ::testing::Values("sm_80"), [](const auto &info) { return info.param; });
 INSTANTIATE_TEST_SUITE_P(Known, Chip, ::testing::Values("sm_80", "sm_120"),
                          [](const auto &info) { return info.param; });
 
@@ -189,8 +179,7 @@ TEST_P(GpuGroup, GivesWhatSingleRunsGive) {
 }
 
 TEST_F(Gpu, NoGradientMeansUntouched) {
-  Program program(
-      {.groups = {{.shape = {40, 56}, .parameters = 2}}, .dtype = "bf16", .target = "sm_80"});
+  Program program({.groups = {{.shape = {40, 56}, .parameters = 2}}, .dtype = "bf16", .target = "sm_80"});
   Trainer trainer(program);
   trainer.fill(3);
   std::vector<uint64_t> weight = trainer.weight(0).bits(), momentum = trainer.momentum(0).bits(),
@@ -204,10 +193,8 @@ TEST_F(Gpu, NoGradientMeansUntouched) {
 }
 
 TEST_F(Gpu, ANonFiniteGradientIsSkippedWhereAsked) {
-  Program program({.groups = {{.shape = {40, 56}, .parameters = 2}},
-                   .dtype = "bf16",
-                   .target = "sm_80",
-                   .nonfinite = "skip"});
+  Program program(
+      {.groups = {{.shape = {40, 56}, .parameters = 2}}, .dtype = "bf16", .target = "sm_80", .nonfinite = "skip"});
   Trainer trainer(program);
   trainer.fill(3);
   Matrix gradient = trainer.gradient(1).matrix();

@@ -1,4 +1,4 @@
-//===- ImageTest.cpp - Real cubins and PTX, as a driver gets them ---------===//
+//===- ImageTest.cpp - Real cubins and PTX, as a driver gets them -----------------------------===//
 //
 // The driver (test/runtime/RecordingDriver.h) reads what they are for and runs nothing.
 //

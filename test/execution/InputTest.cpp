@@ -1,4 +1,4 @@
-//===- InputTest.cpp - Inputs at the edges: finite, and what is documented ===//
+//===- InputTest.cpp - Inputs at the edges: finite, and what is documented --------------------===//
 
 #include "Comparison.h"
 
@@ -11,9 +11,8 @@ using namespace muon::execution;
 
 namespace {
 
-const char *const kPresets[] = {"keller",        "torch",        "moonlight",
-                                "polar_express", "inverse_root", "exact",
-                                "normuon",       "adamuon",      "rms"};
+const char *const kPresets[] = {"keller",  "torch",   "moonlight", "polar_express", "inverse_root", "exact",
+                                "normuon", "adamuon", "rms"};
 
 std::vector<Group> everyPreset(std::vector<int64_t> shape) {
   std::vector<Group> groups;
@@ -123,8 +122,7 @@ TEST(NonFinite, GradientsStayWithinTheirParameter) {
 
 /// Everything a trainer may hand over at its edges.
 std::vector<Matrix> edges() {
-  return {Matrix(24, 40), 1e30 * normal(24, 40, 1), 1e-30 * normal(24, 40, 1),
-          normal(24, 2, 1) * normal(2, 40, 2),
+  return {Matrix(24, 40), 1e30 * normal(24, 40, 1), 1e-30 * normal(24, 40, 1), normal(24, 2, 1) * normal(2, 40, 2),
           Spectral(24, 40, std::vector<double>(24, 1.0), 3).matrix()};
 }
 

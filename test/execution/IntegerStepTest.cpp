@@ -1,4 +1,4 @@
-//===- IntegerStepTest.cpp - Whole steps on integers, to the bit ----------===//
+//===- IntegerStepTest.cpp - Whole steps on integers, to the bit ------------------------------===//
 //
 // Momentum, normalisation, every product and the update on data of which nothing is rounded:
 // integers over a power of two. ExactWalk proves that of each case. So programs for a processor and
@@ -29,9 +29,7 @@ using Rows = std::vector<std::vector<double>>;
 const Rows kCubic = {{1.5, -0.5}}, kQuintic = {{2, -1.5, 0.5}}, kSmall = {{1.5, -1, 0.25}};
 const Rows kThree = {{3, -4.5, 2}, {1, -1, 0.5}, {1, -2}};
 
-int64_t below(std::mt19937_64 &random, int64_t bound) {
-  return int64_t(random() % uint64_t(bound));
-}
+int64_t below(std::mt19937_64 &random, int64_t bound) { return int64_t(random() % uint64_t(bound)); }
 double sign(std::mt19937_64 &random) { return random() % 2 ? 1 : -1; }
 
 std::vector<int64_t> shuffled(std::mt19937_64 &random, int64_t count) {
@@ -44,8 +42,7 @@ std::vector<int64_t> shuffled(std::mt19937_64 &random, int64_t count) {
 
 /// `lines` random rows of the short side with `perLine` entries ±1 each, whose product is a power
 /// of four: the norm is a power of two, R the integer Gram matrix over its square.
-Matrix integers(int64_t rows, int64_t columns, int64_t lines, int64_t perLine,
-                std::mt19937_64 &random) {
+Matrix integers(int64_t rows, int64_t columns, int64_t lines, int64_t perLine, std::mt19937_64 &random) {
   bool wide = rows <= columns;
   Matrix x(std::min(rows, columns), std::max(rows, columns));
   std::vector<int64_t> chosen = shuffled(random, x.rows);
@@ -111,8 +108,7 @@ struct Inputs {
     bool small = group.rows == kSmall;
     int64_t lines = small ? 16 : int64_t(std::bit_floor(uint64_t(std::min(rows, columns))));
     int64_t perLine = small ? 4 : std::bit_width(uint64_t(lines)) % 2 ? 16 : 8;
-    x = group.rows == kThree ? isometry(rows, columns, random)
-                             : integers(rows, columns, lines, perLine, random);
+    x = group.rows == kThree ? isometry(rows, columns, random) : integers(rows, columns, lines, perLine, random);
     g = m = x, w = Matrix(rows, columns);
     for (size_t i = 0; i < x.values.size(); ++i) {
       double apart = double(below(random, 5) - 2);
@@ -122,8 +118,7 @@ struct Inputs {
   }
   /// Turns the sign of one element of X: no norm changes.
   std::pair<int64_t, int64_t> turnOne() {
-    auto found =
-        std::find_if(x.values.begin(), x.values.end(), [](double value) { return value != 0; });
+    auto found = std::find_if(x.values.begin(), x.values.end(), [](double value) { return value != 0; });
     int64_t at = found - x.values.begin();
     m.values[size_t(at)] -= 8 * *found;
     return {at / x.columns, at % x.columns};
@@ -139,11 +134,7 @@ void PrintTo(const Case &c, std::ostream *out) { *out << c.chip << " " << c.dtyp
 std::vector<Group> groupsOf(const Case &c) {
   std::vector<Group> groups;
   auto add = [&](std::vector<int64_t> shape, const Rows &rows, int parameters = 1) {
-    groups.push_back({.shape = std::move(shape),
-                      .parameters = parameters,
-                      .adjustLr = "none",
-                      .rows = rows,
-                      .eps = 0});
+    groups.push_back({.shape = std::move(shape), .parameters = parameters, .adjustLr = "none", .rows = rows, .eps = 0});
   };
   add({64, 128}, kThree);
   add({100, 49}, kThree, 2);
@@ -198,10 +189,8 @@ public:
       for (size_t k = 0; k < inputs[p].size(); ++k) {
         Matrix w = inputs[p][k].w, m = inputs[p][k].m, moment;
         reference(p).run(w, inputs[p][k].g, m, moment);
-        EXPECT_EQ(trainer.weight(p).matrix(int64_t(k)).values, w.values)
-            << "parameter " << p << ", matrix " << k;
-        EXPECT_EQ(trainer.momentum(p).matrix(int64_t(k)).values, m.values)
-            << "parameter " << p << ", matrix " << k;
+        EXPECT_EQ(trainer.weight(p).matrix(int64_t(k)).values, w.values) << "parameter " << p << ", matrix " << k;
+        EXPECT_EQ(trainer.momentum(p).matrix(int64_t(k)).values, m.values) << "parameter " << p << ", matrix " << k;
       }
   }
 
@@ -241,8 +230,7 @@ void expectNothingRounded(const Case &c, const Steps &run) {
     for (const Inputs &inputs : run.inputs[p]) {
       Matrix x = (1 / frobenius(inputs.x)) * inputs.x;
       ExactWalk walk(c.dtype, run.groupOf[p]->rows, c.way == "standard" ? nullptr : &restarts);
-      EXPECT_EQ(walk.run(x).values, run.reference(p).direction(inputs.x).values)
-          << "parameter " << p;
+      EXPECT_EQ(walk.run(x).values, run.reference(p).direction(inputs.x).values) << "parameter " << p;
       EXPECT_EQ(walk.rounded(), "") << "parameter " << p;
     }
 }
@@ -286,8 +274,7 @@ TEST_P(IntegerStep, EqualsTheReferenceToTheBit) {
 TEST(ExactWalk, SeesWhatIsRounded) {
   std::mt19937_64 random(1);
   Matrix x = (1.0 / 32) * integers(64, 160, 64, 16, random);
-  ExactWalk once("bf16", kCubic, nullptr), more("bf16", kThree, nullptr),
-      whole("f32", kQuintic, nullptr);
+  ExactWalk once("bf16", kCubic, nullptr), more("bf16", kThree, nullptr), whole("f32", kQuintic, nullptr);
   once.run(x), more.run(x), whole.run(x);
   EXPECT_EQ(once.rounded(), "");
   EXPECT_EQ(more.rounded(), "step 0: P has 16 bits, unit 2^-19, in bf16");
@@ -302,9 +289,8 @@ std::vector<Case> everyCase() {
         cases.push_back({chip, dtype, way});
   return cases;
 }
-INSTANTIATE_TEST_SUITE_P(Every, IntegerStep, ::testing::ValuesIn(everyCase()),
-                         [](const auto &info) {
-                           return info.param.chip + "_" + info.param.dtype + "_" + info.param.way;
-                         });
+INSTANTIATE_TEST_SUITE_P(Every, IntegerStep, ::testing::ValuesIn(everyCase()), [](const auto &info) {
+  return info.param.chip + "_" + info.param.dtype + "_" + info.param.way;
+});
 
 } // namespace

@@ -1,4 +1,4 @@
-//===- LayoutTest.cpp - Strides do not change a bit -----------------------===//
+//===- LayoutTest.cpp - Strides do not change a bit -------------------------------------------===//
 
 #include "Comparison.h"
 
@@ -8,8 +8,7 @@ using namespace muon::execution;
 
 namespace {
 
-constexpr Layout kLayouts[] = {Layout::rows, Layout::columns, Layout::viewOfRows,
-                               Layout::viewOfColumns};
+constexpr Layout kLayouts[] = {Layout::rows, Layout::columns, Layout::viewOfRows, Layout::viewOfColumns};
 
 /// Each tensor in each layout, and all in the least convenient one.
 void expectSameBits(const Request &request) {
@@ -20,16 +19,15 @@ void expectSameBits(const Request &request) {
     EXPECT_EQ(bitsAfterTwoSteps(program, {.weight = layout}), expected) << "weight";
     EXPECT_EQ(bitsAfterTwoSteps(program, {.gradient = layout}), expected) << "gradient";
     EXPECT_EQ(bitsAfterTwoSteps(program, {.state = layout}), expected) << "state";
-    EXPECT_EQ(bitsAfterTwoSteps(program, {.weight = layout, .gradient = layout, .state = layout}), expected)
-        << "all";
+    EXPECT_EQ(bitsAfterTwoSteps(program, {.weight = layout, .gradient = layout, .state = layout}), expected) << "all";
   }
 }
 
 /// Ragged, square and larger than one block, alone and batched.
 std::vector<Group> shapesOf(Group group) {
   std::vector<Group> groups;
-  for (std::vector<int64_t> shape : std::vector<std::vector<int64_t>>{
-           {37, 53}, {53, 37}, {64, 64}, {1, 9}, {9, 1}, {2, 19, 70}, {130, 150}}) {
+  for (std::vector<int64_t> shape :
+       std::vector<std::vector<int64_t>>{{37, 53}, {53, 37}, {64, 64}, {1, 9}, {9, 1}, {2, 19, 70}, {130, 150}}) {
     group.shape = shape;
     groups.push_back(group);
   }
@@ -68,9 +66,7 @@ TEST(Layout, OtherTargets) {
   for (std::string target : {"x86-64", "x86-64-v3", "x86-64-v4", "cooperlake"})
     for (std::string dtype : {"f32", "bf16"}) {
       SCOPED_TRACE(target + " " + dtype);
-      Program program({.groups = {{.shape = {37, 53}}, {.shape = {2, 19, 70}}},
-                       .dtype = dtype,
-                       .target = target});
+      Program program({.groups = {{.shape = {37, 53}}, {.shape = {2, 19, 70}}}, .dtype = dtype, .target = target});
       if (!program.whyNotHere().empty())
         continue;
       Layout least = Layout::viewOfColumns;

@@ -1,4 +1,4 @@
-//===- OldValueTest.cpp - Results made of what they replace ---------------===//
+//===- OldValueTest.cpp - Results made of what they replace -----------------------------------===//
 //
 // A result has the memory of the argument it replaces, whatever its elements are made of: other
 // elements of the old value, or nothing that lies in memory.
@@ -48,7 +48,8 @@ void expectNewWeights(const std::string &body, Element expected) {
     }
     trainer.run({});
     for (size_t p = 0; p < kShapes.size(); ++p)
-      EXPECT_EQ(trainer.weight(p).matrix().values, wanted[p].values) << tensorType(kShapes[p]) << ", " << workers << " workers";
+      EXPECT_EQ(trainer.weight(p).matrix().values, wanted[p].values)
+          << tensorType(kShapes[p]) << ", " << workers << " workers";
   }
 }
 

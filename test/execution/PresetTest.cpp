@@ -1,4 +1,4 @@
-//===- PresetTest.cpp - Every preset and every option, for several steps --===//
+//===- PresetTest.cpp - Every preset and every option, for several steps ----------------------===//
 
 #include "Comparison.h"
 
@@ -21,8 +21,7 @@ std::vector<Group> shapesOf(Group group) {
   return groups;
 }
 
-void expectWithin(const std::vector<Difference> &differences, double update, double momentum,
-                  double moment) {
+void expectWithin(const std::vector<Difference> &differences, double update, double momentum, double moment) {
   EXPECT_FALSE(differences.empty());
   for (const Difference &difference : differences) {
     EXPECT_LE(difference.update, update) << difference.parameter;
@@ -139,8 +138,7 @@ TEST(Option, RestartsAskedFor) {
   for (std::string restarts : {"[1]", "[3]", "[2, 4]", "[1, 2, 3, 4]"}) {
     SCOPED_TRACE(restarts);
     std::vector<Group> groups = shapesOf({.shape = {}});
-    expectWithin(compare({.groups = groups, .form = "gram", .restarts = restarts}, 2), 2e-4, 1e-6,
-                 0);
+    expectWithin(compare({.groups = groups, .form = "gram", .restarts = restarts}, 2), 2e-4, 1e-6, 0);
   }
 }
 
@@ -150,18 +148,19 @@ TEST(Option, PairsAskedFor) {
     std::string form, restarts, pairs;
     double tolerance;
   };
-  for (const Case &c : {Case{"standard", "", "[0, 2]", 2e-5}, Case{"standard", "", "[1, 3]", 2e-5}, Case{"gram", "[3]", "[1, 3]", 2e-4},
-                        Case{"gram", "[]", "[3]", 2e-4}}) {
+  for (const Case &c : {Case{"standard", "", "[0, 2]", 2e-5}, Case{"standard", "", "[1, 3]", 2e-5},
+                        Case{"gram", "[3]", "[1, 3]", 2e-4}, Case{"gram", "[]", "[3]", 2e-4}}) {
     SCOPED_TRACE(c.form + " " + c.pairs);
     std::vector<Group> groups = shapesOf({.shape = {}});
-    expectWithin(compare({.groups = groups, .form = c.form, .restarts = c.restarts, .pairs = c.pairs}, 2), c.tolerance, 1e-6, 0);
+    expectWithin(compare({.groups = groups, .form = c.form, .restarts = c.restarts, .pairs = c.pairs}, 2), c.tolerance,
+                 1e-6, 0);
   }
 }
 
 TEST(Option, OneProgramOfDifferentPresets) {
   std::vector<Group> groups;
-  for (std::string preset : {"keller", "torch", "moonlight", "polar_express", "inverse_root",
-                             "exact", "rms", "normuon", "adamuon"})
+  for (std::string preset :
+       {"keller", "torch", "moonlight", "polar_express", "inverse_root", "exact", "rms", "normuon", "adamuon"})
     groups.push_back({.shape = {24, 40}, .preset = preset, .parameters = 2});
   expectWithin(compare({.groups = groups}, 2), 2e-4, 1e-6, 2e-4);
 }

@@ -1,4 +1,4 @@
-//===- Program.cpp --------------------------------------------------------===//
+//===- Program.cpp ----------------------------------------------------------------------------===//
 
 #include "Program.h"
 
@@ -145,8 +145,7 @@ Program::Program(const Request &request) : request(request) {
   close(file);
   path = place;
   std::string json = toJson(request);
-  EXPECT_EQ(muon_compile(json.c_str(), "library", path.c_str()), 0) << muon_compiler_error() << "\n"
-                                                                    << json;
+  EXPECT_EQ(muon_compile(json.c_str(), "library", path.c_str()), 0) << muon_compiler_error() << "\n" << json;
 }
 
 Program::~Program() { unlink(path.c_str()); }

@@ -1,4 +1,4 @@
-//===- Program.h - A request, compiled -------------------------*- C++ -*-===//
+//===- Program.h - A request, compiled ----------------------------------------------*- C++ -*-===//
 #ifndef MUON_TEST_EXECUTION_PROGRAM_H
 #define MUON_TEST_EXECUTION_PROGRAM_H
 

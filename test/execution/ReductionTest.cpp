@@ -1,4 +1,4 @@
-//===- ReductionTest.cpp - Sums, largest and smallest of rows and columns -===//
+//===- ReductionTest.cpp - Sums, largest and smallest of rows and columns ---------------------===//
 
 #include "Comparison.h"
 #include "StepText.h"
@@ -13,8 +13,8 @@ using namespace muon::execution;
 namespace {
 
 /// Square, tall, wide, ragged, several tiles, vectors, batched.
-const std::vector<std::vector<int64_t>> kShapes = {{64, 64}, {150, 40},  {40, 150},  {37, 53}, {53, 37}, {1, 9},
-                                                   {9, 1},   {700, 260}, {130, 513}, {3, 24, 40}};
+const std::vector<std::vector<int64_t>> kShapes = {{64, 64}, {150, 40}, {40, 150},  {37, 53},   {53, 37},
+                                                   {1, 9},   {9, 1},    {700, 260}, {130, 513}, {3, 24, 40}};
 
 const std::vector<std::vector<int64_t>> kFewShapes = {{150, 40}, {37, 53}, {3, 24, 40}};
 
@@ -36,7 +36,8 @@ Matrix moments(Trainer &trainer, size_t parameter, int64_t k, int64_t count) {
 }
 
 /// Steps of every shape beside float64. A moment per column is a moment per row of the transpose.
-void expectNorMuon(const Program &program, const std::vector<std::vector<int64_t>> &shapes, bool perColumn, double bound) {
+void expectNorMuon(const Program &program, const std::vector<std::vector<int64_t>> &shapes, bool perColumn,
+                   double bound) {
   constexpr int kSteps = 5;
   StepReference reference(Group{.shape = {8, 8}, .preset = "normuon"});
   reference.scale = 1;
@@ -51,7 +52,8 @@ void expectNorMuon(const Program &program, const std::vector<std::vector<int64_t
   for (size_t p = 0; p < shapes.size(); ++p)
     for (int64_t k = 0; k < trainer.weight(p).matrices(); ++k) {
       shadows.resize(p + 1);
-      Matrix w = transposeIf(perColumn, trainer.weight(p).matrix(k)), m = transposeIf(perColumn, trainer.momentum(p).matrix(k));
+      Matrix w = transposeIf(perColumn, trainer.weight(p).matrix(k)),
+             m = transposeIf(perColumn, trainer.momentum(p).matrix(k));
       shadows[p].push_back({w, w, m, moments(trainer, p, k, w.rows)});
     }
   for (int step = 0; step < kSteps; ++step) {
@@ -76,8 +78,12 @@ void expectNorMuon(const Program &program, const std::vector<std::vector<int64_t
     }
 }
 
-TEST(Reduction, NorMuonPerRow) { expectNorMuon(Program({.program = normuonOf(kFewShapes, false)}), kFewShapes, false, 2e-4); }
-TEST(Reduction, NorMuonPerColumn) { expectNorMuon(Program({.program = normuonOf(kShapes, true)}), kShapes, true, 2e-4); }
+TEST(Reduction, NorMuonPerRow) {
+  expectNorMuon(Program({.program = normuonOf(kFewShapes, false)}), kFewShapes, false, 2e-4);
+}
+TEST(Reduction, NorMuonPerColumn) {
+  expectNorMuon(Program({.program = normuonOf(kShapes, true)}), kShapes, true, 2e-4);
+}
 
 TEST(Reduction, NorMuonPerColumnOnOtherTargets) {
   for (std::string target : {"x86-64", "x86-64-v3", "x86-64-v4"}) {
@@ -98,12 +104,14 @@ TEST(Reduction, OfColumnsHasTheSameBitsWithAnyThreadsAndStrides) {
   Program program({.program = normuonOf({{150, 40}, {700, 260}, {3, 24, 40}}, true)});
   std::vector<uint64_t> expected = bitsAfterTwoSteps(program, {.workers = 1});
   EXPECT_EQ(bitsAfterTwoSteps(program, {.workers = 2}), expected);
-  EXPECT_EQ(bitsAfterTwoSteps(program, {.workers = 3, .gradient = Layout::columns, .state = Layout::columns}), expected);
+  EXPECT_EQ(bitsAfterTwoSteps(program, {.workers = 3, .gradient = Layout::columns, .state = Layout::columns}),
+            expected);
   EXPECT_EQ(bitsAfterTwoSteps(program, {.weight = Layout::viewOfColumns, .state = Layout::viewOfRows}), expected);
 }
 
 TEST(Reduction, OfColumnsOfABatchEqualsItsMatricesAlone) {
-  Program batch({.program = normuonText("batch", {3, 150, 70}, true)}), one({.program = normuonText("one", {150, 70}, true)});
+  Program batch({.program = normuonText("batch", {3, 150, 70}, true)}),
+      one({.program = normuonText("one", {150, 70}, true)});
   Trainer before(batch), after(batch);
   before.fill(1), after.fill(1);
   after.run(scalars());
@@ -120,7 +128,8 @@ TEST(Reduction, OfColumnsOfABatchEqualsItsMatricesAlone) {
 
 /// Every reduction of a gradient, along both axes, as states; the weight gets its columns' sums.
 std::string everyReduction(const std::string &name, int64_t rows, int64_t columns) {
-  std::string body = replaced(R"(
+  std::string body =
+      replaced(R"(
   %e = tensor.empty() : $W
   %zr = arith.constant dense<0.0> : $R
   %zc = arith.constant dense<0.0> : $C
@@ -137,9 +146,7 @@ std::string everyReduction(const std::string &name, int64_t rows, int64_t column
   %both = arith.addf %along, %across : $W
   %w1 = arith.subf %w, %both : $W
   return %w1, %rows, %sums, %most, %least, %squares : $W, $R, $C, $C, $C, $C)",
-                              {{"W", tensorType({rows, columns})},
-                               {"R", tensorType({rows})},
-                               {"C", tensorType({columns})}});
+               {{"W", tensorType({rows, columns})}, {"R", tensorType({rows})}, {"C", tensorType({columns})}});
   std::string c = tensorType({columns});
   return stepText(name, {rows, columns}, {tensorType({rows}), c, c, c, c}, body);
 }
@@ -160,7 +167,8 @@ TEST(Reduction, OfIntegersIsExact) {
   trainer.run({});
   for (size_t p = 0; p < shapes.size(); ++p) {
     SCOPED_TRACE(tensorType(shapes[p]));
-    Matrix g = trainer.gradient(p).matrix(), rows(1, g.rows), sums(1, g.columns), squares = sums, most = sums, least = sums, w(g.rows, g.columns);
+    Matrix g = trainer.gradient(p).matrix(), rows(1, g.rows), sums(1, g.columns), squares = sums, most = sums,
+           least = sums, w(g.rows, g.columns);
     for (int64_t j = 0; j < g.columns; ++j)
       most.values[size_t(j)] = least.values[size_t(j)] = g.at(0, j);
     for (int64_t i = 0; i < g.rows; ++i)
@@ -184,7 +192,8 @@ TEST(Reduction, OfColumnsOfAProductsOperand) {
     for (auto [rows, columns] : {std::pair<int64_t, int64_t>{37, 53}, {64, 96}, {70, 33}}) {
       SCOPED_TRACE(type);
       std::vector<int64_t> shape = {rows, columns};
-      std::string narrow = type == "f32" ? "  %xh = arith.addf %w, %g : $W\n" : "  %x = arith.addf %w, %g : $W\n  %xh = arith.truncf %x : $W to $X\n";
+      std::string narrow = type == "f32" ? "  %xh = arith.addf %w, %g : $W\n"
+                                         : "  %x = arith.addf %w, %g : $W\n  %xh = arith.truncf %x : $W to $X\n";
       std::string wide = type == "f32" ? "%xh" : "%xw";
       std::string body = replaced(narrow + (type == "f32" ? "" : "  %xw = arith.extf %xh : $X to $W\n") + R"(
   %e = tensor.empty() : $W

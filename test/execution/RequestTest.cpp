@@ -1,4 +1,4 @@
-//===- RequestTest.cpp - What is wrong with a request is one line ---------===//
+//===- RequestTest.cpp - What is wrong with a request is one line -----------------------------===//
 
 #include "muon-c/Compiler.h"
 
@@ -27,9 +27,8 @@ std::string refusal(const std::string &request, const char *emit = "object") {
 
 /// A request of one group with these fields beside a shape and a parameter.
 std::string group(const std::string &fields, const std::string &request = "") {
-  return std::string(R"({"groups": [{"shape": [8, 4], "parameters": ["w"])") +
-         (fields.empty() ? "" : ", ") + fields + "}]" + (request.empty() ? "" : ", ") + request +
-         "}";
+  return std::string(R"({"groups": [{"shape": [8, 4], "parameters": ["w"])") + (fields.empty() ? "" : ", ") + fields +
+         "}]" + (request.empty() ? "" : ", ") + request + "}";
 }
 
 TEST(Request, TakenAsItIsDocumented) {
@@ -61,21 +60,22 @@ TEST(Request, NotJson) {
 TEST(Request, GroupsAreNeeded) {
   EXPECT_EQ(refusal("{}"), "missing value at request.groups");
   EXPECT_EQ(refusal(R"({"groups": []})"), "request.groups: expected at least one group");
-  EXPECT_EQ(refusal(R"({"groups": [{"parameters": ["w"]}]})"),
-            "missing value at request.groups[0].shape");
-  EXPECT_EQ(refusal(R"({"groups": [{"shape": [4, 4]}]})"),
-            "missing value at request.groups[0].parameters");
+  EXPECT_EQ(refusal(R"({"groups": [{"parameters": ["w"]}]})"), "missing value at request.groups[0].shape");
+  EXPECT_EQ(refusal(R"({"groups": [{"shape": [4, 4]}]})"), "missing value at request.groups[0].parameters");
   EXPECT_EQ(refusal(R"({"groups": [{"shape": [4, 4], "parameters": []}]})"),
             "a group of preset 'keller' has no parameters");
 }
 
 TEST(Request, AProgramInsteadOfGroups) {
-  const std::string program = R"("program": "func.func @f(%w: tensor<4x4xf32> {muon.arg = \"weight\"}) -> tensor<4x4xf32> {\n  return %w : tensor<4x4xf32>\n}")";
+  const std::string program =
+      R"("program": "func.func @f(%w: tensor<4x4xf32> {muon.arg = \"weight\"}) -> tensor<4x4xf32> {\n  return %w : tensor<4x4xf32>\n}")";
   EXPECT_EQ(refusal("{" + program + "}"), "");
   EXPECT_EQ(refusal(group("", program)), "expected groups or a program, got both");
   EXPECT_EQ(refusal("{" + program + R"(, "dtype": "bf16"})"),
-            "dtype, form, restarts, pairs and tuned are for presets: a program's ops have their own operands, form, restarts, pairs and table");
-  EXPECT_EQ(refusal(R"({"program": "func.func @f() -> f32 {\n  return %x : f32\n}"})"), "line 2: use of undeclared SSA value name");
+            "dtype, form, restarts, pairs and tuned are for presets: a program's ops have their own operands, form, "
+            "restarts, pairs and table");
+  EXPECT_EQ(refusal(R"({"program": "func.func @f() -> f32 {\n  return %x : f32\n}"})"),
+            "line 2: use of undeclared SSA value name");
 }
 
 TEST(Request, UnknownFieldsNameTheKnownOnes) {
@@ -104,20 +104,13 @@ TEST(Request, UnknownValuesNameTheKnownOnes) {
   EXPECT_EQ(refusal(group(R"("preset": "moon")")),
             "unknown preset 'moon'; known: keller, torch, moonlight, polar_express, inverse_root, "
             "exact, rms, normuon, adamuon");
-  EXPECT_EQ(refusal(group("", R"("dtype": "f8")")),
-            "unknown dtype 'f8', expected auto, f32, bf16, f16 or tf32");
-  EXPECT_EQ(refusal(group("", R"("form": "best")")),
-            "unknown form 'best', expected auto, standard or gram");
-  EXPECT_EQ(refusal(group("", R"("name": "a-b")")),
-            "expected a C identifier as the program's name, got 'a-b'");
-  EXPECT_EQ(refusal(group(R"("dtypes": {"weight": "f64"})")),
-            "unknown weight dtype 'f64'; known: f32, bf16");
-  EXPECT_EQ(refusal(group(R"("options": {"momentum_form": "avg"})")),
-            "unknown momentum form 'avg'; known: ema, sum");
-  EXPECT_EQ(refusal(group(R"("options": {"decay": "l2"})")),
-            "unknown decay 'l2'; known: none, decoupled, coupled");
-  EXPECT_EQ(refusal(group(R"("options": {"eps_form": "max"})")),
-            "unknown eps form 'max'; known: add, clamp");
+  EXPECT_EQ(refusal(group("", R"("dtype": "f8")")), "unknown dtype 'f8', expected auto, f32, bf16, f16 or tf32");
+  EXPECT_EQ(refusal(group("", R"("form": "best")")), "unknown form 'best', expected auto, standard or gram");
+  EXPECT_EQ(refusal(group("", R"("name": "a-b")")), "expected a C identifier as the program's name, got 'a-b'");
+  EXPECT_EQ(refusal(group(R"("dtypes": {"weight": "f64"})")), "unknown weight dtype 'f64'; known: f32, bf16");
+  EXPECT_EQ(refusal(group(R"("options": {"momentum_form": "avg"})")), "unknown momentum form 'avg'; known: ema, sum");
+  EXPECT_EQ(refusal(group(R"("options": {"decay": "l2"})")), "unknown decay 'l2'; known: none, decoupled, coupled");
+  EXPECT_EQ(refusal(group(R"("options": {"eps_form": "max"})")), "unknown eps form 'max'; known: add, clamp");
   EXPECT_EQ(refusal(group(R"("options": {"adjust_lr": "rms"})")),
             "unknown adjust_lr 'rms'; known: original, match_rms_adamw, spectral, none");
   EXPECT_NE(refusal(group("", R"("nonfinite": "ignore")")), "");

@@ -1,4 +1,4 @@
-//===- ShapeTest.cpp - Any m, n >= 1, alone and in batches ----------------===//
+//===- ShapeTest.cpp - Any m, n >= 1, alone and in batches ------------------------------------===//
 
 #include "Comparison.h"
 
@@ -35,8 +35,8 @@ std::vector<Group> everyShape() {
 
 std::vector<Group> largerShapes() {
   std::vector<Group> groups;
-  for (std::vector<int64_t> shape : std::vector<std::vector<int64_t>>{
-           {256, 256}, {192, 771}, {771, 192}, {257, 263}, {2, 127, 384}, {64, 1024}})
+  for (std::vector<int64_t> shape :
+       std::vector<std::vector<int64_t>>{{256, 256}, {192, 771}, {771, 192}, {257, 263}, {2, 127, 384}, {64, 1024}})
     groups.push_back({.shape = shape});
   return groups;
 }
@@ -52,13 +52,9 @@ TEST(Shape, StandardFormInF32IsWithin2em5) {
   expectWithin(compare({.groups = everyShape(), .form = "standard"}), 2e-5);
 }
 
-TEST(Shape, GramFormInF32IsWithin2em4) {
-  expectWithin(compare({.groups = everyShape(), .form = "gram"}), 2e-4);
-}
+TEST(Shape, GramFormInF32IsWithin2em4) { expectWithin(compare({.groups = everyShape(), .form = "gram"}), 2e-4); }
 
-TEST(Shape, ChosenFormInF32IsWithin2em4) {
-  expectWithin(compare({.groups = largerShapes()}), 2e-4);
-}
+TEST(Shape, ChosenFormInF32IsWithin2em4) { expectWithin(compare({.groups = largerShapes()}), 2e-4); }
 
 /// bf16 keeps eight bits: Keller's five steps leave a few per cent.
 TEST(Shape, StandardFormInBf16) {
@@ -69,8 +65,7 @@ TEST(Shape, StandardFormInBf16) {
 /// all that the emulation behind the choice promises near rank one (expected_error in the report).
 TEST(Shape, GramFormInBf16) {
   constexpr double kNearRankOne = 0.33, kOtherwise = 8e-2;
-  for (const Difference &difference :
-       compare({.groups = everyShape(), .dtype = "bf16", .form = "gram"})) {
+  for (const Difference &difference : compare({.groups = everyShape(), .dtype = "bf16", .form = "gram"})) {
     const std::string &name = difference.parameter;
     bool vector = name.find(" 1x") != name.npos || name.ends_with("x1");
     bool matrix = name == "keller 1x4x4";
@@ -78,9 +73,7 @@ TEST(Shape, GramFormInBf16) {
   }
 }
 
-TEST(Shape, ChosenFormInBf16) {
-  expectWithin(compare({.groups = largerShapes(), .dtype = "bf16"}), 4e-2);
-}
+TEST(Shape, ChosenFormInBf16) { expectWithin(compare({.groups = largerShapes(), .dtype = "bf16"}), 4e-2); }
 
 TEST(Shape, SweepOfSmallShapes) {
   if (!heavyTests())

@@ -1,4 +1,4 @@
-//===- SpectrumTest.cpp - Error over the spectrum zoo ---------------------===//
+//===- SpectrumTest.cpp - Error over the spectrum zoo -----------------------------------------===//
 
 #include "Comparison.h"
 
@@ -29,13 +29,10 @@ std::vector<Named> zoo(int64_t rows, int64_t columns) {
   matrices.push_back({"log to 1e-2", spectrum([](double t) { return std::pow(10, -2 * t); })});
   matrices.push_back({"log to 1e-4", spectrum([](double t) { return std::pow(10, -4 * t); })});
   matrices.push_back({"log to 1e-9", spectrum([](double t) { return std::pow(10, -9 * t); })});
-  matrices.push_back(
-      {"low rank", spectrum([](double t) { return t < 0.1 ? 1 : 1e-3 * (1.5 - t); })});
+  matrices.push_back({"low rank", spectrum([](double t) { return t < 0.1 ? 1 : 1e-3 * (1.5 - t); })});
   matrices.push_back({"power law", spectrum([](double t) { return 1 / (1 + 63 * t); })});
-  matrices.push_back(
-      {"heavy tail", spectrum([](double t) { return t == 0 ? 1 : 0.02 / (t + 0.1); })});
-  matrices.push_back(
-      {"near rank 1", spectrum([](double t) { return t == 0 ? 1 : 1e-3 * (1 - t / 2); })});
+  matrices.push_back({"heavy tail", spectrum([](double t) { return t == 0 ? 1 : 0.02 / (t + 0.1); })});
+  matrices.push_back({"near rank 1", spectrum([](double t) { return t == 0 ? 1 : 1e-3 * (1 - t / 2); })});
   matrices.push_back({"gauss", normal(rows, columns, 11)});
   return matrices;
 }
@@ -50,8 +47,7 @@ Matrix inF32(Matrix a) {
 /// One program of these presets at three shapes, and the zoo as their inputs.
 class ZooRun {
 public:
-  ZooRun(const std::vector<std::string> &presets, const std::string &dtype,
-         const std::string &form) {
+  ZooRun(const std::vector<std::string> &presets, const std::string &dtype, const std::string &form) {
     for (auto [rows, columns] : {std::pair{40, 100}, {64, 64}, {90, 30}}) {
       std::vector<Named> inputs = zoo(rows, columns);
       for (const std::string &preset : presets) {
@@ -78,20 +74,18 @@ void expectWithin(const ZooRun &run, double bound) {
   EXPECT_EQ(run.results.size(), run.matrices.size());
   for (size_t i = 0; i < run.results.size(); ++i) {
     StepReference reference(run.groups[run.groupOf[i]]);
-    EXPECT_LE(relativeError(run.results[i], reference.direction(run.matrices[i])), bound)
-        << run.names[i];
+    EXPECT_LE(relativeError(run.results[i], reference.direction(run.matrices[i])), bound) << run.names[i];
   }
 }
 
-TEST(Spectrum, StandardFormInF32) {
-  expectWithin({{"keller", "torch", "polar_express"}, "f32", "standard"}, 2e-5);
-}
+TEST(Spectrum, StandardFormInF32) { expectWithin({{"keller", "torch", "polar_express"}, "f32", "standard"}, 2e-5); }
 
 TEST(Spectrum, ChosenFormInF32) {
   expectWithin({{"keller", "moonlight", "polar_express", "inverse_root"}, "f32", "auto"}, 2e-4);
 }
 
-/// What `auto` takes for a square matrix is in pairs; forced, they keep the standard form's bound on every spectrum of every table of quintics.
+/// What `auto` takes for a square matrix is in pairs; forced, they keep the standard form's bound on every spectrum of
+/// every table of quintics.
 TEST(Spectrum, PairsInF32) {
   for (std::string preset : {"keller", "polar_express"})
     for (auto [rows, columns] : {std::pair{64, 128}, {300, 300}}) {
@@ -105,11 +99,13 @@ TEST(Spectrum, PairsInF32) {
       std::vector<Matrix> results = orthogonalize(program, matrices);
       StepReference reference(group);
       for (size_t i = 0; i < results.size(); ++i)
-        EXPECT_LE(relativeError(results[i], reference.direction(matrices[i])), 3e-5) << preset << " " << inputs[i].name << " " << rows;
+        EXPECT_LE(relativeError(results[i], reference.direction(matrices[i])), 3e-5)
+            << preset << " " << inputs[i].name << " " << rows;
     }
 }
 
-/// From 128 rows on, one shot: sums in runs round less, and a large matrix spreads it. Square, tall, ragged, and the spectra that need it most.
+/// From 128 rows on, one shot: sums in runs round less, and a large matrix spreads it. Square, tall, ragged, and the
+/// spectra that need it most.
 TEST(Spectrum, OneShotOfLargeMatricesInF32) {
   for (auto [rows, columns] : {std::pair{128, 128}, {128, 512}, {700, 190}, {256, 1024}, {1170, 300}}) {
     Group group{.shape = {rows, columns}, .preset = "keller"};

@@ -1,4 +1,4 @@
-//===- StepReference.cpp --------------------------------------------------===//
+//===- StepReference.cpp ----------------------------------------------------------------------===//
 
 #include "StepReference.h"
 
@@ -71,10 +71,7 @@ void StepReference::readPreset(const Group &group) {
   std::optional<int> steps = group.steps;
   if (!steps && !group.table)
     steps = root ? 6 : 5;
-  TableOrError found = lookupTable(group.table.value_or(polar  ? "nanogpt_pe"
-                                                        : root ? "cubic"
-                                                               : "keller"),
-                                   steps);
+  TableOrError found = lookupTable(group.table.value_or(polar ? "nanogpt_pe" : root ? "cubic" : "keller"), steps);
   if (!found)
     throw std::invalid_argument(found.error);
   table = *found.table;
@@ -83,7 +80,7 @@ void StepReference::readPreset(const Group &group) {
 void StepReference::readScale(const Group &group) {
   double columns = double(group.shape.back());
   double rows = group.shape.size() > 1 ? double(group.shape[group.shape.size() - 2]) : columns;
-  std::string rule = group.adjustLr.value_or(preset == "moonlight" ? "match_rms_adamw"
+  std::string rule = group.adjustLr.value_or(preset == "moonlight"                    ? "match_rms_adamw"
                                              : preset == "adamuon" || preset == "rms" ? "none"
                                                                                       : "original");
   if (preset == "rms")

@@ -1,4 +1,4 @@
-//===- StepReference.h - The published algorithms in float64 ---*- C++ -*-===//
+//===- StepReference.h - The published algorithms in float64 ------------------------*- C++ -*-===//
 //
 // Written from the papers and sources named in include/muon/Form/Presets.h; nothing of the
 // compiler's but the tables' coefficients. Standard form throughout, one matrix at a time.

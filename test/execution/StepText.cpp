@@ -1,4 +1,4 @@
-//===- StepText.cpp -------------------------------------------------------===//
+//===- StepText.cpp ---------------------------------------------------------------------------===//
 
 #include "StepText.h"
 
@@ -20,8 +20,7 @@ std::string replaced(std::string text, const Replacements &names) {
   return text;
 }
 
-std::string normuonText(const std::string &name, const std::vector<int64_t> &shape,
-                        bool perColumn) {
+std::string normuonText(const std::string &name, const std::vector<int64_t> &shape, bool perColumn) {
   size_t rank = shape.size(), kept = perColumn ? rank - 1 : rank - 2, summed = perColumn ? rank - 2 : rank - 1;
   std::vector<int64_t> batch(shape.begin(), shape.end() - 2), vector = batch;
   vector.push_back(shape[kept]);
@@ -89,13 +88,14 @@ $DIRECTIONS
                   {{"NAME", name}, {"DIRECTIONS", directions}, {"W", tensorType(shape)}});
 }
 
-static std::string orthogonalized(const std::string &result, const std::string &of, const std::string &type, const std::string &operands) {
+static std::string orthogonalized(const std::string &result, const std::string &of, const std::string &type,
+                                  const std::string &operands) {
   return replaced("  %$O = muon.orthogonalize %$X table<\"jordan\", 5> operands $F eps 1.0e-7 : $T -> $T\n",
                   {{"O", result}, {"X", of}, {"F", operands}, {"T", type}});
 }
 
-std::string fusedText(const std::string &name, const std::vector<int64_t> &shape,
-                      const std::vector<Box> &parts, const std::string &operands) {
+std::string fusedText(const std::string &name, const std::vector<int64_t> &shape, const std::vector<Box> &parts,
+                      const std::string &operands) {
   if (parts.empty())
     return kellerText(name, shape, orthogonalized("o", "x", "$W", operands));
   bool batched = shape.size() > 2;
@@ -105,7 +105,8 @@ std::string fusedText(const std::string &name, const std::vector<int64_t> &shape
     std::string number = std::to_string(i);
     std::vector<int64_t> own(shape.begin(), shape.end() - 2);
     own.insert(own.end(), {part.rows, part.columns});
-    std::string lead = batched ? "0, " : "", leadSize = batched ? std::to_string(shape[0]) + ", " : "", leadOne = batched ? "1, " : "";
+    std::string lead = batched ? "0, " : "", leadSize = batched ? std::to_string(shape[0]) + ", " : "",
+                leadOne = batched ? "1, " : "";
     text += replaced("  %p$I = tensor.extract_slice %x[$A$R, $C] [$B$H, $K] [$E1, 1] : $W to $T\n",
                      {{"I", number},
                       {"A", lead},
@@ -121,36 +122,38 @@ std::string fusedText(const std::string &name, const std::vector<int64_t> &shape
     types += (i ? ", " : "") + tensorType(own);
   }
   bool down = parts.size() > 1 && parts[1].row > 0;
-  text += "  %o = tensor.concat dim(" + std::to_string(shape.size() - (down ? 2 : 1)) + ") " + inputs + " : (" + types + ") -> $W\n";
+  text += "  %o = tensor.concat dim(" + std::to_string(shape.size() - (down ? 2 : 1)) + ") " + inputs + " : (" + types +
+          ") -> $W\n";
   return kellerText(name, shape, text);
 }
 
 std::string expertsText(const std::string &name, int64_t experts, int64_t rows, int64_t columns) {
   std::string type = tensorType({experts, rows, columns});
-  return kellerText(name, {experts * rows, columns},
-                    replaced(R"(  %e = tensor.expand_shape %x [[0, 1], [2]] output_shape [$E, $M, $N] : $W into $T
-)", {{"E", std::to_string(experts)}, {"M", std::to_string(rows)}, {"N", std::to_string(columns)}, {"T", type}}) +
-                        orthogonalized("oe", "e", type, "f32") + "  %o = tensor.collapse_shape %oe [[0, 1], [2]] : " + type + " into $W\n");
+  return kellerText(
+      name, {experts * rows, columns},
+      replaced(
+          R"(  %e = tensor.expand_shape %x [[0, 1], [2]] output_shape [$E, $M, $N] : $W into $T
+)",
+          {{"E", std::to_string(experts)}, {"M", std::to_string(rows)}, {"N", std::to_string(columns)}, {"T", type}}) +
+          orthogonalized("oe", "e", type, "f32") + "  %o = tensor.collapse_shape %oe [[0, 1], [2]] : " + type +
+          " into $W\n");
 }
 
-std::string stepText(const std::string &name, const std::vector<int64_t> &shape,
-                     const std::vector<std::string> &states, const std::string &body) {
+std::string stepText(const std::string &name, const std::vector<int64_t> &shape, const std::vector<std::string> &states,
+                     const std::string &body) {
   std::string arguments, results = tensorType(shape);
   for (size_t i = 0; i < states.size(); ++i) {
     std::string number = std::to_string(i);
     arguments += ", %s" + number + ": " + states[i] + " {muon.arg = \"state\", muon.name = \"s" + number + "\"}";
     results += ", " + states[i];
   }
-  return replaced(R"(
+  return replaced(
+      R"(
 func.func @$NAME(%w: $W {muon.arg = "weight"}, %g: $W {muon.arg = "gradient"}$ARGUMENTS) -> ($RESULTS) {
 $BODY
 }
 )",
-                  {{"NAME", name},
-                   {"BODY", body},
-                   {"ARGUMENTS", arguments},
-                   {"RESULTS", results},
-                   {"W", tensorType(shape)}});
+      {{"NAME", name}, {"BODY", body}, {"ARGUMENTS", arguments}, {"RESULTS", results}, {"W", tensorType(shape)}});
 }
 
 } // namespace muon::execution

@@ -1,4 +1,4 @@
-//===- TargetTest.cpp - Every instruction set's code ----------------------===//
+//===- TargetTest.cpp - Every instruction set's code ------------------------------------------===//
 
 #include "Comparison.h"
 
@@ -15,8 +15,7 @@ const std::vector<Group> kGroups = {{.shape = {37, 53}},
 
 /// Processors whose instruction set another one of the list has.
 bool isHeavy(const std::string &target) {
-  return target == "haswell" || target == "skylake-avx512" || target == "znver3" ||
-         target == "znver4";
+  return target == "haswell" || target == "skylake-avx512" || target == "znver3" || target == "znver4";
 }
 
 struct Target : ::testing::TestWithParam<std::string> {};
@@ -29,15 +28,13 @@ TEST_P(Target, StepsAgreeWithFloat64) {
     if (std::string why = program.whyNotHere(); !why.empty())
       GTEST_SKIP() << why;
     for (const Difference &difference : compare(program, 2, {.workers = 2}))
-      EXPECT_LE(difference.update, dtype == "f32" ? 2e-4 : 8e-2)
-          << dtype << " " << difference.parameter;
+      EXPECT_LE(difference.update, dtype == "f32" ? 2e-4 : 8e-2) << dtype << " " << difference.parameter;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Known, Target,
-                         ::testing::Values("cpu", "x86-64", "x86-64-v3", "x86-64-v4", "haswell",
-                                           "skylake-avx512", "cooperlake", "znver3", "znver4",
-                                           "sapphirerapids"),
+                         ::testing::Values("cpu", "x86-64", "x86-64-v3", "x86-64-v4", "haswell", "skylake-avx512",
+                                           "cooperlake", "znver3", "znver4", "sapphirerapids"),
                          [](const auto &info) {
                            std::string name = info.param;
                            std::erase_if(name, [](char c) { return c == '-'; });
@@ -98,8 +95,8 @@ TEST(Schedule, OfF16SumsAgreesWithFloat64) {
 
 /// What this machine runs of a program with variants, and that the others are complete too.
 TEST(Variant, TheFirstThatRunsIsTaken) {
-  Program program({.groups = {{.shape = {37, 53}}, {.shape = {77}, .preset = "rms"}},
-                   .target = "sapphirerapids,x86-64-v4,x86-64"});
+  Program program(
+      {.groups = {{.shape = {37, 53}}, {.shape = {77}, .preset = "rms"}}, .target = "sapphirerapids,x86-64-v4,x86-64"});
   Trainer chosen(program);
   chosen.fill(1);
   chosen.run(scalars());

@@ -1,4 +1,4 @@
-//===- Trainer.cpp --------------------------------------------------------===//
+//===- Trainer.cpp ----------------------------------------------------------------------------===//
 
 #include "Trainer.h"
 
@@ -16,8 +16,7 @@ static size_t widthOf(uint32_t dtype) { return dtype == MUON_BF16 ? 2 : 4; }
 
 Tensor::Tensor(const muon_argument &argument, Layout layout)
     : argumentName(argument.name), argumentRole(argument.role), dtype(argument.dtype),
-      sizes(argument.sizes, argument.sizes + argument.rank), strides(argument.rank),
-      width(widthOf(dtype)) {
+      sizes(argument.sizes, argument.sizes + argument.rank), strides(argument.rank), width(widthOf(dtype)) {
   EXPECT_TRUE(dtype == MUON_F32 || dtype == MUON_BF16) << "a test for dtype " << dtype;
   if (sizes.size() < 2)
     layout = Layout::rows; // vectors are dense
@@ -41,9 +40,7 @@ Tensor::Tensor(const muon_argument &argument, Layout layout)
     set(Matrix(rows(), columns()), k);
 }
 
-muon_tensor Tensor::describe() {
-  return {data(), dtype, uint32_t(sizes.size()), sizes.data(), strides.data()};
-}
+muon_tensor Tensor::describe() { return {data(), dtype, uint32_t(sizes.size()), sizes.data(), strides.data()}; }
 
 int64_t Tensor::matrices() const {
   int64_t count = 1;

@@ -1,4 +1,4 @@
-//===- Trainer.h - Memory as trainers hold it ------------------*- C++ -*-===//
+//===- Trainer.h - Memory as trainers hold it ---------------------------------------*- C++ -*-===//
 #ifndef MUON_TEST_EXECUTION_TRAINER_H
 #define MUON_TEST_EXECUTION_TRAINER_H
 
@@ -27,9 +27,7 @@ public:
   muon_tensor describe();
   void *data() { return start + first * width; }
   /// Lives on the device from now on; `data` is there.
-  void moveTo(Device &device) {
-    start = static_cast<uint8_t *>(device.mirror(memory.data(), memory.size()));
-  }
+  void moveTo(Device &device) { start = static_cast<uint8_t *>(device.mirror(memory.data(), memory.size())); }
 
   int64_t matrices() const;
   /// The tensor's k-th matrix; a vector is one row.

@@ -1,4 +1,4 @@
-//===- TunedTest.cpp - Requests that take their table from the database ---===//
+//===- TunedTest.cpp - Requests that take their table from the database -----------------------===//
 
 #include "muon-c/Compiler.h"
 #include "muon/Compiler/TuningDatabase.h"
@@ -75,15 +75,13 @@ protected:
 };
 
 TEST_F(Tuned, AnEntryIsUsedAndNamedInTheReport) {
-  TuningKey key = record("{\"table\": " + table({3, 9, 9}) +
-                         ", \"form\": \"gram\", \"restarts\": [2], \"operands\": \"f32\"}");
+  TuningKey key =
+      record("{\"table\": " + table({3, 9, 9}) + ", \"form\": \"gram\", \"restarts\": [2], \"operands\": \"f32\"}");
   std::string text = report(request());
   EXPECT_NE(text.find("\"steps\": 3"), text.npos) << text;
-  EXPECT_NE(
-      text.find(
-          "entry for " + key.describe() +
-          ": degrees 3,9,9, form gram restarted before rows 2, operands f32; 12.500 ms measured"),
-      text.npos)
+  EXPECT_NE(text.find("entry for " + key.describe() +
+                      ": degrees 3,9,9, form gram restarted before rows 2, operands f32; 12.500 ms measured"),
+            text.npos)
       << text;
 }
 
@@ -99,8 +97,7 @@ TEST_F(Tuned, WithoutAnEntryTheReportSaysSo) {
   record("{\"table\": " + table({3, 9, 9}) + "}");
   expectReport(request(R"("preset": "torch")", R"("dtype": "bf16")"),
                "\"tuned\": \"none: no entry for 8x32, dtype bf16");
-  expectReport(request(R"("preset": "exact")"),
-               "\"tuned\": \"none: preset 'exact' has no table to choose here\"");
+  expectReport(request(R"("preset": "exact")"), "\"tuned\": \"none: preset 'exact' has no table to choose here\"");
 }
 
 TEST_F(Tuned, AGroupHasItsOwnWord) {
@@ -111,9 +108,7 @@ TEST_F(Tuned, AGroupHasItsOwnWord) {
 
 TEST_F(Tuned, TheEntrysTableIsProvenAgain) {
   record("{\"table\": [[1.5, -0.5], [1.5, -0.5]]}");
-  expectReport(
-      request(),
-      "table 'tuned' maps sigma in [0.01, 0.3435] to [0.0225, 0.6818], outside [0.6818, 1.134]");
+  expectReport(request(), "table 'tuned' maps sigma in [0.01, 0.3435] to [0.0225, 0.6818], outside [0.6818, 1.134]");
 }
 
 TEST_F(Tuned, TheNormDecidesWhatTheTableIsProvenOn) {
@@ -135,7 +130,9 @@ TEST_F(Tuned, ALayersFloorsAreTheRecordedOnes) {
   std::string error;
   TuningLayer layer{"gpt", "h.*.w", 8, 32, 1e-2, 0.05, 0.1, ""};
   ASSERT_TRUE(TuningDatabase::open(path, false, error)->recordLayer(layer, error)) << error;
-  auto asking = [&](const std::string &fields) { return request("\"tuned\": {\"database\": \"" + path + "\", " + fields + "}"); };
+  auto asking = [&](const std::string &fields) {
+    return request("\"tuned\": {\"database\": \"" + path + "\", " + fields + "}");
+  };
   expectReport(asking(R"("model": "gpt", "layer": "h.7.w")"), "entry for " + key.describe());
   expectReport(asking(R"("model": "gpt", "layer": "h.7.w")"), "norm schatten4; 12.500 ms");
   expectReport(asking(R"("model": "gpt", "layer": "head")"),
@@ -154,14 +151,12 @@ TEST_F(Tuned, ADamagedPlanIsRefused) {
 TEST_F(Tuned, WhatTheEntryDecidesCannotBeAskedForToo) {
   expectReport(request(R"("preset": "torch")", R"("form": "gram")"),
                "tuned brings the form: expected form auto, got 'gram'");
-  expectReport(request(R"("options": {"restarts": [2]})"),
-               "tuned brings the restarts: expected none in the request");
+  expectReport(request(R"("options": {"restarts": [2]})"), "tuned brings the restarts: expected none in the request");
 }
 
 TEST_F(Tuned, QueriesOutOfRangeAreRefused) {
   expectReport(request(R"("tuned": {"floor": 0})"), "tuned: expected 0 < floor < 1, got 0");
-  expectReport(request(R"("tuned": {"band": [1.3, 0.7]})"),
-               "tuned: expected a band 0 < lower < upper < 2, got 1.3");
+  expectReport(request(R"("tuned": {"band": [1.3, 0.7]})"), "tuned: expected a band 0 < lower < upper < 2, got 1.3");
   expectReport(request(R"("tuned": {"band": [1.3]})"),
                "expected two numbers at request.groups[0].tuned.band, got [1.3]");
   expectReport(request(R"("tuned": {"flor": 1})"),
@@ -180,9 +175,7 @@ TEST_F(Tuned, AResolvedRequestCompilesToTheSameReport) {
 }
 
 TEST_F(Tuned, ResolvingNeedsOneTarget) {
-  EXPECT_EQ(muon_resolve_tuned(
-                request(R"("preset": "torch")", R"("target": "x86-64-v3,znver4")").c_str()),
-            nullptr);
+  EXPECT_EQ(muon_resolve_tuned(request(R"("preset": "torch")", R"("target": "x86-64-v3,znver4")").c_str()), nullptr);
   EXPECT_STREQ(muon_compiler_error(), "expected one target to resolve for, got 2");
 }
 

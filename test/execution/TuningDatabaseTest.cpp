@@ -1,4 +1,4 @@
-//===- TuningDatabaseTest.cpp - What is kept, and what is refused ---------===//
+//===- TuningDatabaseTest.cpp - What is kept, and what is refused -----------------------------===//
 
 #include "muon/Compiler/TuningDatabase.h"
 
@@ -26,9 +26,7 @@ protected:
   }
   void TearDown() override { std::filesystem::remove_all(folder); }
 
-  std::unique_ptr<TuningDatabase> open(bool create = true) {
-    return TuningDatabase::open(path, create, error);
-  }
+  std::unique_ptr<TuningDatabase> open(bool create = true) { return TuningDatabase::open(path, create, error); }
   void write(const std::string &bytes) {
     std::filesystem::create_directories(folder + "/below");
     std::ofstream(path, std::ios::binary) << bytes;

@@ -1,4 +1,4 @@
-//===- ViewTest.cpp - Parts of a weight, each orthogonalised by itself ----===//
+//===- ViewTest.cpp - Parts of a weight, each orthogonalised by itself ------------------------===//
 
 #include "Comparison.h"
 #include "StepText.h"
@@ -37,7 +37,8 @@ const std::vector<Fused> kFused = {
 const char *const kTensors[] = {"weight", "gradient", "momentum"};
 
 /// Two steps of a fused weight and of its parts as parameters of their own: the same bits.
-void expectPartsAlone(const Fused &fused, const std::string &operands, const std::string &target, Trainer::Options options) {
+void expectPartsAlone(const Fused &fused, const std::string &operands, const std::string &target,
+                      Trainer::Options options) {
   SCOPED_TRACE(tensorType(fused.shape) + " " + operands + " " + target);
   std::string text;
   for (size_t i = 0; i < fused.parts.size(); ++i)
@@ -70,8 +71,11 @@ TEST(View, PartsOfAFusedWeightEqualThePartsAlone) {
 }
 
 TEST(View, PartsOfAFusedWeightInOtherLayouts) {
-  expectPartsAlone(kFused[2], "f32", "cpu", {.workers = 2, .weight = Layout::columns, .gradient = Layout::viewOfRows, .state = Layout::viewOfColumns});
-  expectPartsAlone(kFused[3], "f32", "cpu", {.workers = 3, .weight = Layout::viewOfColumns, .gradient = Layout::columns});
+  expectPartsAlone(
+      kFused[2], "f32", "cpu",
+      {.workers = 2, .weight = Layout::columns, .gradient = Layout::viewOfRows, .state = Layout::viewOfColumns});
+  expectPartsAlone(kFused[3], "f32", "cpu",
+                   {.workers = 3, .weight = Layout::viewOfColumns, .gradient = Layout::columns});
 }
 
 TEST(View, PartsOfAFusedWeightOnOtherTargets) {
@@ -96,7 +100,8 @@ TEST(View, PartsOfAFusedWeightInFloat64) {
   StepReference reference(Group{.shape = {8, 8}});
   reference.scale = 1;
   for (size_t p = 0; p < trainer.parameters(); ++p) {
-    Matrix before = trainer.weight(p).matrix(), momentum = trainer.momentum(p).matrix(), gradient = trainer.gradient(p).matrix();
+    Matrix before = trainer.weight(p).matrix(), momentum = trainer.momentum(p).matrix(),
+           gradient = trainer.gradient(p).matrix();
     Trainer own(program, {.workers = 2});
     own.fill(1, 0.02, 1, 0.5);
     std::vector<size_t> absent;
@@ -210,7 +215,8 @@ $VIEWS
   %r = tensor.extract_slice %g[17, 33] [31, 7] [1, 1] : tensor<48x40xf32> to tensor<31x7xf32>
   %qr = tensor.concat dim(1) %q, %r : (tensor<31x33xf32>, tensor<31x7xf32>) -> tensor<31x40xf32>
   %x = tensor.concat dim(0) %p, %qr : (tensor<17x40xf32>, tensor<31x40xf32>) -> tensor<48x40xf32>)";
-  std::string none = "  %c0 = arith.constant dense<0.0> : tensor<48x40xf32>\n  %x = arith.addf %g, %c0 : tensor<48x40xf32>";
+  std::string none =
+      "  %c0 = arith.constant dense<0.0> : tensor<48x40xf32>\n  %x = arith.addf %g, %c0 : tensor<48x40xf32>";
   Trainer pieces(Program({.program = replaced(text, {{"NAME", "pieces"}, {"VIEWS", views}})})),
       whole(Program({.program = replaced(text, {{"NAME", "whole"}, {"VIEWS", none}})}));
   pieces.fill(3), whole.fill(3);

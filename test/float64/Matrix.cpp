@@ -1,4 +1,4 @@
-//===- Matrix.cpp ---------------------------------------------------------===//
+//===- Matrix.cpp -----------------------------------------------------------------------------===//
 
 #include "Matrix.h"
 
@@ -65,8 +65,7 @@ double roundToBf16(double value) {
   // Eight significant bits; the tests stay away from bf16's subnormals.
   int exponent;
   double fraction = std::frexp(value, &exponent);
-  return std::isfinite(value) ? std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8)
-                              : value;
+  return std::isfinite(value) ? std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8) : value;
 }
 
 Matrix roundToBf16(Matrix a) {
@@ -116,7 +115,6 @@ static Matrix orthonormalColumns(int64_t rows, int64_t columns, uint64_t seed) {
 
 Spectral::Spectral(int64_t rows, int64_t columns, std::vector<double> values, uint64_t seed)
     : u(orthonormalColumns(rows, std::min(rows, columns), 2 * seed)),
-      v(orthonormalColumns(columns, std::min(rows, columns), 2 * seed + 1)),
-      singular(std::move(values)) {}
+      v(orthonormalColumns(columns, std::min(rows, columns), 2 * seed + 1)), singular(std::move(values)) {}
 
 } // namespace muon::float64

@@ -1,4 +1,4 @@
-//===- Matrix.h - Plain float64 matrices -----------------------*- C++ -*-===//
+//===- Matrix.h - Plain float64 matrices --------------------------------------------*- C++ -*-===//
 #ifndef MUON_TEST_FLOAT64_MATRIX_H
 #define MUON_TEST_FLOAT64_MATRIX_H
 
@@ -13,8 +13,7 @@ struct Matrix {
   std::vector<double> values;
 
   Matrix() = default;
-  Matrix(int64_t rows, int64_t columns)
-      : rows(rows), columns(columns), values(size_t(rows * columns)) {}
+  Matrix(int64_t rows, int64_t columns) : rows(rows), columns(columns), values(size_t(rows * columns)) {}
   double &at(int64_t i, int64_t j) { return values[size_t(i * columns + j)]; }
   double at(int64_t i, int64_t j) const { return values[size_t(i * columns + j)]; }
 };

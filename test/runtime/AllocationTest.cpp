@@ -1,4 +1,4 @@
-//===- AllocationTest.cpp - a step allocates nothing -----------------------------------------===//
+//===- AllocationTest.cpp - a step allocates nothing ------------------------------------------===//
 //
 // This file replaces the C allocator of the test binary by one that counts.
 

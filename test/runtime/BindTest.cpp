@@ -1,4 +1,4 @@
-//===- BindTest.cpp - every tensor that is not what the program expects ----------------------===//
+//===- BindTest.cpp - every tensor that is not what the program expects -----------------------===//
 
 #include "StepProgram.h"
 
@@ -35,17 +35,7 @@ protected:
 };
 } // namespace
 
-enum : size_t {
-  WEIGHT,
-  GRADIENT,
-  MOMENTUM,
-  METRIC,
-  WEIGHT1,
-  GRADIENT1,
-  MOMENTUM1,
-  METRIC1,
-  BATCHED
-};
+enum : size_t { WEIGHT, GRADIENT, MOMENTUM, METRIC, WEIGHT1, GRADIENT1, MOMENTUM1, METRIC1, BATCHED };
 
 TEST_F(Bind, Accepts) { accepted(); }
 
@@ -116,9 +106,8 @@ TEST_F(Bind, AcceptsAnExpandedGradient) {
 TEST_F(Bind, RefusesMisalignedData) {
   memory->tensors[WEIGHT].data = static_cast<char *>(memory->tensors[WEIGHT].data) + 2;
   EXPECT_EQ(memory->bind(handle, &binding), MUON_ERROR_ARGUMENT);
-  EXPECT_THAT(
-      muon_error_text(),
-      MatchesRegex("parameter 'layer.0': weight data 0x.* expected to be aligned to 4 bytes"));
+  EXPECT_THAT(muon_error_text(),
+              MatchesRegex("parameter 'layer.0': weight data 0x.* expected to be aligned to 4 bytes"));
 }
 
 TEST_F(Bind, RefusesNullData) {
@@ -139,11 +128,9 @@ TEST_F(Bind, RefusesWorkspace) {
     return muon_bind(handle, memory->tensors.data(), 12, workspace, bytes, nullptr, &binding);
   };
   EXPECT_EQ(bind(memory->workspace, memory->workspaceBytes - 1), MUON_ERROR_ARGUMENT);
-  EXPECT_THAT(muon_error_text(),
-              MatchesRegex("workspace of [0-9]+ bytes, expected at least [0-9]+"));
+  EXPECT_THAT(muon_error_text(), MatchesRegex("workspace of [0-9]+ bytes, expected at least [0-9]+"));
   EXPECT_EQ(bind(nullptr, memory->workspaceBytes), MUON_ERROR_ARGUMENT);
-  EXPECT_EQ(bind(static_cast<char *>(memory->workspace) + 32, memory->workspaceBytes),
-            MUON_ERROR_ARGUMENT);
+  EXPECT_EQ(bind(static_cast<char *>(memory->workspace) + 32, memory->workspaceBytes), MUON_ERROR_ARGUMENT);
   EXPECT_THAT(muon_error_text(), HasSubstr("expected to be aligned to 64 bytes"));
 }
 
@@ -151,10 +138,9 @@ TEST_F(Bind, RefusesAliasing) {
   void *weight = memory->tensors[WEIGHT].data;
   memory->tensors[MOMENTUM].data = weight;
   refused("of parameter 'layer.0' at [0x");
-  EXPECT_THAT(muon_error_text(),
-              MatchesRegex("(weight|momentum) of parameter 'layer.0' .* shares "
-                           "memory with (weight|momentum) of parameter 'layer.0' "
-                           ".*, expected memory of its own"));
+  EXPECT_THAT(muon_error_text(), MatchesRegex("(weight|momentum) of parameter 'layer.0' .* shares "
+                                              "memory with (weight|momentum) of parameter 'layer.0' "
+                                              ".*, expected memory of its own"));
   memory.emplace(program); // the last row of one under the first row of the other
   memory->tensors[WEIGHT1].data = static_cast<float *>(memory->tensors[WEIGHT].data) + 18;
   memory->storage[WEIGHT].resize(100);
@@ -169,12 +155,9 @@ TEST_F(Bind, RefusesTensorsInTheWorkspace) {
   memory->bind(handle, &binding);
   muon_release(binding);
   memory->tensors[MOMENTUM].data = static_cast<char *>(memory->workspace) + 128;
-  EXPECT_EQ(muon_bind(handle, memory->tensors.data(), 12, memory->workspace, memory->workspaceBytes,
-                      nullptr, &binding),
+  EXPECT_EQ(muon_bind(handle, memory->tensors.data(), 12, memory->workspace, memory->workspaceBytes, nullptr, &binding),
             MUON_ERROR_ARGUMENT);
-  EXPECT_THAT(
-      muon_error_text(),
-      MatchesRegex("momentum of parameter 'layer.0' .* shares memory with the workspace.*"));
+  EXPECT_THAT(muon_error_text(), MatchesRegex("momentum of parameter 'layer.0' .* shares memory with the workspace.*"));
 }
 
 TEST_F(Bind, AcceptsAFlatBuffer) {

@@ -1,4 +1,4 @@
-//===- CudaImagesTest.cpp - which image the CUDA executor hands to a driver, and what it holds --===//
+//===- CudaImagesTest.cpp - which image the CUDA executor hands to a driver, and what it holds --------------------===//
 //
 // The driver is RecordingDriver.cpp: no kernel runs, every call is written down, any can fail.
 
@@ -76,9 +76,7 @@ protected:
     memcpy(&header[kFlags], &flags, sizeof flags);
     return header;
   }
-  static std::string ptx(int chip) {
-    return ".version 8.0\n.target sm_" + std::to_string(chip) + "\n" + '\0';
-  }
+  static std::string ptx(int chip) { return ".version 8.0\n.target sm_" + std::to_string(chip) + "\n" + '\0'; }
 
   muon_status load() { return program->load(&handle); }
   muon_status bind() {
@@ -86,13 +84,10 @@ protected:
     workspace.assign(muon_workspace_size(handle) + 256, 0);
     auto start = (reinterpret_cast<uintptr_t>(workspace.data()) + 255) / 256 * 256;
     states.resize(program->program.num_parameters);
-    return muon_bind(handle, memory->tensors.data(), memory->tensors.size(),
-                     reinterpret_cast<void *>(start), muon_workspace_size(handle), states.data(),
-                     &binding);
+    return muon_bind(handle, memory->tensors.data(), memory->tensors.size(), reinterpret_cast<void *>(start),
+                     muon_workspace_size(handle), states.data(), &binding);
   }
-  muon_status run(void *stream) {
-    return muon_run(binding, memory->gradients.data(), memory->scalars.data(), stream);
-  }
+  muon_status run(void *stream) { return muon_run(binding, memory->gradients.data(), memory->scalars.data(), stream); }
   void unload() {
     muon_release(binding);
     muon_unload(handle);
@@ -171,9 +166,9 @@ TEST_F(CudaImages, ModuleForAnotherChip) {
 /// In the order they are made; a driver that fails in any of them leaves nothing behind.
 TEST_F(CudaImages, EveryCallOfLoadingMayFail) {
   give({"cubin sm_80"});
-  for (const char *call : {"cuInit", "cuCtxGetCurrent", "cuDeviceGet", "cuDevicePrimaryCtxRetain",
-                           "cuCtxPushCurrent_v2", "cuModuleLoadData", "cuModuleGetFunction",
-                           "cuFuncGetAttribute", "cuFuncSetAttribute"}) {
+  for (const char *call :
+       {"cuInit", "cuCtxGetCurrent", "cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuCtxPushCurrent_v2",
+        "cuModuleLoadData", "cuModuleGetFunction", "cuFuncGetAttribute", "cuFuncSetAttribute"}) {
     driver->failing = call, driver->countdown = 1, driver->error = 2;
     EXPECT_NE(load(), MUON_OK) << call;
     EXPECT_THAT(muon_error_text(), AllOf(HasSubstr("CUDA_ERROR_OUT_OF_MEMORY"), Not(HasSubstr("\n")))) << call;
@@ -197,7 +192,9 @@ TEST_F(CudaImages, EveryCallOfAStepMayFail) {
   }
   driver->failing = "";
   ASSERT_EQ(bind(), MUON_OK) << muon_error_text();
-  for (auto [call, times] : {std::pair{"cuCtxPushCurrent_v2", 1}, {"cuMemcpyHtoDAsync_v2", 2}, {"cuMemsetD32Async", 1},
+  for (auto [call, times] : {std::pair{"cuCtxPushCurrent_v2", 1},
+                             {"cuMemcpyHtoDAsync_v2", 2},
+                             {"cuMemsetD32Async", 1},
                              {"cuLaunchKernel", int(kLaunches)}})
     for (int nth = 1; nth <= times; ++nth) {
       driver->failing = call, driver->countdown = nth, driver->error = 719;
@@ -219,8 +216,8 @@ TEST_F(CudaImages, AStepIsQueuedOnTheStreamAndNothingElse) {
   int tag;
   ASSERT_EQ(run(&tag), MUON_OK) << muon_error_text();
   for (const std::string &call : driver->calls)
-    EXPECT_THAT((std::vector<std::string>{"cuCtxPushCurrent_v2", "cuMemcpyHtoDAsync_v2", "cuMemsetD32Async", "cuLaunchKernel",
-                                          "cuCtxPopCurrent_v2"}),
+    EXPECT_THAT((std::vector<std::string>{"cuCtxPushCurrent_v2", "cuMemcpyHtoDAsync_v2", "cuMemsetD32Async",
+                                          "cuLaunchKernel", "cuCtxPopCurrent_v2"}),
                 Contains(call));
   ASSERT_EQ(driver->launches.size(), kLaunches);
   for (const RecordedLaunch &launch : driver->launches) {

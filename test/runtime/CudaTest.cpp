@@ -1,4 +1,4 @@
-//===- CudaTest.cpp - the CUDA executor, on the emulator in place of libcuda -------------------===//
+//===- CudaTest.cpp - the CUDA executor, on the emulator in place of libcuda ------------------===//
 
 #include "StepProgram.h"
 
@@ -78,15 +78,17 @@ protected:
       gradients.push_back(tensors[p * StepProgram::kArguments + 1].data);
     CUdeviceptr workspace = allocate(muon_workspace_size(handle));
     status = allocate(program->program.num_parameters * sizeof(muon_parameter_status));
-    return muon_bind(handle, tensors.data(), tensors.size(), reinterpret_cast<void *>(workspace), muon_workspace_size(handle),
-                     reinterpret_cast<muon_parameter_status *>(status), &binding);
+    return muon_bind(handle, tensors.data(), tensors.size(), reinterpret_cast<void *>(workspace),
+                     muon_workspace_size(handle), reinterpret_cast<muon_parameter_status *>(status), &binding);
   }
   void start(std::vector<GroupShape> shapes) {
     make(std::move(shapes));
     load();
     ASSERT_EQ(bind(), MUON_OK) << muon_error_text();
   }
-  muon_status run(CUstream stream = nullptr) { return muon_run(binding, gradients.data(), memory->scalars.data(), stream); }
+  muon_status run(CUstream stream = nullptr) {
+    return muon_run(binding, gradients.data(), memory->scalars.data(), stream);
+  }
 
   static size_t bytesOf(const muon_tensor &tensor) {
     size_t elements = 1;
@@ -96,7 +98,9 @@ protected:
   }
   std::vector<float> values(size_t tensor) {
     std::vector<float> copy(bytesOf(tensors[tensor]) / sizeof(float));
-    EXPECT_EQ(cuMemcpyDtoH_v2(copy.data(), reinterpret_cast<CUdeviceptr>(tensors[tensor].data), bytesOf(tensors[tensor])), CUDA_SUCCESS);
+    EXPECT_EQ(
+        cuMemcpyDtoH_v2(copy.data(), reinterpret_cast<CUdeviceptr>(tensors[tensor].data), bytesOf(tensors[tensor])),
+        CUDA_SUCCESS);
     return copy;
   }
   std::vector<std::vector<float>> snapshot() {
@@ -198,8 +202,8 @@ TEST_F(Cuda, StatusIsOptional) {
   ASSERT_EQ(bind(), MUON_OK);
   muon_release(binding);
   CUdeviceptr workspace = allocations[allocations.size() - 2];
-  ASSERT_EQ(muon_bind(handle, tensors.data(), tensors.size(), reinterpret_cast<void *>(workspace), muon_workspace_size(handle), nullptr,
-                      &binding),
+  ASSERT_EQ(muon_bind(handle, tensors.data(), tensors.size(), reinterpret_cast<void *>(workspace),
+                      muon_workspace_size(handle), nullptr, &binding),
             MUON_OK);
   gradients[0] = nullptr;
   ASSERT_EQ(run(), MUON_OK);
@@ -250,7 +254,8 @@ TEST_F(Cuda, MissingDriver) {
   make({{{4, 4}}});
   setenv("MUON_CUDA_DRIVER", "libcuda-that-is-not-there.so", 1);
   EXPECT_EQ(program->load(&handle), MUON_ERROR_TARGET);
-  EXPECT_THAT(muon_error_text(), testing::AllOf(HasSubstr("'sm_80': no CUDA driver: "), HasSubstr("libcuda-that-is-not-there.so")));
+  EXPECT_THAT(muon_error_text(),
+              testing::AllOf(HasSubstr("'sm_80': no CUDA driver: "), HasSubstr("libcuda-that-is-not-there.so")));
   EXPECT_EQ(program->load(&handle, 1, 1), MUON_ERROR_TARGET);
   EXPECT_THAT(muon_error_text(), HasSubstr("variant 'sm_80': no CUDA driver"));
 }
@@ -270,7 +275,8 @@ TEST_F(Cuda, ModuleForAnotherChip) {
   image.data = "damaged";
   image.bytes = 7;
   EXPECT_EQ(program->load(&handle), MUON_ERROR_DEVICE);
-  EXPECT_THAT(muon_error_text(), HasSubstr("the driver refuses the image for sm_80a of program 'step': CUDA_ERROR_INVALID_IMAGE"));
+  EXPECT_THAT(muon_error_text(),
+              HasSubstr("the driver refuses the image for sm_80a of program 'step': CUDA_ERROR_INVALID_IMAGE"));
 }
 
 TEST_F(Cuda, KernelsTheImageOrDeviceDoesNotHave) {
@@ -304,11 +310,13 @@ TEST_F(Cuda, BindRefuses) {
   load();
   muonEmulatorInjectFault("cuMemcpyHtoD_v2", 5, CUDA_ERROR_INVALID_VALUE); // four tensors, then the tables
   EXPECT_EQ(bind(), MUON_ERROR_DEVICE);
-  EXPECT_THAT(muon_error_text(), HasSubstr("copying the binding's tables to its workspace failed: CUDA_ERROR_INVALID_VALUE"));
+  EXPECT_THAT(muon_error_text(),
+              HasSubstr("copying the binding's tables to its workspace failed: CUDA_ERROR_INVALID_VALUE"));
   EXPECT_EQ(binding, nullptr);
   auto *workspace = reinterpret_cast<uint8_t *>(allocations[allocations.size() - 2]);
-  EXPECT_EQ(muon_bind(handle, tensors.data(), tensors.size(), workspace + 64, muon_workspace_size(handle), nullptr, &binding),
-            MUON_ERROR_ARGUMENT);
+  EXPECT_EQ(
+      muon_bind(handle, tensors.data(), tensors.size(), workspace + 64, muon_workspace_size(handle), nullptr, &binding),
+      MUON_ERROR_ARGUMENT);
   EXPECT_THAT(muon_error_text(), HasSubstr("expected to be aligned to 256 bytes"));
 }
 
@@ -318,7 +326,8 @@ TEST_F(Cuda, LaunchFailureLeavesWeightsUntouched) {
   for (uint32_t nth = 1; nth <= kLaunches; ++nth) {
     muonEmulatorInjectFault("cuLaunchKernel", nth, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
     EXPECT_EQ(run(), MUON_ERROR_DEVICE);
-    EXPECT_THAT(muon_error_text(), testing::AllOf(HasSubstr("launching kernel '"), HasSubstr("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES")));
+    EXPECT_THAT(muon_error_text(),
+                testing::AllOf(HasSubstr("launching kernel '"), HasSubstr("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES")));
     EXPECT_EQ(values(0), before[0]);
     EXPECT_EQ(values(4), before[4]);
   }

@@ -1,4 +1,4 @@
-//===- ForkTest.cpp - the child of a fork starts its own workers -----------------------------===//
+//===- ForkTest.cpp - the child of a fork starts its own workers ------------------------------===//
 
 #include "StepProgram.h"
 
@@ -39,9 +39,7 @@ TEST(Fork, ChildAndParentGoOn) {
   ASSERT_EQ(program.load(&handle, 3), MUON_OK);
   TrainerMemory memory(program);
   ASSERT_EQ(memory.bind(handle, &binding), MUON_OK);
-  auto run = [&] {
-    return muon_run(binding, memory.gradients.data(), memory.scalars.data(), nullptr);
-  };
+  auto run = [&] { return muon_run(binding, memory.gradients.data(), memory.scalars.data(), nullptr); };
   auto values = [&] {
     std::vector<std::vector<float>> all;
     for (size_t t = 0; t < memory.tensors.size(); ++t)

@@ -6,8 +6,7 @@
 #error "this file checks the header as C11"
 #endif
 
-#define OFFSET(type, member, bytes)                                                                \
-  _Static_assert(offsetof(type, member) == bytes, #type "." #member " moved")
+#define OFFSET(type, member, bytes) _Static_assert(offsetof(type, member) == bytes, #type "." #member " moved")
 #define SIZE(type, bytes) _Static_assert(sizeof(type) == bytes, #type " changed its size")
 
 #include "Layout.def"

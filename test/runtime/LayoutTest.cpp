@@ -1,12 +1,11 @@
-//===- LayoutTest.cpp - C and C++ agree on the structs ---------------------------------------===//
+//===- LayoutTest.cpp - C and C++ agree on the structs ----------------------------------------===//
 
 #include "StepKernels.h"
 
 #include <cstddef>
 #include <gtest/gtest.h>
 
-#define OFFSET(type, member, bytes)                                                                \
-  static_assert(offsetof(type, member) == bytes, #type "." #member " moved")
+#define OFFSET(type, member, bytes) static_assert(offsetof(type, member) == bytes, #type "." #member " moved")
 #define SIZE(type, bytes) static_assert(sizeof(type) == bytes, #type " changed its size")
 #include "Layout.def"
 

@@ -3,16 +3,15 @@
 
 enum { ELEMENTS = 5 };
 
-static void descend_tile(const muon_launch *launch, const muon_binding *binding, void *workspace,
-                         void *scratch, uint32_t tile) {
+static void descend_tile(const muon_launch *launch, const muon_binding *binding, void *workspace, void *scratch,
+                         uint32_t tile) {
   const uint8_t *at = binding->items + launch->item_offset + tile * launch->item_bytes;
   const muon_item *item = (const muon_item *)at;
   const muon_view *views = (const muon_view *)(at + sizeof *item);
   double *weight = views[0].data;
   const double *gradient = views[1].data;
   for (int64_t i = 0; i < launch->sizes[0]; ++i)
-    weight[i * views[0].column_stride] -=
-        item->scalars[0].f64 * gradient[i * views[1].column_stride];
+    weight[i * views[0].column_stride] -= item->scalars[0].f64 * gradient[i * views[1].column_stride];
   (void)workspace;
   (void)scratch;
 }
@@ -47,8 +46,7 @@ static const muon_stage stages[] = {{1, 0, launches}};
 static const muon_variant variants[] = {
     {"generic", "", 0, 0, sizeof(muon_item) + 2 * sizeof(muon_view), 1, 0, stages, "{}", 0, 0, 0}};
 static const muon_scalar_name scalars[] = {{"lr", 0, 0}};
-static const muon_program program = {MUON_ABI_VERSION, 1,      1,        1,      1, 0, 1,
-                                     "descend",        groups, variants, scalars};
+static const muon_program program = {MUON_ABI_VERSION, 1, 1, 1, 1, 0, 1, "descend", groups, variants, scalars};
 
 __attribute__((visibility("default"))) const muon_program *descend(uint32_t abi) {
   return abi == MUON_ABI_VERSION ? &program : 0;

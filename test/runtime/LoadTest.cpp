@@ -1,4 +1,4 @@
-//===- LoadTest.cpp - refusals, variant choice, queries --------------------------------------===//
+//===- LoadTest.cpp - refusals, variant choice, queries ---------------------------------------===//
 
 #include "StepProgram.h"
 
@@ -19,11 +19,11 @@ using testing::HasSubstr;
 
 static muon_handle *handle;
 
-#define EXPECT_REFUSED(code, call, text)                                                           \
-  do {                                                                                             \
-    EXPECT_EQ(call, code);                                                                         \
-    EXPECT_THAT(muon_error_text(), HasSubstr(text));                                               \
-    EXPECT_EQ(strchr(muon_error_text(), '\n'), nullptr);                                           \
+#define EXPECT_REFUSED(code, call, text)                                                                               \
+  do {                                                                                                                 \
+    EXPECT_EQ(call, code);                                                                                             \
+    EXPECT_THAT(muon_error_text(), HasSubstr(text));                                                                   \
+    EXPECT_EQ(strchr(muon_error_text(), '\n'), nullptr);                                                               \
   } while (0)
 
 static const muon_program *nothing(uint32_t) { return nullptr; }
@@ -46,8 +46,7 @@ TEST(Load, RefusesAnotherAbi) {
 TEST(Load, RefusesNull) {
   EXPECT_REFUSED(MUON_ERROR_ARGUMENT, muon_load(nullptr, nullptr, &handle), "must not be null");
   EXPECT_REFUSED(MUON_ERROR_ARGUMENT, muon_load(nothing, nullptr, nullptr), "must not be null");
-  EXPECT_REFUSED(MUON_ERROR_ARGUMENT, muon_load_library(nullptr, "p", nullptr, &handle),
-                 "must not be null");
+  EXPECT_REFUSED(MUON_ERROR_ARGUMENT, muon_load_library(nullptr, "p", nullptr, &handle), "must not be null");
   muon_unload(nullptr);
   EXPECT_EQ(muon_describe(nullptr), nullptr);
   EXPECT_EQ(muon_variant_in_use(nullptr), nullptr);
@@ -56,19 +55,16 @@ TEST(Load, RefusesNull) {
 }
 
 TEST(Load, Library) {
-  ASSERT_EQ(muon_load_library(MUON_TEST_PROGRAM, "descend", nullptr, &handle), MUON_OK)
-      << muon_error_text();
+  ASSERT_EQ(muon_load_library(MUON_TEST_PROGRAM, "descend", nullptr, &handle), MUON_OK) << muon_error_text();
   EXPECT_STREQ(muon_describe(handle)->name, "descend");
   muon_unload(handle);
 }
 
 TEST(Load, LibraryRefusals) {
-  EXPECT_REFUSED(MUON_ERROR_FILE, muon_load_library("/no/such.so", "p", nullptr, &handle),
-                 "cannot open '/no/such.so'");
+  EXPECT_REFUSED(MUON_ERROR_FILE, muon_load_library("/no/such.so", "p", nullptr, &handle), "cannot open '/no/such.so'");
   EXPECT_REFUSED(MUON_ERROR_FILE, muon_load_library(MUON_TEST_PROGRAM, "ascend", nullptr, &handle),
                  "has no program 'ascend'");
-  EXPECT_REFUSED(MUON_ERROR_ABI,
-                 muon_load_library(MUON_TEST_PROGRAM, "from_the_future", nullptr, &handle),
+  EXPECT_REFUSED(MUON_ERROR_ABI, muon_load_library(MUON_TEST_PROGRAM, "from_the_future", nullptr, &handle),
                  "has ABI version 4");
 }
 
@@ -79,7 +75,8 @@ TEST(Load, ALibraryOfAnotherArchitectureIsNamed) {
   bytes.replace(offsetof(Elf64_Ehdr, e_machine), sizeof riscv, reinterpret_cast<const char *>(&riscv), sizeof riscv);
   std::string path = ::testing::TempDir() + "muon-riscv-" + std::to_string(getpid()) + ".so";
   std::ofstream(path, std::ios::binary) << bytes;
-  EXPECT_REFUSED(MUON_ERROR_TARGET, muon_load_library(path.c_str(), "descend", nullptr, &handle), "' is for ELF machine 243, this process for ");
+  EXPECT_REFUSED(MUON_ERROR_TARGET, muon_load_library(path.c_str(), "descend", nullptr, &handle),
+                 "' is for ELF machine 243, this process for ");
   EXPECT_EQ(handle, nullptr);
   std::remove(path.c_str());
 }
@@ -104,8 +101,7 @@ TEST(Load, NamesTheMissingFeatures) {
   program.addVariant(Layout::Slab, "after", "no_third", 0);
   EXPECT_REFUSED(MUON_ERROR_TARGET, program.load(&handle),
                  "'next' needs no_such_feature, neither_this; 'after' needs no_third");
-  EXPECT_REFUSED(MUON_ERROR_TARGET, program.load(&handle, 1, /*variant=*/2),
-                 "'after' needs no_third");
+  EXPECT_REFUSED(MUON_ERROR_TARGET, program.load(&handle, 1, /*variant=*/2), "'after' needs no_third");
   EXPECT_REFUSED(MUON_ERROR_ARGUMENT, program.load(&handle, 1, /*variant=*/3),
                  "variant 3 was asked for; program 'step' has 2");
 }
@@ -180,10 +176,9 @@ TEST(CpuFeatures, AgreeWithTheKernel) {
     }
   fclose(file);
   flags.back() = ' ';
-  for (const char *name :
-       {"sse2",        "pni",         "ssse3",    "avx",      "avx2",     "fma",      "f16c",
-        "bmi2",        "abm",         "avx512f",  "avx512bw", "avx512vl", "avx512dq", "avx512_bf16",
-        "avx512_fp16", "avx512_vnni", "avx_vnni", "asimd",    "sve",      "bf16",     "i8mm"})
+  for (const char *name : {"sse2",        "pni",         "ssse3",    "avx",      "avx2",     "fma",      "f16c",
+                           "bmi2",        "abm",         "avx512f",  "avx512bw", "avx512vl", "avx512dq", "avx512_bf16",
+                           "avx512_fp16", "avx512_vnni", "avx_vnni", "asimd",    "sve",      "bf16",     "i8mm"})
     EXPECT_EQ(muon::runtime::hasCpuFeature(name, strlen(name)),
               flags.find(" " + std::string(name) + " ") != std::string::npos)
         << name;

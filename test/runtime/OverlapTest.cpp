@@ -1,4 +1,4 @@
-//===- OverlapTest.cpp - against trying every element ----------------------------------------===//
+//===- OverlapTest.cpp - against trying every element -----------------------------------------===//
 
 #include "Overlap.h"
 #include "Aliasing.h"
@@ -18,8 +18,7 @@ struct Strided {
   uint32_t dtype;
 
   muon_tensor tensor() const {
-    return {reinterpret_cast<void *>(start), dtype, static_cast<uint32_t>(sizes.size()),
-            sizes.data(), strides.data()};
+    return {reinterpret_cast<void *>(start), dtype, static_cast<uint32_t>(sizes.size()), sizes.data(), strides.data()};
   }
 
   std::vector<uint64_t> bytes() const {

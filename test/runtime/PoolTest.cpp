@@ -1,4 +1,4 @@
-//===- PoolTest.cpp - threads, wakes, signals, floating-point mode ---------------------------===//
+//===- PoolTest.cpp - threads, wakes, signals, floating-point mode ----------------------------===//
 
 #include "StepProgram.h"
 
@@ -35,9 +35,7 @@ protected:
     muon_unload(handle);
     EXPECT_EQ(pool::threads(), 0u); // the last handle ends the threads
   }
-  muon_status run() {
-    return muon_run(binding, memory->gradients.data(), memory->scalars.data(), nullptr);
-  }
+  muon_status run() { return muon_run(binding, memory->gradients.data(), memory->scalars.data(), nullptr); }
 
   std::optional<StepProgram> program;
   std::optional<TrainerMemory> memory;
@@ -87,8 +85,7 @@ static void recordThread(const muon_launch *, void *, uint32_t) {
   if (seen.insert(std::this_thread::get_id()).second) {
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-    unblocked +=
-        !sigismember(&mask, SIGINT) + !sigismember(&mask, SIGUSR1) + !sigismember(&mask, SIGCHLD);
+    unblocked += !sigismember(&mask, SIGINT) + !sigismember(&mask, SIGUSR1) + !sigismember(&mask, SIGCHLD);
   }
   usleep(500);
 }
@@ -137,8 +134,7 @@ TEST_F(Pool, FloatingPointModeIsSetAndRestored) {
 namespace {
 struct LentPool {
   uint32_t calls = 0, workers = 0;
-  static void parallel(void *pool, uint32_t workers, void (*body)(void *, uint32_t),
-                       void *context) {
+  static void parallel(void *pool, uint32_t workers, void (*body)(void *, uint32_t), void *context) {
     LentPool &lent = *static_cast<LentPool *>(pool);
     ++lent.calls;
     lent.workers = workers;

@@ -1,4 +1,4 @@
-//===- RecordingDriver.cpp - a CUDA driver that runs nothing and writes down what it is asked --===//
+//===- RecordingDriver.cpp - a CUDA driver that runs nothing and writes down what it is asked ---------------------===//
 //
 // Names, argument orders and error numbers are NVIDIA's.
 
@@ -119,8 +119,7 @@ int cuModuleLoadData(void **module, const void *image) {
   if (int error = enter("cuModuleLoadData"))
     return error;
   bool cubin = !memcmp(image, "\177ELF", 4);
-  int chip = cubin ? chipOfCubin(static_cast<const uint8_t *>(image))
-                   : chipOfPtx(static_cast<const char *>(image)),
+  int chip = cubin ? chipOfCubin(static_cast<const uint8_t *>(image)) : chipOfPtx(static_cast<const char *>(image)),
       own = record().chip;
   record().images.push_back((cubin ? "cubin " : "ptx ") + std::to_string(chip));
   if (!chip)
@@ -172,12 +171,11 @@ int cuMemsetD32Async(unsigned long long to, unsigned value, size_t count, void *
     reinterpret_cast<unsigned *>(to)[i] = value;
   return 0;
 }
-int cuLaunchKernel(void *function, unsigned x, unsigned, unsigned, unsigned threads, unsigned,
-                   unsigned, unsigned sharedBytes, void *stream, void **, void **) {
+int cuLaunchKernel(void *function, unsigned x, unsigned, unsigned, unsigned threads, unsigned, unsigned,
+                   unsigned sharedBytes, void *stream, void **, void **) {
   if (int error = enter("cuLaunchKernel"))
     return error;
-  record().launches.push_back(
-      {static_cast<Function *>(function)->name, x, threads, sharedBytes, stream});
+  record().launches.push_back({static_cast<Function *>(function)->name, x, threads, sharedBytes, stream});
   return 0;
 }
 }

@@ -1,4 +1,4 @@
-//===- RecordingDriver.h - a CUDA driver that runs nothing and writes down what it is asked ----===//
+//===- RecordingDriver.h - a CUDA driver that runs nothing and writes down what it is asked ---===//
 //
 // The executor opens it in place of libcuda. It takes machine code only for its own chip (or an
 // earlier minor one), PTX only for its own or earlier ones, and gives each module the kernels the

@@ -1,4 +1,4 @@
-//===- RunTest.cpp - one step gives what it should -------------------------------------------===//
+//===- RunTest.cpp - one step gives what it should --------------------------------------------===//
 
 #include "StepProgram.h"
 
@@ -30,9 +30,7 @@ protected:
     memory.emplace(*program);
   }
   void bind() { ASSERT_EQ(memory->bind(handle, &binding), MUON_OK) << muon_error_text(); }
-  muon_status run() {
-    return muon_run(binding, memory->gradients.data(), memory->scalars.data(), nullptr);
-  }
+  muon_status run() { return muon_run(binding, memory->gradients.data(), memory->scalars.data(), nullptr); }
   std::vector<std::vector<float>> snapshot() const {
     std::vector<std::vector<float>> all;
     for (size_t t = 0; t < memory->tensors.size(); ++t)
@@ -168,7 +166,8 @@ TEST_F(Run, AllGradientsNull) {
   EXPECT_EQ(snapshot(), before);
 }
 
-/// One step of eight parameters, of which the gradient of number 5 stops its own: that one stays as it was and reports `state`.
+/// One step of eight parameters, of which the gradient of number 5 stops its own: that one stays as it was and reports
+/// `state`.
 void Run::stepWithoutOne(Layout layout, float gradient, uint32_t state) {
   start({{{4, 6}, 8}}, 2, layout);
   memory->element(5 * 4 + GRADIENT, 13) = gradient;
@@ -217,8 +216,8 @@ TEST_F(Run, StatusIsOptional) {
   start({{{4, 6}, 2}});
   bind();
   muon_release(binding);
-  ASSERT_EQ(muon_bind(handle, memory->tensors.data(), memory->tensors.size(), memory->workspace,
-                      memory->workspaceBytes, nullptr, &binding),
+  ASSERT_EQ(muon_bind(handle, memory->tensors.data(), memory->tensors.size(), memory->workspace, memory->workspaceBytes,
+                      nullptr, &binding),
             MUON_OK);
   EXPECT_EQ(run(), MUON_OK);
 }
@@ -227,8 +226,7 @@ TEST_F(Run, RefusesBadInputs) {
   start({{{4, 6}, 2}});
   std::vector<std::vector<float>> before = snapshot();
   bind();
-  EXPECT_EQ(muon_run(nullptr, memory->gradients.data(), memory->scalars.data(), nullptr),
-            MUON_ERROR_ARGUMENT);
+  EXPECT_EQ(muon_run(nullptr, memory->gradients.data(), memory->scalars.data(), nullptr), MUON_ERROR_ARGUMENT);
   EXPECT_EQ(muon_run(binding, nullptr, memory->scalars.data(), nullptr), MUON_ERROR_ARGUMENT);
   EXPECT_STREQ(muon_error_text(), "gradients is null, expected 2 pointers");
   EXPECT_EQ(muon_run(binding, memory->gradients.data(), nullptr, nullptr), MUON_ERROR_ARGUMENT);

@@ -1,4 +1,4 @@
-//===- ScheduleTest.cpp - any order and any number of workers give the same bits -------------===//
+//===- ScheduleTest.cpp - any order and any number of workers give the same bits --------------===//
 
 #include "StepProgram.h"
 
@@ -19,8 +19,7 @@ struct Outcome {
 };
 } // namespace
 
-static const std::vector<GroupShape> kShapes = {
-    {{9, 7}, 16}, {{4, 4, 5}, 3}, {{33, 8}, 2}, {{1, 3}}};
+static const std::vector<GroupShape> kShapes = {{{9, 7}, 16}, {{4, 4, 5}, 3}, {{33, 8}, 2}, {{1, 3}}};
 
 static Outcome steps(Layout layout, uint32_t workers, int count = 5) {
   StepProgram program(kShapes, 4);
@@ -58,8 +57,7 @@ TEST(Schedule, SameBitsForAnyWorkersAndOrder) {
   EXPECT_EQ(one.tensors, expected);
   for (Layout layout : {Layout::Slab, Layout::BigSlab, Layout::Arrays, Layout::Shared})
     for (uint32_t workers : {1u, 2u, 3u, 8u})
-      EXPECT_EQ(steps(layout, workers).tensors, expected)
-          << "layout " << int(layout) << ", workers " << workers;
+      EXPECT_EQ(steps(layout, workers).tensors, expected) << "layout " << int(layout) << ", workers " << workers;
 }
 
 TEST(Schedule, SmallMatricesGoMatrixMajor) {
@@ -102,8 +100,7 @@ TEST(Schedule, BuffersThatShareMemoryAcrossMatricesNeedBarriers) {
   // Operands of group 0 are lists 0, 1, 2, 3; the last one of each but the first is the flag.
   EXPECT_EQ(isolated([](P p) { p.operands[3].back().offset += 64; }),
             std::vector<bool>({false, true})); // one matrix's flag over the next one's
-  EXPECT_EQ(isolated([](P p) { p.operands[3].back().matrix_stride = 0; }),
-            std::vector<bool>({false, true}));
+  EXPECT_EQ(isolated([](P p) { p.operands[3].back().matrix_stride = 0; }), std::vector<bool>({false, true}));
   EXPECT_EQ(isolated([](P p) {
               uint64_t distance = p.operands[4][1].offset - p.operands[0][1].offset;
               for (size_t list = 4; list < 8; ++list) // group 1 into the memory of group 0

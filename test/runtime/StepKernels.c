@@ -8,8 +8,7 @@ typedef struct tile {
   int64_t columns, first_row, end_row, rows;
 } tile_t;
 
-static tile_t locate(const muon_launch *launch, const muon_binding *binding, void *scratch,
-                     uint32_t tile) {
+static tile_t locate(const muon_launch *launch, const muon_binding *binding, void *scratch, uint32_t tile) {
   if (tile_hook)
     tile_hook(launch, scratch, tile);
   uint32_t matrix = tile / launch->tiles_per_matrix;
@@ -31,8 +30,8 @@ static float *at(const muon_view *view, int64_t row, int64_t column) {
 }
 
 /* operands: gradient, flag (written): 1 for a gradient that is not finite, 2 for one that holds DONE */
-void probe_tile(const muon_launch *launch, const muon_binding *binding, void *workspace,
-                void *scratch, uint32_t index) {
+void probe_tile(const muon_launch *launch, const muon_binding *binding, void *workspace, void *scratch,
+                uint32_t index) {
   tile_t t = locate(launch, binding, scratch, index);
   int32_t bad = 0, done = 0;
   if (t.first_row)
@@ -48,8 +47,8 @@ void probe_tile(const muon_launch *launch, const muon_binding *binding, void *wo
 }
 
 /* operands: gradient, momentum (written), X (written), flag */
-void absorb_tile(const muon_launch *launch, const muon_binding *binding, void *workspace,
-                 void *scratch, uint32_t index) {
+void absorb_tile(const muon_launch *launch, const muon_binding *binding, void *workspace, void *scratch,
+                 uint32_t index) {
   tile_t t = locate(launch, binding, scratch, index);
   float mu = (float)t.item->scalars[1].f64;
   for (int64_t i = t.first_row; i < t.end_row; ++i)
@@ -62,8 +61,7 @@ void absorb_tile(const muon_launch *launch, const muon_binding *binding, void *w
 }
 
 /* operands: X, Y (written), flag */
-void mix_tile(const muon_launch *launch, const muon_binding *binding, void *workspace,
-              void *scratch, uint32_t index) {
+void mix_tile(const muon_launch *launch, const muon_binding *binding, void *workspace, void *scratch, uint32_t index) {
   tile_t t = locate(launch, binding, scratch, index);
   for (int64_t j = 0; j < t.columns; ++j) {
     float sum = 0.0f;
@@ -76,8 +74,8 @@ void mix_tile(const muon_launch *launch, const muon_binding *binding, void *work
 }
 
 /* operands: weight (written), Y, metric (written), flag */
-void apply_tile(const muon_launch *launch, const muon_binding *binding, void *workspace,
-                void *scratch, uint32_t index) {
+void apply_tile(const muon_launch *launch, const muon_binding *binding, void *workspace, void *scratch,
+                uint32_t index) {
   tile_t t = locate(launch, binding, scratch, index);
   float lr = (float)t.item->scalars[0].f64;
   for (int64_t i = t.first_row; i < t.end_row; ++i)

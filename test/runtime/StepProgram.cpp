@@ -1,13 +1,11 @@
-//===- StepProgram.cpp -----------------------------------------------------------------------===//
+//===- StepProgram.cpp ------------------------------------------------------------------------===//
 
 #include "StepProgram.h"
 
 #include "StepKernels.h"
 
 static const muon_program *published = nullptr;
-static const muon_program *queryPublished(uint32_t abi) {
-  return abi == MUON_ABI_VERSION ? published : nullptr;
-}
+static const muon_program *queryPublished(uint32_t abi) { return abi == MUON_ABI_VERSION ? published : nullptr; }
 
 static uint64_t roundUp(uint64_t bytes) { return (bytes + 63) & ~uint64_t(63); }
 
@@ -37,9 +35,8 @@ void StepProgram::addGroup(const GroupShape &shape) {
       made.sizes[axis] = shape.sizes[axis];
     return made;
   };
-  arguments.push_back(
-      {argument("weight", MUON_WEIGHT, rank), argument("gradient", MUON_GRADIENT, rank),
-       argument("momentum", MUON_STATE, rank), argument("first_element", MUON_METRIC, rank - 2)});
+  arguments.push_back({argument("weight", MUON_WEIGHT, rank), argument("gradient", MUON_GRADIENT, rank),
+                       argument("momentum", MUON_STATE, rank), argument("first_element", MUON_METRIC, rank - 2)});
   muon_group group = {};
   group.function = "step";
   group.num_arguments = kArguments;
@@ -117,9 +114,8 @@ struct VariantBuilder {
     return made;
   }
 
-  muon_launch launch(uint32_t group, muon_tile_function function, const char *kernel, int64_t rows,
-                     int64_t columns, int64_t rowsPerTile, std::vector<muon_operand> operands,
-                     int32_t predicate) {
+  muon_launch launch(uint32_t group, muon_tile_function function, const char *kernel, int64_t rows, int64_t columns,
+                     int64_t rowsPerTile, std::vector<muon_operand> operands, int32_t predicate) {
     owner.operands.push_back(std::move(operands));
     muon_launch made = {};
     made.function = function;
@@ -140,8 +136,7 @@ struct VariantBuilder {
   }
 
   /// Appends the group's launches to the stages.
-  void addGroup(uint32_t g, uint32_t mixes, int64_t rowsPerTile,
-                std::vector<std::vector<muon_launch>> &stages) {
+  void addGroup(uint32_t g, uint32_t mixes, int64_t rowsPerTile, std::vector<std::vector<muon_launch>> &stages) {
     const std::vector<int64_t> &sizes = owner.shapes[g].sizes;
     int rank = static_cast<int>(sizes.size());
     int64_t rows = sizes[rank - 2], columns = sizes[rank - 1];
@@ -154,27 +149,21 @@ struct VariantBuilder {
                    std::vector<muon_operand> operands, int32_t predicate) {
       if (layout == Layout::Shared)
         operands.push_back(at.shared);
-      stages[stage].push_back(
-          launch(g, function, kernel, rows, columns, perTile, std::move(operands), predicate));
+      stages[stage].push_back(launch(g, function, kernel, rows, columns, perTile, std::move(operands), predicate));
     };
-    auto matrix = [&](uint32_t index, bool isWritten) {
-      return argument(index, rank - 2, rank - 1, isWritten);
-    };
+    auto matrix = [&](uint32_t index, bool isWritten) { return argument(index, rank - 2, rank - 1, isWritten); };
     add(0, probe_tile, "probe", rowsPerTile, {matrix(1, false), written(at.flag)}, -1);
-    add(1, absorb_tile, "absorb", rowsPerTile,
-        {matrix(1, false), matrix(2, true), written(at.x), at.flag}, 3);
+    add(1, absorb_tile, "absorb", rowsPerTile, {matrix(1, false), matrix(2, true), written(at.x), at.flag}, 3);
     for (uint32_t mix = 0; mix < mixes; ++mix) {
       add(2 + mix, mix_tile, "mix", rowsPerTile, {at.x, written(at.y), at.flag}, 2);
       std::swap(at.x, at.y);
     }
-    add(2 + mixes, apply_tile, "apply", rowsPerTile,
-        {matrix(0, true), at.x, argument(3, -1, -1, true), at.flag}, 3);
+    add(2 + mixes, apply_tile, "apply", rowsPerTile, {matrix(0, true), at.x, argument(3, -1, -1, true), at.flag}, 3);
   }
 };
 } // namespace
 
-muon_variant &StepProgram::addVariant(Layout layout, const char *target, const char *features,
-                                      uint32_t preference) {
+muon_variant &StepProgram::addVariant(Layout layout, const char *target, const char *features, uint32_t preference) {
   muon_variant variant = {};
   variant.target = target;
   variant.features = features;
@@ -188,8 +177,7 @@ muon_variant &StepProgram::addVariant(Layout layout, const char *target, const c
   stages.emplace_back();
   for (std::vector<muon_launch> &stage : perStage) {
     launches.push_back(std::move(stage));
-    stages.back().push_back(
-        {static_cast<uint32_t>(launches.back().size()), 0, launches.back().data()});
+    stages.back().push_back({static_cast<uint32_t>(launches.back().size()), 0, launches.back().data()});
   }
   variant.stages = stages.back().data();
   variant.num_stages = static_cast<uint32_t>(stages.back().size());
@@ -227,8 +215,8 @@ TrainerMemory::TrainerMemory(const StepProgram &program) {
         storage.emplace_back(elements);
         for (float &value : storage.back())
           value = static_cast<float>((seed = seed * 1664525u + 1013904223u) >> 8) * 0x1p-24f - 0.5f;
-        tensors.push_back({storage.back().data(), argument.dtype, argument.rank,
-                           sizes.back().data(), strides.back().data()});
+        tensors.push_back(
+            {storage.back().data(), argument.dtype, argument.rank, sizes.back().data(), strides.back().data()});
       }
       gradients.push_back(tensors[tensors.size() - 3].data);
     }
@@ -244,8 +232,7 @@ muon_status TrainerMemory::bind(muon_handle *handle, muon_binding **binding) {
   workspaceBytes = muon_workspace_size(handle);
   workspaceMemory.assign(workspaceBytes + 64, 0xCD); // never rely on its contents
   workspace = workspaceMemory.data() + (-reinterpret_cast<uintptr_t>(workspaceMemory.data()) & 63);
-  return muon_bind(handle, tensors.data(), tensors.size(), workspace, workspaceBytes, status.data(),
-                   binding);
+  return muon_bind(handle, tensors.data(), tensors.size(), workspace, workspaceBytes, status.data(), binding);
 }
 
 float &TrainerMemory::element(size_t tensor, uint64_t index) const {

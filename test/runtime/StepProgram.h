@@ -1,4 +1,4 @@
-//===- StepProgram.h - hand-written programs and a trainer's memory for them -----------------===//
+//===- StepProgram.h - hand-written programs and a trainer's memory for them ------------------===//
 
 #ifndef MUON_TEST_STEPPROGRAM_H
 #define MUON_TEST_STEPPROGRAM_H

@@ -15,8 +15,7 @@ int main(int argc, char **argv) {
 
   scalars[0].f64 = 0.5;
   if (argc != 2 || muon_load_library(argv[1], "descend", NULL, &handle) ||
-      muon_bind(handle, tensors, 2, NULL, 0, &status, &binding) ||
-      muon_run(binding, gradients, scalars, NULL)) {
+      muon_bind(handle, tensors, 2, NULL, 0, &status, &binding) || muon_run(binding, gradients, scalars, NULL)) {
     fprintf(stderr, "%s\n", muon_error_text());
     return 1;
   }

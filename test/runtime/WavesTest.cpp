@@ -1,4 +1,4 @@
-//===- WavesTest.cpp - few matrices in flight, on the same memory again and again ------------===//
+//===- WavesTest.cpp - few matrices in flight, on the same memory again and again -------------===//
 
 #include "StepProgram.h"
 
@@ -18,8 +18,7 @@ static constexpr uint32_t kMixes = 4;
 namespace {
 /// A program, its trainer and what the runtime made of it.
 struct Loaded {
-  Loaded(std::vector<GroupShape> shapes, Layout layout, uint32_t workers)
-      : program(std::move(shapes), kMixes) {
+  Loaded(std::vector<GroupShape> shapes, Layout layout, uint32_t workers) : program(std::move(shapes), kMixes) {
     program.addVariant(layout);
     EXPECT_EQ(program.load(&handle, workers), MUON_OK) << muon_error_text();
   }
@@ -88,9 +87,7 @@ TEST(Waves, WorkspaceEndsWithTheWave) {
     EXPECT_EQ(Loaded({{{40, 5}, parameters}}, Layout::Slab, 2).workspaceSize(), 16 * slab);
   EXPECT_EQ(Loaded({{{40, 5}, 5}}, Layout::Slab, 2).workspaceSize(), 5 * slab);
   // Groups that fill waves of their own use the same memory.
-  EXPECT_EQ(
-      Loaded({{{40, 5}, 30}, {{40, 5}, 2}, {{40, 5}, 40}}, Layout::BigSlab, 2).workspaceSize(),
-      slab + (2 << 20));
+  EXPECT_EQ(Loaded({{{40, 5}, 30}, {{40, 5}, 2}, {{40, 5}, 40}}, Layout::BigSlab, 2).workspaceSize(), slab + (2 << 20));
 }
 
 TEST(Waves, SmallGroupsGoTogether) {
@@ -99,10 +96,8 @@ TEST(Waves, SmallGroupsGoTogether) {
   std::vector<std::vector<uint64_t>> shares;
   for (const Share &share : loaded.plan().shares)
     shares.push_back({share.wave, share.group, share.firstMatrix, share.endMatrix});
-  EXPECT_EQ(
-      shares,
-      (std::vector<std::vector<uint64_t>>{
-          {0, 0, 0, 1}, {1, 0, 1, 2}, {2, 1, 0, 2}, {2, 2, 0, 3}, {2, 3, 0, 1}, {3, 3, 1, 2}}));
+  EXPECT_EQ(shares, (std::vector<std::vector<uint64_t>>{
+                        {0, 0, 0, 1}, {1, 0, 1, 2}, {2, 1, 0, 2}, {2, 2, 0, 3}, {2, 3, 0, 1}, {3, 3, 1, 2}}));
 }
 
 /// Everything else relies on: every matrix in one share, full waves, regions that do not meet.
@@ -138,8 +133,7 @@ static const std::vector<GroupShape> kShapes = {{{9, 7}, 70}, {{4, 4, 5}, 9}, {{
 TEST(Waves, FewSlotsGiveTheSameBits) {
   for (Layout layout : {Layout::Slab, Layout::BigSlab})
     for (uint32_t workers : {1u, 2u, 3u, 8u}) {
-      SCOPED_TRACE("layout " + std::to_string(int(layout)) + ", workers " +
-                   std::to_string(workers));
+      SCOPED_TRACE("layout " + std::to_string(int(layout)) + ", workers " + std::to_string(workers));
       Loaded loaded(kShapes, layout, workers);
       checkPlan(loaded, workers);
       EXPECT_GT(loaded.waves(), 1u);

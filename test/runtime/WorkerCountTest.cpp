@@ -1,4 +1,4 @@
-//===- WorkerCountTest.cpp - affinity mask and cgroup quota ----------------------------------===//
+//===- WorkerCountTest.cpp - affinity mask and cgroup quota -----------------------------------===//
 
 #include "WorkerCount.h"
 

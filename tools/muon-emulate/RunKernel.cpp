@@ -1,4 +1,4 @@
-//===- RunKernel.cpp -------------------------------------------------------------------------------===//
+//===- RunKernel.cpp --------------------------------------------------------------------------===//
 //
 // The description is what muon-opt --dump-kernels writes beside the bitcode:
 //
@@ -34,7 +34,8 @@ namespace {
 /// Builds what the kernel reads: buffers, then one block with launches, coefficients, scalars and items.
 class KernelRun {
 public:
-  KernelRun(const json::Object &description, Fill fill, uint64_t dataSeed) : description(description), fill(fill), dataSeed(dataSeed) {}
+  KernelRun(const json::Object &description, Fill fill, uint64_t dataSeed)
+      : description(description), fill(fill), dataSeed(dataSeed) {}
   ~KernelRun() {
     for (CUdeviceptr address : allocations)
       cuMemFree_v2(address);
@@ -57,7 +58,9 @@ private:
     image.insert(image.end(), bytes, bytes + sizeof(T));
     return at;
   }
-  int64_t number(const json::Object &object, StringRef key, int64_t otherwise) { return object.getInteger(key).value_or(otherwise); }
+  int64_t number(const json::Object &object, StringRef key, int64_t otherwise) {
+    return object.getInteger(key).value_or(otherwise);
+  }
 
   const json::Object &description;
   Fill fill;
@@ -140,7 +143,8 @@ Error KernelRun::writeItem(const json::Object &item, CUdeviceptr scalars) {
       return buffer.takeError();
     bool isGradient = !gradient.empty() && view->getString("buffer") == gradient;
     uint64_t data = (isGradient ? 0 : *buffer) + static_cast<uint64_t>(number(*view, "offset", 0));
-    append(muon_view{reinterpret_cast<void *>(data), (*strides)[0].getAsInteger().value_or(0), (*strides)[1].getAsInteger().value_or(0)});
+    append(muon_view{reinterpret_cast<void *>(data), (*strides)[0].getAsInteger().value_or(0),
+                     (*strides)[1].getAsInteger().value_or(0)});
   }
   return Error::success();
 }
@@ -217,15 +221,16 @@ Error KernelRun::run(StringRef bitcode) {
   if (Error error = upload(tables, image))
     return error;
   auto shared = static_cast<unsigned>(number(description, "shared", 0));
-  if (Error error = check(cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(shared)),
-                          Twine(shared) + " bytes of shared memory"))
+  if (Error error =
+          check(cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(shared)),
+                Twine(shared) + " bytes of shared memory"))
     return error;
   auto count = static_cast<uint32_t>(launches.size());
   void *parameters[] = {&tables, &count};
-  if (Error error =
-          check(cuLaunchKernel(function, static_cast<unsigned>(number(description, "grid", 1)), 1, 1,
-                               static_cast<unsigned>(number(description, "block", 32)), 1, 1, shared, nullptr, parameters, nullptr),
-                "the launch"))
+  if (Error error = check(cuLaunchKernel(function, static_cast<unsigned>(number(description, "grid", 1)), 1, 1,
+                                         static_cast<unsigned>(number(description, "block", 32)), 1, 1, shared, nullptr,
+                                         parameters, nullptr),
+                          "the launch"))
     return error;
   cuCtxSynchronize(); // what is wrong with the kernel is in the reports
   return Error::success();

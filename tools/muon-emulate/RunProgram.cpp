@@ -1,4 +1,4 @@
-//===- RunProgram.cpp --------------------------------------------------------------------------------===//
+//===- RunProgram.cpp -------------------------------------------------------------------------===//
 
 #include "RunProgram.h"
 
@@ -89,7 +89,8 @@ void Trainer::makeTensors(const ProgramOptions &options) {
           elements *= argument.sizes[axis];
         }
         Fill fill = argument.role == MUON_STATE || argument.role == MUON_METRIC ? Fill::zero : options.fill;
-        tensor.initial = makeValues(fill, argument.dtype, static_cast<uint64_t>(elements), options.dataSeed + tensors.size());
+        tensor.initial =
+            makeValues(fill, argument.dtype, static_cast<uint64_t>(elements), options.dataSeed + tensors.size());
         tensors.push_back(std::move(tensor));
       }
 }
@@ -122,19 +123,23 @@ Error Trainer::run(const ProgramOptions &options) {
       return data.takeError();
     if (cuda)
       muonEmulatorNameMemory(reinterpret_cast<CUdeviceptr>(*data), tensor.argument->name);
-    bound.push_back({*data, tensor.argument->dtype, tensor.argument->rank, tensor.argument->sizes, tensor.strides.data()});
+    bound.push_back(
+        {*data, tensor.argument->dtype, tensor.argument->rank, tensor.argument->sizes, tensor.strides.data()});
     if (tensor.argument->role == MUON_GRADIENT)
       gradients.push_back(*data);
   }
   if (gradients.size() != program.num_parameters)
     return failure("a program with one gradient per parameter is expected");
   auto isKnown = [&](StringRef asked) {
-    return llvm::any_of(ArrayRef(program.scalars, program.num_scalars), [&](const muon_scalar_name &scalar) { return asked == scalar.name; });
+    return llvm::any_of(ArrayRef(program.scalars, program.num_scalars),
+                        [&](const muon_scalar_name &scalar) { return asked == scalar.name; });
   };
   for (const auto &[name, value] : options.scalars)
     if (!isKnown(name))
       return failure("--scalar '" + Twine(name) + "': expected a scalar of the program, " +
-                     llvm::join(llvm::map_range(ArrayRef(program.scalars, program.num_scalars), [](const muon_scalar_name &scalar) { return StringRef(scalar.name); }), ", "));
+                     llvm::join(llvm::map_range(ArrayRef(program.scalars, program.num_scalars),
+                                                [](const muon_scalar_name &scalar) { return StringRef(scalar.name); }),
+                                ", "));
   std::vector<muon_scalar> scalars;
   for (uint32_t set = 0; set < program.num_scalar_sets; ++set)
     for (uint32_t s = 0; s < program.num_scalars; ++s) {
@@ -173,7 +178,8 @@ Error Trainer::run(const ProgramOptions &options) {
 /// || a - b || / || b - initial ||.
 static double difference(const Tensor &tensor, const std::vector<uint8_t> &a, const std::vector<uint8_t> &b) {
   uint32_t type = tensor.argument->dtype;
-  std::vector<double> got = toDoubles(a, type), expected = toDoubles(b, type), initial = toDoubles(tensor.initial, type);
+  std::vector<double> got = toDoubles(a, type), expected = toDoubles(b, type),
+                      initial = toDoubles(tensor.initial, type);
   double error = 0, change = 0;
   for (size_t i = 0; i < got.size(); ++i) {
     error += (got[i] - expected[i]) * (got[i] - expected[i]);
@@ -210,7 +216,8 @@ Error runProgram(const ProgramOptions &options) {
   if (Error error = host.run(options))
     return error;
   if (host.results.size() != device.results.size())
-    return failure("the reference has " + Twine(host.results.size()) + " tensors, the program " + Twine(device.results.size()));
+    return failure("the reference has " + Twine(host.results.size()) + " tensors, the program " +
+                   Twine(device.results.size()));
   printDifferences(device, host);
   return Error::success();
 }

@@ -1,4 +1,4 @@
-//===- RunProgram.h - whole steps of a program -------------------------------------------------------===//
+//===- RunProgram.h - whole steps of a program ------------------------------------------------===//
 
 #ifndef MUON_TOOLS_EMULATE_RUNPROGRAM_H
 #define MUON_TOOLS_EMULATE_RUNPROGRAM_H
@@ -20,8 +20,9 @@ struct ProgramOptions {
   llvm::StringMap<double> scalars; ///< By name; the others are 0.1, or 1 if they are integers.
 };
 
-/// Runs steps of the library's CUDA variant through the runtime, on the emulator. With a reference, the CPU variant of that library
-/// does the same steps, and for each role the largest relative difference of a tensor's change, in Frobenius norm, is printed.
+/// Runs steps of the library's CUDA variant through the runtime, on the emulator. With a reference, the CPU variant of
+/// that library does the same steps, and for each role the largest relative difference of a tensor's change, in
+/// Frobenius norm, is printed.
 llvm::Error runProgram(const ProgramOptions &options);
 
 } // namespace muon::emulate

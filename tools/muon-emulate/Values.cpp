@@ -1,4 +1,4 @@
-//===- Values.cpp ----------------------------------------------------------------------------------===//
+//===- Values.cpp -----------------------------------------------------------------------------===//
 
 #include "Values.h"
 
@@ -47,7 +47,8 @@ std::vector<uint8_t> makeValues(Fill fill, uint32_t dtype, uint64_t count, uint6
   if (fill == Fill::zero)
     return bytes;
   for (uint64_t i = 0; i < count; ++i) {
-    double value = fill == Fill::random ? static_cast<double>(random() >> 11) * 0x1p-52 - 1 : static_cast<double>(random() % 9) - 4;
+    double value = fill == Fill::random ? static_cast<double>(random() >> 11) * 0x1p-52 - 1
+                                        : static_cast<double>(random() % 9) - 4;
     uint64_t bits = static_cast<uint64_t>(static_cast<int64_t>(value));
     if (const llvm::fltSemantics *type = semantics(dtype)) {
       llvm::APFloat converted(value);
@@ -72,7 +73,8 @@ std::vector<double> toDoubles(const std::vector<uint8_t> &bytes, uint32_t dtype)
       value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &inexact);
       values[i] = value.convertToDouble();
     } else {
-      values[i] = dtype == MUON_I32 ? static_cast<double>(static_cast<int32_t>(bits)) : static_cast<double>(static_cast<int64_t>(bits));
+      values[i] = dtype == MUON_I32 ? static_cast<double>(static_cast<int32_t>(bits))
+                                    : static_cast<double>(static_cast<int64_t>(bits));
     }
   }
   return values;

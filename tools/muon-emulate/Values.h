@@ -1,4 +1,4 @@
-//===- Values.h - arrays of a program's element types -----------------------------------------------===//
+//===- Values.h - arrays of a program's element types -----------------------------------------===//
 
 #ifndef MUON_TOOLS_EMULATE_VALUES_H
 #define MUON_TOOLS_EMULATE_VALUES_H

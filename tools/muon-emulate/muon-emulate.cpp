@@ -1,4 +1,4 @@
-//===- muon-emulate.cpp - a kernel or a whole program on the emulator ----------------------------------===//
+//===- muon-emulate.cpp - a kernel or a whole program on the emulator -------------------------===//
 //
 //   muon-emulate KERNEL.bc                 what muon-opt --dump-kernels wrote; KERNEL.cubin.json beside it
 //   muon-emulate PROGRAM.so --symbol step  a program built with --embed-bitcode
@@ -26,18 +26,25 @@ using namespace muon::emulate;
 
 static cl::OptionCategory category("muon-emulate options");
 static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("KERNEL.bc or PROGRAM.so"), cl::cat(category));
-static cl::opt<std::string> description("description", cl::desc("the kernel's JSON (default: beside the bitcode)"), cl::cat(category));
-static cl::opt<std::string> symbol("symbol", cl::desc("the program's name in the library (default: its file name)"), cl::cat(category));
-static cl::opt<std::string> reference("reference", cl::desc("a library whose CPU variant does the same steps, to compare with"),
+static cl::opt<std::string> description("description", cl::desc("the kernel's JSON (default: beside the bitcode)"),
+                                        cl::cat(category));
+static cl::opt<std::string> symbol("symbol", cl::desc("the program's name in the library (default: its file name)"),
+                                   cl::cat(category));
+static cl::opt<std::string> reference("reference",
+                                      cl::desc("a library whose CPU variant does the same steps, to compare with"),
                                       cl::cat(category));
 static cl::opt<unsigned> steps("steps", cl::desc("steps of a program"), cl::init(1), cl::cat(category));
-static cl::list<std::string> scalars("scalar", cl::desc("a scalar of a program"), cl::value_desc("name=value"), cl::cat(category));
-static cl::opt<muonEmulatorChecks> checks("checks", cl::desc("what is looked for"), cl::init(MUON_EMULATOR_ALL), cl::cat(category),
-                                          cl::values(clEnumValN(MUON_EMULATOR_ALL, "all", "bounds, alignment, uninitialised reads, races"),
-                                                     clEnumValN(MUON_EMULATOR_MEMORY, "memory", "without races"),
-                                                     clEnumValN(MUON_EMULATOR_VALUES, "values", "results only")));
-static cl::list<uint64_t> seeds("seeds", cl::desc("schedules: 0 is round-robin (default: 0)"), cl::CommaSeparated, cl::cat(category));
-static cl::opt<std::string> chip("chip", cl::desc("the emulated chip (default: the kernel's, else sm_80)"), cl::cat(category));
+static cl::list<std::string> scalars("scalar", cl::desc("a scalar of a program"), cl::value_desc("name=value"),
+                                     cl::cat(category));
+static cl::opt<muonEmulatorChecks>
+    checks("checks", cl::desc("what is looked for"), cl::init(MUON_EMULATOR_ALL), cl::cat(category),
+           cl::values(clEnumValN(MUON_EMULATOR_ALL, "all", "bounds, alignment, uninitialised reads, races"),
+                      clEnumValN(MUON_EMULATOR_MEMORY, "memory", "without races"),
+                      clEnumValN(MUON_EMULATOR_VALUES, "values", "results only")));
+static cl::list<uint64_t> seeds("seeds", cl::desc("schedules: 0 is round-robin (default: 0)"), cl::CommaSeparated,
+                                cl::cat(category));
+static cl::opt<std::string> chip("chip", cl::desc("the emulated chip (default: the kernel's, else sm_80)"),
+                                 cl::cat(category));
 static cl::opt<Fill> contents("fill", cl::desc("contents of buffers"), cl::init(Fill::random), cl::cat(category),
                               cl::values(clEnumValN(Fill::random, "random", "uniform in [-1, 1)"),
                                          clEnumValN(Fill::integers, "integers", "integers from -4 to 4"),
@@ -77,9 +84,9 @@ static Error runOnce(ProgramOptions &options, bool isProgram, const json::Value 
 static void printCounters() {
   muonEmulatorCounters count;
   muonEmulatorCount(&count);
-  outs() << count.launches << " launches, " << count.blocks << " blocks, " << count.multiplyAdds << " multiply-adds by mma, "
-         << count.copiedBytes << " bytes by asynchronous copies, " << count.matrixLoads << " matrices loaded, " << count.bankConflicts
-         << " bank conflicts\n";
+  outs() << count.launches << " launches, " << count.blocks << " blocks, " << count.multiplyAdds
+         << " multiply-adds by mma, " << count.copiedBytes << " bytes by asynchronous copies, " << count.matrixLoads
+         << " matrices loaded, " << count.bankConflicts << " bank conflicts\n";
 }
 
 static Error parseScalars(ProgramOptions &options) {
@@ -98,7 +105,9 @@ static Expected<bool> run() {
   bool isProgram = !StringRef(input).ends_with(".bc");
   ProgramOptions options;
   // Without a directory the loader would search its own.
-  auto asPath = [](const std::string &name) { return name.empty() || StringRef(name).contains('/') ? name : "./" + name; };
+  auto asPath = [](const std::string &name) {
+    return name.empty() || StringRef(name).contains('/') ? name : "./" + name;
+  };
   options.library = asPath(input);
   options.symbol = symbol.empty() ? sys::path::stem(input).str() : symbol.getValue();
   options.referenceLibrary = asPath(reference);

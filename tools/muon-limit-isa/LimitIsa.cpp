@@ -1,9 +1,9 @@
-//===- LimitIsa.cpp - cpuid as a lesser processor answers it ------------------------------------===//
+//===- LimitIsa.cpp - cpuid as a lesser processor answers it ----------------------------------===//
 //
-// Preloaded into a program. Linux lets a thread fault on cpuid where the processor can (`cpuid_fault` in /proc/cpuinfo); the handler
-// executes it and takes out what the limit hides. So every library of the program sees the same lesser processor, however it
-// chooses its code, ours too. What is asked in other ways still tells the truth: /proc/cpuinfo, and the C library's own choices,
-// which are made before this is loaded.
+// Preloaded into a program. Linux lets a thread fault on cpuid where the processor can (`cpuid_fault` in
+// /proc/cpuinfo); the handler executes it and takes out what the limit hides. So every library of the program sees the
+// same lesser processor, however it chooses its code, ours too. What is asked in other ways still tells the truth:
+// /proc/cpuinfo, and the C library's own choices, which are made before this is loaded.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -31,7 +31,9 @@ struct Hidden {
 } // namespace
 
 static constexpr uint32_t bits() { return 0; }
-template <typename... Rest> static constexpr uint32_t bits(int first, Rest... rest) { return 1u << first | bits(rest...); }
+template <typename... Rest> static constexpr uint32_t bits(int first, Rest... rest) {
+  return 1u << first | bits(rest...);
+}
 
 static constexpr Hidden kHidden[] = {
     // AMX-BF16, AVX512-FP16, AMX-TILE, AMX-INT8
@@ -42,7 +44,8 @@ static constexpr Hidden kHidden[] = {
     {0xd, 0, avx512, bits(17, 18), 0, 0, 0},
     // AVX512 F, DQ, IFMA, PF, ER, CD, BW, VL; VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ; 4VNNIW, 4FMAPS, VP2INTERSECT
     {7, 0, avx2, 0, bits(16, 17, 21, 26, 27, 28, 30, 31), bits(1, 6, 11, 12, 14), bits(2, 3, 8)},
-    // AVX-VNNI, AVX-IFMA; AVX-VNNI-INT8, AVX-NE-CONVERT, AVX-VNNI-INT16: later than the processors without AVX-512 that are meant
+    // AVX-VNNI, AVX-IFMA; AVX-VNNI-INT8, AVX-NE-CONVERT, AVX-VNNI-INT16: later than the processors without AVX-512 that
+    // are meant
     {7, 1, avx2, bits(4, 23), 0, 0, bits(4, 5, 10)},
     // Extended state that the kernel saves for AVX-512
     {0xd, 0, avx2, bits(5, 6, 7), 0, 0, 0},

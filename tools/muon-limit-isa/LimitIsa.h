@@ -1,4 +1,4 @@
-//===- LimitIsa.h - what muon-limit-isa tells its library ---------------------------------------===//
+//===- LimitIsa.h - what muon-limit-isa tells its library -------------------------------------===//
 #ifndef MUON_LIMIT_ISA_H
 #define MUON_LIMIT_ISA_H
 

@@ -1,4 +1,4 @@
-//===- muon-limit-isa.cpp - runs a command as on a processor without AVX-512, or without its bf16 and AMX ---===//
+//===- muon-limit-isa.cpp - runs a command as on a processor without AVX-512, or without its bf16 and AMX ---------===//
 //
 // muon-limit-isa avx2|avx512 COMMAND ARGUMENT...
 //
@@ -36,7 +36,8 @@ int main(int count, char **arguments) {
   if (count < 3)
     return fail("expected a command to run");
   if (syscall(SYS_arch_prctl, kSetCpuid, 0) != 0)
-    return fail("expected a processor and kernel that can fault on cpuid (cpuid_fault in /proc/cpuinfo): " + std::string(strerror(errno)));
+    return fail("expected a processor and kernel that can fault on cpuid (cpuid_fault in /proc/cpuinfo): " +
+                std::string(strerror(errno)));
   syscall(SYS_arch_prctl, kSetCpuid, 1);
   const char *others = getenv("LD_PRELOAD");
   setenv("LD_PRELOAD", (library() + (others ? std::string(":") + others : "")).c_str(), 1);

@@ -1,4 +1,4 @@
-//===- GenerateProgram.cpp - muon-opt --shape ...: shapes to a program ----------------------------===//
+//===- GenerateProgram.cpp - muon-opt --shape ...: shapes to a program ------------------------===//
 
 #include "GenerateProgram.h"
 
@@ -22,34 +22,91 @@ namespace {
 /// Registered only in this mode: muon-opt's pass driver has options of the same names.
 struct Options {
   cl::OptionCategory category{"Program options"};
-  cl::list<std::string> shapes{"shape", cl::desc("ROWSxCOLUMNS, or ROWSxCOLUMNS*COUNT for COUNT parameters; may be repeated"), cl::cat(category)};
-  cl::opt<std::string> shapesFrom{"shapes-from", cl::desc("take the 2-D weights of a .safetensors file (only its header is read)"), cl::cat(category)};
-  cl::opt<std::string> program{"program", cl::desc("compile the step functions of a file in the muon dialect instead of a preset's"), cl::cat(category)};
-  cl::opt<std::string> exclude{"exclude", cl::desc("names that --shapes-from leaves out (regular expression; empty: none)"), cl::init(kDefaultExclude), cl::cat(category)};
+  cl::list<std::string> shapes{"shape",
+                               cl::desc("ROWSxCOLUMNS, or ROWSxCOLUMNS*COUNT for COUNT parameters; may be repeated"),
+                               cl::cat(category)};
+  cl::opt<std::string> shapesFrom{"shapes-from",
+                                  cl::desc("take the 2-D weights of a .safetensors file (only its header is read)"),
+                                  cl::cat(category)};
+  cl::opt<std::string> program{
+      "program", cl::desc("compile the step functions of a file in the muon dialect instead of a preset's"),
+      cl::cat(category)};
+  cl::opt<std::string> exclude{"exclude",
+                               cl::desc("names that --shapes-from leaves out (regular expression; empty: none)"),
+                               cl::init(kDefaultExclude), cl::cat(category)};
   cl::opt<std::string> preset{"preset", cl::desc("which Muon (default keller)"), cl::init("keller"), cl::cat(category)};
-  cl::opt<std::string> dtype{"dtype", cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs, avx512_fp16 without AMX), tf32 (GPUs)"), cl::init("auto"), cl::cat(category)};
+  cl::opt<std::string> dtype{
+      "dtype",
+      cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs, avx512_fp16 without AMX), tf32 (GPUs)"),
+      cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
-  cl::opt<std::string> restarts{"restarts", cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"), cl::cat(category)};
-  cl::opt<std::string> pairs{"pairs", cl::desc("with a form: evaluate each of these rows of the table as one with the next, as in 0,2; empty: none"), cl::cat(category)};
-  cl::opt<double> earlyStop{"early-stop", cl::desc("between 0 and 1: a matrix skips the rows of the table that are left once its Gram matrix is this close to the identity (CPUs; chooses form gram)"), cl::cat(category)};
-  cl::opt<std::string> nonfinite{"nonfinite", cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix"), cl::init("propagate"), cl::cat(category)};
-  cl::opt<std::string> stepOptions{"options", cl::desc("further options of the step function as JSON (include/muon-c/Compiler.h), as in '{\"table\": [[1.5, -0.5], [1.5, -0.5]]}'"), cl::cat(category)};
-  cl::opt<bool> tuned{"tuned", cl::desc("table, form, restarts and operand type from the tuning database (muon-tune)"), cl::cat(category)};
-  cl::opt<double> floor{"floor", cl::desc("with --tuned: smallest singular value served, relative to the Frobenius norm (default 1e-2; with --dtype f32 1e-3)"), cl::cat(category)};
-  cl::opt<std::string> band{"band", cl::desc("with --tuned: LOWER:UPPER, where singular values end (default: the preset's own band)"), cl::cat(category)};
-  cl::opt<std::string> database{"database", cl::desc("with --tuned: the tuning database (default: $MUON_TUNING_DB, or tuning.sqlite in the cache)"), cl::cat(category)};
-  cl::opt<std::string> model{"model", cl::desc("with --tuned and --shapes-from: every parameter's floor as muon-tune --gradients recorded it under this name"), cl::cat(category)};
+  cl::opt<std::string> restarts{"restarts",
+                                cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"),
+                                cl::cat(category)};
+  cl::opt<std::string> pairs{
+      "pairs",
+      cl::desc("with a form: evaluate each of these rows of the table as one with the next, as in 0,2; empty: none"),
+      cl::cat(category)};
+  cl::opt<double> earlyStop{"early-stop",
+                            cl::desc("between 0 and 1: a matrix skips the rows of the table that are left once its "
+                                     "Gram matrix is this close to the identity (CPUs; chooses form gram)"),
+                            cl::cat(category)};
+  cl::opt<std::string> nonfinite{"nonfinite",
+                                 cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix"),
+                                 cl::init("propagate"), cl::cat(category)};
+  cl::opt<std::string> stepOptions{"options",
+                                   cl::desc("further options of the step function as JSON (include/muon-c/Compiler.h), "
+                                            "as in '{\"table\": [[1.5, -0.5], [1.5, -0.5]]}'"),
+                                   cl::cat(category)};
+  cl::opt<bool> tuned{"tuned", cl::desc("table, form, restarts and operand type from the tuning database (muon-tune)"),
+                      cl::cat(category)};
+  cl::opt<double> floor{"floor",
+                        cl::desc("with --tuned: smallest singular value served, relative to the Frobenius norm "
+                                 "(default 1e-2; with --dtype f32 1e-3)"),
+                        cl::cat(category)};
+  cl::opt<std::string> band{
+      "band", cl::desc("with --tuned: LOWER:UPPER, where singular values end (default: the preset's own band)"),
+      cl::cat(category)};
+  cl::opt<std::string> database{
+      "database",
+      cl::desc("with --tuned: the tuning database (default: $MUON_TUNING_DB, or tuning.sqlite in the cache)"),
+      cl::cat(category)};
+  cl::opt<std::string> model{"model",
+                             cl::desc("with --tuned and --shapes-from: every parameter's floor as muon-tune "
+                                      "--gradients recorded it under this name"),
+                             cl::cat(category)};
   cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
-  cl::opt<std::string> target{"target", cl::desc("cpu (this machine), processors or GPUs (sm_80, ...), comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"), cl::init("cpu"), cl::cat(category)};
-  cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin"), cl::init("object"), cl::cat(category)};
-  cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"), cl::cat(category)};
-  cl::list<int64_t> tile{"tile", cl::CommaSeparated, cl::desc("every product's block. GPU target: rows, columns, k per step, steps in flight, warps down and across; CPU target: side, elements of k at a time (0: by operands and cache)"), cl::cat(category)};
-  cl::opt<int64_t> parts{"parts", cl::desc("GPU target: parts the k of every product is cut into (default: by the model, for the matrix's shape)"), cl::init(0), cl::cat(category)};
-  cl::opt<std::string> chain{"chain", cl::desc("GPU target: chains of products of small symmetric matrices in one block per matrix, in launches, or auto: what is modelled faster"), cl::init("auto"), cl::cat(category)};
-  cl::opt<bool> embedBitcode{"embed-bitcode", cl::desc("GPU targets: also keep the kernels' LLVM IR in objects and libraries, for the emulator"), cl::cat(category)};
-  cl::opt<std::string> dumpKernels{"dump-kernels", cl::desc("GPU target: write bitcode, PTX, cubin and launch facts of every kernel into this directory"), cl::cat(category)};
+  cl::opt<std::string> target{"target",
+                              cl::desc("cpu (this machine), processors or GPUs (sm_80, ...), comma-separated: one "
+                                       "variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"),
+                              cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin"),
+                            cl::init("object"), cl::cat(category)};
+  cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"),
+                            cl::cat(category)};
+  cl::list<int64_t> tile{
+      "tile", cl::CommaSeparated,
+      cl::desc("every product's block. GPU target: rows, columns, k per step, steps in flight, warps down and across; "
+               "CPU target: side, elements of k at a time (0: by operands and cache)"),
+      cl::cat(category)};
+  cl::opt<int64_t> parts{
+      "parts",
+      cl::desc("GPU target: parts the k of every product is cut into (default: by the model, for the matrix's shape)"),
+      cl::init(0), cl::cat(category)};
+  cl::opt<std::string> chain{"chain",
+                             cl::desc("GPU target: chains of products of small symmetric matrices in one block per "
+                                      "matrix, in launches, or auto: what is modelled faster"),
+                             cl::init("auto"), cl::cat(category)};
+  cl::opt<bool> embedBitcode{
+      "embed-bitcode",
+      cl::desc("GPU targets: also keep the kernels' LLVM IR in objects and libraries, for the emulator"),
+      cl::cat(category)};
+  cl::opt<std::string> dumpKernels{
+      "dump-kernels",
+      cl::desc("GPU target: write bitcode, PTX, cubin and launch facts of every kernel into this directory"),
+      cl::cat(category)};
   cl::opt<bool> report{"report", cl::desc("also print the report"), cl::cat(category)};
   cl::opt<std::string> output{"o", cl::desc("file to write (default: standard output for text)"), cl::cat(category)};
 };
@@ -68,7 +125,9 @@ static llvm::Error refuse(const llvm::Twine &why) { return llvm::createStringErr
 
 /// A group of `count` parameters p0, p1, ... of one shape.
 static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) {
-  auto malformed = [&] { return refuse("malformed shape '" + text + "', expected ROWSxCOLUMNS or ROWSxCOLUMNS*COUNT"); };
+  auto malformed = [&] {
+    return refuse("malformed shape '" + text + "', expected ROWSxCOLUMNS or ROWSxCOLUMNS*COUNT");
+  };
   auto [sizes, countText] = text.split('*');
   uint64_t count = 1;
   if (text.contains('*') && (countText.getAsInteger(10, count) || count == 0 || count > 1'000'000))
@@ -102,7 +161,8 @@ static llvm::Error addFile(StringRef path, StringRef exclude, bool byKind, Reque
     std::string why = whyExcluded(tensor, exclude), shape;
     for (auto [i, size] : llvm::enumerate(tensor.shape))
       shape += (i ? "x" : "") + std::to_string(size);
-    llvm::errs() << (why.empty() ? "took " : "left ") << tensor.name << " " << shape << (why.empty() ? "" : ": " + why) << "\n";
+    llvm::errs() << (why.empty() ? "took " : "left ") << tensor.name << " " << shape << (why.empty() ? "" : ": " + why)
+                 << "\n";
     if (why.empty())
       groups[{tensor.shape, byKind ? layerKind(tensor.name) : ""}].push_back(tensor.name);
   }
@@ -138,8 +198,9 @@ static llvm::Error readRows(const cl::opt<std::string> &option, std::optional<st
 /// --tuned with what goes with it.
 static llvm::Error readTuned(const Options &options, Request &request) {
   if (!options.tuned) {
-    for (const cl::Option *option : {static_cast<const cl::Option *>(&options.floor), static_cast<const cl::Option *>(&options.band),
-                                     static_cast<const cl::Option *>(&options.database), static_cast<const cl::Option *>(&options.model)})
+    for (const cl::Option *option :
+         {static_cast<const cl::Option *>(&options.floor), static_cast<const cl::Option *>(&options.band),
+          static_cast<const cl::Option *>(&options.database), static_cast<const cl::Option *>(&options.model)})
       if (option->getNumOccurrences())
         return refuse("--" + option->ArgStr + " needs --tuned");
     return llvm::Error::success();
@@ -166,7 +227,8 @@ static llvm::Error checkSource(const Options &options) {
     return refuse("expected --shape, --shapes-from or --program");
   if (options.exclude.getNumOccurrences() && options.shapesFrom.empty())
     return refuse("--exclude needs --shapes-from");
-  const cl::Option *const ofPresets[] = {&options.preset, &options.earlyStop, &options.stepOptions, &options.weight, &options.gradient, &options.momentum};
+  const cl::Option *const ofPresets[] = {&options.preset, &options.earlyStop, &options.stepOptions,
+                                         &options.weight, &options.gradient,  &options.momentum};
   for (const cl::Option *option : ofPresets)
     if (option->getNumOccurrences() && !options.program.empty())
       return refuse("--" + option->ArgStr + " is for a preset's step function, got it with --program");
@@ -275,9 +337,11 @@ int generateProgram(int argc, char **argv) {
   cl::HideUnrelatedOptions(options.category);
   std::string trouble;
   llvm::raw_string_ostream says(trouble);
-  if (!cl::ParseCommandLineOptions(argc, argv, "muon-opt: a program for the Muon optimizer from matrix shapes\n", &says)) {
+  if (!cl::ParseCommandLineOptions(argc, argv, "muon-opt: a program for the Muon optimizer from matrix shapes\n",
+                                   &says)) {
     if (!trouble.empty()) // else said already. One line: what follows the first are guesses
-      llvm::WithColor::error(llvm::errs(), "muon-opt") << StringRef(trouble).split('\n').first.split(": ").second << "\n";
+      llvm::WithColor::error(llvm::errs(), "muon-opt")
+          << StringRef(trouble).split('\n').first.split(": ").second << "\n";
     return 1;
   }
   llvm::Error error = run(options);

@@ -1,4 +1,4 @@
-//===- GenerateProgram.h - muon-opt --shape ...: shapes to a program ------------------------------===//
+//===- GenerateProgram.h - muon-opt --shape ...: shapes to a program --------------------------===//
 
 #ifndef MUON_TOOLS_GENERATE_PROGRAM_H
 #define MUON_TOOLS_GENERATE_PROGRAM_H

@@ -1,4 +1,4 @@
-//===- muon-opt.cpp - the compiler's command line -------------------------------------------------===//
+//===- muon-opt.cpp - the compiler's command line ---------------------------------------------===//
 
 #include "GenerateProgram.h"
 

@@ -1,4 +1,4 @@
-//===- Passes.h - kernels to LLVM dialect --------------------------------------------*- C++ -*-===//
+//===- Passes.h - kernels to LLVM dialect -------------------------------------------*- C++ -*-===//
 #ifndef MUON_CPU_PASSES_H
 #define MUON_CPU_PASSES_H
 

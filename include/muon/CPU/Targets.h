@@ -16,8 +16,7 @@ namespace muon {
 
 /// The processor called `name`. "native" (or "cpu") is the machine this runs on. An unknown name
 /// fails with one line in `error` that names it and the known ones.
-mlir::FailureOr<TargetAttr> lookupTarget(mlir::MLIRContext *context, llvm::StringRef name,
-                                         std::string &error);
+mlir::FailureOr<TargetAttr> lookupTarget(mlir::MLIRContext *context, llvm::StringRef name, std::string &error);
 
 /// The names lookupTarget knows, "native" first.
 std::vector<std::string> knownTargets();

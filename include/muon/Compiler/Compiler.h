@@ -1,4 +1,4 @@
-//===- Compiler.h - request to program: the one C++ API others use ----------------------*- C++ -*-===//
+//===- Compiler.h - request to program: the one C++ API others use ------------------*- C++ -*-===//
 
 #ifndef MUON_COMPILER_COMPILER_H
 #define MUON_COMPILER_COMPILER_H
@@ -25,7 +25,8 @@ struct TuningQuery {
   std::optional<Band> band;
   /// Empty: tuningDatabasePath().
   std::string database;
-  /// The floor is the one that `muon-tune --gradients` recorded for this model's `layer`: a parameter's name or its kind (layerKind).
+  /// The floor is the one that `muon-tune --gradients` recorded for this model's `layer`: a parameter's name or its
+  /// kind (layerKind).
   std::string model, layer;
 };
 
@@ -52,7 +53,8 @@ struct GroupRequest {
 struct Request {
   std::string name = "step";
   std::vector<std::string> targets = {"cpu"};
-  /// Operand type of the products: auto (what `muon-choose-form` takes), f32, bf16, f16 (GPUs, and processors with avx512_fp16 and without AMX) or tf32 (GPUs).
+  /// Operand type of the products: auto (what `muon-choose-form` takes), f32, bf16, f16 (GPUs, and processors with
+  /// avx512_fp16 and without AMX) or tf32 (GPUs).
   std::string dtype = "auto";
   std::string form = "auto";
   std::optional<std::vector<int64_t>> restarts, pairs;
@@ -62,21 +64,25 @@ struct Request {
   std::vector<int64_t> tile;
   /// GPU targets: parts every product's k is cut into instead of the modelled choice; 0: the model's.
   int64_t parts = 0;
-  /// GPU targets: how chains of products of small symmetric matrices are computed: block (one block per matrix, wherever its memory
-  /// holds them), launches (one per product), or auto: what is modelled faster. The result is the same to the bit.
+  /// GPU targets: how chains of products of small symmetric matrices are computed: block (one block per matrix,
+  /// wherever its memory holds them), launches (one per product), or auto: what is modelled faster. The result is the
+  /// same to the bit.
   std::string chain = "auto";
   /// GPU targets: objects and libraries also hold the LLVM IR of the kernels, for the emulator.
   bool embedBitcode = false;
   /// For every group that has none of its own.
   std::optional<TuningQuery> tuned;
   std::vector<GroupRequest> groups;
-  /// Instead of groups: the text of a module of step functions in the muon dialect (docs/dialect.md), with a muon.program, or without one:
-  /// then every function has one parameter of its own name. Operand types, forms and tables are those of its ops.
+  /// Instead of groups: the text of a module of step functions in the muon dialect (docs/dialect.md), with a
+  /// muon.program, or without one: then every function has one parameter of its own name. Operand types, forms and
+  /// tables are those of its ops.
   std::string program;
 };
 
 enum class Emit { object, library, header, assembly, llvm, mlir, report, bitcode, ptx, cubin };
-constexpr bool isBinary(Emit emit) { return emit == Emit::object || emit == Emit::library || emit == Emit::bitcode || emit == Emit::cubin; }
+constexpr bool isBinary(Emit emit) {
+  return emit == Emit::object || emit == Emit::library || emit == Emit::bitcode || emit == Emit::cubin;
+}
 
 /// The request as include/muon-c/Compiler.h writes it. Unknown fields and values are errors that name them.
 llvm::Expected<Request> parseRequest(llvm::StringRef json);
@@ -85,17 +91,20 @@ llvm::Expected<Emit> parseEmit(llvm::StringRef name);
 llvm::Error readStepOptions(llvm::StringRef json, StepOptions &step);
 
 /// The request with every `tuned` replaced by what the database says for its one target, as JSON text:
-///   {"request": {...}, "groups": [{"found": true, "device": "...", "dtype": "bf16", "floor": 0.01, "lower": 0.6816, "upper": 1.134,
+///   {"request": {...}, "groups": [{"found": true, "device": "...", "dtype": "bf16", "floor": 0.01, "lower": 0.6816,
+///   "upper": 1.134,
 ///                                  "own": [[3.4445, -4.775, 2.0315], ...], "tuned_by": "..."}, null, ...]}
-/// one entry per group, null where it is not tuned; own: the table it has without the database, its safety factor in the first row. What Python makes its cache key from.
+/// one entry per group, null where it is not tuned; own: the table it has without the database, its safety factor in
+/// the first row. What Python makes its cache key from.
 llvm::Expected<std::string> resolveTuned(llvm::StringRef json);
 
-/// The request's program as bytes or text; of several targets the report is an array, mlir has a module each. Files that an emission needs are temporary. `report`, where given, takes what Emit::report
-/// gives, of the same compilation: no room is walked twice.
+/// The request's program as bytes or text; of several targets the report is an array, mlir has a module each. Files
+/// that an emission needs are temporary. `report`, where given, takes what Emit::report gives, of the same compilation:
+/// no room is walked twice.
 llvm::Expected<std::string> compile(const Request &request, Emit emit, std::string *report = nullptr);
 
-/// Writes every kernel of the request's one GPU target into `directory`: NAME.bc (the LLVM IR handed to the backend), NAME.ptx,
-/// NAME.cubin and NAME.cubin.json (how it is launched, and with what).
+/// Writes every kernel of the request's one GPU target into `directory`: NAME.bc (the LLVM IR handed to the backend),
+/// NAME.ptx, NAME.cubin and NAME.cubin.json (how it is launched, and with what).
 llvm::Error dumpKernels(const Request &request, llvm::StringRef directory);
 
 /// Identifies this build of the compiler.

@@ -1,4 +1,4 @@
-//===- Safetensors.h - names and shapes from a safetensors file -------------------------*- C++ -*-===//
+//===- Safetensors.h - names and shapes from a safetensors file ---------------------*- C++ -*-===//
 
 #ifndef MUON_COMPILER_SAFETENSORS_H
 #define MUON_COMPILER_SAFETENSORS_H
@@ -16,14 +16,16 @@ struct TensorInfo {
   std::vector<int64_t> shape;
 };
 
-/// Reads the header only: eight bytes of length, little endian, then that much JSON. Tensors in the file's own name order.
-/// Errors name the file and what was expected: unreadable, a directory, truncated (header or data), not JSON, a field missing.
+/// Reads the header only: eight bytes of length, little endian, then that much JSON. Tensors in the file's own name
+/// order. Errors name the file and what was expected: unreadable, a directory, truncated (header or data), not JSON, a
+/// field missing.
 llvm::Expected<std::vector<TensorInfo>> readSafetensorsHeader(llvm::StringRef path);
 
 /// The names an optimizer for matrices leaves out by default: embeddings and output heads.
 inline constexpr const char *kDefaultExclude = "embed|wte|wpe|lm_head|head";
 
-/// Why a tensor is not for Muon, or "" if it is: not 2-D, not a float type, or its name matches `exclude` (POSIX extended).
+/// Why a tensor is not for Muon, or "" if it is: not 2-D, not a float type, or its name matches `exclude` (POSIX
+/// extended).
 std::string whyExcluded(const TensorInfo &tensor, llvm::StringRef exclude);
 
 } // namespace muon

@@ -1,10 +1,11 @@
-//===- TuningDatabase.h - what muon-tune found, kept ------------------------------------*- C++ -*-===//
+//===- TuningDatabase.h - what muon-tune found, kept --------------------------------*- C++ -*-===//
 //
-// One SQLite file. muon-tune writes it; muon-opt, the C API and muonc.torch.Muon(tuned=True) read it. Plain C++ without LLVM (the library
-// MuonTuning), because an answer from it has to come within milliseconds.
+// One SQLite file. muon-tune writes it; muon-opt, the C API and muonc.torch.Muon(tuned=True) read it. Plain C++ without
+// LLVM (the library MuonTuning), because an answer from it has to come within milliseconds.
 //
-// The file is ours if its application_id is kTuningApplication; a damaged one, or one of another program or a newer version, is refused with
-// one line and left as it is. Write-ahead log: readers never wait, writers wait for each other up to kTuningPatience.
+// The file is ours if its application_id is kTuningApplication; a damaged one, or one of another program or a newer
+// version, is refused with one line and left as it is. Write-ahead log: readers never wait, writers wait for each other
+// up to kTuningPatience.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -24,8 +25,8 @@ struct sqlite3;
 namespace muon {
 
 inline constexpr int kTuningApplication = 0x6d756f6e; // "muon"
-inline constexpr int kTuningVersion = 2; // 1: without layers
-inline constexpr int kTuningPatience = 10'000; // milliseconds
+inline constexpr int kTuningVersion = 2;              // 1: without layers
+inline constexpr int kTuningPatience = 10'000;        // milliseconds
 
 /// What one matrix shape was tuned for: the key of an entry.
 struct TuningKey {
@@ -42,10 +43,11 @@ struct TuningKey {
   /// Recorded: singular values of at least floor |X|_F are at least this many Schatten-4 norms. 0: not known.
   double schatten4 = 0;
 
-  /// Where the singular values that are served begin after `norm` (an option of the step function, empty: frobenius): the floor
-  /// that a table with it has to be made for.
+  /// Where the singular values that are served begin after `norm` (an option of the step function, empty: frobenius):
+  /// the floor that a table with it has to be made for.
   double floorUnder(const std::string &norm) const;
-  /// "floor 0.01, band 0.6816:1.134": six digits, which is what two requests are compared by. With a recorded floor: ", schatten4 0.06".
+  /// "floor 0.01, band 0.6816:1.134": six digits, which is what two requests are compared by. With a recorded floor: ",
+  /// schatten4 0.06".
   std::string request() const;
   /// All of it in words, for messages.
   std::string describe() const;
@@ -53,7 +55,8 @@ struct TuningKey {
 
 struct TuningEntry {
   TuningKey key;
-  /// The command's own words, such as "like keller, floor 0.01", by which a second call finds the entry without the compiler.
+  /// The command's own words, such as "like keller, floor 0.01", by which a second call finds the entry without the
+  /// compiler.
   std::string asked;
   /// Options of the step function (include/muon-c/Compiler.h, "options") as JSON: table, form, restarts, operands.
   std::string plan;
@@ -102,7 +105,8 @@ public:
   /// All entries, in the order of their keys.
   std::vector<TuningEntry> entries(std::string &error);
   /// By the kind of a parameter's name.
-  std::optional<TuningLayer> findLayer(const std::string &model, const std::string &name, int64_t rows, int64_t columns, std::string &error);
+  std::optional<TuningLayer> findLayer(const std::string &model, const std::string &name, int64_t rows, int64_t columns,
+                                       std::string &error);
   bool recordLayer(const TuningLayer &layer, std::string &error);
   std::vector<TuningLayer> layers(std::string &error);
 
@@ -117,7 +121,8 @@ private:
 /// $MUON_TUNING_DB; else tuning.sqlite in $MUON_CACHE_DIR; else muonc/tuning.sqlite in $XDG_CACHE_HOME or ~/.cache.
 std::string tuningDatabasePath();
 
-/// "cpu" and "native": this processor, its name and a digest of what /proc/cpuinfo says it can do. Any other target: the target's own name.
+/// "cpu" and "native": this processor, its name and a digest of what /proc/cpuinfo says it can do. Any other target:
+/// the target's own name.
 std::string tuningDevice(const std::string &target);
 
 /// This build of the compiler.

@@ -1,4 +1,4 @@
-//===- Walk.h - the rooms a module walks through ----------------------------------------*- C++ -*-===//
+//===- Walk.h - the rooms a module walks through ------------------------------------*- C++ -*-===//
 
 #ifndef MUON_COMPILER_WALK_H
 #define MUON_COMPILER_WALK_H

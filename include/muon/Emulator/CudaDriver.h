@@ -1,7 +1,7 @@
-//===- CudaDriver.h - the part of the CUDA driver API the emulator exports --------------*- C -*-===//
+//===- CudaDriver.h - the part of the CUDA driver API the emulator exports ------------*- C -*-===//
 //
-// Our own declarations of NVIDIA's published interface (names, argument orders and numbers are theirs), so that neither the emulator
-// nor its users need the CUDA toolkit. What is not here is not exported.
+// Our own declarations of NVIDIA's published interface (names, argument orders and numbers are theirs), so that neither
+// the emulator nor its users need the CUDA toolkit. What is not here is not exported.
 //
 //===-------------------------------------------------------------------------------------------===//
 #ifndef MUON_EMULATOR_CUDADRIVER_H
@@ -109,19 +109,22 @@ CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count);
 CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream);
 CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream);
 
-/* sizes and box: elements, the contiguous axis first; strides: bytes, of the other axes. No interleave, no element strides. */
-CUresult cuTensorMapEncodeTiled(CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *sizes, const uint64_t *strides,
-                                const uint32_t *box, const uint32_t *elementStrides, int interleave, int swizzle, int l2Promotion,
-                                int outOfBounds);
+/* sizes and box: elements, the contiguous axis first; strides: bytes, of the other axes. No interleave, no element
+ * strides. */
+CUresult cuTensorMapEncodeTiled(CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *sizes,
+                                const uint64_t *strides, const uint32_t *box, const uint32_t *elementStrides,
+                                int interleave, int swizzle, int l2Promotion, int outOfBounds);
 
-CUresult cuModuleLoadData(CUmodule *module, const void *image); /* LLVM bitcode in a wrapper, or see muonEmulatorModuleLoad */
+CUresult cuModuleLoadData(CUmodule *module,
+                          const void *image); /* LLVM bitcode in a wrapper, or see muonEmulatorModuleLoad */
 CUresult cuModuleUnload(CUmodule module);
 CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name);
 CUresult cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *bytes, CUmodule module, const char *name);
 CUresult cuFuncGetAttribute(int *value, int attribute, CUfunction function);
 CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value);
-CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
-                        unsigned blockZ, unsigned sharedBytes, CUstream stream, void **parameters, void **extra);
+CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
+                        unsigned blockY, unsigned blockZ, unsigned sharedBytes, CUstream stream, void **parameters,
+                        void **extra);
 
 CUresult cuStreamCreate(CUstream *stream, unsigned flags);
 CUresult cuStreamDestroy_v2(CUstream stream);

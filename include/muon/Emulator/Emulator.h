@@ -1,8 +1,8 @@
-//===- Emulator.h - what the software CUDA driver offers beside the driver API ----------*- C -*-===//
+//===- Emulator.h - what the software CUDA driver offers beside the driver API --------*- C -*-===//
 //
-// libmuon_emulator.so exports the part of the CUDA driver API that Muon's executor uses (CudaDriver.h) and executes kernels, given
-// as LLVM bitcode made for the NVPTX backend, on this processor: see docs/architecture.md, "Emulator". It has no notion of time.
-// Everything below can also be set by the environment, read at cuInit:
+// libmuon_emulator.so exports the part of the CUDA driver API that Muon's executor uses (CudaDriver.h) and executes
+// kernels, given as LLVM bitcode made for the NVPTX backend, on this processor: see docs/architecture.md, "Emulator".
+// It has no notion of time. Everything below can also be set by the environment, read at cuInit:
 //
 //   MUON_EMULATE_CHIP     the chip that attributes describe, "sm_80" (default), "sm_86", "sm_89", "sm_90", "sm_120"
 //   MUON_EMULATE_CHECKS   "all" (default), "memory" or "values"
@@ -25,7 +25,8 @@ extern "C" {
 
 /* What is looked for. It holds for modules loaded from now on. */
 typedef enum muonEmulatorChecks {
-  MUON_EMULATOR_VALUES = 0, /* results only, and deadlocks, divergence and unknown operations, which always end a kernel */
+  MUON_EMULATOR_VALUES =
+      0, /* results only, and deadlocks, divergence and unknown operations, which always end a kernel */
   MUON_EMULATOR_MEMORY = 1, /* bounds, alignment, uninitialised reads */
   MUON_EMULATOR_ALL = 3     /* and races */
 } muonEmulatorChecks;
@@ -35,7 +36,8 @@ typedef struct muonEmulatorCounters {
   uint64_t launches, blocks, switches;
   uint64_t multiplyAdds;  /* by mma */
   uint64_t matrixLoads;   /* 8x8 matrices by ldmatrix */
-  uint64_t bankConflicts; /* further shared memory accesses ldmatrix needed: 0 if the 8 rows of each matrix are in different banks */
+  uint64_t bankConflicts; /* further shared memory accesses ldmatrix needed: 0 if the 8 rows of each matrix are in
+                             different banks */
   uint64_t copiedBytes;   /* by cp.async and bulk copies */
 } muonEmulatorCounters;
 
@@ -46,12 +48,13 @@ void muonEmulatorSetChecks(muonEmulatorChecks checks);
 /* The order in which the threads of a block run: 0 is round-robin, others a random order each. */
 void muonEmulatorSetSchedule(uint64_t seed);
 void muonEmulatorSetQuiet(int quiet);
-/* The `nth` call (from 1, counted from now) of a driver function returns `error` and does nothing. The function "kernel" stands for
- * the execution of a launch: its error is found by a later call and, as on a device, stays. */
+/* The `nth` call (from 1, counted from now) of a driver function returns `error` and does nothing. The function
+ * "kernel" stands for the execution of a launch: its error is found by a later call and, as on a device, stays. */
 void muonEmulatorInjectFault(const char *function, uint32_t nth, int error);
 /* What reports call an allocation. */
 CUresult muonEmulatorNameMemory(CUdeviceptr address, const char *name);
-/* One line for every fault found in kernels since the last reset; "" if there was none. Valid until the next launch or reset. */
+/* One line for every fault found in kernels since the last reset; "" if there was none. Valid until the next launch or
+ * reset. */
 const char *muonEmulatorReports(void);
 /* Forgets reports, counters, injected faults and a sticky error. Memory and modules stay. */
 void muonEmulatorReset(void);

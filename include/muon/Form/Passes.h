@@ -1,4 +1,4 @@
-//===- Passes.h - The Form room: step functions to algebra -----*- C++ -*-===//
+//===- Passes.h - The Form room: step functions to algebra --------------------------*- C++ -*-===//
 #ifndef MUON_FORM_PASSES_H
 #define MUON_FORM_PASSES_H
 

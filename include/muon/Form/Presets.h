@@ -1,4 +1,4 @@
-//===- Presets.h - The Muons in use, as step functions ---------*- C++ -*-===//
+//===- Presets.h - The Muons in use, as step functions ------------------------------*- C++ -*-===//
 //
 // A preset is a starting point on the nine axes along which the Muons in use differ; every
 // axis can be overridden. All of them: momentum -> orthogonalize -> (clip) -> update, on scalars
@@ -15,12 +15,13 @@
 //   polar_express  nanogpt_pe, 5     1.02 ‖X‖ + 1e-6      bf16      ema nesterov  √max(1, r/c)     decoupled
 //     the polar step of KellerJordan/modded-nanogpt, train_gpt.py; the rest is Keller's
 //   inverse_root   cubic, 6 (3..6)   √(‖X‖² + k·1e-6)     f32       ema nesterov  √max(1, r/c)     decoupled
-//     U = X (XᵀX + damping I)^(-1/2), damping 1e-6, k the short side: the coupled Newton iteration on the trace-normalised
-//     Gram matrix, gram form. Fixed steps: singular values far below √damping or far below ‖X‖ are not converged, by definition.
+//     U = X (XᵀX + damping I)^(-1/2), damping 1e-6, k the short side: the coupled Newton iteration on the
+//     trace-normalised Gram matrix, gram form. Fixed steps: singular values far below √damping or far below ‖X‖ are not
+//     converged, by definition.
 //   exact          minimax 5, 9      ‖X‖                  f32       ema nesterov  √max(1, r/c)     decoupled
-//     the polar factor to working precision: as many steps as the floor max(r, c)·2^-24 (relative to ‖X‖) needs, the last ones
-//     the Padé limit; standard form. Singular values below the floor come out between 0 and 1. Metric "residual" =
-//     ‖OOᵀO - O‖_F/‖O‖_F, per matrix: how far the singular values of O are from 0 or 1.
+//     the polar factor to working precision: as many steps as the floor max(r, c)·2^-24 (relative to ‖X‖) needs, the
+//     last ones the Padé limit; standard form. Singular values below the floor come out between 0 and 1. Metric
+//     "residual" = ‖OOᵀO - O‖_F/‖O‖_F, per matrix: how far the singular values of O are from 0 or 1.
 //   rms            no table          √(mean(X²) + eps²)   -         ema nesterov  1                decoupled
 //     for vectors and other tensors that are not matrices, any rank >= 1, the mean over the whole tensor:
 //     U = X / √(mean(X²) + 1e-14). adjust_lr match_rms_adamw: 0.2.
@@ -82,11 +83,12 @@ struct StepOptions {
   double clip = 0;
   /// Of a bf16 weight; adds the i64 scalars step and seed.
   bool stochasticRounding = false;
-  /// standard or gram, before which rows R is rebuilt, and which are evaluated as one with the next; absent: chosen by muon-choose-form.
+  /// standard or gram, before which rows R is rebuilt, and which are evaluated as one with the next; absent: chosen by
+  /// muon-choose-form.
   std::optional<std::string> form;
   std::optional<std::vector<int64_t>> restarts, pairs;
-  /// The block of every product instead of the compiler's choice. GPUs: the six numbers of muon.kernel's tile. CPUs: its side, and how
-  /// many elements of k it takes at a time (0: by depth). Empty: chosen by Plan.
+  /// The block of every product instead of the compiler's choice. GPUs: the six numbers of muon.kernel's tile. CPUs:
+  /// its side, and how many elements of k it takes at a time (0: by depth). Empty: chosen by Plan.
   std::vector<int64_t> tile;
   /// Between 0 and 1: a matrix this close to orthogonal skips the rows that are left
   /// (muon.orthogonalize, early_stop). Needs form gram, and chooses it. Metrics "orthogonality" and
@@ -97,8 +99,8 @@ struct StepOptions {
 /// Adds the step function `name` to `module`. Arguments: weight, gradient, states ("momentum", then
 /// the preset's own), scalars. Results: new weight, new states, metrics. On failure `error` is one
 /// line naming the value and what is known, and the module is unchanged.
-mlir::FailureOr<mlir::func::FuncOp> buildStep(mlir::ModuleOp module, llvm::StringRef name,
-                                              const StepOptions &options, std::string &error);
+mlir::FailureOr<mlir::func::FuncOp> buildStep(mlir::ModuleOp module, llvm::StringRef name, const StepOptions &options,
+                                              std::string &error);
 
 /// The names above.
 std::vector<std::string> presetNames();

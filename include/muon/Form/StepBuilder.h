@@ -1,4 +1,4 @@
-//===- StepBuilder.h - Step functions written in a few lines ----*- C++ -*-===//
+//===- StepBuilder.h - Step functions written in a few lines ------------------------*- C++ -*-===//
 //
 // A step function is a func.func (dialect description in MuonDialect.td). Keller's is
 //
@@ -56,17 +56,14 @@ public:
   Term gradient(mlir::RankedTensorType type);
   /// `missing`: the axes of W's index space that the tensor lacks (NorMuon keeps one number per
   /// row).
-  Term state(llvm::StringRef name, mlir::RankedTensorType type,
-             llvm::ArrayRef<int64_t> missing = {});
-  Term input(llvm::StringRef name, mlir::RankedTensorType type,
-             llvm::ArrayRef<int64_t> missing = {});
+  Term state(llvm::StringRef name, mlir::RankedTensorType type, llvm::ArrayRef<int64_t> missing = {});
+  Term input(llvm::StringRef name, mlir::RankedTensorType type, llvm::ArrayRef<int64_t> missing = {});
   /// An f64 or i64 scalar; a name asked for again is the same argument.
   Term scalar(llvm::StringRef name);
   Term integer(llvm::StringRef name);
 
   /// {X, M'}.
-  std::pair<Term, Term> momentum(Term gradient, Term momentum, Term mu, MomentumForm form,
-                                 bool nesterov);
+  std::pair<Term, Term> momentum(Term gradient, Term momentum, Term mu, MomentumForm form, bool nesterov);
   Orthogonalized orthogonalize(Term x, const OrthogonalizeSpec &spec);
   Term update(Term weight, Term update, Term lr, Term wd, Decay decay, double scale);
   /// Stochastic rounding to bf16.
@@ -82,8 +79,7 @@ public:
   mlir::ImplicitLocOpBuilder &getBuilder() { return builder; }
 
 private:
-  Term addArgument(llvm::StringRef role, llvm::StringRef name, mlir::Type type,
-                   llvm::ArrayRef<int64_t> missing = {});
+  Term addArgument(llvm::StringRef role, llvm::StringRef name, mlir::Type type, llvm::ArrayRef<int64_t> missing = {});
   mlir::Value scalarValue(Term term);
 
   mlir::func::FuncOp function;

@@ -1,4 +1,4 @@
-//===- Term.h - Arithmetic on the values of a step function ----*- C++ -*-===//
+//===- Term.h - Arithmetic on the values of a step function -------------------------*- C++ -*-===//
 //
 // Operators that emit arith/math on tensors, so that a step function or an expansion rule
 // reads like its formula:

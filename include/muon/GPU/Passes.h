@@ -1,4 +1,4 @@
-//===- Passes.h - the GPU room: kernels to functions of thread blocks -------------------*- C++ -*-===//
+//===- Passes.h - the GPU room: kernels to functions of thread blocks ---------------*- C++ -*-===//
 
 #ifndef MUON_GPU_PASSES_H
 #define MUON_GPU_PASSES_H
@@ -19,8 +19,9 @@ class OpPassManager;
 
 namespace muon {
 
-/// Kernels of a module to the llvm and nvvm dialects. The module holds the kernels of ONE GPU target: a single muon.variant, or
-/// the target of its `muon.request`. What is left beside llvm functions are the variant and the step functions.
+/// Kernels of a module to the llvm and nvvm dialects. The module holds the kernels of ONE GPU target: a single
+/// muon.variant, or the target of its `muon.request`. What is left beside llvm functions are the variant and the step
+/// functions.
 void buildGpuPipeline(mlir::OpPassManager &pm);
 
 /// Threads and dynamic shared memory (bytes) of a kernel's block.

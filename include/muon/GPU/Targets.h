@@ -1,4 +1,4 @@
-//===- Targets.h - GPUs by name ---------------------------------------------------------*- C++ -*-===//
+//===- Targets.h - GPUs by name -----------------------------------------------------*- C++ -*-===//
 
 #ifndef MUON_GPU_TARGETS_H
 #define MUON_GPU_TARGETS_H
@@ -13,8 +13,8 @@ namespace muon {
 /// Whether a target's name asks for a GPU: sm_ and digits.
 bool namesGpu(llvm::StringRef name);
 
-/// The GPU target called `name` (sm_80, ...). Its chip is the usual product of that architecture. An unknown name fails with one
-/// line in `error` that names it and the known ones.
+/// The GPU target called `name` (sm_80, ...). Its chip is the usual product of that architecture. An unknown name fails
+/// with one line in `error` that names it and the known ones.
 mlir::FailureOr<TargetAttr> lookupGpuTarget(mlir::MLIRContext *context, llvm::StringRef name, std::string &error);
 
 /// The names lookupGpuTarget knows.

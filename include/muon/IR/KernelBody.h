@@ -1,7 +1,7 @@
-//===- KernelBody.h - how a backend reads a muon.kernel -----------------------------------*- C++ -*-===//
+//===- KernelBody.h - how a backend reads a muon.kernel -----------------------------*- C++ -*-===//
 //
-// Every value of a kernel's body depends on at most: nothing but scalars (uniform), the row, or the element. A backend emits each
-// level where it changes.
+// Every value of a kernel's body depends on at most: nothing but scalars (uniform), the row, or the element. A backend
+// emits each level where it changes.
 //
 //===-------------------------------------------------------------------------------------------------===//
 #ifndef MUON_IR_KERNEL_BODY_H
@@ -17,7 +17,8 @@ public:
 
   explicit KernelBody(KernelOp kernel) : kernel(kernel) {}
 
-  /// Finds every value's level. An op for which `hasSequence` is false is reported: it has no instruction sequence in `where`.
+  /// Finds every value's level. An op for which `hasSequence` is false is reported: it has no instruction sequence in
+  /// `where`.
   mlir::LogicalResult findLevels(llvm::function_ref<bool(mlir::Operation &)> hasSequence, llvm::StringRef where);
   Level level(mlir::Value value) const { return levels.lookup(value); }
 
@@ -29,7 +30,8 @@ public:
   mlir::BlockArgument coefficient(unsigned i);
   YieldOp yield();
 
-  /// The column of a parameter's scalar row that holds the kernel's i-th scalar; i where the module does not list columns.
+  /// The column of a parameter's scalar row that holds the kernel's i-th scalar; i where the module does not list
+  /// columns.
   int64_t scalarColumn(unsigned i);
 
 protected:

@@ -1,4 +1,4 @@
-//===- Muon.h - the muon dialect: attributes, interfaces, ops ---------------------------*- C++ -*-===//
+//===- Muon.h - the muon dialect: attributes, interfaces, ops -----------------------*- C++ -*-===//
 
 #ifndef MUON_IR_MUON_H
 #define MUON_IR_MUON_H

@@ -1,6 +1,7 @@
-//===- Request.h - what was asked for, as the rooms read it ------------------------------*- C++ -*-===//
+//===- Request.h - what was asked for, as the rooms read it -------------------------*- C++ -*-===//
 //
-// One place that knows where a request stands: the muon.request of the module, and that of a step function, which wins part by part.
+// One place that knows where a request stands: the muon.request of the module, and that of a step function, which wins
+// part by part.
 //
 //===----------------------------------------------------------------------------------------------===//
 #ifndef MUON_IR_REQUEST_H

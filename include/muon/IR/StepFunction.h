@@ -1,4 +1,4 @@
-//===- StepFunction.h - what the arguments of a step function say ------------------------*- C++ -*-===//
+//===- StepFunction.h - what the arguments of a step function say -------------------*- C++ -*-===//
 
 #ifndef MUON_IR_STEP_FUNCTION_H
 #define MUON_IR_STEP_FUNCTION_H
@@ -10,7 +10,8 @@ namespace muon {
 /// The step function's weight (its argument of role weight); null if it has none.
 mlir::BlockArgument findWeight(mlir::func::FuncOp function);
 
-/// The arguments whose memory the first results take, in the order of these: the weight, then the states in argument order.
+/// The arguments whose memory the first results take, in the order of these: the weight, then the states in argument
+/// order.
 llvm::SmallVector<mlir::BlockArgument> donatedArguments(mlir::func::FuncOp function);
 
 /// Matrices of one parameter: the product of the weight's sizes but the last two, 1 without a weight.

@@ -1,4 +1,4 @@
-//===- CompileBlocks.h - LLVM IR of a GPU room to PTX and cubin -------------------------*- C++ -*-===//
+//===- CompileBlocks.h - LLVM IR of a GPU room to PTX and cubin ---------------------*- C++ -*-===//
 #ifndef MUON_OBJECT_COMPILEBLOCKS_H
 #define MUON_OBJECT_COMPILEBLOCKS_H
 
@@ -11,8 +11,8 @@
 
 namespace muon {
 
-/// Gives a translated module the GPU's triple and data layout and cleans it up. What it leaves is exactly what compilePtx hands to
-/// the backend: the bitcode image.
+/// Gives a translated module the GPU's triple and data layout and cleans it up. What it leaves is exactly what
+/// compilePtx hands to the backend: the bitcode image.
 llvm::Error finishBlocks(llvm::Module &module, TargetAttr target);
 
 /// The module as bitcode.
@@ -26,7 +26,8 @@ struct Cubin {
   std::string bytes, messages;
 };
 
-/// Assembles PTX for a chip (sm_80) with ptxas, from MUON_PTXAS, PATH or CUDA_HOME/bin. A missing or failing ptxas is one line.
+/// Assembles PTX for a chip (sm_80) with ptxas, from MUON_PTXAS, PATH or CUDA_HOME/bin. A missing or failing ptxas is
+/// one line.
 llvm::Expected<Cubin> assemblePtx(llvm::StringRef ptx, llvm::StringRef chip);
 
 /// Both at once, for who needs no PTX text.

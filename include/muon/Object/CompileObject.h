@@ -1,4 +1,4 @@
-//===- CompileObject.h - LLVM IR to machine code --------------------------------------*- C++ -*-===//
+//===- CompileObject.h - LLVM IR to machine code ------------------------------------*- C++ -*-===//
 #ifndef MUON_OBJECT_COMPILEOBJECT_H
 #define MUON_OBJECT_COMPILEOBJECT_H
 

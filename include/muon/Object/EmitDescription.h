@@ -1,4 +1,4 @@
-//===- EmitDescription.h - a planned module as the runtime's constant structs -----------*- C++ -*-===//
+//===- EmitDescription.h - a planned module as the runtime's constant structs -------*- C++ -*-===//
 
 #ifndef MUON_OBJECT_EMIT_DESCRIPTION_H
 #define MUON_OBJECT_EMIT_DESCRIPTION_H
@@ -42,8 +42,9 @@ struct DescribedVariant {
   llvm::StringMap<BlockShape> blocks;
 };
 
-/// Adds the program's description (muon_runtime.h) and its query function `name` to a module that holds the kernels of all
-/// variants. Groups, parameters and scalars are those of the first variant's module; all variants describe the same ones.
+/// Adds the program's description (muon_runtime.h) and its query function `name` to a module that holds the kernels of
+/// all variants. Groups, parameters and scalars are those of the first variant's module; all variants describe the same
+/// ones.
 void emitDescription(llvm::Module &module, llvm::StringRef name, llvm::ArrayRef<DescribedVariant> variants);
 
 /// The C header that declares the query function, with what the program holds as comments.

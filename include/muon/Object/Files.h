@@ -1,4 +1,4 @@
-//===- Files.h - what other programs make of what we made -------------------------------*- C++ -*-===//
+//===- Files.h - what other programs make of what we made ---------------------------*- C++ -*-===//
 
 #ifndef MUON_OBJECT_FILES_H
 #define MUON_OBJECT_FILES_H
@@ -18,11 +18,12 @@ struct Made {
   std::string bytes, messages;
 };
 
-/// Runs `program options... -o OUTPUT INPUT` on temporary files, INPUT holding `input`; their names end in the two suffixes. Fails with
-/// one line that begins with `task` ("ptxas failed for sm_80"): why the program could not be started, or the first line of its messages
-/// that says "error" or "fatal", else the first. A file that cannot be created, written or read is one line too.
-llvm::Expected<Made> runOn(llvm::StringRef input, llvm::StringRef inputSuffix, llvm::StringRef outputSuffix, llvm::StringRef program,
-                           llvm::ArrayRef<llvm::StringRef> options, const llvm::Twine &task);
+/// Runs `program options... -o OUTPUT INPUT` on temporary files, INPUT holding `input`; their names end in the two
+/// suffixes. Fails with one line that begins with `task` ("ptxas failed for sm_80"): why the program could not be
+/// started, or the first line of its messages that says "error" or "fatal", else the first. A file that cannot be
+/// created, written or read is one line too.
+llvm::Expected<Made> runOn(llvm::StringRef input, llvm::StringRef inputSuffix, llvm::StringRef outputSuffix,
+                           llvm::StringRef program, llvm::ArrayRef<llvm::StringRef> options, const llvm::Twine &task);
 
 } // namespace muon
 

@@ -1,4 +1,4 @@
-//===- HotLoop.h - what the inner loop of a kernel became -----------------------------*- C++ -*-===//
+//===- HotLoop.h - what the inner loop of a kernel became ---------------------------*- C++ -*-===//
 #ifndef MUON_OBJECT_HOTLOOP_H
 #define MUON_OBJECT_HOTLOOP_H
 

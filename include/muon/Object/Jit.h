@@ -1,4 +1,4 @@
-//===- Jit.h - LLVM IR to callable memory ---------------------------------------------*- C++ -*-===//
+//===- Jit.h - LLVM IR to callable memory -------------------------------------------*- C++ -*-===//
 #ifndef MUON_OBJECT_JIT_H
 #define MUON_OBJECT_JIT_H
 

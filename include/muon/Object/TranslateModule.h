@@ -1,4 +1,4 @@
-//===- TranslateModule.h - llvm dialect to LLVM IR ------------------------------------*- C++ -*-===//
+//===- TranslateModule.h - llvm dialect to LLVM IR ----------------------------------*- C++ -*-===//
 #ifndef MUON_OBJECT_TRANSLATEMODULE_H
 #define MUON_OBJECT_TRANSLATEMODULE_H
 

@@ -1,7 +1,7 @@
-//===- Boxes.h - boxes of tensors, and what views make of them ------------------------*- C++ -*-===//
+//===- Boxes.h - boxes of tensors, and what views make of them ----------------------*- C++ -*-===//
 //
-// A view (extract_slice, concat, expand_shape, collapse_shape) computes nothing: a box of its result is a box of one of its operands, as
-// long as it does not cross a cut. Cuts are where a tensor is put together from pieces.
+// A view (extract_slice, concat, expand_shape, collapse_shape) computes nothing: a box of its result is a box of one of
+// its operands, as long as it does not cross a cut. Cuts are where a tensor is put together from pieces.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -53,7 +53,8 @@ struct Cuts {
 bool isView(mlir::Operation *op);
 /// Cuts of a view's result, given those of its operands.
 Cuts cutsOfView(mlir::Operation *view, llvm::function_ref<Cuts(mlir::Value)> cutsOf);
-/// Cuts that a view asks of its one operand, so that cuts of its result (or of all of it: the box it takes) are some of it.
+/// Cuts that a view asks of its one operand, so that cuts of its result (or of all of it: the box it takes) are some of
+/// it.
 Cuts cutsAskedBy(mlir::Operation *view, const Cuts &ofResult);
 /// What `box` of a view's result is: of which operand, and where in it. The box crosses no cut.
 std::pair<mlir::Value, Box> boxBelow(mlir::Operation *view, const Box &box);

@@ -1,4 +1,4 @@
-//===- BuildKernel.h - one draft as a kernel and a launch -------------------------------*- C++ -*-===//
+//===- BuildKernel.h - one draft as a kernel and a launch ---------------------------*- C++ -*-===//
 
 #ifndef MUON_PLAN_BUILD_KERNEL_H
 #define MUON_PLAN_BUILD_KERNEL_H
@@ -20,8 +20,8 @@ struct LaunchData {
 /// Builds the kernel of one draft at the builder's insertion point, under the name `name`, and says how to launch it.
 /// Constants of the body become coefficients, so that launches with other numbers share the kernel. `regionOffset` is
 /// where the group's memory starts in the workspace.
-KernelOp buildKernel(mlir::OpBuilder &builder, llvm::StringRef name, const StepPlan &plan, const Draft &draft, int64_t regionOffset,
-                     LaunchData &launch);
+KernelOp buildKernel(mlir::OpBuilder &builder, llvm::StringRef name, const StepPlan &plan, const Draft &draft,
+                     int64_t regionOffset, LaunchData &launch);
 
 } // namespace muon
 

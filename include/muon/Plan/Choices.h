@@ -1,7 +1,7 @@
-//===- Choices.h - what muon.choose leaves uncomputed -----------------------------------*- C++ -*-===//
+//===- Choices.h - what muon.choose leaves uncomputed -------------------------------*- C++ -*-===//
 //
-// A choice's candidates lie behind its conditions: what only candidate i and later ones need is not computed for a matrix
-// whose condition before i holds. Each condition becomes two words per matrix, both a launch's predicate:
+// A choice's candidates lie behind its conditions: what only candidate i and later ones need is not computed for a
+// matrix whose condition before i holds. Each condition becomes two words per matrix, both a launch's predicate:
 //
 //   settled    non-zero once this condition or an earlier one holds     stops what computes later candidates
 //   elsewhere  zero if this condition is the first that holds           stops the copy of this candidate
@@ -28,8 +28,8 @@ public:
     int64_t list = -1, from = 0;
   };
 
-  /// Adds the words behind their conditions; choices of one number per matrix become selects. A matrix that `guard` (null: none)
-  /// leaves out keeps the guard's word in all of them.
+  /// Adds the words behind their conditions; choices of one number per matrix become selects. A matrix that `guard`
+  /// (null: none) leaves out keeps the guard's word in all of them.
   static Choices expand(mlir::func::FuncOp function, mlir::Value guard);
 
   auto begin() const { return lists.begin(); }

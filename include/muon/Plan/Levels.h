@@ -1,9 +1,9 @@
-//===- Levels.h - which stage a value can be computed in --------------------------------*- C++ -*-===//
+//===- Levels.h - which stage a value can be computed in ----------------------------*- C++ -*-===//
 //
 // The whole fusion decision: one pass in SSA order. A value's level is the first stage whose bodies can compute it:
 // the maximum over its operands, plus one across a cut. Cuts are a product (its operands must be in memory first),
-// the use of a reduction's result or of a product in parts, and two products that would have to share one body. Products of a chain do
-// share one. A product that a choice can make needless waits for the word that says so.
+// the use of a reduction's result or of a product in parts, and two products that would have to share one body.
+// Products of a chain do share one. A product that a choice can make needless waits for the word that says so.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -32,9 +32,11 @@ struct Level {
 
 class Levels {
 public:
-  /// Fails with a diagnostic on an op outside Form's closed list, or one that Plan cannot place. Expands the function's choices. The
-  /// products of each of `chains` share a body; a chain that needs something computed behind it is left out.
-  static mlir::FailureOr<Levels> compute(mlir::func::FuncOp function, TargetAttr target, llvm::ArrayRef<Chain> chains = {});
+  /// Fails with a diagnostic on an op outside Form's closed list, or one that Plan cannot place. Expands the function's
+  /// choices. The products of each of `chains` share a body; a chain that needs something computed behind it is left
+  /// out.
+  static mlir::FailureOr<Levels> compute(mlir::func::FuncOp function, TargetAttr target,
+                                         llvm::ArrayRef<Chain> chains = {});
 
   /// The products that share a body with this one, or none if it is not in a chain.
   llvm::ArrayRef<mlir::Operation *> chainOf(mlir::Operation *product) const;

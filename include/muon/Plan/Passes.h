@@ -1,4 +1,4 @@
-//===- Passes.h - the Plan room: algebra to kernels, stages and launches ----------------*- C++ -*-===//
+//===- Passes.h - the Plan room: algebra to kernels, stages and launches ------------*- C++ -*-===//
 
 #ifndef MUON_PLAN_PASSES_H
 #define MUON_PLAN_PASSES_H

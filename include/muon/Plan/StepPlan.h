@@ -1,4 +1,4 @@
-//===- StepPlan.h - the stages of one step function -------------------------------------*- C++ -*-===//
+//===- StepPlan.h - the stages of one step function ---------------------------------*- C++ -*-===//
 //
 // What PlanLaunches decides before it writes any op: which values go to memory, in which layout, and which body
 // computes them. A draft is one kernel-to-be: a stage, an iteration space, at most one product, and outputs.
@@ -33,22 +33,22 @@ struct Buffer {
 
 /// One output of a draft.
 struct Output {
-  mlir::Value value;       ///< the body value to store, or the input of the reduction
+  mlir::Value value; ///< the body value to store, or the input of the reduction
   Reduction reduction = Reduction::none;
   Space space = Space::element;
-  int64_t buffer = -1;     ///< index into StepPlan::buffers, or
-  int64_t argument = -1;   ///< tensor argument of the group that is written,
-  int64_t result = -1;     ///< as this result of the step function,
+  int64_t buffer = -1;               ///< index into StepPlan::buffers, or
+  int64_t argument = -1;             ///< tensor argument of the group that is written,
+  int64_t result = -1;               ///< as this result of the step function,
   mlir::Operation *insert = nullptr; ///< or a box of it: the tensor.insert_slice
 };
 
 /// One kernel-to-be.
 struct Draft {
   int64_t stage = 0;
-  mlir::Operation *product = nullptr; ///< of a chain the last
+  mlir::Operation *product = nullptr;  ///< of a chain the last
   llvm::SmallVector<int64_t, 4> shape; ///< iteration space, batch included
-  bool turned = false; ///< the space's rows are the matrix's columns: how columns are reduced, each as a row is
-  mlir::Value predicate;               ///< the word that stops its launch, null if there is none
+  bool turned = false;   ///< the space's rows are the matrix's columns: how columns are reduced, each as a row is
+  mlir::Value predicate; ///< the word that stops its launch, null if there is none
   llvm::SmallVector<Output, 4> outputs;
 
   /// Which dimensions of the space the outputs' are.
@@ -72,11 +72,13 @@ struct Leaves {
 
 class StepPlan {
 public:
-  /// For `matrices` matrices that run this function. Chains of products are computed in one block each where that is possible, pays by
-  /// the model and is not ruled out by the request's `chain`; the function's attribute `muon.chains` then says what was chosen.
+  /// For `matrices` matrices that run this function. Chains of products are computed in one block each where that is
+  /// possible, pays by the model and is not ruled out by the request's `chain`; the function's attribute `muon.chains`
+  /// then says what was chosen.
   static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices = 1);
   /// The same with the products of each of these chains in one block.
-  static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices, llvm::ArrayRef<Chain> chains);
+  static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices,
+                                          llvm::ArrayRef<Chain> chains);
 
   mlir::func::FuncOp function;
   TargetAttr target;
@@ -84,7 +86,7 @@ public:
   llvm::SmallVector<Draft, 8> drafts; ///< in stage order
   llvm::SmallVector<Buffer, 16> buffers;
   int64_t bytesPerMatrix = 0;
-  int64_t matrices = 1;   ///< how many run this function; blocks may follow it, summation orders not
+  int64_t matrices = 1; ///< how many run this function; blocks may follow it, summation orders not
 
   Leaves collectLeaves(const Draft &draft) const;
   /// The products that the draft computes one after another; none if it is not a chain.
@@ -106,8 +108,8 @@ public:
   int64_t countBlocks(const Draft &draft, int64_t side) const;
   int64_t blockDepth(const Draft &draft, int64_t depth) const;
   bool usesTiles(const Draft &draft) const;
-  /// On a GPU: the block of a product; whether a sweep's tile is whole rows (else a run of chunks) and how many; the rows and
-  /// columns a sweep covers, those of the padding among them where it writes a padded matrix.
+  /// On a GPU: the block of a product; whether a sweep's tile is whole rows (else a run of chunks) and how many; the
+  /// rows and columns a sweep covers, those of the padding among them where it writes a padded matrix.
   gpu::ProductShape productShape(const Draft &draft) const;
   gpu::ProductTile productTile(const Draft &draft) const;
   bool walksRows(const Draft &draft) const;
@@ -127,13 +129,15 @@ Axes identityAxes(size_t rank);
 Layout operandLayout(ProductOpInterface product, bool isA, bool symmetric, TargetAttr target);
 /// The layout in which that operand is stored: `turned` reads what is `padded` in memory.
 inline Layout storedLayout(Layout layout) { return layout == Layout::turned ? Layout::padded : layout; }
-/// The type a value of element type `type` has in a packed layout: bf16 is widened where there is no bf16 product, tf32 always.
+/// The type a value of element type `type` has in a packed layout: bf16 is widened where there is no bf16 product, tf32
+/// always.
 mlir::Type packedType(mlir::Type type, TargetAttr target);
 /// Elements a panel's or a tile's depth is padded to.
 int64_t paddedDepth(int64_t depth, mlir::Type dtype);
 /// Fills bytes and strides of a buffer holding rows x columns.
 void layOut(Buffer &buffer, int64_t rows, int64_t columns, TargetAttr target);
-/// Gives every buffer an offset in the matrix's region, reusing memory of values that are dead; returns the region's size.
+/// Gives every buffer an offset in the matrix's region, reusing memory of values that are dead; returns the region's
+/// size.
 int64_t assignOffsets(llvm::MutableArrayRef<Buffer> buffers);
 
 } // namespace muon

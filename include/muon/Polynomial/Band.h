@@ -1,4 +1,4 @@
-//===- Band.h - Where a table sends an interval of singular values -*- C++ -*-===//
+//===- Band.h - Where a table sends an interval of singular values ------------------*- C++ -*-===//
 //
 // The image of an interval under a continuous function is an interval, and the image of
 // a composition is the image of the image. So the band of a table needs no search over

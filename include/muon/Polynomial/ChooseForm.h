@@ -1,4 +1,4 @@
-//===- ChooseForm.h - Standard or gram, and where R is rebuilt ------------*- C++ -*-===//
+//===- ChooseForm.h - Standard or gram, and where R is rebuilt ----------------------*- C++ -*-===//
 //
 // The compiler's choice for one table, operand type and shape, and what it is made by. Numbers only:
 // the pass muon-choose-form and the tuner's model ask here.
@@ -33,8 +33,8 @@ struct FormProblem {
   std::optional<std::vector<int>> pairs = std::nullopt;
 };
 
-/// Whether emulation finds the standard form with f16 sums no less accurate than that of bf16, which is what torch.optim.Muon computes: by the worst
-/// spectrum of the zoo.
+/// Whether emulation finds the standard form with f16 sums no less accurate than that of bf16, which is what
+/// torch.optim.Muon computes: by the worst spectrum of the zoo.
 bool f16SumsSuffice(const Table &table);
 
 /// Bytes that the products of one matrix read and write, operands and f32 or narrowed results.
@@ -43,17 +43,19 @@ double countBytes(const FormProblem &problem, const FormChoice &choice);
 /// Flops of the products plus flopsPerByte times their bytes.
 double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights weights = {});
 
-/// The largest error over the spectrum zoo that emulation finds (emulate): on small matrices, or on large ones where the choice rests on
-/// these (emulateOneShot).
+/// The largest error over the spectrum zoo that emulation finds (emulate): on small matrices, or on large ones where
+/// the choice rests on these (emulateOneShot).
 double expectedError(const FormProblem &problem, const FormChoice &choice, FormWeights weights = {});
 
-/// `choice` with its pairs: in the standard form of every two quintics from the first on; in the gram form the last two rows of a block, because an R
-/// that h is multiplied into carries h's rounding on to rows that lift it (docs/numerics.md). None where they cost more, where operands are not f32, or
-/// where emulation finds the error above both the bound and 1.1 times that without pairs.
+/// `choice` with its pairs: in the standard form of every two quintics from the first on; in the gram form the last two
+/// rows of a block, because an R that h is multiplied into carries h's rounding on to rows that lift it
+/// (docs/numerics.md). None where they cost more, where operands are not f32, or where emulation finds the error above
+/// both the bound and 1.1 times that without pairs.
 FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeights weights = {});
 
-/// The gram form with the fewest restarts that keep the bound (searchRestarts, and emulateOneShot for large matrices whose sums are in
-/// runs); where there are none, a restart before every row: as accurate as the standard form, and as costly.
+/// The gram form with the fewest restarts that keep the bound (searchRestarts, and emulateOneShot for large matrices
+/// whose sums are in runs); where there are none, a restart before every row: as accurate as the standard form, and as
+/// costly.
 FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights = {});
 
 /// The cheaper of the standard form and of the gram form with the fewest restarts that keep the

@@ -1,4 +1,4 @@
-//===- Emulate.h - What rounding makes of a table ----------------*- C++ -*-===//
+//===- Emulate.h - What rounding makes of a table -----------------------------------*- C++ -*-===//
 //
 // A band says what a table does in exact arithmetic. What it does with bf16 operands, or
 // when the iteration runs on the Gram matrix, depends on the table in ways no closed form
@@ -16,9 +16,10 @@
 //   standard:  R = X X^T,  X <- a X + P X           (the last X stays f32)
 //   centred:   the standard form, degrees 7 and 9 with u the largest sigma the rows before leave, T1 = 2/u^2 R - I:
 //              T2 = 2 T1 T1 - I,  P = g2 T2 + (g1 - g3) T1 + T2 (2 g3 T1 + 2 g4 T2),  a = g0 - g4
-//              Powers of an R that reaches 4 have coefficients whose terms reach 150 and cancel: that rounding, not the degree,
-//              is what makes tables of degree 9 five times less accurate than quintics in f32.
-//   paired:    two quintic rows as one step of either form: P(R) = h(R) - a I with a the product of their first coefficients (PairedRows.h).
+//              Powers of an R that reaches 4 have coefficients whose terms reach 150 and cancel: that rounding, not the
+//              degree, is what makes tables of degree 9 five times less accurate than quintics in f32.
+//   paired:    two quintic rows as one step of either form: P(R) = h(R) - a I with a the product of their first
+//   coefficients (PairedRows.h).
 //              The standard form too takes Z = a/2 I + P(R) then, X <- a/2 X + Z X: h reaches from 0 to a.
 //   gram:      R = X X^T once, then per step, Z = a/2 I + P(R) narrowed, and
 //              Q <- a/2 Q + Z Q              (first step of a block: Q = a/2 I + Z, kept apart)
@@ -29,8 +30,9 @@
 // second step on Q holds its identity part, which otherwise grows to a^s and cancels. Restarted at
 // 2 and 3, Keller in bf16 is then as close to float64 as the standard form on every spectrum of the
 // zoo (test SearchRestarts); with a I kept apart it was farther on well-conditioned ones.
-// f32 operands: nothing is narrowed. Processors sum products of f16 in f16 (f16Sums, f16Run). No fused multiply-add is used and the order of every sum
-// is fixed, so the figures, and what is decided from them, are the same on every machine.
+// f32 operands: nothing is narrowed. Processors sum products of f16 in f16 (f16Sums, f16Run). No fused multiply-add is
+// used and the order of every sum is fixed, so the figures, and what is decided from them, are the same on every
+// machine.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MUON_POLYNOMIAL_EMULATE_H
@@ -56,7 +58,8 @@ struct FormChoice {
   std::vector<int> restarts;
   /// Standard form only: rows of degree 7 and 9 are evaluated in Chebyshev polynomials of R (chebyshevCoefficients).
   bool centred = false;
-  /// Ascending rows, each evaluated as one with the row after it (PairedRows.h), which is not in the list, nor a restart.
+  /// Ascending rows, each evaluated as one with the row after it (PairedRows.h), which is not in the list, nor a
+  /// restart.
   std::vector<int> pairs = {};
 
   /// How many rows the step that begins with `row` takes: 2 for a pair.
@@ -85,37 +88,40 @@ struct EmulationError {
 /// Emulates `table` on shortSide x longSide matrices, 1 <= shortSide <= longSide. Results are kept
 /// per process; thread safe. Default size of the compiler: emulationShortSide x emulationLongSide.
 /// floor: smallest normalised singular value served, in (0, 1); by default servedFloor(type).
-EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide,
-                       int longSide, std::optional<double> floor = std::nullopt);
+EmulationError emulate(const Table &table, FormChoice choice, OperandType type, int shortSide, int longSide,
+                       std::optional<double> floor = std::nullopt);
 
 inline constexpr int emulationShortSide = 64, emulationLongSide = 128;
 
-/// How a product adds up its terms: `part` of them from zero, the parts of a run of `run` terms to each other, runs to those before. In f32, or
-/// as f16Run says.
+/// How a product adds up its terms: `part` of them from zero, the parts of a run of `run` terms to each other, runs to
+/// those before. In f32, or as f16Run says.
 struct SumOrder {
   int part, run;
   bool inF16 = false;
 };
 
-/// A processor's sums. A long sum rounds each of k terms of one sign at the size of the whole, about sqrt(k) units of its last place; runs of r
-/// round sqrt(k) r/k and sqrt(k/r) of them. Symmetric products of less than narrowSide rows add a run up in parts: a gram form of such a matrix
-/// has fewer directions to spread its roundings over.
+/// A processor's sums. A long sum rounds each of k terms of one sign at the size of the whole, about sqrt(k) units of
+/// its last place; runs of r round sqrt(k) r/k and sqrt(k/r) of them. Symmetric products of less than narrowSide rows
+/// add a run up in parts: a gram form of such a matrix has fewer directions to spread its roundings over.
 inline constexpr int sumRun = 64, narrowPart = 16, narrowSide = 256;
 constexpr SumOrder sumOrder(int rows) { return {rows < narrowSide ? narrowPart : sumRun, sumRun}; }
 
-/// Products with f16 sums. A word of two terms adjacent along k adds to two f16 sums, the even terms' and the odd terms'; after f16Run words these are
-/// added to each other and, in f32, to what is there. A run's rounding grows with sqrt(f16Run): at 64 it is as large as what bf16 loses in its
-/// operands where the terms have both signs. Operands are stored as f16Scale times their value, an exact factor that sums lose again: products of
-/// a large matrix's elements would be below f16's range otherwise. What leaves 2^16 / f16Scale as an operand, or 2^16 / f16Scale^2 as a sum, is infinite.
+/// Products with f16 sums. A word of two terms adjacent along k adds to two f16 sums, the even terms' and the odd
+/// terms'; after f16Run words these are added to each other and, in f32, to what is there. A run's rounding grows with
+/// sqrt(f16Run): at 64 it is as large as what bf16 loses in its operands where the terms have both signs. Operands are
+/// stored as f16Scale times their value, an exact factor that sums lose again: products of a large matrix's elements
+/// would be below f16's range otherwise. What leaves 2^16 / f16Scale as an operand, or 2^16 / f16Scale^2 as a sum, is
+/// infinite.
 inline constexpr int f16Run = 32;
 inline constexpr float f16Scale = 16;
 
-/// The error of the gram form without restarts, f32 operands, sums in the order of sumOrder, on matrices too large to emulate whole zoos of:
-/// the largest over the zoo, each spectrum on a matrix of emulationShortSide x emulationLongSide or, where it misses `bound` there, on one of
-/// oneShotShortSide or, from there on, narrowSide, and oneShotAspect times that. What rounds R's small singular values is spread over as many
-/// directions as R has, so this error falls with the size, and what holds here holds for every larger matrix of the same order of sums not longer
-/// than oneShotAspect times its short side (docs/numerics.md). Ends at the first spectrum that misses `bound` on both. Kept per process; thread
-/// safe. shortSide: at least oneShotShortSide.
+/// The error of the gram form without restarts, f32 operands, sums in the order of sumOrder, on matrices too large to
+/// emulate whole zoos of: the largest over the zoo, each spectrum on a matrix of emulationShortSide x emulationLongSide
+/// or, where it misses `bound` there, on one of oneShotShortSide or, from there on, narrowSide, and oneShotAspect times
+/// that. What rounds R's small singular values is spread over as many directions as R has, so this error falls with the
+/// size, and what holds here holds for every larger matrix of the same order of sums not longer than oneShotAspect
+/// times its short side (docs/numerics.md). Ends at the first spectrum that misses `bound` on both. Kept per process;
+/// thread safe. shortSide: at least oneShotShortSide.
 double emulateOneShot(const Table &table, double bound, int shortSide, const std::vector<int> &pairs = {});
 
 inline constexpr int oneShotShortSide = 128, oneShotAspect = 4;
@@ -134,7 +140,8 @@ Band widenBand(Band band, OperandType type, int steps);
 
 /// The cheapest restart set for the gram form: fewest restarts, among equals the smallest error.
 ///  - f32: largest error over the zoo within `bound`;
-///  - 16 bits: on no spectrum above the error of the plain standard sequence at the same precision, or for f16Sums of bf16,
+///  - 16 bits: on no spectrum above the error of the plain standard sequence at the same precision, or for f16Sums of
+///  bf16,
 ///    (10 % is taken as equal: the sample is small) or `bound`, whichever is larger; and no singular
 ///    value above the table's widened band, or above what the standard sequence gives where that
 ///    leaves the band.
@@ -142,8 +149,7 @@ Band widenBand(Band band, OperandType type, int steps);
 /// all); beyond ten steps only evenly spaced ones. Kept per process; thread safe. Empty optional if
 /// the standard form itself (equal to T-1 restarts) misses the bound or diverges.
 std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType type, double bound,
-                                               int shortSide = emulationShortSide,
-                                               int longSide = emulationLongSide);
+                                               int shortSide = emulationShortSide, int longSide = emulationLongSide);
 
 /// The published restart metric (Gram Newton-Schulz, restart_autotune.py): 10^4 scalars from 1 to
 /// 1e-10, R perturbed by -4e-4 whenever it is formed; the worst condition number max|Q|/min|Q| over

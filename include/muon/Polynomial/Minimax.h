@@ -1,4 +1,4 @@
-//===- Minimax.h - Tables made for a floor and a list of degrees -*- C++ -*-===//
+//===- Minimax.h - Tables made for a floor and a list of degrees --------------------*- C++ -*-===//
 //
 // Greedy composition (Polar Express, arXiv 2505.16932; CANS, arXiv 2506.10935): each step
 // is the odd polynomial of its degree closest to 1 on the interval the previous steps

@@ -1,4 +1,4 @@
-//===- Normaliser.h - What X is divided by, and how low it then reaches ---*- C++ -*-===//
+//===- Normaliser.h - What X is divided by, and how low it then reaches -------------*- C++ -*-===//
 //
 // A floor is a promise about singular values relative to the Frobenius norm. Divided by another
 // normaliser they lie elsewhere in (0, 1], and a table has to serve that interval. The upper end is

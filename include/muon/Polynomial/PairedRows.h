@@ -1,4 +1,4 @@
-//===- PairedRows.h - Two quintic rows evaluated as one ----------*- C++ -*-===//
+//===- PairedRows.h - Two quintic rows evaluated as one -----------------------------*- C++ -*-===//
 //
 // Rows p and q, one after the other, multiply X by one polynomial of R = X X^T:
 //   q(p(X)) = h(R) X,   h(r) = Q(r P(r)^2) P(r),   p(x) = x P(x^2),   q(x) = x Q(x^2),
@@ -7,14 +7,16 @@
 //   A = N N + <a>,    B = N N + <b>,    h = A B + <rest>
 // where <v> = v0 I + v1 T + v2 T2 + v3 N is added by the epilogue of the product before it.
 //
-// Why that is always possible: h's leading coefficient is positive, so h = M^2 + (degree 6) with M of degree 6. M may take any constant term;
-// one that is large enough makes the remainder's leading coefficient negative, and it is -L^2 + <rest> with L cubic: h = (M + L)(M - L) + <rest>.
-// M = N^2 + <d> in the same way. (Evaluation by squares after preconditioning: Knuth, The Art of Computer Programming 2, 4.6.4; few matrix
-// products for a polynomial: Paterson and Stockmeyer, SIAM J. Comput. 2, 1973.)
+// Why that is always possible: h's leading coefficient is positive, so h = M^2 + (degree 6) with M of degree 6. M may
+// take any constant term; one that is large enough makes the remainder's leading coefficient negative, and it is -L^2 +
+// <rest> with L cubic: h = (M + L)(M - L) + <rest>. M = N^2 + <d> in the same way. (Evaluation by squares after
+// preconditioning: Knuth, The Art of Computer Programming 2, 4.6.4; few matrix products for a polynomial: Paterson and
+// Stockmeyer, SIAM J. Comput. 2, 1973.)
 //
-// Constant terms of M, N and L are free, and so is the shift. They are chosen to make the first-order bound on what rounding T, T2, N, A, B and
-// the last product does to h smallest (`rounding`): in powers of R Keller's h has coefficients of 5e4 that cancel, here none exceeds 10, and the
-// standard form is as close to float64 as row by row (docs/numerics.md).
+// Constant terms of M, N and L are free, and so is the shift. They are chosen to make the first-order bound on what
+// rounding T, T2, N, A, B and the last product does to h smallest (`rounding`): in powers of R Keller's h has
+// coefficients of 5e4 that cancel, here none exceeds 10, and the standard form is as close to float64 as row by row
+// (docs/numerics.md).
 //
 //===----------------------------------------------------------------------===//
 #ifndef MUON_POLYNOMIAL_PAIRED_ROWS_H

@@ -1,4 +1,4 @@
-//===- SearchTables.h - The cheapest tables for a floor and a band -*- C++ -*-===//
+//===- SearchTables.h - The cheapest tables for a floor and a band ------------------*- C++ -*-===//
 //
 // Read backwards, the generator of Minimax.h answers the tuner's first question: which lists of
 // degrees, each step's row made anew, take [floor, 1] into a band? Separate from Minimax.h, which

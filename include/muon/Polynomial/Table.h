@@ -1,4 +1,4 @@
-//===- Table.h - Coefficient tables of the spectral map ----------*- C++ -*-===//
+//===- Table.h - Coefficient tables of the spectral map -----------------------------*- C++ -*-===//
 //
 // A table is what a Muon variant does to singular values: one odd polynomial per
 // step, applied one after the other to sigma in (0, 1]. Every published table is

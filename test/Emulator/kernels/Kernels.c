@@ -90,7 +90,8 @@ enum { ROWS = 64, COLUMNS = 32, DEPTH = 16, STAGES = 3, STAGE_BYTES = (ROWS + CO
 extern SHARED u8 dynamic[] __attribute__((aligned(16)));
 
 static void copy_chunk(SHARED u8 *to, const u16 *from, u32 inside) {
-  __nvvm_cp_async_cg_shared_global_16((SHARED void *)to, (GLOBAL const void *)from, inside || MUTANT == NO_ZERO_FILL ? 16 : 0);
+  __nvvm_cp_async_cg_shared_global_16((SHARED void *)to, (GLOBAL const void *)from,
+                                      inside || MUTANT == NO_ZERO_FILL ? 16 : 0);
 }
 
 /* One stage: A as 64 rows of 32 bytes, then B as 16 rows of 64 bytes. */
@@ -102,7 +103,8 @@ static void copy_stage(u32 stage, const u16 *a, const u16 *b, u32 m, u32 n, u32 
   if (thread() < 64) {
     row = k0 + thread() / 4, column = block_x() * COLUMNS + thread() % 4 * 8;
     inside = row < k && column < n;
-    copy_chunk(to + ROWS * DEPTH * 2 + thread() * 16, inside || MUTANT == NO_ZERO_FILL ? b + row * n + column : b, inside);
+    copy_chunk(to + ROWS * DEPTH * 2 + thread() * 16, inside || MUTANT == NO_ZERO_FILL ? b + row * n + column : b,
+               inside);
   }
 }
 
@@ -174,7 +176,8 @@ KERNEL matmul_bf16(const u16 *a, const u16 *b, float *c, u32 m, u32 n, u32 k) {
 #endif
 
 #if MUTANT == NONE
-/* ---- One mma each, fragments gathered element by element as the PTX manual lists them. A: 16 x depth, B: depth x 8. ---- */
+/* ---- One mma each, fragments gathered element by element as the PTX manual lists them. A: 16 x depth, B: depth x 8.
+ * ---- */
 KERNEL fragments_f16(const u16 *a, const u16 *b, float *c) {
   u32 lane = thread(), group = lane / 4, pair = lane % 4 * 2, fa[4], fb[2];
   for (u32 i = 0; i < 4; ++i) {
