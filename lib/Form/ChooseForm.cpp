@@ -50,16 +50,6 @@ bool isDamped(OrthogonalizeOp op) { return op.getDamping().convertToDouble() > 0
 
 bool isExact(OrthogonalizeOp op) { return op.getAccuracy() == Accuracy::exact; }
 
-/// What a request may not ask of this op: the verifier knows what contradicts itself, this is what would not compute
-/// what the op means.
-LogicalResult checkAsked(OrthogonalizeOp op, const Asked &asked) {
-  if (!op.getOperands() && (isExact(op) || isDamped(op)) && asked.dtype() && !asked.dtype().isF32())
-    return op.emitOpError() << "accuracy exact and damping need operands f32, the request is for " << asked.dtype();
-  if (!op.getForm() && isExact(op) && asked.form() == Form::gram)
-    return op.emitOpError("accuracy exact needs form standard, the request is for gram");
-  return success();
-}
-
 /// Where nothing is asked: f32 for what needs it and where halves would not be multiplied faster, f16 where sums of f16
 /// are fastest and lose no more than bf16 does, else bf16.
 Type openOperands(OrthogonalizeOp op, TargetAttr target) {
@@ -76,8 +66,6 @@ Type openOperands(OrthogonalizeOp op, TargetAttr target) {
 /// Writes what was asked for onto the op, where it leaves that open: from here on the op says it all, and the verifier
 /// judges it.
 LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
-  if (failed(checkAsked(op, asked)))
-    return failure();
   if (!op.getOperands())
     op.setOperandsAttr(TypeAttr::get(asked.dtype() ? asked.dtype() : openOperands(op, asked.target())));
   Type operands = *op.getOperands();

@@ -137,10 +137,3 @@ Side muon::shortSide(RankedTensorType type) {
   ArrayRef<int64_t> shape = type.getShape();
   return shape[shape.size() - 2] <= shape[shape.size() - 1] ? Side::left : Side::right;
 }
-
-RankedTensorType muon::gramType(RankedTensorType x, Side side, Type element) {
-  SmallVector<int64_t> shape(x.getShape());
-  int64_t size = shape[shape.size() - (side == Side::left ? 2 : 1)];
-  shape[shape.size() - 2] = shape[shape.size() - 1] = size;
-  return RankedTensorType::get(shape, element);
-}

@@ -113,8 +113,8 @@ std::string TargetAttr::whyNot(Type operands) const {
 }
 
 LogicalResult TargetAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef, StringRef, StringRef,
-                                 StringRef isa, unsigned lanes, DenseI64ArrayAttr heights, unsigned, uint64_t, uint64_t,
-                                 ChipAttr chip) {
+                                 StringRef isa, unsigned lanes, DenseI64ArrayAttr heights, unsigned vector, uint64_t l1,
+                                 uint64_t l2, ChipAttr chip) {
   if (!llvm::is_contained({"fma", "half", "dot", "amx", "mma"}, isa)) // C1
     return emitError() << "expected isa fma, half, dot, amx or mma, got " << isa;
   int64_t rows = 0;
@@ -126,6 +126,9 @@ LogicalResult TargetAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitEr
   if ((isa == "mma") != bool(chip)) // C3
     return emitError() << "expected a chip with isa mma and with no other, got isa " << isa
                        << (chip ? " with a chip" : " without one");
+  if (!lanes || !vector || !l1 || !l2) // C4
+    return emitError() << "expected positive lanes, vector, l1 and l2, got " << lanes << ", " << vector << ", " << l1
+                       << " and " << l2;
   return success();
 }
 
@@ -138,6 +141,31 @@ LogicalResult ChipAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErro
   if (llvm::is_contained(numbers, 0u) || blockShared > shared) // C1
     return emitError() << "expected positive numbers of chip " << name << " and block_shared of at most " << shared
                        << ", got " << blockShared;
+  return success();
+}
+
+LogicalResult OperandAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, Direction, Space space,
+                                  Layout layout, Type dtype, Reduction reduction) {
+  bool isFloat = isa<Float32Type, BFloat16Type, Float16Type>(dtype);
+  if (!isFloat && !dtype.isF64() && !dtype.isSignlessInteger(32) && !dtype.isSignlessInteger(64)) // C1
+    return emitError() << "expected an operand of f32, bf16, f16, f64, i32 or i64, got " << dtype;
+  bool tiles = layout == Layout::row_tiles || layout == Layout::column_tiles;
+  bool packable = space == Space::element && reduction == Reduction::none && (tiles ? dtype.isBF16() : isFloat);
+  if (layout != Layout::plain && !packable) // C2
+    return emitError() << "expected layout " << stringifyLayout(layout) << " of elements of "
+                       << (tiles ? "bf16" : "f32, bf16 or f16") << " without reduction, got " << stringifySpace(space)
+                       << ", " << dtype << ", " << stringifyReduction(reduction);
+  return success();
+}
+
+LogicalResult PlaceAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, int64_t argument, int64_t rowAxis,
+                                int64_t columnAxis, int64_t offset, int64_t matrixStride, int64_t rowStride,
+                                int64_t columnStride) {
+  if (std::min({argument, rowAxis, columnAxis}) < -1 || std::min({offset, matrixStride, rowStride, columnStride}) < 0)
+    return emitError() << "expected argument and axes of -1 or more and no other negative number, got " // C1
+                       << ArrayRef({argument, rowAxis, columnAxis, offset, matrixStride, rowStride, columnStride});
+  if (argument < 0 && (rowAxis >= 0 || columnAxis >= 0)) // C2
+    return emitError() << "expected a place in the workspace to have no axes, got " << rowAxis << " and " << columnAxis;
   return success();
 }
 

@@ -39,20 +39,18 @@ static LogicalResult verifyMatrix(Operation *op, Value value) {
   return success();
 }
 
-/// The shape of the square matrix with `side` rows on X's batch.
-static SmallVector<int64_t> squareShape(RankedTensorType x, Side side) {
+RankedTensorType muon::gramType(RankedTensorType x, Side side, Type element) {
   SmallVector<int64_t> shape(x.getShape());
   int64_t size = shape[shape.size() - (side == Side::left ? 2 : 1)];
   shape[shape.size() - 2] = shape[shape.size() - 1] = size;
-  return shape;
+  return RankedTensorType::get(shape, element);
 }
 
 static LogicalResult verifySquareOf(Operation *op, Value value, StringRef name, Value x, Side side) {
-  SmallVector<int64_t> expected = squareShape(typeOf(x), side);
-  if (typeOf(value).getShape() != ArrayRef<int64_t>(expected))
-    return op->emitOpError() << "expected " << name << " of type "
-                             << RankedTensorType::get(expected, typeOf(value).getElementType()) << " for side "
-                             << stringifySide(side) << ", got " << value.getType();
+  RankedTensorType expected = gramType(typeOf(x), side, typeOf(value).getElementType());
+  if (value.getType() != expected)
+    return op->emitOpError() << "expected " << name << " of type " << expected << " for side " << stringifySide(side)
+                             << ", got " << value.getType();
   return success();
 }
 
@@ -121,6 +119,18 @@ static LogicalResult verifyEarlyStop(OrthogonalizeOp op) {
   return success();
 }
 
+/// C11: what would not compute what the op means.
+static LogicalResult verifyPrecision(OrthogonalizeOp op, bool damped) {
+  bool exact = op.getAccuracy() == Accuracy::exact;
+  if ((exact || damped) && op.getOperands() && !op.getOperands()->isF32())
+    return op.emitOpError() << "accuracy exact and damping need operands f32, got " << *op.getOperands();
+  if (exact && op.getForm() && *op.getForm() != Form::standard)
+    return op.emitOpError() << "accuracy exact needs form standard, got " << stringifyForm(*op.getForm());
+  if (exact && op.getEarlyStop())
+    return op.emitOpError("accuracy exact takes every row of its table, got early_stop");
+  return success();
+}
+
 LogicalResult OrthogonalizeOp::verify() {
   if (failed(verifyMatrix(*this, getX())) || failed(verifySameShape(*this, getO(), "the result", getX(), "x"))) // C3
     return failure();
@@ -142,6 +152,8 @@ LogicalResult OrthogonalizeOp::verify() {
     return failure();
   if (damped && getForm() && (*getForm() != Form::gram || (getRestarts() && !getRestarts()->empty()))) // C2
     return emitOpError("damping needs form gram and no restarts");
+  if (failed(verifyPrecision(*this, damped))) // C11
+    return failure();
   if (getRestarts() && failed(verifyRestarts(*this))) // C4
     return failure();
   if (failed(verifyEarlyStop(*this))) // C8

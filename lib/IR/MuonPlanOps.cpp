@@ -172,6 +172,9 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError() << "expected a muon.kernel, got " << getKernelAttr();
   if (getPlaces().size() != kernel.getOperands().size())
     return emitOpError() << "expected " << kernel.getOperands().size() << " places, got " << getPlaces().size();
+  int64_t places = getPlaces().size(), predicate = getPredicate();
+  if (predicate < -1 || predicate >= places) // C4
+    return emitOpError() << "expected a predicate of -1 to " << places - 1 << ", got " << predicate;
   if (getCoefficients().size() != kernel.getNumCoefficients())
     return emitOpError() << "expected " << kernel.getNumCoefficients() << " coefficients, got "
                          << getCoefficients().size();

@@ -33,7 +33,7 @@ module @negative_damped_standard attributes {muon.request = #muon.request<overri
 
 module @negative_exact_gram attributes {muon.request = #muon.request<overrides = {form = "gram"}>} {
   func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-    // expected-error@+1 {{accuracy exact needs form standard, the request is for gram}}
+    // expected-error@+1 {{accuracy exact needs form standard, got gram}}
     %o = muon.orthogonalize %x table<"pade", 12> accuracy exact : tensor<4x8xf32> -> tensor<4x8xf32>
     return %o : tensor<4x8xf32>
   }
@@ -43,7 +43,7 @@ module @negative_exact_gram attributes {muon.request = #muon.request<overrides =
 
 module @negative_exact_bf16 attributes {muon.request = #muon.request<dtype = bf16>} {
   func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-    // expected-error@+1 {{accuracy exact and damping need operands f32, the request is for 'bf16'}}
+    // expected-error@+1 {{accuracy exact and damping need operands f32, got 'bf16'}}
     %o = muon.orthogonalize %x table<"pade", 12> accuracy exact : tensor<4x8xf32> -> tensor<4x8xf32>
     return %o : tensor<4x8xf32>
   }

@@ -71,6 +71,62 @@ func.func private @use() attributes {t = #negative_heights}
 
 // -----
 
+// #muon.target C2
+// expected-error@+1 {{expected positive heights that add up to 16 lanes, got 16, 0}}
+#negative_height = #muon.target<cpu = "haswell", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [16, 0], vector = 8, l1 = 32768, l2 = 262144>
+func.func private @use() attributes {t = #negative_height}
+
+// -----
+
+// #muon.target C3
+// expected-error@+1 {{expected a chip with isa mma and with no other, got isa fma with a chip}}
+#negative_chip_of_a_processor = #muon.target<cpu = "haswell", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144, chip = <name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>
+func.func private @use() attributes {t = #negative_chip_of_a_processor}
+
+// -----
+
+// #muon.target C4
+// expected-error@+1 {{expected positive lanes, vector, l1 and l2, got 16, 0, 32768 and 262144}}
+#negative_vector = #muon.target<cpu = "haswell", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 0, l1 = 32768, l2 = 262144>
+func.func private @use() attributes {t = #negative_vector}
+
+// -----
+
+// #muon.operand C1
+// expected-error@+1 {{expected an operand of f32, bf16, f16, f64, i32 or i64, got 'i8'}}
+#negative_operand_type = #muon.operand<in, element, plain, i8, none>
+func.func private @use() attributes {t = #negative_operand_type}
+
+// -----
+
+// #muon.operand C2
+// expected-error@+1 {{expected layout columns of elements of f32, bf16 or f16 without reduction, got row, 'f32', none}}
+#negative_packed_row = #muon.operand<in, row, columns, f32, none>
+func.func private @use() attributes {t = #negative_packed_row}
+
+// -----
+
+// #muon.operand C2
+// expected-error@+1 {{expected layout row_tiles of elements of bf16 without reduction, got element, 'f32', none}}
+#negative_tiles = #muon.operand<in, element, row_tiles, f32, none>
+func.func private @use() attributes {t = #negative_tiles}
+
+// -----
+
+// #muon.place C1
+// expected-error@+1 {{expected argument and axes of -1 or more and no other negative number, got -2, -1, -1, 0, 0, 0, 0}}
+#negative_place = #muon.place<argument = -2, row_axis = -1, column_axis = -1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>
+func.func private @use() attributes {t = #negative_place}
+
+// -----
+
+// #muon.place C2
+// expected-error@+1 {{expected a place in the workspace to have no axes, got 0 and 1}}
+#negative_place_axes = #muon.place<argument = -1, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 8, column_stride = 1>
+func.func private @use() attributes {t = #negative_place_axes}
+
+// -----
+
 // #muon.target C3
 // expected-error@+1 {{expected a chip with isa mma and with no other, got isa mma without one}}
 #negative_no_chip = #muon.target<cpu = "sm_80", features = "", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040>
@@ -89,6 +145,20 @@ func.func private @use() attributes {t = #negative_chip}
 // expected-error@+1 {{expected 0 < floor < 1, got 1.000000e+00}}
 #negative_floor = #muon.band<floor = 1.0>
 func.func private @use() attributes {t = #negative_floor}
+
+// -----
+
+// #muon.band C1
+// expected-error@+1 {{expected 0 < floor < 1, got 0.000000e+00}}
+#negative_no_floor = #muon.band<floor = 0.0>
+func.func private @use() attributes {t = #negative_no_floor}
+
+// -----
+
+// #muon.band C2
+// expected-error@+1 {{expected 0 < lower < upper < 2, got 6.800000e-01, 2.000000e+00}}
+#negative_upper = #muon.band<floor = 0.01, lower = 0.68, upper = 2.0>
+func.func private @use() attributes {t = #negative_upper}
 
 // -----
 

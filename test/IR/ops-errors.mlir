@@ -252,6 +252,42 @@ func.func @negative_orthogonalize_none_divides(%x: tensor<4x8xf32>) -> tensor<4x
 
 // -----
 
+// C11
+func.func @negative_orthogonalize_exact_bf16(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{accuracy exact and damping need operands f32, got 'bf16'}}
+  %o = muon.orthogonalize %x table<"pade", 12> operands bf16 accuracy exact : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C11
+func.func @negative_orthogonalize_damped_bf16(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{accuracy exact and damping need operands f32, got 'bf16'}}
+  %o = muon.orthogonalize %x table<"cubic", 5> operands bf16 norm trace damping 1.0e-6 : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C11
+func.func @negative_orthogonalize_exact_gram(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{accuracy exact needs form standard, got gram}}
+  %o = muon.orthogonalize %x table<"pade", 12> operands f32 accuracy exact form gram : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C11
+func.func @negative_orthogonalize_exact_early(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{accuracy exact takes every row of its table, got early_stop}}
+  %o, %d, %s = muon.orthogonalize %x table<"pade", 12> operands f32 accuracy exact early_stop 0.3 : tensor<4x8xf32> -> tensor<4x8xf32>, tensor<f32>, tensor<f32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
 // C6
 func.func @negative_orthogonalize_operands(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   // expected-error@+1 {{expected operands f32, bf16, f16 or tf32, got 'f64'}}

@@ -16,8 +16,8 @@ func.func @orthogonalize(%x: tensor<768x3072xf32>) -> tensor<768x3072xf32> {
 
 // CHECK-LABEL: func.func @orthogonalize_chosen
 func.func @orthogonalize_chosen(%x: tensor<12x64x3072xf32>) -> tensor<12x64x3072xf32> {
-  // CHECK: table<"nanogpt_pe", 5> operands f16 norm aol safety 1.020000e+00 accuracy exact form gram side left restarts [1, 3]
-  %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02 accuracy exact
+  // CHECK: table<"nanogpt_pe", 5> operands f16 norm aol safety 1.020000e+00 form gram side left restarts [1, 3]
+  %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02
        form gram side left restarts [1, 3] : tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>
   return %o : tensor<12x64x3072xf32>
 }

@@ -134,6 +134,17 @@ muon.kernel @negative_kernel_call sweep operands [#muon.operand<in, element, pla
 
 // -----
 
+// C4
+muon.kernel @negative_kernel_two_results sweep operands [#muon.operand<out, element, plain, f32, none>] scalars ["step"] [true] coefficients 0 {
+^bb0(%step: i64):
+  // expected-error@+1 {{expected one result in a kernel body, got 2}}
+  %low, %high = arith.mului_extended %step, %step : i64
+  %x = arith.sitofp %low : i64 to f32
+  muon.yield %x : f32
+}
+
+// -----
+
 // C5
 // expected-error@+1 {{expected a tile of six positive numbers on a product, got [128, 128, 32]}}
 muon.kernel @negative_kernel_tile product of bf16 operands [#muon.operand<in, element, padded, bf16, none>, #muon.operand<in, element, turned, bf16, none>, #muon.operand<out, element, plain, f32, none>]
@@ -168,6 +179,20 @@ muon.kernel @negative_index_axis sweep operands [#muon.operand<out, element, pla
 muon.variant @negative_variant_foreign_op <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
   // expected-error@+1 {{expected only muon.stage in a muon.variant}}
   func.func private @inner()
+}
+
+// -----
+
+// muon.variant C2
+// expected-error@+1 {{attribute 'workspace' failed to satisfy constraint: 64-bit signless integer attribute whose value is non-negative}}
+muon.variant @negative_variant_workspace <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace -64 scratch 0 {
+}
+
+// -----
+
+// muon.variant C2
+// expected-error@+1 {{attribute 'scratch' failed to satisfy constraint: 64-bit signless integer attribute whose value is non-negative}}
+muon.variant @negative_variant_scratch <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch -64 {
 }
 
 // -----
@@ -241,6 +266,32 @@ muon.variant @negative_launch_no_function <cpu = "x86-64-v3", features = "", tri
   muon.stage {
     // expected-error@+1 {{expected a func.func, got @step}}
     muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients [1.0]
+  }
+}
+
+// -----
+
+// muon.launch C3
+func.func private @step(tensor<4x8xf32> {muon.arg = "weight"}) -> tensor<4x8xf32>
+muon.variant @negative_launch_tiles <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{attribute 'tiles' failed to satisfy constraint: 64-bit signless integer attribute whose value is positive}}
+    muon.launch @scale for @step tiles 0 sizes [4, 8, 4] places [] coefficients []
+  }
+}
+
+// -----
+
+// muon.launch C4
+muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 1 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+func.func private @step(tensor<4x8xf32> {muon.arg = "weight"}) -> tensor<4x8xf32>
+muon.variant @negative_launch_predicate <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{expected a predicate of -1 to 0, got 1}}
+    muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients [1.0] predicate 1
   }
 }
 

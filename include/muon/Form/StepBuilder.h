@@ -89,8 +89,6 @@ private:
 
 /// The side on which a tensor's Gram matrix is the smaller one: left if rows <= columns.
 Side shortSide(mlir::RankedTensorType type);
-/// The type of the Gram matrix of `x` on `side`, with elements of `element`.
-mlir::RankedTensorType gramType(mlir::RankedTensorType x, Side side, mlir::Type element);
 
 } // namespace muon
 

@@ -26,6 +26,8 @@ namespace muon {
 Table toTable(TableAttr attribute);
 /// The table as an attribute.
 TableAttr toAttribute(mlir::MLIRContext *context, const Table &table);
+/// The type of the Gram matrix of `x` on `side`, with elements of `element`.
+mlir::RankedTensorType gramType(mlir::RankedTensorType x, Side side, mlir::Type element);
 } // namespace muon
 
 #endif // MUON_IR_MUON_H

@@ -113,7 +113,7 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
     `l1` is one multiprocessor's shared memory, and `chip` says the rest.
 
     Constraints: (C1) isa is fma, half, dot, amx or mma; (C2) heights are positive and add up to lanes; (C3) isa mma has a chip,
-    the others have none.
+    the others have none; (C4) lanes, vector, l1 and l2 are positive.
 
     ```mlir
     #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu",
@@ -213,6 +213,9 @@ def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {
     for an output (or an input that such an output left) how elements are combined. Space element with reduction `add` is a matrix in
     parts (`muon.kernel`).
 
+    Constraints: (C1) dtype is f32, bf16, f16, f64, i32 or i64; (C2) a layout other than plain is of an element operand without reduction, of
+    f32, bf16 or f16, that of row_tiles and column_tiles bf16.
+
     ```mlir
     #muon.operand<in, row, plain, f32, none>
     ```
@@ -221,6 +224,7 @@ def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {
     EnumParameter<Muon_Direction>:$direction, EnumParameter<Muon_Space>:$space, EnumParameter<Muon_Layout>:$layout,
     "::mlir::Type":$dtype, EnumParameter<Muon_Reduction>:$reduction);
   let assemblyFormat = "`<` $direction `,` $space `,` $layout `,` $dtype `,` $reduction `>`";
+  let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     bool isInParts() const { return getSpace() == ::muon::Space::element && getReduction() != ::muon::Reduction::none; }
   }];
@@ -233,6 +237,8 @@ def Muon_PlaceAttr : Muon_Attr<"Place", "place"> {
     rows and columns walk, -1 for none; of a box of it `offset` is the row-major number of the first element in the matrix), or the workspace at byte `offset` with `matrix_stride` bytes from one matrix to the
     next and strides in elements. For a scalar operand in the workspace `row_stride` is the number of f64 partials to add.
 
+    Constraints: (C1) argument and the axes are -1 or more, all other numbers 0 or more; (C2) a place in the workspace has no axes.
+
     ```mlir
     #muon.place<argument = -1, row_axis = -1, column_axis = -1, offset = 4096, matrix_stride = 65536, row_stride = 128, column_stride = 1>
     ```
@@ -241,6 +247,7 @@ def Muon_PlaceAttr : Muon_Attr<"Place", "place"> {
     "int64_t":$argument, "int64_t":$row_axis, "int64_t":$column_axis,
     "int64_t":$offset, "int64_t":$matrix_stride, "int64_t":$row_stride, "int64_t":$column_stride);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
   let builders = [
     AttrBuilder<(ins "int64_t":$argument, "int64_t":$row_axis, "int64_t":$column_axis), [{
       return $_get($_ctxt, argument, row_axis, column_axis, 0, 0, 0, 0);

@@ -13,7 +13,11 @@ def Muon_ProductOpInterface : OpInterface<"ProductOpInterface"> {
     InterfaceMethod<"The tensor that provides A", "::mlir::Value", "getA", (ins)>,
     InterfaceMethod<"The tensor that provides B", "::mlir::Value", "getB", (ins)>,
     InterfaceMethod<"Whether A is the transpose of the tensor getA()", "bool", "aIsTransposed", (ins)>,
-    InterfaceMethod<"Whether B is the transpose of the tensor getB()", "bool", "bIsTransposed", (ins)>
+    InterfaceMethod<"Whether B is the transpose of the tensor getB()", "bool", "bIsTransposed", (ins)>,
+    InterfaceMethod<"How many k are summed over", "int64_t", "depth", (ins), "", [{
+      auto shape = ::mlir::cast<::mlir::RankedTensorType>($_op.getA().getType()).getShape();
+      return shape[shape.size() - ($_op.aIsTransposed() ? 2 : 1)];
+    }]>
   ];
 }
 

@@ -50,10 +50,10 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     (C8) 0 < early_stop < 1, and it needs form gram and the two metrics, one f32 per matrix each;
     (C9) pairs are increasing, two or more apart, between 0 and T-2, of rows of degree 5 whose last coefficients have one sign, and have no restart
     between their rows; unless empty they need form standard, or form gram with restarts, and no early_stop;
-    (C10) norm none has safety 1 and eps 0.
+    (C10) norm none has safety 1 and eps 0; (C11) accuracy exact needs operands f32, form standard and no early_stop, damping > 0 operands f32.
 
     ```mlir
-    %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02 accuracy exact
+    %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02
          form gram side left restarts [1, 3] : tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>
     ```
   }];

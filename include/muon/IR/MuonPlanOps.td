@@ -140,7 +140,7 @@ def Muon_VariantOp : Muon_Op<"variant", [Symbol, NoTerminator, SingleBlock, NoRe
   let description = [{
     Stages in order; between two stages lies a barrier.
 
-    Constraints: (C1) the body holds nothing but `muon.stage`.
+    Constraints: (C1) the body holds nothing but `muon.stage`; (C2) workspace and scratch are 0 bytes or more.
 
     ```mlir
     muon.variant @v3 <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
@@ -154,7 +154,8 @@ def Muon_VariantOp : Muon_Op<"variant", [Symbol, NoTerminator, SingleBlock, NoRe
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, Muon_TargetAttr:$target, I64Attr:$workspace, I64Attr:$scratch, OptionalAttr<DictionaryAttr>:$report);
+  let arguments = (ins SymbolNameAttr:$sym_name, Muon_TargetAttr:$target,
+    ConfinedAttr<I64Attr, [IntNonNegative]>:$workspace, ConfinedAttr<I64Attr, [IntNonNegative]>:$scratch, OptionalAttr<DictionaryAttr>:$report);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name $target `workspace` $workspace `scratch` $scratch $body attr-dict";
   let hasVerifier = 1;
@@ -190,7 +191,7 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
     A product's tile is one block of C (block rows and columns of the kernel's `tile` on a GPU); a symmetric product's tiles are the blocks on and below the diagonal.
 
     Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients, or what it was lowered to;
-    (C2) function names a func.func.
+    (C2) function names a func.func; (C3) tiles is positive; (C4) predicate is -1 (none) or the number of one of the places.
 
     ```mlir
     muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
@@ -200,7 +201,7 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
         coefficients [0.5]
     ```
   }];
-  let arguments = (ins FlatSymbolRefAttr:$kernel, FlatSymbolRefAttr:$function, I64Attr:$tiles, DenseI64ArrayAttr:$sizes,
+  let arguments = (ins FlatSymbolRefAttr:$kernel, FlatSymbolRefAttr:$function, ConfinedAttr<I64Attr, [IntPositive]>:$tiles, DenseI64ArrayAttr:$sizes,
     TypedArrayAttrBase<Muon_PlaceAttr, "places">:$places, DenseF64ArrayAttr:$coefficients,
     DefaultValuedAttr<I64Attr, "-1">:$predicate);
   let assemblyFormat = [{
