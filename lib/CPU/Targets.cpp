@@ -77,49 +77,60 @@ bool muon::hasFeature(TargetAttr target, StringRef feature) {
   return ::hasFeature(target.getTriple(), target.getCpu(), target.getFeatures(), feature);
 }
 
+namespace {
+/// What LLVM calls `feature`, /proc/cpuinfo calls `word`.
+struct FeatureName {
+  StringRef feature, word;
+};
+} // namespace
+
+static constexpr FeatureName kX86Features[] = {
+    {"sse3", "pni"},
+    {"ssse3", "ssse3"},
+    {"sse4.1", "sse4_1"},
+    {"sse4.2", "sse4_2"},
+    {"popcnt", "popcnt"},
+    {"movbe", "movbe"},
+    {"lzcnt", "abm"},
+    {"bmi", "bmi1"},
+    {"bmi2", "bmi2"},
+    {"avx", "avx"},
+    {"f16c", "f16c"},
+    {"fma", "fma"},
+    {"avx2", "avx2"},
+    {"avxvnni", "avx_vnni"},
+    {"gfni", "gfni"},
+    {"vaes", "vaes"},
+    {"vpclmulqdq", "vpclmulqdq"},
+    {"avx512f", "avx512f"},
+    {"avx512cd", "avx512cd"},
+    {"avx512bw", "avx512bw"},
+    {"avx512dq", "avx512dq"},
+    {"avx512vl", "avx512vl"},
+    {"avx512ifma", "avx512ifma"},
+    {"avx512vbmi", "avx512vbmi"},
+    {"avx512vbmi2", "avx512_vbmi2"},
+    {"avx512vnni", "avx512_vnni"},
+    {"avx512bitalg", "avx512_bitalg"},
+    {"avx512vpopcntdq", "avx512_vpopcntdq"},
+    {"avx512bf16", "avx512_bf16"},
+    {"avx512fp16", "avx512_fp16"},
+    {"amx-tile", "amx_tile"},
+    {"amx-int8", "amx_int8"},
+    {"amx-bf16", "amx_bf16"},
+};
+
+static constexpr FeatureName kArmFeatures[] = {
+    {"lse", "atomics"}, {"fullfp16", "asimdhp"}, {"dotprod", "asimddp"}, {"sve", "sve"},
+    {"sve2", "sve2"},   {"i8mm", "i8mm"},        {"bf16", "bf16"},
+};
+
 std::vector<std::string> muon::requiredFeatures(TargetAttr target) {
-  // As LLVM and as Linux call what the compiler may use for this code.
-  static constexpr std::pair<StringRef, StringRef> kX86Words[] = {{"sse3", "pni"},
-                                                                  {"ssse3", "ssse3"},
-                                                                  {"sse4.1", "sse4_1"},
-                                                                  {"sse4.2", "sse4_2"},
-                                                                  {"popcnt", "popcnt"},
-                                                                  {"movbe", "movbe"},
-                                                                  {"lzcnt", "abm"},
-                                                                  {"bmi", "bmi1"},
-                                                                  {"bmi2", "bmi2"},
-                                                                  {"avx", "avx"},
-                                                                  {"f16c", "f16c"},
-                                                                  {"fma", "fma"},
-                                                                  {"avx2", "avx2"},
-                                                                  {"avxvnni", "avx_vnni"},
-                                                                  {"gfni", "gfni"},
-                                                                  {"vaes", "vaes"},
-                                                                  {"vpclmulqdq", "vpclmulqdq"},
-                                                                  {"avx512f", "avx512f"},
-                                                                  {"avx512cd", "avx512cd"},
-                                                                  {"avx512bw", "avx512bw"},
-                                                                  {"avx512dq", "avx512dq"},
-                                                                  {"avx512vl", "avx512vl"},
-                                                                  {"avx512ifma", "avx512ifma"},
-                                                                  {"avx512vbmi", "avx512vbmi"},
-                                                                  {"avx512vbmi2", "avx512_vbmi2"},
-                                                                  {"avx512vnni", "avx512_vnni"},
-                                                                  {"avx512bitalg", "avx512_bitalg"},
-                                                                  {"avx512vpopcntdq", "avx512_vpopcntdq"},
-                                                                  {"avx512bf16", "avx512_bf16"},
-                                                                  {"avx512fp16", "avx512_fp16"},
-                                                                  {"amx-tile", "amx_tile"},
-                                                                  {"amx-int8", "amx_int8"},
-                                                                  {"amx-bf16", "amx_bf16"}};
-  static constexpr std::pair<StringRef, StringRef> kArmWords[] = {
-      {"lse", "atomics"}, {"fullfp16", "asimdhp"}, {"dotprod", "asimddp"}, {"sve", "sve"},
-      {"sve2", "sve2"},   {"i8mm", "i8mm"},        {"bf16", "bf16"}};
-  ArrayRef<std::pair<StringRef, StringRef>> known; // none of a GPU, whose chip is checked
+  ArrayRef<FeatureName> known; // none of a GPU, whose chip is checked
   if (target.getTriple().starts_with("x86_64"))
-    known = kX86Words;
+    known = kX86Features;
   else if (target.getTriple().starts_with("aarch64"))
-    known = kArmWords;
+    known = kArmFeatures;
   std::vector<std::string> words;
   auto info = subtarget(target.getTriple(), target.getCpu(), target.getFeatures());
   for (auto [feature, word] : known)
