@@ -91,9 +91,7 @@ void Product::findBlock() {
     mirrored = e.value<arith::XOrIOp>(onDiagonal, e.bits(e.i1, 1));
   row = e.mul(blockRow, blockM), column = e.mul(blockColumn, blockN);
   rows = e.min(blockM, e.sub(m, row)), columns = e.min(blockN, e.sub(n, column));
-  // Rows of the buffer are an odd number of cache lines apart, so that columns spread over all
-  // sets.
-  stride = e.add(e.roundUp(blockN, 32), kLanes);
+  stride = e.add(e.roundUp(blockN, kGrain), kBufferGap);
 }
 
 /// One register tile, unless it lies beyond the block's rows or above the diagonal.
@@ -132,7 +130,7 @@ void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile t
   Value aPanel = e.add(e.div(row, lanes), rowPanel);
   if (micro == Micro::tiles) {
     Value strip = e.mul(e.mul(aPanel, 2), a.rowStride);
-    tile.a = e.offset(a.data, a.attr.getDtype(), e.add(strip, e.mul(begin, 512)));
+    tile.a = e.offset(a.data, a.attr.getDtype(), e.add(strip, e.mul(begin, kStripRows * kTileDepth)));
     return emitMicroTile(rowPanel, 0, 32, tile, panel);
   }
   tile.a = e.offset(a.data, e.f32, e.add(e.mul(aPanel, a.rowStride), e.mul(begin, lanes)));

@@ -2,6 +2,8 @@
 
 #include "SubTile.h"
 
+#include "muon/Plan/CpuTiles.h"
+
 using namespace mlir;
 using namespace muon;
 using namespace muon::cpu;
@@ -9,10 +11,8 @@ using namespace muon::cpu;
 Padding cpu::paddingOf(OperandAttr output, const Machine &machine) {
   if (output.getLayout() == Layout::plain)
     return {kLanes, kLanes};
-  // Pairs and tiles are padded to the 32 elements of depth an AMX step takes; words to the
-  // sub-tile.
-  int64_t depth = isHalf(output.getDtype()) ? 32 : kLanes;
-  int64_t across = isTiles(output.getLayout()) ? 32 : machine.lanes();
+  int64_t depth = depthGrain(output.getDtype());
+  int64_t across = isTiles(output.getLayout()) ? kStripPair : machine.lanes();
   bool depthIsColumns = isTurned(output.getLayout()) != isTiles(output.getLayout());
   return depthIsColumns ? Padding{across, depth} : Padding{depth, across};
 }
@@ -86,8 +86,8 @@ void cpu::emitRowLevel(Emitter &e, KernelOp kernel, Body &body, const Frame &fra
 Value SubTile::packedAddress(const Operand &operand, Value row, Value column) {
   Type dtype = operand.attr.getDtype();
   if (isTiles(operand.attr.getLayout())) {
-    Value strip = e.mul(e.div(row, 16), operand.rowStride);
-    Value tile = e.add(e.mul(e.div(column, 32), 512), e.rem(column, 32));
+    Value strip = e.mul(e.div(row, kStripRows), operand.rowStride);
+    Value tile = e.add(e.mul(e.div(column, kTileDepth), kStripRows * kTileDepth), e.rem(column, kTileDepth));
     return e.offset(operand.data, dtype, e.add(strip, tile));
   }
   int64_t lanes = e.machine.lanes();

@@ -359,8 +359,7 @@ void KernelBuilder::setSizes() {
     return;
   }
   auto product = cast<ProductOpInterface>(draft.product);
-  auto [aRows, aColumns] = plan.matrixShape(cast<RankedTensorType>(product.getA().getType()).getShape());
-  int64_t depth = product.aIsTransposed() ? aRows : aColumns;
+  int64_t depth = product.depth();
   if (plan.target.isGpu()) {
     launch.sizes = {rows, columns, depth};
     if (int64_t parts = partsOf(product); parts > 1)

@@ -68,8 +68,9 @@ static void examine(Choice &choice, const StepPlan &plan, StringRef asked) {
                  " bytes of shared memory, a block has " + std::to_string(chip.getBlockShared());
     return;
   }
-  double bytes =
-      double(gpu::bytesOf(operands)) * choice.side * choice.side * kernel.getOperands().size() * plan.matrices;
+  int64_t touched = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(),
+                                   [](OperandAttr operand) { return operand.getSpace() == Space::element; });
+  double bytes = double(gpu::bytesOf(operands)) * choice.side * choice.side * touched * plan.matrices;
   gpu::ChainShape shape{choice.side, static_cast<int64_t>(choice.chain.products.size()), choice.matrices, plan.matrices,
                         operands};
   choice.block = gpu::modelChain(plan.target, shape, bytes).microseconds();

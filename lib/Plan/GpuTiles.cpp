@@ -38,6 +38,12 @@ OperandKind gpu::operandKind(mlir::Type type) {
   return type.isF32() ? OperandKind::f32 : OperandKind::half;
 }
 
+ProductShape gpu::productShape(ProductOpInterface product, int64_t batch) {
+  auto result = llvm::cast<mlir::RankedTensorType>(product->getResult(0).getType()).getShape().take_back(2);
+  OperandKind operands = operandKind(mlir::getElementTypeOrSelf(product.getA().getType()));
+  return {result[0], result[1], product.depth(), batch, operands, product.symmetricResult()};
+}
+
 /// How many times longer than for 16 bits a multiply-add takes: tf32 has half the rate, f32 is three products of it.
 static double costOf(OperandKind kind) { return kind == OperandKind::half ? 1 : kind == OperandKind::tf32 ? 2 : 6; }
 

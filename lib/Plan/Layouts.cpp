@@ -1,16 +1,12 @@
 //===- Layouts.cpp - what each layout needs in memory -----------------------------------------===//
 
+#include "muon/Plan/CpuTiles.h"
 #include "muon/Plan/StepPlan.h"
 
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace muon;
-
-/// Rows of one hardware tile (AMX): also the height of a strip.
-static constexpr int64_t kTileRows = 16;
-/// Two strips are multiplied at a time.
-static constexpr int64_t kStripPair = 32;
 
 Layout muon::operandLayout(ProductOpInterface product, bool isA, bool symmetric, TargetAttr target) {
   if (target.isGpu()) { // adjacent along k where the matrix allows it; a symmetric one always does
@@ -34,9 +30,8 @@ Type muon::packedType(Type type, TargetAttr target) {
   return widened ? Float32Type::get(type.getContext()) : type;
 }
 
-int64_t muon::paddedDepth(int64_t depth, Type dtype) {
-  return llvm::alignTo(depth, dtype.isF32() ? kTileRows : kStripPair);
-}
+/// Elements a panel's or a tile's depth is padded to.
+static int64_t paddedDepth(int64_t depth, Type dtype) { return llvm::alignTo(depth, cpu::depthGrain(dtype)); }
 
 static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
@@ -50,9 +45,9 @@ void muon::layOut(Buffer &buffer, int64_t rows, int64_t columns, TargetAttr targ
     buffer.bytes = llvm::divideCeil(lane, lanes) * buffer.rowStride * 4;
   };
   auto tiles = [&](int64_t lane, int64_t depth) {
-    buffer.rowStride = kTileRows * paddedDepth(depth, buffer.dtype);
+    buffer.rowStride = cpu::kStripRows * paddedDepth(depth, buffer.dtype);
     buffer.columnStride = 1;
-    buffer.bytes = llvm::alignTo(lane, kStripPair) / kTileRows * buffer.rowStride * size;
+    buffer.bytes = llvm::alignTo(lane, cpu::kStripPair) / cpu::kStripRows * buffer.rowStride * size;
   };
   switch (buffer.layout) {
   case Layout::plain:

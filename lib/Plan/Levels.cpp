@@ -222,14 +222,28 @@ LogicalResult Levels::visit(Operation *op) {
   return op->emitOpError("cannot be planned: expected an op of Form's closed list");
 }
 
-/// One pass in SSA order. `settled` is whether every chain's stage was right from its first product on.
-LogicalResult Levels::computeOnce(func::FuncOp function, bool &settled) {
-  SmallVector<int64_t> before = llvm::map_to_vector(chains, [](const Chain &chain) { return chain.stage; });
+LogicalResult Levels::computeOnce(func::FuncOp function) {
   for (Operation &op : function.front().without_terminator())
     if (failed(visit(&op)))
       return failure();
-  settled = llvm::equal(before, llvm::map_range(chains, [](const Chain &chain) { return chain.stage; }));
   return success();
+}
+
+/// Each pass raises a chain's stage to behind what it reads, until every one was right from its first product on. One
+/// that never settles needs itself: no stage is that late.
+LogicalResult Levels::settle(func::FuncOp function, Chain *&endless) {
+  int64_t latest = std::distance(function.front().begin(), function.front().end()) + 2;
+  for (;;) {
+    SmallVector<int64_t> before = llvm::map_to_vector(chains, [](const Chain &chain) { return chain.stage; });
+    if (failed(computeOnce(function)))
+      return failure();
+    endless = llvm::find_if(chains, [&](const Chain &chain) { return chain.stage > latest; });
+    if (endless != chains.end())
+      return success();
+    endless = nullptr;
+    if (llvm::equal(before, llvm::map_range(chains, [](const Chain &chain) { return chain.stage; })))
+      return success();
+  }
 }
 
 void Levels::placeArguments(func::FuncOp function) {
@@ -254,25 +268,20 @@ FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target, Arra
       result.guard = op->getResult(0);
   });
   result.choices = Choices::expand(function, result.guard);
-  result.placeArguments(function);
   result.chains.assign(chains.begin(), chains.end());
-  for (auto [number, chain] : llvm::enumerate(result.chains))
-    for (Operation *product : chain.products)
-      result.chainNumber[product] = number;
-  // Each pass raises a chain's stage to behind what it reads. One that never settles needs itself: no stage is that
-  // late.
-  int64_t latest = std::distance(function.front().begin(), function.front().end()) + 2;
-  for (bool settled = false; !settled;) {
-    if (failed(result.computeOnce(function, settled)))
-      return failure();
-    auto late = llvm::find_if(result.chains, [&](const Chain &chain) { return chain.stage > latest; });
-    if (late == result.chains.end())
-      continue;
-    SmallVector<Chain> others(result.chains);
-    others.erase(others.begin() + (late - result.chains.begin()));
-    for (Chain &chain : others)
+  for (Chain *endless = nullptr;;) { // again without what needs itself
+    result.levels.clear();
+    result.chainNumber.clear();
+    result.placeArguments(function);
+    for (auto [number, chain] : llvm::enumerate(result.chains)) {
       chain.stage = 0;
-    return compute(function, target, others);
+      for (Operation *product : chain.products)
+        result.chainNumber[product] = number;
+    }
+    if (failed(result.settle(function, endless)))
+      return failure();
+    if (!endless)
+      return result;
+    result.chains.erase(endless);
   }
-  return result;
 }

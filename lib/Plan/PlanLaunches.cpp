@@ -3,6 +3,7 @@
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 #include "muon/Plan/BuildKernel.h"
+#include "muon/Plan/CpuTiles.h"
 #include "muon/Plan/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -45,7 +46,7 @@ struct PlanLaunches : muon::impl::PlanLaunchesPassBase<PlanLaunches> {
 /// The tile asked for, by what the target's tiles are (GPU: C5 of muon.kernel; its room checks the rest).
 static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
   std::optional<SmallVector<int64_t>> asked = Asked(function).tile();
-  constexpr int64_t kNumbers = 6, kGrain = 32, kMostSide = 512;
+  constexpr int64_t kNumbers = 6, kMostSide = 512;
   if (!asked)
     return success();
   ArrayRef<int64_t> tile = *asked;
@@ -54,8 +55,8 @@ static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
       return function.emitOpError() << "expected the request's tile to be six positive numbers, got [" << tile << "]";
     return success();
   }
-  bool fits = tile.size() == 2 && tile[0] >= kGrain && tile[0] <= kMostSide && tile[0] % kGrain == 0 && tile[1] >= 0 &&
-              tile[1] % (2 * kGrain) == 0;
+  bool fits = tile.size() == 2 && tile[0] >= cpu::kGrain && tile[0] <= kMostSide && tile[0] % cpu::kGrain == 0 &&
+              tile[1] >= 0 && tile[1] % (2 * cpu::kGrain) == 0;
   if (!fits)
     return function.emitOpError() << "expected the request's tile for a CPU to be a side of 32 to 512, a multiple of "
                                      "32, and 0 or a multiple of 64 "
@@ -131,12 +132,6 @@ static LogicalResult nameScalars(ModuleOp module, ArrayRef<Group> groups) {
   return success();
 }
 
-/// Bytes of a product's block buffer: f32, rows and columns in whole register tiles, rows kept apart by a vector.
-static int64_t blockBufferBytes(ArrayRef<int64_t> sizes) {
-  constexpr int64_t kGrain = 32, kApart = 16;
-  return llvm::alignTo(sizes[3], kGrain) * (llvm::alignTo(sizes[4], kGrain) + kApart) * sizeof(float);
-}
-
 void PlanLaunches::runOnOperation() {
   TargetAttr target = askedTarget(getOperation());
   if (!target) {
@@ -166,7 +161,7 @@ void PlanLaunches::runOnOperation() {
       LaunchData data;
       StringAttr kernel = kernels.kernelFor(group->plan, *draft, group->regionOffset, data);
       if (draft->product && !target.isGpu())
-        scratch = std::max(scratch, blockBufferBytes(data.sizes));
+        scratch = std::max(scratch, cpu::blockBufferBytes(data.sizes[3], data.sizes[4]));
       func::FuncOp function = group->plan.function;
       LaunchOp::create(launches, loc, kernel, function.getSymName(), data.tiles, data.sizes,
                        builder.getArrayAttr(data.places), data.coefficients, data.predicate);

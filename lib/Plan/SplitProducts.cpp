@@ -17,23 +17,10 @@ using namespace muon;
 
 static constexpr llvm::StringLiteral kParts = "muon.parts";
 
-static std::pair<int64_t, int64_t> matrixShape(Value value) {
-  ArrayRef<int64_t> shape = cast<RankedTensorType>(value.getType()).getShape();
-  return {shape[shape.size() - 2], shape.back()};
-}
-
-/// Of one matrix, whatever the batch.
-static gpu::ProductShape shapeOf(ProductOpInterface product) {
-  auto [m, n] = matrixShape(product->getResult(0));
-  auto [rows, columns] = matrixShape(product.getA());
-  Type type = cast<RankedTensorType>(product.getA().getType()).getElementType();
-  return {m, n, product.aIsTransposed() ? rows : columns, 1, gpu::operandKind(type), product.symmetricResult()};
-}
-
 static void splitProducts(func::FuncOp function, TargetAttr target) {
   std::optional<int64_t> asked = Asked(function).parts();
   function.walk([&](ProductOpInterface product) {
-    gpu::ProductShape shape = shapeOf(product);
+    gpu::ProductShape shape = gpu::productShape(product, 1); // whatever the batch
     int64_t parts = 1;
     if (auto chosen = product->getAttrOfType<IntegerAttr>(kParts))
       parts = chosen.getInt();

@@ -84,17 +84,9 @@ int64_t StepPlan::countBlocks(const Draft &draft, int64_t side) const {
 }
 
 gpu::ProductShape StepPlan::productShape(const Draft &draft) const {
-  auto [rows, columns] = matrixShape(draft.shape);
-  auto product = cast<ProductOpInterface>(draft.product);
-  auto type = cast<RankedTensorType>(product.getA().getType());
-  auto [aRows, aColumns] = matrixShape(type.getShape());
-  return {rows,
-          columns,
-          product.aIsTransposed() ? aRows : aColumns,
-          matrices,
-          gpu::operandKind(type.getElementType()),
-          product.symmetricResult(),
-          partsOf(draft.product)};
+  gpu::ProductShape shape = gpu::productShape(cast<ProductOpInterface>(draft.product), matrices);
+  shape.parts = partsOf(draft.product);
+  return shape;
 }
 
 gpu::ProductTile StepPlan::productTile(const Draft &draft) const {

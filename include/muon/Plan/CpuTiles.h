@@ -10,6 +10,22 @@
 
 namespace muon::cpu {
 
+/// A product's block, and whole panels of it, end on multiples of this on both sides.
+constexpr int64_t kGrain = 32;
+/// A hardware tile (AMX) is 16 rows of 32 bf16, and a strip 16 rows of tiles; two strips are multiplied at a time.
+constexpr int64_t kStripRows = 16, kTileDepth = 32, kStripPair = 32;
+
+/// The multiple that panels and strips are padded to along the depth: 16 words, or the 32 halves of one hardware tile.
+inline int64_t depthGrain(mlir::Type packed) { return packed.isF32() ? 16 : kTileDepth; }
+
+/// The block buffer of a product holds the f32 sums of one block. Rows are an odd number of cache lines apart, so that
+/// columns spread over all sets: f32 from one row's end to the next one's start.
+constexpr int64_t kBufferGap = 16;
+inline int64_t blockBufferBytes(int64_t blockRows, int64_t blockColumns) {
+  auto whole = [](int64_t size) { return (size + kGrain - 1) / kGrain * kGrain; };
+  return whole(blockRows) * (whole(blockColumns) + kBufferGap) * sizeof(float);
+}
+
 /// Panels of B that a register tile of f32 operands spans: two where a register holds 16 of them. The 32 registers then
 /// hold the sums of six rows of 64 columns, 10 loads for 24 multiply-adds; of eight rows of 32 columns it is 10 for 16.
 inline int64_t panelsOfTile(TargetAttr target) { return target.getVector() == 16 ? 2 : 1; }

@@ -55,6 +55,9 @@ struct ProductShape {
   int64_t parts = 1;
 };
 
+/// Of a product op over `batch` matrices, in one part.
+ProductShape productShape(ProductOpInterface product, int64_t batch);
+
 /// Elements of k in each of `parts` parts (the last may have fewer): whole steps of every block.
 int64_t partDepth(int64_t k, int64_t parts);
 

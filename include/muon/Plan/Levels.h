@@ -60,7 +60,8 @@ public:
 
 private:
   void placeArguments(mlir::func::FuncOp function);
-  mlir::LogicalResult computeOnce(mlir::func::FuncOp function, bool &settled);
+  mlir::LogicalResult computeOnce(mlir::func::FuncOp function);
+  mlir::LogicalResult settle(mlir::func::FuncOp function, Chain *&endless);
   mlir::LogicalResult checkBatch(mlir::Operation *op) const;
   mlir::LogicalResult visit(mlir::Operation *op);
   Level visitProduct(ProductOpInterface product);

@@ -132,8 +132,6 @@ inline Layout storedLayout(Layout layout) { return layout == Layout::turned ? La
 /// The type a value of element type `type` has in a packed layout: bf16 is widened where there is no bf16 product, tf32
 /// always.
 mlir::Type packedType(mlir::Type type, TargetAttr target);
-/// Elements a panel's or a tile's depth is padded to.
-int64_t paddedDepth(int64_t depth, mlir::Type dtype);
 /// Fills bytes and strides of a buffer holding rows x columns.
 void layOut(Buffer &buffer, int64_t rows, int64_t columns, TargetAttr target);
 /// Gives every buffer an offset in the matrix's region, reusing memory of values that are dead; returns the region's
