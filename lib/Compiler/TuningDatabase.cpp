@@ -330,6 +330,18 @@ bool TuningDatabase::recordLayer(const TuningLayer &layer, std::string &error) {
   return runWithoutRows(statement, path, error);
 }
 
+bool TuningDatabase::recordAll(const std::vector<TuningEntry> &entries, const std::vector<TuningLayer> &layers,
+                               std::string &error) {
+  error.clear();
+  bool begun = execute(handle, "BEGIN IMMEDIATE", error);
+  bool done = begun && std::ranges::all_of(entries, [&](const TuningEntry &entry) { return record(entry, error); }) &&
+              std::ranges::all_of(layers, [&](const TuningLayer &layer) { return recordLayer(layer, error); }) &&
+              execute(handle, "COMMIT", error);
+  if (begun && !done)
+    sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr);
+  return done;
+}
+
 std::vector<TuningLayer> TuningDatabase::layers(std::string &error) {
   Statement statement(handle, "SELECT * FROM layers ORDER BY model, layer, rows, columns");
   return readAll(statement, readLayer, path, error);

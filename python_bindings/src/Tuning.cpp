@@ -16,8 +16,8 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
-#include <type_traits>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -151,7 +151,12 @@ template <typename Layer, typename Visit> static void visitLayer(Layer &layer, V
 
 static auto readFrom(const nb::dict &from) {
   return [&from](const char *name, auto &field) {
-    field = nb::cast<std::remove_reference_t<decltype(field)>>(from[name]);
+    bool known = from.contains(name);
+    if (known && nb::try_cast(from[name], field))
+      return;
+    std::string got = known ? nb::repr(from[name]).c_str() : "nothing";
+    throw nb::value_error(
+        ("field '" + std::string(name) + "': expected what muon-tune writes there, got " + got).c_str());
   };
 }
 
@@ -166,7 +171,7 @@ static TuningKey keyOf(const nb::dict &from) {
   if (from.contains("floor"))
     visitBand(key, readFrom(from));
   if (from.contains("schatten4"))
-    key.schatten4 = nb::cast<double>(from["schatten4"]);
+    readFrom(from)("schatten4", key.schatten4);
   return key;
 }
 
@@ -243,6 +248,16 @@ static void bindDatabase(nb::module_ &m) {
            [](TuningDatabase &self, const nb::dict &layer) {
              std::string error;
              self.recordLayer(layerOf(layer), error);
+             raise(error);
+           })
+      .def("record_all",
+           [](TuningDatabase &self, const std::vector<nb::dict> &entries, const std::vector<nb::dict> &layers) {
+             std::vector<TuningEntry> allEntries;
+             std::vector<TuningLayer> allLayers;
+             std::transform(entries.begin(), entries.end(), std::back_inserter(allEntries), entryOf);
+             std::transform(layers.begin(), layers.end(), std::back_inserter(allLayers), layerOf);
+             std::string error;
+             self.recordAll(allEntries, allLayers, error);
              raise(error);
            })
       .def("layers", &layersOf)

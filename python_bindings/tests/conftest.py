@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -17,6 +18,18 @@ if os.path.isdir(_PACKAGE):
 @pytest.fixture(scope="session")
 def build_directory():
     return pathlib.Path(_BUILD)
+
+
+@pytest.fixture(scope="session")
+def muon_tune(build_directory):
+    """Runs bin/muon-tune; standard output, or with fails=True the line of the refusal."""
+
+    def run(*words, fails=False):
+        done = subprocess.run([build_directory / "bin" / "muon-tune", *map(str, words)], capture_output=True, text=True)
+        assert (done.returncode != 0) == fails, done.stderr
+        return done.stderr.strip() if fails else done.stdout
+
+    return run
 
 
 @pytest.fixture(scope="session", autouse=True)

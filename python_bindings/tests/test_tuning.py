@@ -7,7 +7,6 @@ import re
 import resource
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -23,18 +22,6 @@ sys.path.insert(0, str(ROOT / "tools" / "muon-tune"))
 KELLER = tuning.published_table("keller", 5)[1]
 YOU5 = tuning.published_table("you5")[1]
 SHAPE = (48, 96)
-
-
-@pytest.fixture(scope="module")
-def muon_tune(build_directory):
-    """Runs bin/muon-tune; standard output, or with fails=True the line of the refusal."""
-
-    def run(*words, fails=False):
-        done = subprocess.run([build_directory / "bin" / "muon-tune", *map(str, words)], capture_output=True, text=True)
-        assert (done.returncode != 0) == fails, done.stderr
-        return done.stderr.strip() if fails else done.stdout
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +161,41 @@ def test_an_import_whose_table_leaves_its_band_adds_nothing(tuned, muon_tune, tm
     exported.write_text(json.dumps(content))
     line = muon_tune("import", exported, "--database", copy, fails=True)
     assert "table 'entry 2' maps sigma in [0.01, 0.01199] to [0.5791, 0.6818]" in line
-    assert tuning.open_database(str(copy)).entries() == []
+    assert not copy.exists()
+
+
+@pytest.mark.parametrize("change, line", [
+    (lambda entry: entry.pop("asked"), "ValueError: field 'asked': expected what muon-tune writes there, got nothing"),
+    (lambda entry: entry.update(rows="many"), "ValueError: field 'rows': expected what muon-tune writes there, got 'many'"),
+    (lambda entry: entry.update(plan="{}"), "KeyError: 'table'"),
+    (lambda entry: entry.update(plan='{"table": "keller"}'), "TypeError: "),
+])
+def test_an_import_that_is_damaged_adds_nothing(tuned, muon_tune, tmp_path, change, line):
+    exported, copy = tmp_path / "entries.json", tmp_path / "copy.sqlite"
+    muon_tune("export", exported, "--database", tuned[0])
+    content = json.loads(exported.read_text())
+    content["entries"].append({**content["entries"][0], "rows": 7})
+    change(content["entries"][1])
+    exported.write_text(json.dumps(content))
+    refused = muon_tune("import", exported, "--database", copy, fails=True)
+    assert refused.startswith(f"muon-tune: {exported} is not an export of muon-tune: {line}") and "\n" not in refused
+    assert not copy.exists() or tuning.open_database(str(copy)).entries() == []
+
+
+def test_files_that_cannot_be_used_are_named(tuned, muon_tune, tmp_path):
+    binary = tmp_path / "binary.json"
+    binary.write_bytes(b"\xc3\x28")
+    refusals = {
+        ("export", tmp_path): "[Errno 21] Is a directory: ",
+        ("export", tmp_path / "no" / "such" / "folder"): "[Errno 2] No such file or directory: ",
+        ("import", tmp_path): "[Errno 21] Is a directory: ",
+        ("import", tmp_path / "absent"): "[Errno 2] No such file or directory: ",
+        ("import", binary): f"{binary} is not an export of muon-tune: UnicodeDecodeError: ",
+        ("--shape", "8x8", "--table", tmp_path): "[Errno 21] Is a directory: ",
+    }
+    for words, line in refusals.items():
+        refused = muon_tune(*words, "--database", tuned[0], fails=True)
+        assert refused.startswith(f"muon-tune: {line}") and "\n" not in refused
 
 
 def test_a_foreign_file_is_refused_and_left(muon_tune, tmp_path):
@@ -404,96 +425,3 @@ def test_the_front_is_what_nothing_betters():
     import plotting
 
     assert plotting.pareto([(3, 1.0), (1, 2.0), (2, 2.5), (2, 1.5)]) == [(1, 2.0), (2, 1.5), (3, 1.0)]
-
-
-@pytest.fixture(scope="module")
-def recordings(tmp_path_factory):
-    """A folder of two recordings: layers of known singular values."""
-    from safetensors.numpy import save_file
-
-    folder, generator = tmp_path_factory.mktemp("recorded"), np.random.default_rng(2)
-
-    def matrix(rows, columns, lowest):
-        u = np.linalg.qr(generator.standard_normal((rows, rows)))[0]
-        v = np.linalg.qr(generator.standard_normal((columns, columns)))[0][:rows]
-        return ((u * np.geomspace(1.0, lowest, rows)) @ v).astype(np.float32)
-
-    for step in range(2):
-        save_file({"h.0.attn": matrix(24, 24, 0.5), "h.1.attn": matrix(24, 24, 0.4), "h.0.mlp": matrix(24, 48, 0.05),
-                   "norm": np.ones(24, np.float32)}, folder / f"step{step}.safetensors")
-    return folder
-
-
-def test_floors_come_from_the_recorded_singular_values(recordings):
-    import recorded
-
-    spectra = recorded.read_spectra(recordings)
-    assert set(spectra) == {"h.0.attn", "h.1.attn", "h.0.mlp"} and len(spectra["h.0.attn"].spectra) == 2
-    expected = np.geomspace(1.0, 0.5, 24)
-    np.testing.assert_allclose(spectra["h.0.attn"].spectra[0], expected / np.linalg.norm(expected), rtol=1e-5)
-    np.testing.assert_allclose(spectra["h.0.attn"].norms[0], np.linalg.norm(expected), rtol=1e-5)
-    kinds, options = recorded.kinds_of(spectra), types.SimpleNamespace(quantile=0.1, floor=None)
-    floor, schatten4 = recorded.floors_of(kinds["h.*.attn", (24, 24)], options, [])
-    lowest = np.geomspace(1.0, 0.4, 24)
-    assert floor == recorded.round_down(np.quantile(lowest / np.linalg.norm(lowest), 0.1)) == 0.05 * 2
-    assert schatten4 == recorded.round_down(np.quantile(lowest / np.sum(lowest**4) ** 0.25, 0.1), (0, 1)) == 0.2
-    assert recorded.floors_of(kinds["h.*.mlp", (24, 48)], options, ["frobenius"]) < (floor, 0.0)
-
-
-@pytest.mark.parametrize("floor, rounded", [(0.0123, 0.01), (0.01, 0.01), (0.0099, 0.005), (0.3, 0.2), (1e-7, 1e-4)])
-def test_floors_are_rounded_down(floor, rounded):
-    import recorded
-
-    assert recorded.round_down(floor) == pytest.approx(rounded)
-
-
-def test_each_kind_of_layer_is_tuned_at_its_own_floor(recordings, muon_tune, tmp_path, build_directory):
-    database = tmp_path / "tuning.sqlite"
-    text = muon_tune("--gradients", recordings, "--model", "tiny", "--dtype", "f32", "--candidates", 2, "--rounds", 1, "--database", database)
-    assert "h.0.attn" in text and "10%" in text
-    assert "norm schatten4: the recorded singular values begin at 0.2 of it, where Frobenius has 0.1" in text
-    entries = {(e["rows"], e["columns"]): e for e in tuning.open_database(str(database)).entries()}
-    assert set(entries) == {(24, 24), (24, 48)}
-    steps = {shape: len(json.loads(entry["plan"])["table"]) for shape, entry in entries.items()}
-    assert entries[24, 24]["floor"] > entries[24, 48]["floor"]
-    assert f"h.*.attn  24x24: floor 0.1, schatten4 0.2, T = {steps[24, 24]} " in text
-
-
-    check_layers_of_the_optimizer(database)
-    check_layers_of_muon_opt(database, build_directory, recordings)
-    assert "model tiny: h.*.mlp  24x48: floor " in muon_tune("list", "--database", database)
-    exported, copy = tmp_path / "entries.json", tmp_path / "copy.sqlite"
-    muon_tune("export", exported, "--database", database)
-    muon_tune("import", exported, "--database", copy)
-    assert tuning.open_database(str(copy)).layers() == tuning.open_database(str(database)).layers() != []
-
-
-def check_layers_of_the_optimizer(database):
-    """Every named parameter at its layer's own floor; one that was not recorded is reported."""
-    shapes = {"h.5.attn": (24, 24), "h.7.mlp": (24, 48), "head": (24, 24)}
-    named = [(name, torch.nn.Parameter(torch.zeros(shape))) for name, shape in shapes.items()]
-    for _, parameter in named:
-        parameter.grad = torch.randn(parameter.shape)
-    optimizer = muonc.torch.Muon(named, dtype="f32", tuned={"model": "tiny", "database": str(database)})
-    optimizer.step()
-    said = [group["tuned"] for group in optimizer.report()["program"]["groups"]]
-    assert len(said) == 3 and said[0].startswith("entry for 24x24, dtype f32, floor 0.1, ") and said[1].startswith("entry for 24x48")
-    assert said[2] == f"none: no layer 'head' of 24x24 was recorded for model 'tiny' in '{database}'"
-    with pytest.raises(ValueError, match="tuned for a model needs named parameters, as in Muon.model.named_parameters"):
-        stepped(torch.nn.Parameter(torch.zeros(24, 24)), np.ones((24, 24), np.float32), tuned={"model": "tiny", "database": str(database)})
-
-
-def check_layers_of_muon_opt(database, build_directory, recordings):
-    command = [build_directory / "bin" / "muon-opt", "--shapes-from", recordings / "step0.safetensors", "--tuned", "--model", "tiny",
-               "--dtype", "f32", "--database", database, "--emit", "report", "-o", "-"]
-    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert sorted((group["parameters"], group["tuned"][:15]) for group in report["groups"]) == [(1, "entry for 24x48"), (2, "entry for 24x24")]
-
-
-def test_recordings_that_cannot_be_read_are_named(muon_tune, tmp_path):
-    broken = tmp_path / "broken.safetensors"
-    broken.write_bytes(b"nothing")
-    database = tmp_path / "tuning.sqlite"
-    assert f"muon-tune: {broken}: " in muon_tune("--gradients", broken, "--database", database, fails=True)
-    line = muon_tune("--gradients", tmp_path / "absent", "--database", database, fails=True)
-    assert line == f"muon-tune: {tmp_path / 'absent'}: expected a .safetensors file or a folder of them"

@@ -62,12 +62,11 @@ def tables_by_hand(texts):
 
     tables = []
     for text in texts:
-        if os.path.exists(text):
-            with open(text) as file:
-                name, content = os.path.basename(text), file.read()
-        else:
-            name, content = "custom", text
+        name, content = "custom", text
         try:
+            if os.path.exists(text):
+                with open(text) as file:
+                    name, content = os.path.basename(text), file.read()
             if content.lstrip().startswith("["):
                 tables.append((name, [[float(value) for value in row] for row in json.loads(content)]))
                 continue
@@ -76,15 +75,6 @@ def tables_by_hand(texts):
         except (ValueError, TypeError) as error:
             fail(f"--table {text}: {error}")
     return tables
-
-
-def open_for_writing(path):
-    from muonc import _tuning as tuning
-
-    try:
-        return tuning.open_database(path, create=True)
-    except OSError as error:
-        fail(str(error))
 
 
 def entry_of(options, shape, outcome, asked, schatten4):
@@ -168,7 +158,7 @@ def run_tuning(words):
     from muonc import _tuning as tuning
 
     options.database = options.database or tuning.database_path()
-    database = open_for_writing(options.database)
+    database = tuning.open_database(options.database, create=True)
     # Programs of candidates are of no use to anybody else.
     with tempfile.TemporaryDirectory(prefix="muon-tune-") as cache:
         os.environ["MUON_CACHE_DIR"] = cache
@@ -191,13 +181,10 @@ def run_database(action, words):
     from muonc import _tuning as tuning
 
     path = options.database or tuning.database_path()
-    try:
-        if action == "import":
-            return import_entries(tuning.open_database(path, create=True), options.file)
-        opened = tuning.open_database(path)
-        entries, layers = opened.entries(), opened.layers()
-    except OSError as error:
-        fail(str(error))
+    if action == "import":
+        return import_entries(path, options.file)
+    opened = tuning.open_database(path)
+    entries, layers = opened.entries(), opened.layers()
     if action == "export":
         with open(options.file, "w") as file:
             json.dump({"application": "muon-tune", "version": 1, "entries": entries, "layers": layers}, file, indent=1)
@@ -216,13 +203,14 @@ def run_database(action, words):
               f"quantile {layer['quantile']:g} ({layer['made']})")
 
 
-def import_entries(database, path):
+def import_entries(database_path, path):
     """Adds the entries of an export whose tables are in their bands; one that is not ends it, with nothing added."""
     from muonc import _tuning as tuning
 
+    with open(path, "rb") as file:
+        text = file.read()
     try:
-        with open(path) as file:
-            content = json.load(file)
+        content = json.loads(text)
         if content["application"] != "muon-tune" or content["version"] != 1:
             raise ValueError("expected application muon-tune, version 1")
         for index, entry in enumerate(content["entries"]):
@@ -231,18 +219,14 @@ def import_entries(database, path):
             outside = tuning.check_band(plan["table"], entry["lower"], entry["upper"], floor, f"entry {index + 1}")
             if outside:
                 raise ValueError(outside)
-    except OSError as error:
-        fail(str(error))
+        database = tuning.open_database(database_path, create=True)
+        database.record_all(content["entries"], content.get("layers", []))
     except (ValueError, KeyError, TypeError) as error:
-        fail(f"{path} is not an export of muon-tune: {type(error).__name__}: {error}")
-    for entry in content["entries"]:
-        database.record(entry)
-    for layer in content.get("layers", []):
-        database.record_layer(layer)
+        fail(f"{path} is not an export of muon-tune: {type(error).__name__}: {str(error).splitlines()[0]}")
     print(f"{len(content['entries'])} entries added.")
 
 
-def main():
+def run():
     words = sys.argv[1:]
     action = words[0] if words else ""
     if action in ("list", "export", "import"):
@@ -252,6 +236,13 @@ def main():
 
         return plotting.run(words[1:])
     return run_tuning(words)
+
+
+def main():
+    try:
+        run()
+    except OSError as error:  # of a file or the database: it says which
+        fail(str(error))
 
 
 if __name__ == "__main__":

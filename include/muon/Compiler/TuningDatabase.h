@@ -108,6 +108,8 @@ public:
   std::optional<TuningLayer> findLayer(const std::string &model, const std::string &name, int64_t rows, int64_t columns,
                                        std::string &error);
   bool recordLayer(const TuningLayer &layer, std::string &error);
+  /// All of them, or on failure none.
+  bool recordAll(const std::vector<TuningEntry> &entries, const std::vector<TuningLayer> &layers, std::string &error);
   std::vector<TuningLayer> layers(std::string &error);
 
 private:
