@@ -92,8 +92,8 @@ class Program:
         tensors: dict from parameter name to dict from argument name ("weight", "gradient", "momentum", ...) to an
         array. An array is anything that speaks DLPack (numpy, jax, torch without requires_grad), writable and in the
         processor's memory, or (address, dtype, sizes, strides) with strides in elements. A gradient's array gives its
-        layout only; every run brings the data. Weights and states are written in place and kept alive by the caller.
-        A metric may be left out.
+        layout only; every run brings the data. Weights and states are written in place; the binding keeps their arrays
+        alive, the caller what is given by address. A metric may be left out.
 
         workspace, status: addresses on a GPU program's device of `workspace_bytes` bytes, 256-byte aligned, and of two
         32-bit words per parameter (0: nobody looks); the caller keeps both as long as the binding. A program for the
@@ -147,8 +147,8 @@ def compile_program(request, workers=0, at_most=0):
     workers: threads of a step; 0 takes the runtime's default, but no more than `at_most` (0: no limit).
     ValueError: the compiler refuses the request; its line says why.
     """
-    if workers < 0:
-        raise ValueError(f"workers should be >= 0 but is: {workers}")
+    if not (isinstance(workers, int) and workers >= 0):
+        raise ValueError(f"workers should be an integer >= 0 but is: {workers}")
     start = time.perf_counter()
     text = _canonical(resolve_tuned(request))
     with _lock_of(text):

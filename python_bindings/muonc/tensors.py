@@ -44,10 +44,14 @@ def check_choice(name, value, known):
         raise ValueError(f"{name} should be one of {', '.join(known)} but is: {value}")
 
 
-def check_parameter(group, index, parameter):
-    """Refuses what no program can take, in one line that names the parameter."""
+def called(group, index, parameter):
+    """What a message calls a parameter: by its name, if the optimizer was given names, else its place in the group."""
     names = group.get("param_names")
-    what = f"parameter {names[index] if names else index} {tuple(parameter.shape)}"
+    return f"parameter {names[index] if names else index} {tuple(parameter.shape)}"
+
+
+def check_parameter(what, parameter):
+    """Refuses what no program can take, in one line that names the parameter as `what`."""
     gradient = parameter.grad
     if parameter.is_complex():
         raise RuntimeError("Muon does not support complex parameters")

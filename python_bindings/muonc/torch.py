@@ -7,6 +7,7 @@ torch's own bookkeeping (state, param groups, hooks). torch is used through its 
 import copy
 import itertools
 import operator
+import re
 
 import torch
 
@@ -94,8 +95,8 @@ class Muon(torch.optim.Optimizer):
         tensors.check_choice("form", form, ("auto", "standard", "gram"))
         tensors.check_choice("nonfinite", nonfinite, ("propagate", "skip"))
         tensors.check_choice("non_matrices", non_matrices, ("refuse", "rms"))
-        if workers is not None and workers < 1:
-            raise ValueError(f"workers should be >= 1 but is: {workers}")
+        if workers is not None and not (isinstance(workers, int) and workers >= 1):
+            raise ValueError(f"workers should be an integer >= 1 but is: {workers}")
         self._settings = {
             "dtype": dtype,
             "form": form,
@@ -211,7 +212,8 @@ class _Slot:
     """One parameter of the program, with what it was bound to."""
 
     def __init__(self, optimizer, group, index, parameter):
-        tensors.check_parameter(group, index, parameter)
+        self.what = tensors.called(group, index, parameter)
+        tensors.check_parameter(self.what, parameter)
         gradient = parameter.grad
         like = parameter if gradient is None else gradient
         self.parameter, self.group = parameter, group
@@ -220,31 +222,30 @@ class _Slot:
         self.dtype, self.strides = like.dtype, like.stride()
         # A gradient that no dimension walks densely (an expanded one) is copied in every step.
         self.copied = not tensors.has_unit_stride(like) or like.is_neg()
-        self.momentum = _held(optimizer, parameter, "momentum_buffer", lambda: torch.zeros_like(
-            like, memory_format=torch.preserve_format, requires_grad=False))
-        # What of state[parameter] the program has been given, and where it was then.
-        self.states = {"momentum_buffer": (self.momentum, self.momentum.data_ptr())}
         self.tuned = requests.tuned_of(group, index)
         self.preset = group["preset"] if optimizer._is_matrix(parameter) else "rms"
         self.shape = tuple(parameter.shape)
+        # An RMS-normalised step does not care where in its tensor an element lies: tensors are taken as vectors.
         self.flat = self.preset == "rms" and parameter.ndim > 1
+        self.momentum = _held(optimizer, parameter, "momentum_buffer", lambda: torch.zeros_like(
+            like, memory_format=torch.preserve_format, requires_grad=False), like=parameter if self.flat else None)
+        # What of state[parameter] the program has been given, and where it was then.
+        self.states = {"momentum_buffer": (self.momentum, self.momentum.data_ptr())}
         if self.flat:
-            self._flatten(f"parameter {index} {self.shape}")
+            self._flatten()
         self.metrics = {}
 
-    def _flatten(self, what):
-        """Takes the tensors as vectors: an RMS-normalised step does not care where in its tensor an element lies."""
+    def _flatten(self):
         order = self.parameter.stride()
-        if not tensors.is_dense(self.parameter) or self.momentum.stride() != order:
-            raise ValueError(f"Muon: {what} has strides {order}, its momentum {self.momentum.stride()}; "
-                             "expected the same, without gaps")
+        if not tensors.is_dense(self.parameter):
+            raise ValueError(f"Muon: {self.what} has strides {order}; expected its elements without gaps")
         self.copied = self.copied or self.strides != order
         self.shape = (self.parameter.numel(),)
 
     def dense(self, gradient):
         """A copy of a gradient as the program was told it would be."""
         if self.flat:
-            return torch.empty_like(self.parameter).copy_(gradient)
+            return torch.empty_like(self.parameter, dtype=self.dtype).copy_(gradient)
         return gradient.resolve_neg().contiguous()
 
     def holds(self, state):
@@ -310,13 +311,16 @@ class _Plan:
         self.device = devices.of_all(slot.parameter for slot in self.slots)
         request = requests.build(optimizer, self.slots, names)
         self.device.complete(request)
-        self.program = programs.compile_program(request, workers, at_most)
         named = dict(zip(names, self.slots))
-        self.device.bind(self.program, {
-            name: named[name].arrays(optimizer, group["arguments"])
-            for group in self.program.description["groups"]
-            for name in group["parameters"]
-        })
+        try:
+            self.program = programs.compile_program(request, workers, at_most)
+            self.device.bind(self.program, {
+                name: named[name].arrays(optimizer, group["arguments"])
+                for group in self.program.description["groups"]
+                for name in group["parameters"]
+            })
+        except ValueError as error:  # a program's own names say nothing: one that is in the cache serves every model of these shapes
+            raise ValueError(_with_names(str(error), named)) from None
         self.slots = [named[name] for name in self.program.parameters]
         # A param group is one row of scalars: any of its parameters tells which.
         rows = {row: slot.group for slot, row in zip(self.slots, self.program.scalar_sets)}
@@ -379,7 +383,10 @@ class _Plan:
                     scalars.append(optimizer._settings["seed"])
                 else:
                     scalars.append(group["step"] if name == "step" else float(group[_SCALARS.get(name, name)]))
-        self.device.run(addresses, scalars)
+        try:
+            self.device.run(addresses, scalars)
+        except ValueError as error:
+            raise ValueError(_with_names(str(error), dict(zip(self.program.parameters, self.slots)))) from None
         # The program writes behind torch's back: autograd must see that saved values are gone.
         torch.autograd.graph.increment_version([slot.parameter for slot in self.stepped])
         torch.autograd.graph.increment_version([slot.momentum for slot in self.stepped])
@@ -390,10 +397,16 @@ def _compiled_settings(optimizer):
     return [[group[key] for key in _COMPILED] for group in optimizer.param_groups]
 
 
-def _held(optimizer, parameter, name, make, dtype=None):
+def _with_names(line, named):
+    """A message of the compiler or the runtime with the parameters called as the user calls them."""
+    return re.sub(r"(?:parameter )?'(p\d+)'", lambda found: named[found[1]].what if found[1] in named else found[0], line)
+
+
+def _held(optimizer, parameter, name, make, dtype=None, like=None):
     """A state of the parameter, made if there is none; not in `state` before its first gradient, as in torch.
 
-    dtype: the one it must have. Loading a state_dict, torch casts every state to its parameter's.
+    dtype: the one it must have. Loading a state_dict, torch casts every state to its parameter's. like: a tensor whose
+    strides it must have.
     """
     if parameter.grad is not None or parameter in optimizer.state:
         store = optimizer.state[parameter]
@@ -406,4 +419,6 @@ def _held(optimizer, parameter, name, make, dtype=None):
         store[name] = store[name].contiguous()
     if dtype is not None:
         store[name] = store[name].to(dtype)
+    if like is not None and store[name].stride() != like.stride():
+        store[name] = torch.empty_like(like, dtype=store[name].dtype).copy_(store[name])
     return store[name]

@@ -2,7 +2,6 @@
 
 #include "Runtime.h"
 
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -19,8 +18,9 @@ namespace {
 using Writable = nb::ndarray<nb::device::cpu>;
 using Readable = nb::ndarray<nb::ro, nb::device::cpu>;
 
-/// One tensor as muon_bind takes it; the vectors own the extents.
+/// One tensor as muon_bind takes it; the vectors own the extents, and `array` the memory, if it was given as one.
 struct Tensor {
+  Writable array;
   void *data = nullptr;
   uint32_t dtype = 0;
   std::vector<int64_t> sizes, strides;
@@ -93,6 +93,7 @@ static Tensor readTensor(nb::handle value, size_t index) {
       throw nb::value_error(text.c_str());
     }
     tensor = fromArray(array);
+    tensor.array = std::move(array);
   }
   return tensor;
 }
@@ -126,9 +127,13 @@ Binding::Binding(const Handle &handle, nb::sequence tensors, uintptr_t callersWo
   for (uint32_t g = 0; g < program.num_groups; ++g) {
     const muon_group &group = program.groups[g];
     for (uint32_t p = 0; p < group.num_parameters; ++p)
-      for (uint32_t a = 0; a < group.num_arguments; ++a, ++next)
-        if (group.arguments[a].role == MUON_GRADIENT && next < owned.size())
-          layouts.at(group.first_parameter + p) = {owned[next].dtype, owned[next].sizes, owned[next].strides};
+      for (uint32_t a = 0; a < group.num_arguments && next < owned.size(); ++a) {
+        Tensor &tensor = owned[next++];
+        if (group.arguments[a].role == MUON_GRADIENT)
+          layouts.at(group.first_parameter + p) = {tensor.dtype, tensor.sizes, tensor.strides};
+        else if (tensor.array.is_valid())
+          kept.push_back(tensor.array);
+      }
   }
   gradients.resize(program.num_parameters);
   scalars.resize(size_t(program.num_scalar_sets) * program.num_scalars);
@@ -153,13 +158,17 @@ void Binding::readGradient(size_t index, nb::handle value) {
     gradients[index] = nullptr;
     return;
   }
-  if (PyLong_Check(value.ptr())) {
-    gradients[index] = reinterpret_cast<void *>(nb::cast<uintptr_t>(value));
+  if (uintptr_t address; PyLong_Check(value.ptr()) && nb::try_cast(value, address)) {
+    gradients[index] = reinterpret_cast<void *>(address);
     return;
   }
   Readable array;
-  if (!nb::try_cast<Readable>(value, array))
-    throw nb::value_error("a gradient is an address, None or an array that speaks DLPack");
+  if (!nb::try_cast<Readable>(value, array)) {
+    nb::object got = PyLong_Check(value.ptr()) ? nb::repr(value) : nb::type_name(value.type()); // of one line
+    std::string text = "gradient " + std::to_string(index) +
+                       ": expected an address, None or an array that speaks DLPack, got " + nb::str(got).c_str();
+    throw nb::value_error(text.c_str());
+  }
   Tensor tensor = fromArray(array);
   const GradientLayout &layout = layouts.at(index);
   if (tensor.dtype != layout.dtype || tensor.sizes != layout.sizes ||

@@ -6,6 +6,7 @@
 #include "muon_runtime.h"
 
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 
 #include <memory>
 #include <string>
@@ -48,7 +49,8 @@ struct GradientLayout {
 class Binding {
 public:
   /// tensors: for every group, parameter and argument in order, either (address, dtype, sizes,
-  /// strides) with strides in elements, or an array that speaks DLPack. workspace: address of as many bytes as the
+  /// strides) with strides in elements, or an array that speaks DLPack, which is kept alive unless it is a gradient's.
+  /// workspace: address of as many bytes as the
   /// handle asks for, on the program's device, and status: of a muon_parameter_status per parameter there, or 0; both
   /// live as long as the binding. workspace 0: the processor's memory, and `status()` answers.
   Binding(const Handle &handle, nanobind::sequence tensors, uintptr_t workspace, uintptr_t status);
@@ -69,6 +71,7 @@ private:
   muon_binding *binding = nullptr;
   std::unique_ptr<void, void (*)(void *)> workspace;
   std::vector<muon_parameter_status> states;
+  std::vector<nanobind::ndarray<nanobind::device::cpu>> kept; ///< arrays whose memory the program writes or reads
   std::vector<GradientLayout> layouts;
   std::vector<void *> gradients;
   std::vector<muon_scalar> scalars;

@@ -107,6 +107,22 @@ def test_vectors_take_a_normalised_momentum_step_when_asked():
             torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=1e-7)
 
 
+def test_a_kernel_that_becomes_channels_last_keeps_its_momentum():
+    values = [torch.randn((4, 3, 5, 2), generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+    results = []
+    for turns in (False, True):
+        kernel = torch.nn.Parameter(torch.zeros(4, 3, 5, 2))
+        optimizer = muonc.torch.Muon([kernel], lr=0.1, non_matrices="rms")
+        for step, value in enumerate(values):
+            if turns and step == 1:
+                kernel.data = kernel.data.to(memory_format=torch.channels_last)
+            kernel.grad = value.clone()
+            optimizer.step()
+        results.append((kernel.detach(), optimizer.state[kernel]["momentum_buffer"]))
+    for stayed, turned in zip(*results):
+        torch.testing.assert_close(turned, stayed, rtol=1e-6, atol=1e-7)
+
+
 def test_a_preset_with_a_state_and_a_scalar_of_its_own():
     parameter = matrices([(16, 24)])[0]
     optimizer = muonc.torch.Muon([{"params": [parameter], "beta2": 0.95}], preset="normuon")

@@ -1,5 +1,7 @@
 """Bad input: one clear line, torch's exception type where torch has one, and nothing changed."""
 
+import re
+
 import pytest
 import torch
 
@@ -80,7 +82,8 @@ def test_a_gradient_that_becomes_sparse():
         ({"dtype": "fp8"}, "dtype should be one of auto, f32, bf16, f16 but is: fp8"),
         ({"form": "gramm"}, "form should be one of"),
         ({"nonfinite": "raise"}, "nonfinite should be one of"),
-        ({"workers": 0}, "workers should be >= 1"),
+        ({"workers": 0}, "workers should be an integer >= 1 but is: 0"),
+        ({"workers": 1.5}, "workers should be an integer >= 1 but is: 1.5"),
         ({"ns_steps": 100}, "less than 100"),
         ({"ns_coefficients": (1.0, 2.0)}, "exactly 3"),
         ({"ns_steps": 0}, "ns_steps should be 1 to 99 but is: 0"),
@@ -125,7 +128,8 @@ def test_a_parameter_used_twice():
     for parameter in parameters:
         parameter.grad = torch.ones(8, 8)
     with pytest.raises(ValueError) as caught:
-        muonc.torch.Muon(parameters).step()
+        muonc.torch.Muon(zip(("tok", "head"), parameters)).step()
+    assert re.match(r"weight of parameter tok \(8, 8\) at .* shares memory with weight of parameter head \(8, 8\) at ", str(caught.value))
     assert one_line(caught)
 
 
@@ -150,5 +154,5 @@ def test_requests(request_, message):
 
 
 def test_workers_below_none():
-    with pytest.raises(ValueError, match="workers should be >= 0 but is: -1"):
+    with pytest.raises(ValueError, match="workers should be an integer >= 0 but is: -1"):
         muonc.compile_program({}, workers=-1)

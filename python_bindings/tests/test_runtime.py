@@ -1,9 +1,11 @@
 """The runtime extension alone, on a program written by hand in C."""
 
+import gc
 import pathlib
 import shutil
 import subprocess
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -119,6 +121,29 @@ def test_run_refuses_other_gradients_than_bound(program):
         binding.run([good, good], [0.0, 1.5, 0.0, 0])
     with pytest.raises(TypeError, match="^scalar 'lr': expected a number, got 'fast'$"):
         binding.run([good, good], [0.0, 0, "fast", 0])
+
+
+def test_a_binding_keeps_its_arrays_alive(program):
+    held = arrays()
+    alive = [weakref.ref(held[name]["weight"]) for name in "ab"]
+    gradients = [weakref.ref(held[name]["gradient"]) for name in "ab"]
+    binding = program.bind(held)
+    del held
+    gc.collect()
+    assert all(array() is not None for array in alive) and not any(array() is not None for array in gradients)
+    binding.run([np.ones((3, 4), np.float32)] * 2, [0.5, 0, 0.5, 0])
+    np.testing.assert_array_equal(alive[0](), 0.5)
+    del binding
+    gc.collect()
+    assert not any(array() is not None for array in alive)
+
+
+@pytest.mark.parametrize("gradient, got", [(-1, "-1"), ("zeros", "str"), (1 << 70, str(1 << 70))])
+def test_what_is_no_gradient(program, gradient, got):
+    binding = program.bind(arrays())
+    with pytest.raises(ValueError) as refused:
+        binding.run([None, gradient], [0.5, 0, 0.5, 0])
+    assert str(refused.value) == f"gradient 1: expected an address, None or an array that speaks DLPack, got {got}"
 
 
 @pytest.mark.parametrize(
