@@ -42,16 +42,20 @@ def stepper(values, preset, settings, dtype, **chosen):
     return optimizer.step, optimizer
 
 
-def run(options, measure, machine):
+def name_of(row):
+    (rows, columns), count, _, _ = row
+    return f"{count} x {rows}x{columns}"
+
+
+def run(options, measure, machine, chosen):
     """One line per shape and preset: milliseconds, and the steps that were taken."""
+    rows = chosen(ROWS, name_of, options.rows)
     print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds; "
           "milliseconds per step, medians; ratios are to the gram form without the option.\n")
     print("| matrices | preset | standard or gram, as chosen | gram | Gaussian, early stop | orthogonal, early stop | rows taken |")
     print("|---|---|---|---|---|---|---|")
-    for shape, count, preset, settings in ROWS:
-        name = f"{count} x {shape[0]}x{shape[1]}"
-        if options.rows and not any(word in name for word in options.rows.split(",")):
-            continue
+    for row in rows:
+        shape, count, preset, settings = row
         gaussian, orthogonal = (gradients(shape, count, kind) for kind in (False, True))
         made = {
             "ours": stepper(gaussian, preset, settings, options.dtype),
@@ -62,7 +66,7 @@ def run(options, measure, machine):
         times = measure({who: step for who, (step, _) in made.items()}, options.rounds, leave_alone=False)
         medians = {who: statistics.median(values) * 1e3 for who, values in times.items()}
         ratios = {who: statistics.median(a / b for a, b in zip(times["gram"], times[who])) for who in ("far", "near")}
-        rows = {who: {int(n) for metrics in made[who][1].metrics() for n in metrics["steps"].reshape(-1)} for who in ("far", "near")}
+        taken = {who: {int(n) for metrics in made[who][1].metrics() for n in metrics["steps"].reshape(-1)} for who in ("far", "near")}
         table = settings.get("table", preset)
-        print(f"| {name} | {table} | {medians['ours']:.2f} | {medians['gram']:.2f} | {medians['far']:.2f} ({ratios['far']:.2f}x) "
-              f"| {medians['near']:.2f} (**{ratios['near']:.2f}x**) | {sorted(rows['far'])}, {sorted(rows['near'])} |", flush=True)
+        print(f"| {name_of(row)} | {table} | {medians['ours']:.2f} | {medians['gram']:.2f} | {medians['far']:.2f} ({ratios['far']:.2f}x) "
+              f"| {medians['near']:.2f} (**{ratios['near']:.2f}x**) | {sorted(taken['far'])}, {sorted(taken['near'])} |", flush=True)

@@ -14,18 +14,20 @@ def polar(matrix):
     return u @ vt
 
 
-def run(options, measure, machine):
+def name_of(shape):
+    return f"{shape[0]}x{shape[1]}"
+
+
+def run(options, measure, machine, chosen):
     """One line per shape, Gaussian matrices; ours is a whole optimizer step, theirs the factor U Vᵀ alone."""
     import muonc.torch
     import torch
 
+    shapes = chosen(SHAPES, name_of, options.rows)
     print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds by turns; milliseconds, "
           "medians; errors are relative to U Vᵀ in float64.\n")
     print("| matrix | ours | torch.linalg.svd, U Vᵀ | ratio (range) | our error | svd's in f32 |\n|---|---|---|---|---|---|")
-    for shape in SHAPES:
-        name = f"{shape[0]}x{shape[1]}"
-        if options.rows and not any(word in name for word in options.rows.split(",")):
-            continue
+    for shape in shapes:
         gradient = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         parameter = torch.nn.Parameter(torch.zeros(shape))
         optimizer = muonc.torch.Muon([parameter], lr=1.0, weight_decay=0.0, preset="exact")
@@ -38,5 +40,5 @@ def run(options, measure, machine):
         times = measure({"ours": optimizer.step, "svd": lambda: polar(gradient)}, options.rounds, leave_alone=False)
         medians = {who: statistics.median(values) * 1e3 for who, values in times.items()}
         ratios = [theirs / mine for theirs, mine in zip(times["svd"], times["ours"])]
-        print(f"| {name} | {medians['ours']:.2f} | {medians['svd']:.2f} | **{statistics.median(ratios):.2f}x** "
+        print(f"| {name_of(shape)} | {medians['ours']:.2f} | {medians['svd']:.2f} | **{statistics.median(ratios):.2f}x** "
               f"({min(ratios):.2f}-{max(ratios):.2f}) | {errors[0]:.1e} | {errors[1]:.1e} |", flush=True)

@@ -228,13 +228,19 @@ def describe(report):
     return f"{report['target']}, {counts}; {', '.join(forms)}; {', '.join(paths)}"
 
 
+def chosen(rows, name_of, asked):
+    """The rows whose name contains one of the words asked for, all without any; ends the program where there is none."""
+    words = [word for word in asked.split(",") if word]
+    found = [row for row in rows if not words or any(word in name_of(row) for word in words)]
+    if not found:
+        sys.exit(f"muon-bench: no row matches '{asked}'; rows are: {'; '.join(map(name_of, rows))}")
+    return found
+
+
 def run_rows(options):
     import peers
 
-    wanted = [word for word in options.rows.split(",") if word]
-    rows = [row for row in ROWS if not wanted or any(word in row[0] for word in wanted)]
-    if not rows:
-        sys.exit(f"muon-bench: no row matches '{options.rows}'; rows are: {'; '.join(row[0] for row in ROWS)}")
+    rows = chosen(ROWS, lambda row: row[0], options.rows)
     print(f"Machine: {machine()}.  ")
     print(f"Command: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds; milliseconds per step, medians.\n")
     if options.isa:
@@ -355,11 +361,11 @@ def main():
     if options.early_stop:
         import early_stop
 
-        return early_stop.run(options, measure, machine)
+        return early_stop.run(options, measure, machine, chosen)
     if options.exact:
         import exact
 
-        return exact.run(options, measure, machine)
+        return exact.run(options, measure, machine, chosen)
     return run_rows(options)
 
 
