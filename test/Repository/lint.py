@@ -75,10 +75,19 @@ def check_rooms(name, text):
         yield f"{name}: cl::opt in a library; use pass options"
 
 
+def anchors(text):
+    """What GitHub lets links point to: headings in lower case, spaces as dashes, other signs left out."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
 def check_links(path, name, text):
-    for link in re.findall(r"\]\(([^)#:]+)\)", text):
-        if not (path.parent / link).exists():
+    for link, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)", text):
+        target = path.parent / link if link else path
+        if not target.exists():
             yield f"{name}: link to {link}, which does not exist"
+        elif anchor and anchor not in anchors(target.read_text()):
+            yield f"{name}: link to {link}#{anchor}, a heading that does not exist"
 
 
 def check_passes(root, name, text):
