@@ -4,12 +4,12 @@
     block_facts.py DIR/*.cubin            a table, one row per kernel
     block_facts.py --bars DIR/*.cubin     one line per kernel below a bar; exit status 1 if there is one
 
-Columns are per warp and round of the loop. T: cycles the tensor core is held (an HMMA.16816 8 cycles on sm_80, 16 on sm_86, 89 and
-120; 6 on sm_90, as ptxas spaces them); I: instructions issued; S: cycles of shared memory at 32 bytes a cycle and sub-core, without
-bank conflicts; L: the sum of the stall counts in the encoding, the least time one warp needs; alu/64: instructions per 64 HMMA that are
-neither products, loads, copies, waits nor control. bound = T / max(T, I, S, L / warps per sub-core): an upper bound on the use of the
-tensor cores, not a measurement. The loop is the innermost backward branch around the most HMMA. Needs nvdisasm: on PATH, or PyPI's
-nvidia-cuda-nvdisasm.
+Columns are per warp and round of the loop. T: cycles the tensor core is held (an HMMA.16816 8 cycles on sm_80, 16 on
+sm_86, 89 and 120; 6 on sm_90, as ptxas spaces them); I: instructions issued; S: cycles of shared memory at 32 bytes a
+cycle and sub-core, without bank conflicts; L: the sum of the stall counts in the encoding, the least time one warp
+needs; alu/64: instructions per 64 HMMA that are neither products, loads, copies, waits nor control. bound = T / max(T,
+I, S, L / warps per sub-core): an upper bound on the use of the tensor cores, not a measurement. The loop is the
+innermost backward branch around the most HMMA. Needs nvdisasm: on PATH, or PyPI's nvidia-cuda-nvdisasm.
 """
 
 import argparse
@@ -132,7 +132,9 @@ def below_bars(row):
     if not row["mma"]:
         yield "no loop with HMMA"
         return
-    bar = 0.96 if min(map(int, row["tile"].split("x")[:2])) >= 96 else 0.66  # smaller blocks read too much shared memory for sm_80
+    bar = (
+        0.96 if min(map(int, row["tile"].split("x")[:2])) >= 96 else 0.66
+    )  # smaller blocks read too much shared memory for sm_80
     if row["bound"] < bar:
         yield f"bound {row['bound']:.2f}, expected at least {bar}"
     if row["arch"] == 80 and row["tile"].startswith("128x128"):
@@ -144,7 +146,27 @@ def below_bars(row):
 
 
 def print_table(rows):
-    names = ["kernel", "arch", "tile", "registers", "stack", "shared", "blocks", "mma", "ldsm", "copy", "barrier", "alu/64", "I", "T", "S", "L", "T/I", "S/T", "bound"]
+    names = [
+        "kernel",
+        "arch",
+        "tile",
+        "registers",
+        "stack",
+        "shared",
+        "blocks",
+        "mma",
+        "ldsm",
+        "copy",
+        "barrier",
+        "alu/64",
+        "I",
+        "T",
+        "S",
+        "L",
+        "T/I",
+        "S/T",
+        "bound",
+    ]
     print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
     for row in rows:
         cells = (row.get(name, "-") for name in names)

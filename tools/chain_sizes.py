@@ -3,9 +3,9 @@
 
     chain_sizes.py [--muon-opt PATH] [--check docs/gpu.md]
 
-Plans a step of Keller in gram form with a restart before the fourth row for every side, type and chip (nothing is run), and prints the bytes of
-shared memory that the chain of two steps and that of three need, and on which chips muon-opt takes one block for it. With --check it prints
-nothing but the rows that the file lacks; exit status 1 if there is one.
+Plans a step of Keller in gram form with a restart before the fourth row for every side, type and chip (nothing is run),
+and prints the bytes of shared memory that the chain of two steps and that of three need, and on which chips muon-opt
+takes one block for it. With --check it prints nothing but the rows that the file lacks; exit status 1 if there is one.
 """
 
 import argparse
@@ -23,9 +23,21 @@ FIELDS = re.compile(r"matrices = (\d+) : i64.*?shared_bytes = (\d+) : i64, side 
 def chains(muon_opt, chip, dtype):
     """Of every side and number of matrices: the bytes, and whether one block takes the chain."""
     shapes = [argument for side in SIDES for argument in ("--shape", f"{side}x{side}")]
-    command = [muon_opt, *shapes, "--dtype", dtype, "--form", "gram", "--restarts", "3", "--chain", "block", "--target", chip, "--emit", "mlir"]
+    command = [
+        muon_opt,
+        *shapes,
+        "--dtype",
+        dtype,
+        *"--form gram --restarts 3 --chain block --target".split(),
+        chip,
+        "--emit",
+        "mlir",
+    ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return {(int(side), int(matrices)): (int(size), taken == "block") for matrices, size, side, taken in FIELDS.findall(text)}
+    return {
+        (int(side), int(matrices)): (int(size), taken == "block")
+        for matrices, size, side, taken in FIELDS.findall(text)
+    }
 
 
 def fitting(found, key):
@@ -38,11 +50,18 @@ def main():
     parser.add_argument("--muon-opt", default="muon-opt")
     parser.add_argument("--check", type=pathlib.Path, help="the file that should have the table")
     arguments = parser.parse_args()
-    rows = ["| operands | k | two matrices, bytes | fit on | three matrices, bytes | fit on |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| operands | k | two matrices, bytes | fit on | three matrices, bytes | fit on |",
+        "|---|---|---|---|---|---|",
+    ]
     for dtype, types in TYPES.items():
         found = {chip: chains(arguments.muon_opt, chip, dtype) for chip in CHIPS}
         for side in SIDES:
-            cells = [cell for matrices in (2, 3) for cell in (str(found[CHIPS[0]][side, matrices][0]), fitting(found, (side, matrices)))]
+            cells = [
+                cell
+                for matrices in (2, 3)
+                for cell in (str(found[CHIPS[0]][side, matrices][0]), fitting(found, (side, matrices)))
+            ]
             rows.append(f"| {types} | {side} | " + " | ".join(cells) + " |")
     known = arguments.check.read_text().splitlines() if arguments.check else []
     missing = [row for row in rows if row not in known]

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""Modelled times of a symmetric product (the Gram matrix of an m x n matrix, or of many), ours beside flash-muon's. Nothing is measured.
+"""Modelled times of a symmetric product (the Gram matrix of an m x n matrix, or of many), ours beside flash-muon's.
+Nothing is measured.
 
     product_times.py [--muon-opt PATH] [--shape 1024x1024 ...]
 
-Ours is what muon-opt --emit report says of the step's first product on A100, with the block the compiler chooses. flash-muon's is the best of
-the configurations it compiles, by the same formula (lib/Plan/GpuTiles.cpp) from what its machine code counts: block, share of the tensor
-cores' rate its loop can have, blocks per multiprocessor (docs/benchmarks.md). A batch is taken as one launch of its kernel, which it does
-not have. Efficiency 0.68 and 4 us per launch are fitted to the vendor's library on that product, not to these kernels.
+Ours is what muon-opt --emit report says of the step's first product on A100, with the block the compiler chooses.
+flash-muon's is the best of the configurations it compiles, by the same formula (lib/Plan/GpuTiles.cpp) from what its
+machine code counts: block, share of the tensor cores' rate its loop can have, blocks per multiprocessor
+(docs/benchmarks.md). A batch is taken as one launch of its kernel, which it does not have. Efficiency 0.68 and 4 us per
+launch are fitted to the vendor's library
+on that product,
+not to these kernels.
 """
 
 import argparse
@@ -33,7 +37,9 @@ def symmetric_time(m, k, batch, side, bound, resident):
     wave = MULTIPROCESSORS * resident
     once, again = m * k * 2 * batch, -(-blocks // wave) * math.sqrt(wave) * 2 * side * k * 2
     moved = (once if once < 0.7 * L2 else max(once, again)) + m * m * 2 * batch
-    return LAUNCH + max(cycles / CLOCK / 1e3 / EFFICIENCY, blocks * 2 * side * k * 2 / L2_RATE / 1e3, moved / MEMORY_RATE / 1e3)
+    return LAUNCH + max(
+        cycles / CLOCK / 1e3 / EFFICIENCY, blocks * 2 * side * k * 2 / L2_RATE / 1e3, moved / MEMORY_RATE / 1e3
+    )
 
 
 def of_compiler(muon_opt, shape):
@@ -44,7 +50,11 @@ def of_compiler(muon_opt, shape):
     tile = next(kernel["tile"] for kernel in report["resources"] if kernel["kernel"] == launch["kernel"])
     parts = launch.get("parts", 1)
     with_sum = launch.get("modelled_us_with_sum", launch["modelled_us"])
-    return f"{tile[0]}x{tile[1]}" + (f" in {parts} parts" if parts > 1 else ""), with_sum, launch.get("modelled_us_whole", with_sum)
+    return (
+        f"{tile[0]}x{tile[1]}" + (f" in {parts} parts" if parts > 1 else ""),
+        with_sum,
+        launch.get("modelled_us_whole", with_sum),
+    )
 
 
 def main():
@@ -52,7 +62,9 @@ def main():
     parser.add_argument("--muon-opt", default="muon-opt")
     parser.add_argument("--shape", action="append", help="MxN or MxN*COUNT; default: those of docs/benchmarks.md")
     arguments = parser.parse_args()
-    print("| matrices | block chosen | ours, us | in one part | flash-muon's best, us | its block |\n|---|---|---|---|---|---|")
+    print(
+        "| matrices | block chosen | ours, us | in one part | flash-muon's best, us | its block |\n|---|---|---|---|---|---|"
+    )
     above = False
     for shape in arguments.shape or SHAPES:
         matrix, _, count = shape.partition("*")
@@ -60,7 +72,9 @@ def main():
         theirs, name = min((symmetric_time(m, k, int(count or 1), *facts), name) for name, facts in FLASH_MUON.items())
         block, ours, whole = of_compiler(arguments.muon_opt, shape)
         above |= ours > theirs + 0.05  # as printed
-        print(f"| {f'{count} x {matrix}' if count else matrix} | {block} | {ours:.1f} | {whole:.1f} | {theirs:.1f} | {name} |")
+        print(
+            f"| {f'{count} x {matrix}' if count else matrix} | {block} | {ours:.1f} | {whole:.1f} | {theirs:.1f} | {name} |"
+        )
     print("a modelled time is above flash-muon's" if above else "none above flash-muon's")
     raise SystemExit(above)
 

@@ -1,6 +1,6 @@
 """Adds up JUnit files: prints `N passed, N failed, N skipped` and fails unless every file ran a test and none failed.
 
-    sum_tests.py lit.xml googletest.xml pytest.xml
+sum_tests.py lit.xml googletest.xml pytest.xml
 """
 
 import sys

@@ -3,8 +3,8 @@
     echo "gen1:1-rev22:21" | bible -f > bible.txt
     python compare_tables.py --text bible.txt --steps 300 --seeds 1,2,3
 
-Every model of a seed starts equal and sees the same batches; only the table of the optimizer for the matrices differs. Prints the
-loss on held-out text as markdown.
+Every model of a seed starts equal and sees the same batches; only the table of the optimizer for the matrices differs.
+Prints the loss on held-out text as markdown.
 """
 
 import argparse
@@ -12,20 +12,22 @@ import pathlib
 import statistics
 import sys
 
-import train
 from tqdm import tqdm
 
 import muonc.torch
+import train
 from muonc import _tuning as tuning
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tools" / "muon-tune"))
-import limited  # noqa: E402
+import limited
 
 FLOOR = 1e-2
 
 
 def tables():
-    """{label: options of the step function}: Keller's, tables of the kind muon-tune finds at floor 1e-2, half of Keller's work."""
+    """{label: options of the step function}: Keller's, tables of the kind muon-tune finds at floor 1e-2, half of
+    Keller's work.
+    """
     keller = tuning.published_table("keller", 5)[1]
     band = tuning.compute_band(keller, FLOOR)
 
@@ -45,8 +47,10 @@ def run_seed(text, seed, steps, dtype):
     train.SEED = seed
     batches = train.Batches(text)
     settings = {"lr": train.RATE, "weight_decay": train.DECAY, "dtype": dtype}
-    runs = [train.Run(label, batches.characters, lambda p, o=options: muonc.torch.Muon(p, options=o, **settings))
-            for label, options in tables().items()]
+    runs = [
+        train.Run(label, batches.characters, lambda p, o=options: muonc.torch.Muon(p, options=o, **settings))
+        for label, options in tables().items()
+    ]
     for step in tqdm(range(steps), disable=not sys.stderr.isatty(), unit="step"):
         window, targets = batches.take()
         rate = min(1.0, (step + 1) / 10) * (1.0 - 0.9 * step / steps)

@@ -172,16 +172,26 @@ def conclude(runs, batches, path):
     made = "compiled" if report["origin"] != "disk cache" else "taken from the disk cache"
     print()
     if not peers.has_bf16_products():
-        print(f"torch.optim.Muon itself rounds to bf16, which this processor does not multiply: one 256x256 step takes "
-              f"it {time_torch_once():.1f} ms.")
-    print(f"Compiled: the whole step of {sum(shapes.values())} matrices ({listed}) as one program, {made} in "
-          f"{report['seconds']:.2f} s.")
-    print(f"Path that ran: target {report['target']}, {report['workers']} worker threads, {report['stages']} stages, "
-          f"{report['launches']} launches{describe_choice(report['program'])}.")
-    print(f"Optimizer time per step: ours {ours.speed():.2f} ms, {peer.name} {peer.speed():.2f} ms "
-          f"({peer.speed() / ours.speed():.1f} times ours), AdamW {adam.speed():.2f} ms.")
-    print(f"Loss on held-out text after {len(ours.losses)} steps: ours {losses[0]:.3f}, {peer.name} {losses[1]:.3f}, "
-          f"AdamW {losses[2]:.3f} nats per character.")
+        print(
+            f"torch.optim.Muon itself rounds to bf16, which this processor does not multiply: one 256x256 step takes "
+            f"it {time_torch_once():.1f} ms."
+        )
+    print(
+        f"Compiled: the whole step of {sum(shapes.values())} matrices ({listed}) as one program, {made} in "
+        f"{report['seconds']:.2f} s."
+    )
+    print(
+        f"Path that ran: target {report['target']}, {report['workers']} worker threads, {report['stages']} stages, "
+        f"{report['launches']} launches{describe_choice(report['program'])}."
+    )
+    print(
+        f"Optimizer time per step: ours {ours.speed():.2f} ms, {peer.name} {peer.speed():.2f} ms "
+        f"({peer.speed() / ours.speed():.1f} times ours), AdamW {adam.speed():.2f} ms."
+    )
+    print(
+        f"Loss on held-out text after {len(ours.losses)} steps: ours {losses[0]:.3f}, {peer.name} {losses[1]:.3f}, "
+        f"AdamW {losses[2]:.3f} nats per character."
+    )
     print(f"The two Muons compute the same update: their losses differ by {abs(losses[0] - losses[1]):.3f}.")
     print(f"Plot: {path}")
 

@@ -125,7 +125,9 @@ def _nowhere(argument):
 
 
 def cache_directory():
-    """Where programs are kept: $MUON_CACHE_DIR, else muonc in $XDG_CACHE_HOME or ~/.cache. RuntimeError: there is no home directory."""
+    """Where programs are kept: $MUON_CACHE_DIR, else muonc in $XDG_CACHE_HOME or ~/.cache. RuntimeError: there is no
+    home directory.
+    """
     chosen = os.environ.get("MUON_CACHE_DIR")
     if chosen:
         return pathlib.Path(chosen)
@@ -133,7 +135,9 @@ def cache_directory():
     try:
         return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "muonc"
     except RuntimeError:
-        raise RuntimeError("this user has no home directory to keep compiled programs in; set MUON_CACHE_DIR to a directory for them") from None
+        raise RuntimeError(
+            "this user has no home directory to keep compiled programs in; set MUON_CACHE_DIR to a directory for them"
+        ) from None
 
 
 def compile_text(request, emit):

@@ -14,19 +14,22 @@ def build(optimizer, slots, names):
     groups = {}
     for slot, name in zip(slots, names):
         preset, shape, weight, gradient, momentum = key = slot.key()
-        entry = groups.setdefault((key, id(slot.group), json.dumps(slot.tuned)), {
-            "shape": list(shape),
-            "parameters": [],
-            "set": sets[id(slot.group)],
-            "preset": preset,
-            "dtypes": {
-                "weight": tensors.dtype_name(weight),
-                "gradient": tensors.dtype_name(gradient),
-                "momentum": tensors.dtype_name(momentum),
+        entry = groups.setdefault(
+            (key, id(slot.group), json.dumps(slot.tuned)),
+            {
+                "shape": list(shape),
+                "parameters": [],
+                "set": sets[id(slot.group)],
+                "preset": preset,
+                "dtypes": {
+                    "weight": tensors.dtype_name(weight),
+                    "gradient": tensors.dtype_name(gradient),
+                    "momentum": tensors.dtype_name(momentum),
+                },
+                "options": options_of(slot.group, preset == "rms"),
+                **({"tuned": slot.tuned} if slot.tuned else {}),
             },
-            "options": options_of(slot.group, preset == "rms"),
-            **({"tuned": slot.tuned} if slot.tuned else {}),
-        })
+        )
         entry["parameters"].append(name)
     request = {"name": "muon_step", "groups": list(groups.values())}
     for key in ("dtype", "form", "restarts", "pairs", "nonfinite"):
@@ -64,7 +67,9 @@ def _same(left, right):
 
 
 def tuned_of(group, index):
-    """The request's "tuned" of one parameter; with a model, its layer is the kind of the parameter's name. ValueError where it has none."""
+    """The request's "tuned" of one parameter; with a model, its layer is the kind of the parameter's name. ValueError
+    where it has none.
+    """
     tuned = group["tuned"]
     if not isinstance(tuned, dict) or "model" not in tuned:
         return tuned

@@ -16,7 +16,17 @@ from . import program as programs
 from . import requests, tensors
 
 # Settings of a param group that a program is compiled for; lr, weight_decay and momentum come with every step.
-_COMPILED = ("nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn", "preset", "options", "tuned", "early_stop")
+_COMPILED = (
+    "nesterov",
+    "ns_coefficients",
+    "eps",
+    "ns_steps",
+    "adjust_lr_fn",
+    "preset",
+    "options",
+    "tuned",
+    "early_stop",
+)
 # Scalars of a program and the param group entries that fill them.
 _SCALARS = {"lr": "lr", "wd": "weight_decay", "mu": "momentum"}
 
@@ -24,24 +34,25 @@ _SCALARS = {"lr": "lr", "wd": "weight_decay", "mu": "momentum"}
 class Muon(torch.optim.Optimizer):
     """Muon with torch.optim.Muon's arguments, defaults, meaning and state, as one compiled step.
 
-    Parameters are float32 or bfloat16 matrices, all on the CPU or all on one CUDA device, whose current stream a step is
-    queued on; each in its own allocation or a view into a shared one; one of the two dimensions must have unit stride. Gradients may be at another address in every step.
-    state[p]["momentum_buffer"] has the gradient's shape and dtype; a state_dict of either optimizer loads into the
-    other.
+    Parameters are float32 or bfloat16 matrices, all on the CPU or all on one CUDA device, whose current stream a step
+    is queued on; each in its own allocation or a view into a shared one; one of the two dimensions must have unit
+    stride. Gradients may be at another address in every step. state[p]["momentum_buffer"] has the gradient's shape and
+    dtype; a state_dict of either optimizer loads into the other.
 
     Args:
         params, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn: as in
             torch.optim.Muon. lr, weight_decay and momentum may change at any time; a change of the others, or of the
             parameters, compiles again at the next step.
-        preset: the step function: torch, keller, moonlight, polar_express, inverse_root, exact, normuon, adamuon. With another one
-            than torch, an argument left at its default takes the preset's own value. A preset's own scalars and
-            states go by their names: beta2 is an entry of the param group, second_moment one of state[p].
+        preset: the step function: torch, keller, moonlight, polar_express, inverse_root, exact, normuon, adamuon. With
+            another one than torch, an argument left at its default takes the preset's own value. A preset's own
+            scalars and states go by their names: beta2 is an entry of the param group, second_moment one of state[p].
         options: dict of further options of the step function, as in include/muon-c/Compiler.h (clip, decay,
             momentum_form, table, ...); wins over the arguments above.
-        tuned: take table, form, restarts and operand type from the tuning database (docs/tuning.md): True for an entry at
-            least as good as this preset, or a dict with floor, band, database. With "model" in place of a floor every
-            parameter, given as model.named_parameters(), has the one that muon-tune --gradients recorded for its name.
-            Where there is no entry the preset stays as it is; report()["program"]["groups"][i]["tuned"] says which entry was used or that none was.
+        tuned: take table, form, restarts and operand type from the tuning database (docs/tuning.md): True for an entry
+            at least as good as this preset, or a dict with floor, band, database. With "model" in place of a floor
+            every parameter, given as model.named_parameters(), has the one that muon-tune --gradients recorded for its
+            name. Where there is no entry the preset stays as it is; report()["program"]["groups"][i]["tuned"] says
+            which entry was used or that none was.
         early_stop: between 0 and 1, None: off. A matrix whose iterate is a multiple of an orthogonal one but for this
             much, ‖I - R/μ‖_F <= early_stop for its Gram matrix R and some μ, skips what is left of the table: its
             singular values end within √(1 -+ early_stop). CPU only; chooses form gram. `metrics` says what each
@@ -56,8 +67,9 @@ class Muon(torch.optim.Optimizer):
         workers: threads of a step; None: as many as torch uses, but no more than the processors allowed to us.
         seed: of stochastic rounding (options={"stochastic_rounding": True}).
 
-    preset, options, tuned and early_stop may be given per param group, the others hold for the whole optimizer. Compilation happens
-    at the first step, in this process, once per set of shapes and settings; programs are kept on disk.
+    preset, options, tuned and early_stop may be given per param group, the others hold for the whole optimizer.
+    Compilation happens at the first step, in this process, once per set of shapes and settings; programs are kept on
+    disk.
 
     Raises:
         ValueError: what torch refuses with ValueError; a parameter whose dtype, device or strides do not fit; what
@@ -137,8 +149,7 @@ class Muon(torch.optim.Optimizer):
                     self._settings["non_matrices"] == "refuse" or parameter.ndim == 0
                 ):
                     raise ValueError(
-                        "Muon only supports 2D parameters whereas we found a parameter with size: "
-                        f"{parameter.size()}"
+                        f"Muon only supports 2D parameters whereas we found a parameter with size: {parameter.size()}"
                     )
         except Exception:
             self.param_groups.pop()
@@ -176,11 +187,13 @@ class Muon(torch.optim.Optimizer):
         return [slot.parameter for slot, state in zip(self._plan.slots, states) if state == 2]
 
     def metrics(self):
-        """Per parameter, in the order of the param groups: a dict of what its preset measures; empty where the last step had no gradient.
+        """Per parameter, in the order of the param groups: a dict of what its preset measures; empty where the last
+        step had no gradient.
 
         exact: "residual", for every matrix how far its singular values are from 0 or 1.
-        early_stop: "steps", for every matrix how many rows of the table it took, and "orthogonality", ‖I - R/μ‖_F of the
-        last Gram matrix that was formed: the result's own where the matrix stopped, else the one before the last row.
+        early_stop: "steps", for every matrix how many rows of the table it took, and "orthogonality", ‖I - R/μ‖_F of
+        the last Gram matrix that was formed: the result's own where the matrix stopped, else the one before the last
+        row.
         """
         slots = {} if self._plan is None else {slot.parameter: slot.metrics for slot in self._plan.stepped}
         return [slots.get(p, {}) for group in self.param_groups for p in group["params"]]
@@ -227,8 +240,13 @@ class _Slot:
         self.shape = tuple(parameter.shape)
         # An RMS-normalised step does not care where in its tensor an element lies: tensors are taken as vectors.
         self.flat = self.preset == "rms" and parameter.ndim > 1
-        self.momentum = _held(optimizer, parameter, "momentum_buffer", lambda: torch.zeros_like(
-            like, memory_format=torch.preserve_format, requires_grad=False), like=parameter if self.flat else None)
+        self.momentum = _held(
+            optimizer,
+            parameter,
+            "momentum_buffer",
+            lambda: torch.zeros_like(like, memory_format=torch.preserve_format, requires_grad=False),
+            like=parameter if self.flat else None,
+        )
         # What of state[parameter] the program has been given, and where it was then.
         self.states = {"momentum_buffer": (self.momentum, self.momentum.data_ptr())}
         if self.flat:
@@ -250,7 +268,9 @@ class _Slot:
 
     def holds(self, state):
         """Whether the parameter's state is what was bound, where it was."""
-        return all(state.get(name) is held and held.data_ptr() == address for name, (held, address) in self.states.items())
+        return all(
+            state.get(name) is held and held.data_ptr() == address for name, (held, address) in self.states.items()
+        )
 
     def key(self):
         """What the compiler distinguishes parameters of one param group by."""
@@ -314,12 +334,17 @@ class _Plan:
         named = dict(zip(names, self.slots))
         try:
             self.program = programs.compile_program(request, workers, at_most)
-            self.device.bind(self.program, {
-                name: named[name].arrays(optimizer, group["arguments"])
-                for group in self.program.description["groups"]
-                for name in group["parameters"]
-            })
-        except ValueError as error:  # a program's own names say nothing: one that is in the cache serves every model of these shapes
+            self.device.bind(
+                self.program,
+                {
+                    name: named[name].arrays(optimizer, group["arguments"])
+                    for group in self.program.description["groups"]
+                    for name in group["parameters"]
+                },
+            )
+        except (
+            ValueError
+        ) as error:  # in a program's own names, which say nothing: it serves every model of these shapes
             raise ValueError(_with_names(str(error), named)) from None
         self.slots = [named[name] for name in self.program.parameters]
         # A param group is one row of scalars: any of its parameters tells which.
@@ -399,7 +424,9 @@ def _compiled_settings(optimizer):
 
 def _with_names(line, named):
     """A message of the compiler or the runtime with the parameters called as the user calls them."""
-    return re.sub(r"(?:parameter )?'(p\d+)'", lambda found: named[found[1]].what if found[1] in named else found[0], line)
+    return re.sub(
+        r"(?:parameter )?'(p\d+)'", lambda found: named[found[1]].what if found[1] in named else found[0], line
+    )
 
 
 def _held(optimizer, parameter, name, make, dtype=None, like=None):

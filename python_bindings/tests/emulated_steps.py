@@ -1,7 +1,7 @@
 """Run by test_cuda.py in a process of its own: muonc.torch.Muon on the emulated GPU beside the processor.
 
-The emulator's memory is the processor's, so torch can look at it. muonc.device.Cuda runs as it is but for `allocate`; what it asks
-torch.cuda for is answered here. Prints JSON.
+The emulator's memory is the processor's, so torch can look at it. muonc.device.Cuda runs as it is but for `allocate`;
+what it asks torch.cuda for is answered here. Prints JSON.
 """
 
 import contextlib
@@ -87,14 +87,26 @@ def main():
                 gradient[0, 0] = float("nan")
             mine.grad, other.grad = on_device(device, gradient), gradient
         host.step()
-        with mock.patch.object(muonc.device, "of", lambda _: device), mock.patch.multiple(torch.cuda, **fake_cuda(asked)):
+        with (
+            mock.patch.object(muonc.device, "of", lambda _: device),
+            mock.patch.multiple(torch.cuda, **fake_cuda(asked)),
+        ):
             optimizer.step()
         reports += device.wait()
     skipped = [any(p is q for q in optimizer.skipped()) for p in theirs]
     with torch.no_grad():
         errors = [float((a - b).norm() / (b - start).norm()) for a, b, start in zip(theirs, hosts, starts)]
-    print(json.dumps({"errors": errors, "skipped": skipped, "reports": reports, "target": optimizer.report()["target"],
-                      "asked": sorted(asked)}))
+    print(
+        json.dumps(
+            {
+                "errors": errors,
+                "skipped": skipped,
+                "reports": reports,
+                "target": optimizer.report()["target"],
+                "asked": sorted(asked),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

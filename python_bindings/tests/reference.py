@@ -20,8 +20,17 @@ def orthogonalize(x, table, eps=1e-7):
 class Reference:
     """torch.optim.Muon's recurrence in float64 for a list of matrices."""
 
-    def __init__(self, weights, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True, table=(KELLER,) * 5,
-                 eps=1e-7, adjust_lr_fn=None):
+    def __init__(
+        self,
+        weights,
+        lr=1e-3,
+        weight_decay=0.1,
+        momentum=0.95,
+        nesterov=True,
+        table=(KELLER,) * 5,
+        eps=1e-7,
+        adjust_lr_fn=None,
+    ):
         self.weights = [w.detach().double().numpy().copy() for w in weights]
         self.momenta = [np.zeros_like(w) for w in self.weights]
         self.lr, self.wd, self.mu, self.nesterov = lr, weight_decay, momentum, nesterov
@@ -46,9 +55,7 @@ class Reference:
 def matrices(shapes, seed=0, dtype=torch.float32, scale=0.02):
     """Fresh parameters, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    return [
-        torch.nn.Parameter((scale * torch.randn(shape, generator=generator)).to(dtype)) for shape in shapes
-    ]
+    return [torch.nn.Parameter((scale * torch.randn(shape, generator=generator)).to(dtype)) for shape in shapes]
 
 
 def gradients(shapes, step, dtype=torch.float32):

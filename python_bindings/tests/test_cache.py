@@ -47,8 +47,9 @@ def test_from_disk_takes_at_most_50_ms_in_a_new_process(fresh_cache):
     )
     fastest = 1.0
     for _ in range(3):
-        output = subprocess.run([sys.executable, "-c", script, json.dumps(REQUEST)], check=True, capture_output=True,
-                                text=True, cwd="/").stdout
+        output = subprocess.run(
+            [sys.executable, "-c", script, json.dumps(REQUEST)], check=True, capture_output=True, text=True, cwd="/"
+        ).stdout
         *origin, seconds, llvm = output.split()
         assert origin == ["disk", "cache"] and llvm == "False"
         fastest = min(fastest, float(seconds))
@@ -116,8 +117,10 @@ def test_processes_race_for_a_damaged_entry(fresh_cache):
     (entry / "program.json").write_text("damaged")
     script = "import json, sys, muonc; print(muonc.compile_program(json.loads(sys.argv[1])).origin)"
     command = [sys.executable, "-c", script, json.dumps(REQUEST)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/")
-               for _ in range(3)]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/")
+        for _ in range(3)
+    ]
     for process in running:
         process.communicate(timeout=300)
         assert process.returncode == 0
@@ -157,7 +160,7 @@ def test_a_user_without_a_home(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(program.pathlib.Path, "home", homeless)
-    with pytest.raises(RuntimeError, match="^this user has no home directory .*; set MUON_CACHE_DIR"):
+    with pytest.raises(RuntimeError, match=r"^this user has no home directory .*; set MUON_CACHE_DIR"):
         program.cache_directory()
 
 
@@ -174,7 +177,10 @@ def test_getting_a_loaded_program_is_immediate(fresh_cache):
 
 def test_threads_share_one_program_and_compile_several_at_once(fresh_cache):
     """Every request compiled once, whoever asks, and as many results as requests."""
-    requests = [{**REQUEST, "groups": [{"shape": [24, 40 + 8 * (i % 3)], "parameters": ["w"], "preset": "torch"}]} for i in range(9)]
+    requests = [
+        {**REQUEST, "groups": [{"shape": [24, 40 + 8 * (i % 3)], "parameters": ["w"], "preset": "torch"}]}
+        for i in range(9)
+    ]
     with concurrent.futures.ThreadPoolExecutor(9) as threads:
         programs = list(threads.map(muonc.compile_program, requests))
     assert all(programs[i] is programs[i % 3] for i in range(9)) and len(entries(fresh_cache)) == 3

@@ -14,8 +14,9 @@ import torch
 
 from muonc import device, program
 
-PTXAS = os.environ.get("MUON_PTXAS") or shutil.which("ptxas", path=os.pathsep.join(
-    [os.environ.get("PATH", ""), os.path.join(os.environ.get("CUDA_HOME", ""), "bin")]))
+PTXAS = os.environ.get("MUON_PTXAS") or shutil.which(
+    "ptxas", path=os.pathsep.join([os.environ.get("PATH", ""), os.path.join(os.environ.get("CUDA_HOME", ""), "bin")])
+)
 needs_ptxas = pytest.mark.skipif(not PTXAS, reason="ptxas is not here: libraries for GPUs hold its cubins")
 
 
@@ -39,8 +40,11 @@ def test_steps_on_the_emulated_gpu_follow_the_processor(build_directory):
 @needs_ptxas
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_device_the_program_says_so_in_one_line():
-    request = {"name": "nowhere", "target": "sm_80", "groups": [
-        {"shape": [16, 16], "parameters": ["p"], "set": "all", "preset": "keller"}]}
+    request = {
+        "name": "nowhere",
+        "target": "sm_80",
+        "groups": [{"shape": [16, 16], "parameters": ["p"], "set": "all", "preset": "keller"}],
+    }
     with pytest.raises(RuntimeError) as refused:
         program.compile_program(request)
     assert "\n" not in str(refused.value)
@@ -49,7 +53,9 @@ def test_without_a_device_the_program_says_so_in_one_line():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_device_cuda_tensors_are_refused_in_one_line():
-    with pytest.raises(RuntimeError, match=r"Muon: parameters on cuda:0, but torch .* finds no CUDA device here") as refused:
+    with pytest.raises(
+        RuntimeError, match=r"Muon: parameters on cuda:0, but torch .* finds no CUDA device here"
+    ) as refused:
         device.of(torch.device("cuda", 0))
     assert "\n" not in str(refused.value)
 
@@ -64,16 +70,28 @@ class HostCuda(device.Cuda):
 def test_a_step_is_queued_on_torchs_stream_in_the_devices_context():
     calls, stream = [], types.SimpleNamespace(cuda_stream=0x1234)
     binding = types.SimpleNamespace(run=lambda *arguments: calls.append(("run", *arguments)))
-    program_ = types.SimpleNamespace(workspace_bytes=512, parameters=["a", "b"], bind=lambda *arguments: calls.append(("bind", *arguments)) or binding)
-    context = mock.MagicMock(__enter__=lambda _: calls.append("enter"), __exit__=lambda *_: calls.append("exit") and False)
+    program_ = types.SimpleNamespace(
+        workspace_bytes=512,
+        parameters=["a", "b"],
+        bind=lambda *arguments: calls.append(("bind", *arguments)) or binding,
+    )
+    context = mock.MagicMock(
+        __enter__=lambda _: calls.append("enter"), __exit__=lambda *_: calls.append("exit") and False
+    )
     place = HostCuda()
     with mock.patch.multiple(torch.cuda, device=lambda _: context, current_stream=lambda _: stream):
         place.bind(program_, ["weights"])
         place.run(["gradient"], [0.1])
     workspace, words = place.workspace, place.words
     assert workspace.dtype == torch.uint8 and workspace.numel() == 512 and not workspace.any()
-    assert calls == ["enter", ("bind", ["weights"], workspace.data_ptr(), words.data_ptr()), "exit",
-                     "enter", ("run", ["gradient"], [0.1], 0x1234), "exit"]
+    assert calls == [
+        "enter",
+        ("bind", ["weights"], workspace.data_ptr(), words.data_ptr()),
+        "exit",
+        "enter",
+        ("run", ["gradient"], [0.1], 0x1234),
+        "exit",
+    ]
     words[2] = 2  # a word and a spare one for each parameter
     assert place.states() == [0, 2]
 
@@ -85,5 +103,7 @@ def test_other_devices_are_refused():
 
 def test_tensors_on_several_devices_are_refused():
     tensors = [torch.zeros(2, 2), torch.zeros(2, 2, device="meta")]
-    with pytest.raises(ValueError, match="parameters are on cpu and meta; expected one device, or an optimizer for each"):
+    with pytest.raises(
+        ValueError, match="parameters are on cpu and meta; expected one device, or an optimizer for each"
+    ):
         device.of_all(tensors)

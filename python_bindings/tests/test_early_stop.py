@@ -66,11 +66,14 @@ def test_a_bound_must_lie_between_zero_and_one(bound):
         muonc.torch.Muon([torch.nn.Parameter(torch.zeros(4, 4))], early_stop=bound)
 
 
-@pytest.mark.parametrize("settings, why", [
-    ({"form": "standard"}, "early_stop needs form gram, got preset 'torch' with form 'standard'"),
-    ({"preset": "exact"}, "early_stop needs form gram, got preset 'exact' with form 'standard'"),
-    ({"tuned": True}, "tuned brings the form, and early_stop needs form gram: expected one of the two"),
-])
+@pytest.mark.parametrize(
+    "settings, why",
+    [
+        ({"form": "standard"}, "early_stop needs form gram, got preset 'torch' with form 'standard'"),
+        ({"preset": "exact"}, "early_stop needs form gram, got preset 'exact' with form 'standard'"),
+        ({"tuned": True}, "tuned brings the form, and early_stop needs form gram: expected one of the two"),
+    ],
+)
 def test_what_has_no_gram_form_is_refused(settings, why):
     with pytest.raises(ValueError) as caught:
         stepped([torch.zeros(4, 4)], early_stop=0.3, **settings)

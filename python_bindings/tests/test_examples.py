@@ -22,8 +22,13 @@ def commands():
 def trainer(tmp_path_factory, build_directory):
     """The example, built by its page's commands in an empty folder."""
     folder = tmp_path_factory.mktemp("example")
-    places = {"docs/examples/train.c": str(EXAMPLE / "train.c"), "runtime/include": str(ROOT / "runtime" / "include"),
-              "build/release/lib": str(build_directory / "lib"), "muon-opt": str(build_directory / "bin" / "muon-opt"), "cc": shutil.which("cc") or "clang-22"}
+    places = {
+        "docs/examples/train.c": str(EXAMPLE / "train.c"),
+        "runtime/include": str(ROOT / "runtime" / "include"),
+        "build/release/lib": str(build_directory / "lib"),
+        "muon-opt": str(build_directory / "bin" / "muon-opt"),
+        "cc": shutil.which("cc") or "clang-22",
+    }
     for command in commands():
         done = subprocess.run([places.get(word, word) for word in command], cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -65,8 +70,10 @@ def test_the_demo_reads_what_bible_prints(tmp_path):
     from train import Batches, verses
 
     page = tmp_path / "bible.txt"
-    page.write_text("bible: Release\nHit '?' for help.\nGe1:1 In the beginning\nbible(KJV) [Gen1:1]> gen1:1-rev22:21\n"
-                    "Ge1:1 In the beginning\n1Jo1:2 and the life\n\nbible(KJV) [Re22:21]> \n")
+    page.write_text(
+        "bible: Release\nHit '?' for help.\nGe1:1 In the beginning\nbible(KJV) [Gen1:1]> gen1:1-rev22:21\n"
+        "Ge1:1 In the beginning\n1Jo1:2 and the life\n\nbible(KJV) [Re22:21]> \n"
+    )
     assert verses(page) == "Ge1:1 In the beginning\n1Jo1:2 and the life"
     batches = Batches(verses(page) * 200)
     text, targets = batches.take()

@@ -48,8 +48,19 @@ def wheel(build_directory, tmp_path_factory):
     if interpreter is None or interpreter[1] != sys.executable:
         pytest.skip(f"{build_directory} was not built for {sys.executable}")
     made = tmp_path_factory.mktemp("wheel")
-    done = run(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", made,
-               f"--config-settings=build-dir={build_directory}", _BINDINGS)
+    done = run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+        "-w",
+        made,
+        f"--config-settings=build-dir={build_directory}",
+        _BINDINGS,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     (made,) = made.glob("*.whl")
     return made
@@ -92,8 +103,16 @@ def test_the_installed_package_compiles_and_steps(installed, tmp_path):
 def test_a_machine_without_mlir_is_told_in_one_line(installed, tmp_path):
     _, environment = installed
     (tmp_path / "libMLIR.so.22.1").write_bytes(b"")  # found first, and no library
-    done = run(sys.executable, "-c", _STEP, cwd=tmp_path,
-               env={**environment, "LD_LIBRARY_PATH": str(tmp_path), "MUON_CACHE_DIR": str(tmp_path / "cache")})
+    done = run(
+        sys.executable,
+        "-c",
+        _STEP,
+        cwd=tmp_path,
+        env={**environment, "LD_LIBRARY_PATH": str(tmp_path), "MUON_CACHE_DIR": str(tmp_path / "cache")},
+    )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert re.match(r"ImportError: muonc: the compiler extension cannot be loaded: .*libMLIR.*; it needs .*LLVM 22.1, MLIR 22.1", last), last
+    assert re.match(
+        r"ImportError: muonc: the compiler extension cannot be loaded: .*libMLIR.*; it needs .*LLVM 22.1, MLIR 22.1",
+        last,
+    ), last

@@ -32,8 +32,9 @@ def expected(gradient, norm):
 
 def orthogonalized(gradient, options):
     weight = torch.nn.Parameter(torch.zeros(gradient.shape))
-    optimizer = muonc.torch.Muon([weight], lr=1.0, weight_decay=0.0, momentum=0.0, dtype="f32",
-                                 options={"adjust_lr": "none", **options})
+    optimizer = muonc.torch.Muon(
+        [weight], lr=1.0, weight_decay=0.0, momentum=0.0, dtype="f32", options={"adjust_lr": "none", **options}
+    )
     weight.grad = torch.from_numpy(gradient)
     optimizer.step()
     return -weight.detach().numpy()
@@ -53,8 +54,10 @@ def test_against_float64(norm, shape, form):
 def test_the_norm_from_the_trace_serves_what_the_norm_of_x_serves(scale, dtype):
     """Squares of small gradients vanish in f32 products; eps is what they are divided by there, so nothing is lost."""
     gradient = (scale * np.random.default_rng(1).standard_normal((24, 40))).astype(np.float32)
-    both = [orthogonalized(gradient, {"norm": norm, "form": "standard", "operands": dtype}).astype(np.float64)
-            for norm in ("trace", "frobenius")]
+    both = [
+        orthogonalized(gradient, {"norm": norm, "form": "standard", "operands": dtype}).astype(np.float64)
+        for norm in ("trace", "frobenius")
+    ]
     assert np.linalg.norm(both[0] - both[1]) <= (1e-5 if dtype == "f32" else 0.03) * np.linalg.norm(both[1])
 
 
@@ -66,12 +69,15 @@ def test_the_norm_from_the_trace_has_f32s_range():
     assert not orthogonalized(0 * gradient, {"norm": "trace"}).any()
 
 
-@pytest.mark.parametrize("preset, norm, line", [
-    ("torch", "spectral", "unknown norm 'spectral'; known: frobenius, trace, aol, schatten4"),
-    ("inverse_root", "aol", "preset 'inverse_root' takes no norm: its is the trace"),
-    ("exact", "aol", "preset 'exact' takes no table, steps, safety or norm"),
-    ("torch", "trace", "norm trace without damping needs eps >= 1e-12, got 0"),
-])
+@pytest.mark.parametrize(
+    "preset, norm, line",
+    [
+        ("torch", "spectral", "unknown norm 'spectral'; known: frobenius, trace, aol, schatten4"),
+        ("inverse_root", "aol", "preset 'inverse_root' takes no norm: its is the trace"),
+        ("exact", "aol", "preset 'exact' takes no table, steps, safety or norm"),
+        ("torch", "trace", "norm trace without damping needs eps >= 1e-12, got 0"),
+    ],
+)
 def test_refusals(preset, norm, line):
     weight = torch.nn.Parameter(torch.zeros(4, 4))
     options = {"norm": norm, "eps": 0.0} if norm == "trace" else {"norm": norm}

@@ -19,8 +19,7 @@ SHAPES = [(24, 24), (40, 16), (16, 40)]
 def pair(shapes=SHAPES, **settings):
     """(our optimizer, its parameters, torch's, its parameters), from the same start."""
     ours, peers = matrices(shapes), matrices(shapes)
-    return (muonc.torch.Muon(ours, dtype="f32", **settings), ours,
-            torch.optim.Muon(peers, **settings), peers)
+    return (muonc.torch.Muon(ours, dtype="f32", **settings), ours, torch.optim.Muon(peers, **settings), peers)
 
 
 def step_both(mine, ours, theirs, peers, step):
@@ -50,8 +49,10 @@ def test_several_groups_with_their_own_settings():
     ours, peers = matrices(SHAPES), matrices(SHAPES)
 
     def groups(p):
-        return [{"params": p[:1], "lr": 0.05, "momentum": 0.8},
-                {"params": p[1:], "nesterov": False, "weight_decay": 0.5, "adjust_lr_fn": "match_rms_adamw"}]
+        return [
+            {"params": p[:1], "lr": 0.05, "momentum": 0.8},
+            {"params": p[1:], "nesterov": False, "weight_decay": 0.5, "adjust_lr_fn": "match_rms_adamw"},
+        ]
 
     mine, theirs = muonc.torch.Muon(groups(ours), lr=0.01, dtype="f32"), torch.optim.Muon(groups(peers), lr=0.01)
     for step in range(5):
@@ -151,8 +152,9 @@ def test_a_state_dict_of_torch_loads_and_ours_loads_into_torch():
     assert_together(back, peers, starts)
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))],
-                         ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"]
+)
 def test_copies_of_the_whole_optimizer_go_on_alone(duplicate):
     mine, ours, _, _ = pair(lr=0.05)
     give(ours, gradients(SHAPES, 0))
@@ -259,8 +261,10 @@ def test_transposed_and_flat_buffer_views():
     def views(values):
         a, b, c = (v.detach() for v in values)
         flat = torch.cat([a.flatten(), c.flatten()])
-        return flat, [torch.nn.Parameter(t) for t in
-                      (flat[: a.numel()].view_as(a), b.t().contiguous().t(), flat[a.numel():].view_as(c))]
+        return flat, [
+            torch.nn.Parameter(t)
+            for t in (flat[: a.numel()].view_as(a), b.t().contiguous().t(), flat[a.numel() :].view_as(c))
+        ]
 
     flat, ours = views(matrices(SHAPES))
     peers = matrices(SHAPES)
@@ -272,7 +276,7 @@ def test_transposed_and_flat_buffer_views():
         grad_flat = torch.cat([values[0].flatten(), values[2].flatten()])
         ours[0].grad = grad_flat[: values[0].numel()].view_as(values[0])
         ours[1].grad = values[1].t().contiguous().t() if step % 2 else values[1].clone()
-        ours[2].grad = grad_flat[values[0].numel():].view_as(values[2])
+        ours[2].grad = grad_flat[values[0].numel() :].view_as(values[2])
         mine.step()
         theirs.step()
     assert flat.data_ptr() == address and ours[0].data_ptr() == address
@@ -353,8 +357,9 @@ def test_training_a_small_model_goes_down_as_with_torch():
     losses = {}
     for kind in (muonc.torch.Muon, torch.optim.Muon):
         torch.manual_seed(0)
-        model = torch.nn.Sequential(torch.nn.Linear(16, 64, bias=False), torch.nn.Tanh(),
-                                    torch.nn.Linear(64, 16, bias=False))
+        model = torch.nn.Sequential(
+            torch.nn.Linear(16, 64, bias=False), torch.nn.Tanh(), torch.nn.Linear(64, 16, bias=False)
+        )
         data = torch.randn(64, 16)
         optimizer = kind(muonc.split_parameters(model)[0], lr=0.02, weight_decay=0.0)
         for _ in range(30):
@@ -362,6 +367,6 @@ def test_training_a_small_model_goes_down_as_with_torch():
             loss = torch.nn.functional.mse_loss(model(data), data.flip(1))
             loss.backward()
             optimizer.step()
-        losses[kind] = float(loss)
+        losses[kind] = loss.item()
     mine, theirs = losses.values()
     assert mine < 0.5 and abs(mine - theirs) < 0.05 * theirs

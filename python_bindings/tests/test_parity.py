@@ -110,8 +110,9 @@ def test_the_momentum_buffer_is_torchs():
     run(mine, ours)
     run(theirs, peers)
     for p, q in zip(ours, peers):
-        torch.testing.assert_close(mine.state[p]["momentum_buffer"], theirs.state[q]["momentum_buffer"],
-                                   rtol=1e-5, atol=1e-9)
+        torch.testing.assert_close(
+            mine.state[p]["momentum_buffer"], theirs.state[q]["momentum_buffer"], rtol=1e-5, atol=1e-9
+        )
 
 
 def test_a_larger_layer():

@@ -71,8 +71,7 @@ def test_inverse_root_follows_its_recurrence():
     """Newton on the trace-normalised Gram matrix in float64: rows (1.5, -0.5, 0) on the damped matrix."""
     gradient = torch.randn((24, 60), generator=torch.Generator().manual_seed(5))
     steps, damping = 5, 1e-3
-    u, optimizer = direction(gradient, preset="inverse_root", dtype="f32",
-                             options={"steps": steps, "damping": damping})
+    u, optimizer = direction(gradient, preset="inverse_root", dtype="f32", options={"steps": steps, "damping": damping})
     g = gradient.double().numpy()
     k = min(g.shape)
     trace = np.sum(g * g) + k * damping
@@ -178,8 +177,9 @@ def test_stochastic_rounding_is_seeded_and_unbiased():
 
     def run(seed):
         parameter = torch.nn.Parameter(torch.ones(shape, dtype=torch.bfloat16))
-        optimizer = muonc.torch.Muon([parameter], lr=1e-4, weight_decay=0.0, seed=seed,
-                                     options={"stochastic_rounding": True})
+        optimizer = muonc.torch.Muon(
+            [parameter], lr=1e-4, weight_decay=0.0, seed=seed, options={"stochastic_rounding": True}
+        )
         for step in range(20):
             parameter.grad = gradients([shape], step, torch.bfloat16)[0]
             optimizer.step()

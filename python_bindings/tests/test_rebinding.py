@@ -63,9 +63,7 @@ def test_a_replaced_state_is_the_one_that_is_written(preset):
 @pytest.mark.parametrize("preset", ["normuon", "adamuon"])
 def test_a_checkpoint_of_bf16_weights_resumes(preset):
     start = matrices([(16, 24)], dtype=torch.bfloat16)
-    first, second = (
-        muonc.torch.Muon([{"params": start, "beta2": 0.95}], preset=preset, dtype="f32") for _ in range(2)
-    )
+    first, second = (muonc.torch.Muon([{"params": start, "beta2": 0.95}], preset=preset, dtype="f32") for _ in range(2))
     step(first, 0, torch.bfloat16)
     second.load_state_dict(first.state_dict())
     step(second, 1, torch.bfloat16)

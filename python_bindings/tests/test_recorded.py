@@ -29,8 +29,15 @@ def recordings(tmp_path_factory):
         return ((u * np.geomspace(1.0, lowest, rows)) @ v).astype(np.float32)
 
     for step in range(2):
-        save_file({"h.0.attn": matrix(24, 24, 0.5), "h.1.attn": matrix(24, 24, 0.4), "h.0.mlp": matrix(24, 48, 0.05),
-                   "norm": np.ones(24, np.float32)}, folder / f"step{step}.safetensors")
+        save_file(
+            {
+                "h.0.attn": matrix(24, 24, 0.5),
+                "h.1.attn": matrix(24, 24, 0.4),
+                "h.0.mlp": matrix(24, 48, 0.05),
+                "norm": np.ones(24, np.float32),
+            },
+            folder / f"step{step}.safetensors",
+        )
     return folder
 
 
@@ -59,7 +66,20 @@ def test_floors_are_rounded_down(floor, rounded):
 
 def test_each_kind_of_layer_is_tuned_at_its_own_floor(recordings, muon_tune, tmp_path, build_directory):
     database = tmp_path / "tuning.sqlite"
-    text = muon_tune("--gradients", recordings, "--model", "tiny", "--dtype", "f32", "--candidates", 2, "--rounds", 1, "--database", database)
+    text = muon_tune(
+        "--gradients",
+        recordings,
+        "--model",
+        "tiny",
+        "--dtype",
+        "f32",
+        "--candidates",
+        2,
+        "--rounds",
+        1,
+        "--database",
+        database,
+    )
     assert "h.0.attn" in text and "10%" in text
     assert "norm schatten4: the recorded singular values begin at 0.2 of it, where Frobenius has 0.1" in text
     entries = {(e["rows"], e["columns"]): e for e in tuning.open_database(str(database)).entries()}
@@ -85,18 +105,35 @@ def check_layers_of_the_optimizer(database):
     optimizer = muonc.torch.Muon(named, dtype="f32", tuned={"model": "tiny", "database": str(database)})
     optimizer.step()
     said = [group["tuned"] for group in optimizer.report()["program"]["groups"]]
-    assert len(said) == 3 and said[0].startswith("entry for 24x24, dtype f32, floor 0.1, ") and said[1].startswith("entry for 24x48")
+    assert (
+        len(said) == 3
+        and said[0].startswith("entry for 24x24, dtype f32, floor 0.1, ")
+        and said[1].startswith("entry for 24x48")
+    )
     assert said[2] == f"none: no layer 'head' of 24x24 was recorded for model 'tiny' in '{database}'"
-    unnamed = muonc.torch.Muon([parameter for _, parameter in named], tuned={"model": "tiny", "database": str(database)})
-    with pytest.raises(ValueError, match="tuned for a model needs named parameters, as in Muon.model.named_parameters"):
+    unnamed = muonc.torch.Muon(
+        [parameter for _, parameter in named], tuned={"model": "tiny", "database": str(database)}
+    )
+    with pytest.raises(
+        ValueError, match=r"tuned for a model needs named parameters, as in Muon.model.named_parameters"
+    ):
         unnamed.step()
 
 
 def check_layers_of_muon_opt(database, build_directory, recordings):
-    command = [build_directory / "bin" / "muon-opt", "--shapes-from", recordings / "step0.safetensors", "--tuned", "--model", "tiny",
-               "--dtype", "f32", "--database", database, "--emit", "report", "-o", "-"]
+    command = [
+        build_directory / "bin" / "muon-opt",
+        "--shapes-from",
+        recordings / "step0.safetensors",
+        *"--tuned --model tiny --dtype f32 --database".split(),
+        database,
+        *"--emit report -o -".split(),
+    ]
     report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert sorted((group["parameters"], group["tuned"][:15]) for group in report["groups"]) == [(1, "entry for 24x48"), (2, "entry for 24x24")]
+    assert sorted((group["parameters"], group["tuned"][:15]) for group in report["groups"]) == [
+        (1, "entry for 24x48"),
+        (2, "entry for 24x24"),
+    ]
 
 
 def test_recordings_that_cannot_be_read_are_named(muon_tune, tmp_path):

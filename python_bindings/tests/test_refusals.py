@@ -129,7 +129,10 @@ def test_a_parameter_used_twice():
         parameter.grad = torch.ones(8, 8)
     with pytest.raises(ValueError) as caught:
         muonc.torch.Muon(zip(("tok", "head"), parameters)).step()
-    assert re.match(r"weight of parameter tok \(8, 8\) at .* shares memory with weight of parameter head \(8, 8\) at ", str(caught.value))
+    assert re.match(
+        r"weight of parameter tok \(8, 8\) at .* shares memory with weight of parameter head \(8, 8\) at ",
+        str(caught.value),
+    )
     assert one_line(caught)
 
 
@@ -140,7 +143,10 @@ def test_a_parameter_used_twice():
         ({"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch"}], "target": "pdp11"}, "pdp11"),
         ({"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch"}], "dtype": "f8"}, "f8"),
         ({"groups": [{"shape": "4x4", "parameters": ["w"], "preset": "torch"}]}, "shape"),
-        ({"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch", "options": {"eps": float("nan")}}]}, "nan"),
+        (
+            {"groups": [{"shape": [4, 4], "parameters": ["w"], "preset": "torch", "options": {"eps": float("nan")}}]},
+            "nan",
+        ),
         ({"groups": [4]}, "group"),
         ({"groups": [{4, 5}]}, "set"),
         ({"groups": []}, "group"),

@@ -117,9 +117,9 @@ def test_run_refuses_other_gradients_than_bound(program):
             binding.run([good, bad], row)
     with pytest.raises(ValueError, match="2 gradients and 4 scalars, got 1 and 4"):
         binding.run([good], row)
-    with pytest.raises(TypeError, match="^scalar 'shift': expected an integer, got 1.5$"):
+    with pytest.raises(TypeError, match=r"^scalar 'shift': expected an integer, got 1\.5$"):
         binding.run([good, good], [0.0, 1.5, 0.0, 0])
-    with pytest.raises(TypeError, match="^scalar 'lr': expected a number, got 'fast'$"):
+    with pytest.raises(TypeError, match=r"^scalar 'lr': expected a number, got 'fast'$"):
         binding.run([good, good], [0.0, 0, "fast", 0])
 
 

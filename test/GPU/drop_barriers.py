@@ -14,7 +14,9 @@ BARRIER = re.compile(r"call void @llvm\.nvvm\.(barrier|bar\.warp\.sync)[^(]*\(")
 
 
 def emulate(bitcode, description):
-    run = subprocess.run(["muon-emulate", bitcode, "--description", description, "--seeds=0"], capture_output=True, text=True)
+    run = subprocess.run(
+        ["muon-emulate", bitcode, "--description", description, "--seeds=0"], capture_output=True, text=True
+    )
     return run.stdout + run.stderr
 
 
@@ -22,7 +24,9 @@ def main():
     directory, kernel = pathlib.Path(sys.argv[1]), sys.argv[2]
     description = directory / f"{kernel}.cubin.json"
     print("as it is:", emulate(directory / f"{kernel}.bc", description).strip())
-    text = subprocess.run(["llvm-dis", directory / f"{kernel}.bc", "-o", "-"], capture_output=True, text=True, check=True).stdout.splitlines()
+    text = subprocess.run(
+        ["llvm-dis", directory / f"{kernel}.bc", "-o", "-"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     barriers = [i for i, line in enumerate(text) if BARRIER.search(line)]
     found = 0
     for dropped in barriers:

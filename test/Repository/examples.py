@@ -36,7 +36,7 @@ def main(include, *tests):
     sources = [source_lines(test) for test in tests]
     count = errors = 0
     for path in sorted(pathlib.Path(include).glob("*.td")):
-        for kind, name, body in definitions(path.read_text()):
+        for _, name, body in definitions(path.read_text()):
             blocks = re.findall(r"```mlir\n(.*?)```", body, re.DOTALL)
             if not blocks:
                 print(f"{path}: {name} has no example")

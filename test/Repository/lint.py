@@ -1,6 +1,6 @@
 """The rules of CONTRIBUTING.md that a machine can check. Prints one line per breach; `note:` lines do not fail.
 
-    lint.py REPOSITORY
+lint.py REPOSITORY
 """
 
 import pathlib
@@ -12,7 +12,7 @@ FORBIDDEN_NAMES = re.compile(r"utils?|utilit(y|ies)|common|helpers?|misc|base", 
 SOURCES = {".cpp", ".h", ".c", ".td", ".py", ".sh", ".txt", ".json", ".toml", ".in", ".mlir", ".test", ".md", ""}
 GENERATED = {"docs/reference/dialect.md"}
 # Where Debian's LLVM lives is said once per build description.
-LLVM_PATH = "/usr/lib" "/llvm-22"
+LLVM_PATH = "/".join(["", "usr", "lib", "llvm-22"])  # in pieces: this file is checked too
 LLVM_PATH_FILES = {"CMakePresets.json", "python_bindings/pyproject.toml"}
 MACHINE_PATH = re.compile(r"(?<![\w.])/(root|home|work|opt|usr/lib/llvm)\b[-/\w.]*")
 MARKER = re.compile(r"\b(TO" "DO|FIX" "ME|XX" "X|DO NOT SUB" r"MIT)\b")

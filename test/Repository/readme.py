@@ -1,6 +1,6 @@
 """Runs the command of README.md's console block and compares what it prints with what the block says.
 
-    readme.py README.md
+readme.py README.md
 """
 
 import pathlib

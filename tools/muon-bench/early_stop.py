@@ -30,8 +30,9 @@ def gradients(shape, count, orthogonal):
 
 def stepper(values, preset, settings, dtype, **chosen):
     """The step of an optimizer over these gradients, and the optimizer."""
-    import muonc.torch
     import torch
+
+    import muonc.torch
 
     parameters = [torch.nn.Parameter(0.02 * torch.randn(value.shape)) for value in values]
     dtype = "f32" if preset == "inverse_root" else dtype
@@ -50,9 +51,13 @@ def name_of(row):
 def run(options, measure, machine, chosen):
     """One line per shape and preset: milliseconds, and the steps that were taken."""
     rows = chosen(ROWS, name_of, options.rows)
-    print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds; "
-          "milliseconds per step, medians; ratios are to the gram form without the option.\n")
-    print("| matrices | preset | standard or gram, as chosen | gram | Gaussian, early stop | orthogonal, early stop | rows taken |")
+    print(
+        f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds; "
+        "milliseconds per step, medians; ratios are to the gram form without the option.\n"
+    )
+    print(
+        "| matrices | preset | standard or gram, as chosen | gram | Gaussian, early stop | orthogonal, early stop | rows taken |"
+    )
     print("|---|---|---|---|---|---|---|")
     for row in rows:
         shape, count, preset, settings = row
@@ -66,7 +71,13 @@ def run(options, measure, machine, chosen):
         times = measure({who: step for who, (step, _) in made.items()}, options.rounds, leave_alone=False)
         medians = {who: statistics.median(values) * 1e3 for who, values in times.items()}
         ratios = {who: statistics.median(a / b for a, b in zip(times["gram"], times[who])) for who in ("far", "near")}
-        taken = {who: {int(n) for metrics in made[who][1].metrics() for n in metrics["steps"].reshape(-1)} for who in ("far", "near")}
+        taken = {
+            who: {int(n) for metrics in made[who][1].metrics() for n in metrics["steps"].reshape(-1)}
+            for who in ("far", "near")
+        }
         table = settings.get("table", preset)
-        print(f"| {name_of(row)} | {table} | {medians['ours']:.2f} | {medians['gram']:.2f} | {medians['far']:.2f} ({ratios['far']:.2f}x) "
-              f"| {medians['near']:.2f} (**{ratios['near']:.2f}x**) | {sorted(taken['far'])}, {sorted(taken['near'])} |", flush=True)
+        print(
+            f"| {name_of(row)} | {table} | {medians['ours']:.2f} | {medians['gram']:.2f} | {medians['far']:.2f} ({ratios['far']:.2f}x) "
+            f"| {medians['near']:.2f} (**{ratios['near']:.2f}x**) | {sorted(taken['far'])}, {sorted(taken['near'])} |",
+            flush=True,
+        )

@@ -1,5 +1,6 @@
 """The preset `exact` beside the singular value decomposition: time, and both errors to the decomposition in float64."""
 
+import functools
 import statistics
 import sys
 
@@ -20,13 +21,18 @@ def name_of(shape):
 
 def run(options, measure, machine, chosen):
     """One line per shape, Gaussian matrices; ours is a whole optimizer step, theirs the factor U Vᵀ alone."""
-    import muonc.torch
     import torch
 
+    import muonc.torch
+
     shapes = chosen(SHAPES, name_of, options.rows)
-    print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds by turns; milliseconds, "
-          "medians; errors are relative to U Vᵀ in float64.\n")
-    print("| matrix | ours | torch.linalg.svd, U Vᵀ | ratio (range) | our error | svd's in f32 |\n|---|---|---|---|---|---|")
+    print(
+        f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds by turns; milliseconds, "
+        "medians; errors are relative to U Vᵀ in float64.\n"
+    )
+    print(
+        "| matrix | ours | torch.linalg.svd, U Vᵀ | ratio (range) | our error | svd's in f32 |\n|---|---|---|---|---|---|"
+    )
     for shape in shapes:
         gradient = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         parameter = torch.nn.Parameter(torch.zeros(shape))
@@ -37,8 +43,13 @@ def run(options, measure, machine, chosen):
         errors = []
         for found in (ours * (truth.norm() / ours.norm()), polar(gradient).double()):
             errors.append(float((found - truth).norm() / truth.norm()))
-        times = measure({"ours": optimizer.step, "svd": lambda: polar(gradient)}, options.rounds, leave_alone=False)
+        times = measure(
+            {"ours": optimizer.step, "svd": functools.partial(polar, gradient)}, options.rounds, leave_alone=False
+        )
         medians = {who: statistics.median(values) * 1e3 for who, values in times.items()}
         ratios = [theirs / mine for theirs, mine in zip(times["svd"], times["ours"])]
-        print(f"| {name_of(shape)} | {medians['ours']:.2f} | {medians['svd']:.2f} | **{statistics.median(ratios):.2f}x** "
-              f"({min(ratios):.2f}-{max(ratios):.2f}) | {errors[0]:.1e} | {errors[1]:.1e} |", flush=True)
+        print(
+            f"| {name_of(shape)} | {medians['ours']:.2f} | {medians['svd']:.2f} | **{statistics.median(ratios):.2f}x** "
+            f"({min(ratios):.2f}-{max(ratios):.2f}) | {errors[0]:.1e} | {errors[1]:.1e} |",
+            flush=True,
+        )

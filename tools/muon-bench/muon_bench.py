@@ -17,7 +17,8 @@ import tempfile
 import time
 
 GPT2_SMALL = [(2304, 768), (768, 768), (3072, 768), (768, 3072)] * 12
-# name, shapes, the ratio to reach where f32 is the fastest operand type, or f16, which no peer multiplies faster; and where bf16 is
+# name, shapes, the ratio to reach where f32 is the fastest operand type, or f16, which no peer multiplies faster; and
+# where bf16 is
 ROWS = [
     ("768x768", [(768, 768)], 1.7, 1.5),
     ("2048x2048", [(2048, 2048)], 1.7, 1.5),
@@ -36,16 +37,31 @@ def arguments():
     parser.add_argument("--rows", default="", help="only rows whose name contains one of these, comma-separated")
     parser.add_argument("--rounds", type=int, default=9, help="rounds per row (default 9)")
     parser.add_argument("--threads", type=int, default=0, help="processors to use (default: all allowed)")
-    parser.add_argument("--isa", choices=("avx2", "avx512"),
-                        help="as on a processor that has only this (avx512: neither bf16 nor AMX): muon-limit-isa, for everybody in the process")
+    parser.add_argument(
+        "--isa",
+        choices=("avx2", "avx512"),
+        help="as on a processor that has only this (avx512: neither bf16 nor AMX): muon-limit-isa, for everybody in the process",
+    )
     parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16, f16")
     parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
-    parser.add_argument("--restarts", metavar="STEPS", help="with --form gram: where R is rebuilt, comma-separated, or none (default: chosen by error)")
-    parser.add_argument("--pairs", metavar="ROWS", help="with a form: rows evaluated as one with the next, comma-separated, or none (default: chosen)")
+    parser.add_argument(
+        "--restarts",
+        metavar="STEPS",
+        help="with --form gram: where R is rebuilt, comma-separated, or none (default: chosen by error)",
+    )
+    parser.add_argument(
+        "--pairs",
+        metavar="ROWS",
+        help="with a form: rows evaluated as one with the next, comma-separated, or none (default: chosen)",
+    )
     parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out")
     parser.add_argument("--compile-time", action="store_true", help="cold, warm and disk-cache compile times instead")
-    parser.add_argument("--early-stop", type=float, default=0, metavar="BOUND", help="with and without an early stop instead")
-    parser.add_argument("--exact", action="store_true", help="the preset exact beside the singular value decomposition instead")
+    parser.add_argument(
+        "--early-stop", type=float, default=0, metavar="BOUND", help="with and without an early stop instead"
+    )
+    parser.add_argument(
+        "--exact", action="store_true", help="the preset exact beside the singular value decomposition instead"
+    )
     parser.add_argument("--peak", action="store_true", help="peaks and the efficiency of the GEMM stages instead")
     options = parser.parse_args()
     if options.rounds < 1:
@@ -72,8 +88,10 @@ def machine():
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    return (f"{facts.get('model name', 'unknown processor')} (family {facts.get('cpu family')}, model "
-            f"{facts.get('model')}), {len(os.sched_getaffinity(0))} threads, {units}; {', '.join(versions)}")
+    return (
+        f"{facts.get('model name', 'unknown processor')} (family {facts.get('cpu family')}, model "
+        f"{facts.get('model')}), {len(os.sched_getaffinity(0))} threads, {units}; {', '.join(versions)}"
+    )
 
 
 def limit_isa(isa):
@@ -275,24 +293,44 @@ def compile_times(options):
         groups = {}
         for index, shape in enumerate(shapes):
             groups.setdefault(shape, []).append(f"p{index}")
-        request = {"name": "timed", "dtype": options.dtype, "form": options.form, "groups": [
-            {"shape": list(shape), "parameters": names, "set": "all", "preset": "torch"}
-            for shape, names in groups.items()]}
+        request = {
+            "name": "timed",
+            "dtype": options.dtype,
+            "form": options.form,
+            "groups": [
+                {"shape": list(shape), "parameters": names, "set": "all", "preset": "torch"}
+                for shape, names in groups.items()
+            ],
+        }
         compiled, cached = [], []
         for _ in range(max(3, options.rounds // 3)):
             with tempfile.TemporaryDirectory() as directory:
                 for seconds in (compiled, cached):
-                    output = subprocess.run([sys.executable, "-c", _COMPILE, json.dumps(request)], check=True,
-                                            text=True, stdout=subprocess.PIPE,
-                                            env={**os.environ, "MUON_CACHE_DIR": directory}).stdout
+                    output = subprocess.run(
+                        [sys.executable, "-c", _COMPILE, json.dumps(request)],
+                        check=True,
+                        text=True,
+                        stdout=subprocess.PIPE,
+                        env={**os.environ, "MUON_CACHE_DIR": directory},
+                    ).stdout
                     seconds.append(float(output.split()[1]))
-        print(f"| {name} | {statistics.median(compiled):.2f} s | {goal} s | {statistics.median(cached) * 1e3:.1f} ms "
-              f"| 50 ms |", flush=True)
+        print(
+            f"| {name} | {statistics.median(compiled):.2f} s | {goal} s | {statistics.median(cached) * 1e3:.1f} ms "
+            f"| 50 ms |",
+            flush=True,
+        )
 
 
-# A shape, and m, n, k of one of its products, which is symmetric or not: gram and apply stages of square and wide matrices
-STAGES = [("128x128", 128, 128, 128, 1), ("128x512", 128, 512, 128, 0), ("512x512", 512, 512, 512, 1),
-          ("768x768", 768, 768, 768, 1), ("768x3072", 768, 768, 3072, 1), ("768x3072", 768, 3072, 768, 0)]
+# A shape, and m, n, k of one of its products, which is symmetric or not: gram and apply stages of square and wide
+# matrices
+STAGES = [
+    ("128x128", 128, 128, 128, 1),
+    ("128x512", 128, 512, 128, 0),
+    ("512x512", 512, 512, 512, 1),
+    ("768x768", 768, 768, 768, 1),
+    ("768x3072", 768, 768, 3072, 1),
+    ("768x3072", 768, 3072, 768, 0),
+]
 REFERENCE = "128 128 512 64 64 512 -"  # the register tiles alone: operands in the second-level cache, nothing written
 LETTERS = {"plain": "p", "columns": "c", "rows": "r", "row_tiles": "t"}
 
@@ -304,22 +342,33 @@ def ask(tool, question):
 
 def compiled_stage(dtype, shape, m, n, k, symmetric):
     """Blocks, chunk and outputs of the product as the compiler plans it, as muon-kernel-bench is asked for them."""
-    plan = subprocess.run([pathlib.Path(os.environ["MUON_BIN"]) / "muon-opt", "--shape", shape, "--dtype", dtype, "--preset", "keller",
-                           "--target", "cpu", "--emit", "mlir", "-o", "-"], text=True, stdout=subprocess.PIPE, check=True).stdout
-    kernels = {name: (bool(mirrored), operands) for name, mirrored, operands in
-               re.findall(r"muon\.kernel @(\w+) product (symmetric )?(?:square )?of \w+ operands \[(.*?)\] scalars", plan)}
+    request = f"--shape {shape} --dtype {dtype} --preset keller --target cpu --emit mlir -o -".split()
+    compiler = pathlib.Path(os.environ["MUON_BIN"]) / "muon-opt"
+    plan = subprocess.run([compiler, *request], text=True, stdout=subprocess.PIPE, check=True).stdout
+    kernels = {
+        name: (bool(mirrored), operands)
+        for name, mirrored, operands in re.findall(
+            r"muon\.kernel @(\w+) product (symmetric )?(?:square )?of \w+ operands \[(.*?)\] scalars", plan
+        )
+    }
     for name, sizes in re.findall(r"muon\.launch @(\w+) .*? sizes \[([\d, ]+)\]", plan):
         sizes = sizes.split(", ")
         if name in kernels and kernels[name][0] == bool(symmetric) and sizes[:3] == [str(m), str(n), str(k)]:
-            outputs = "".join(LETTERS[layout] for layout in re.findall(r"operand<out, element, (\w+)", kernels[name][1]))
+            outputs = "".join(
+                LETTERS[layout] for layout in re.findall(r"operand<out, element, (\w+)", kernels[name][1])
+            )
             return f"native {dtype} {symmetric} {' '.join(sizes)} {outputs}"
     sys.exit(f"muon-bench: the program of {shape} has no product of {m} x {n}, k = {k}")
 
 
 def own_isa():
     """How products are computed on this machine, as the compiler sees it."""
-    report = subprocess.run([pathlib.Path(os.environ["MUON_BIN"]) / "muon-opt", "--shape", "8x8", "--emit", "report", "-o", "-"],
-                            text=True, stdout=subprocess.PIPE, check=True).stdout
+    report = subprocess.run(
+        [pathlib.Path(os.environ["MUON_BIN"]) / "muon-opt", "--shape", "8x8", "--emit", "report", "-o", "-"],
+        text=True,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
     return json.loads(report)["target"]["isa"]
 
 
@@ -331,7 +380,9 @@ def kernel_bench():
 
 
 def peak(options):
-    """Product stages as the compiler plans them, with their packed outputs, in turns with the same register tiles writing nothing."""
+    """Product stages as the compiler plans them, with their packed outputs, in turns with the same register tiles
+    writing nothing.
+    """
     tool = kernel_bench()
     print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, one thread, GF.\n", flush=True)
     print("| product | operands | stage | register tiles alone | ratio | registers only |\n|---|---|---|---|---|---|")

@@ -77,8 +77,7 @@ class OptaxPeer:
         import jax
         import optax
 
-        transform = optax.contrib.muon(SETTINGS["lr"], beta=SETTINGS["momentum"],
-                                       weight_decay=SETTINGS["weight_decay"])
+        transform = optax.contrib.muon(SETTINGS["lr"], beta=SETTINGS["momentum"], weight_decay=SETTINGS["weight_decay"])
         self.parameters = [jax.numpy.array(w.numpy()) for w in weights]
         self.gradients = [jax.numpy.array(g.numpy()) for g in gradients]
         self.state = transform.init(self.parameters)

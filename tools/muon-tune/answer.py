@@ -1,8 +1,8 @@
 """The first thing muon-tune runs: an answer the database already has, without numpy, LLVM, JSON or a parser
 of options.
 
-Started as `python -S answer.py ...` by bin/muon-tune, with $MUON_PACKAGE naming the folder of the extensions. Whatever it
-does not know at once goes to muon_tune.py, in the same process slot, with the same arguments.
+Started as `python -S answer.py ...` by bin/muon-tune, with $MUON_PACKAGE naming the folder of the extensions. Whatever
+it does not know at once goes to muon_tune.py, in the same process slot, with the same arguments.
 """
 
 import os
@@ -32,8 +32,9 @@ def words_of(like, band, floor, error=None, norms=None, schatten4=0.0):
     """The request in canonical words: what an entry is `asked` for. band: (lower, upper), wins over like."""
     what = f"band {band[0]:g}:{band[1]:g}" if band else f"like {like}"
     said = {"error": error, "norms": norms, "schatten4": schatten4}
-    return f"{what}, floor {floor:g}" + "".join(f", {name} {value if name == 'norms' else format(value, 'g')}"
-                                                 for name, value in said.items() if value)
+    return f"{what}, floor {floor:g}" + "".join(
+        f", {name} {value if name == 'norms' else format(value, 'g')}" for name, value in said.items() if value
+    )
 
 
 def parse_shape(text):
@@ -56,8 +57,13 @@ def parse_band(text):
 
 
 def key_of(tuning, shape, dtype, target):
-    return {"device": tuning.device(target), "dtype": dtype, "rows": shape[0], "columns": shape[1],
-            "compiler": tuning.compiler()}
+    return {
+        "device": tuning.device(target),
+        "dtype": dtype,
+        "rows": shape[0],
+        "columns": shape[1],
+        "compiler": tuning.compiler(),
+    }
 
 
 def known_answer(words):
@@ -77,7 +83,9 @@ def known_answer(words):
         asked = words_of(options.get("--like", "keller"), band, floor, norms=options.get("--norms"))
         if not os.path.exists(path):
             return None
-        return tuning.open_database(path).find_asked(key_of(tuning, shape, dtype, options.get("--target", "cpu")), asked)
+        return tuning.open_database(path).find_asked(
+            key_of(tuning, shape, dtype, options.get("--target", "cpu")), asked
+        )
     except (ValueError, OSError):
         return None  # muon_tune.py says what is wrong
 

@@ -11,7 +11,8 @@ from spectra import F32_BAR
 
 # Safety and cushion of generated tables: plain minimax, then room above 1 for operands that narrowing lifts.
 VARIANTS = ((1.0, 0.0), (1.01, 0.0), (1.03, 0.0), (1.01, 0.1))
-# Of tables made for the rounding (limited.py), from the loosest to the tightest; as many lists of degrees are tried per candidate.
+# Of tables made for the rounding (limited.py), from the loosest to the tightest; as many lists of degrees are tried per
+# candidate.
 LIMITS = (1000, 500, 250, 100, 50)
 LISTS_PER_CANDIDATE = 4
 LEAST_LIMITS = 2  # the tightest limits that leave a table in the band, per list
@@ -22,8 +23,8 @@ EMULATED = (64, 128)  # the matrices of an emulation
 PER_CANDIDATE = 2  # tables that pass the emulation, per candidate that will be compiled
 CHUNK = 16
 EQUAL_ERROR = 1.05  # errors of one recurrence on matrices of two sizes differ by about this much
-# As many of the cheapest per one that is compiled are emulated once more, on larger matrices; what misses there by more than
-# LARGER_ROOM is compiled last.
+# As many of the cheapest per one that is compiled are emulated once more, on larger matrices; what misses there by more
+# than LARGER_ROOM is compiled last.
 LARGER = (128, 256)
 LARGER_ROOM = 1.1
 EMULATED_AGAIN = 3
@@ -48,7 +49,9 @@ class Candidate:
     seconds: float = math.nan
     verdict: str = ""
     doubtful: bool = False  # emulation on larger matrices misses what is asked
-    miss: float = math.nan  # what is asked by what was measured, the worst of error and both ends of the band: above 1, not verified
+    miss: float = (
+        math.nan
+    )  # what is asked by what was measured, the worst of error and both ends of the band: above 1, not verified
 
     @property
     def degrees(self):
@@ -81,7 +84,9 @@ class Candidate:
     def facts(self):
         """For the database: JSON values."""
         facts = dataclasses.asdict(self)
-        finite = {key: value for key, value in facts.items() if not (isinstance(value, float) and not math.isfinite(value))}
+        finite = {
+            key: value for key, value in facts.items() if not (isinstance(value, float) and not math.isfinite(value))
+        }
         finite["degrees"] = self.degrees
         finite["measured"] = [value for value in self.measured if math.isfinite(value)]
         return finite
@@ -115,8 +120,9 @@ class Problem:
 
     @property
     def lift(self):
-        """How much more a table in the band has to amplify the rounding of X than the preset's does: by its slope at zero, and what
-        takes the floor to the band's lower end has a slope of lower / floor somewhere below it. 1 for the preset's own band.
+        """How much more a table in the band has to amplify the rounding of X than the preset's does: by its slope at
+        zero, and what takes the floor to the band's lower end has a slope of lower / floor somewhere below it. 1 for
+        the preset's own band.
         """
         return max(1.0, self.band[0] / (self.floor * math.prod(row[0] for row in self.own_rows)))
 
@@ -136,15 +142,24 @@ def error_limit(problem, baseline, asked=None, size=EMULATED):
     if asked is not None:
         return asked
     forms = (("standard", []), (baseline.form, baseline.restarts))
-    return allowed(problem, baseline.operands,
-                   max(tuning.emulate(problem.own_rows, *form, problem.arithmetic(baseline.operands), *size)["error"] for form in forms))
+    return allowed(
+        problem,
+        baseline.operands,
+        max(
+            tuning.emulate(problem.own_rows, *form, problem.arithmetic(baseline.operands), *size)["error"]
+            for form in forms
+        ),
+    )
 
 
 @functools.cache
 def generated(floor, band, sides, flops):
     """(name, rows) of minimax tables in the band that cost no more than `flops`."""
-    return [table for safety, cushion in VARIANTS
-            for table in tuning.search_tables(floor, *band, *sides, flops, safety, cushion, SEARCHED)]
+    return [
+        table
+        for safety, cushion in VARIANTS
+        for table in tuning.search_tables(floor, *band, *sides, flops, safety, cushion, SEARCHED)
+    ]
 
 
 def limited(problem, lists):
@@ -174,16 +189,22 @@ def pool():
 
 
 def proposals(problem, operands, flops, limit, most):
-    """(name, rows) of tables worth a search for their form, in the band and not dearer than `flops`, the cheapest first.
+    """(name, rows) of tables worth a search for their form, in the band and not dearer than `flops`, the cheapest
+    first.
 
     Emulated in the standard form until there are enough for `most` candidates.
     """
-    tables = sorted(generated(problem.floor, problem.band, problem.sides, flops), key=lambda table: cheaper_form(problem, table[1], operands))
+    tables = sorted(
+        generated(problem.floor, problem.band, problem.sides, flops),
+        key=lambda table: cheaper_form(problem, table[1], operands),
+    )
     kept, lists, enough = [], {}, LISTS_PER_CANDIDATE * most
     with pool() as workers:
         for start in range(0, len(tables), CHUNK):
             chunk = tables[start : start + CHUNK]
-            errors = workers.map(lambda table: tuning.emulate(table[1], "standard", [], problem.arithmetic(operands))["error"], chunk)
+            errors = workers.map(
+                lambda table: tuning.emulate(table[1], "standard", [], problem.arithmetic(operands))["error"], chunk
+            )
             for table, error in zip(chunk, errors):
                 if error <= HOPELESS * limit:
                     lists.setdefault(tuple(2 * len(row) - 1 for row in table[1]))
@@ -198,7 +219,11 @@ def published(problem, operands, flops):
     """(name, rows) of published tables, scaled into the band where they fit."""
     for name in tuning.table_names():
         _, rows = tuning.published_table(name)
-        if cheaper_form(problem, rows, operands) <= flops and rows != problem.own_rows and not tuning.check_domain(rows, 1.0, name):
+        if (
+            cheaper_form(problem, rows, operands) <= flops
+            and rows != problem.own_rows
+            and not tuning.check_domain(rows, 1.0, name)
+        ):
             _, scaled = tuning.scale_into_band(rows, problem.floor, *problem.band)
             if scaled:
                 yield name, scaled
@@ -224,9 +249,21 @@ def propose(problem, operands, tables, limit, bar):
 
     def examine(table):
         name, rows = table
-        found = [Candidate(name, rows, form, restarts, operands, count(problem, rows, form, restarts, operands),
-                           tuning.compute_band(rows, problem.floor), error, problem.norm, problem.floor)
-                 for form, restarts, error in forms(problem, rows, operands, limit)]
+        found = [
+            Candidate(
+                name,
+                rows,
+                form,
+                restarts,
+                operands,
+                count(problem, rows, form, restarts, operands),
+                tuning.compute_band(rows, problem.floor),
+                error,
+                problem.norm,
+                problem.floor,
+            )
+            for form, restarts, error in forms(problem, rows, operands, limit)
+        ]
         bar()
         return found
 
@@ -235,8 +272,8 @@ def propose(problem, operands, tables, limit, bar):
 
 
 def rank(candidates):
-    """The cheapest by the model first, the doubtful ones last, one per list of degrees, form and operand type: the one of the smallest
-    emulated error.
+    """The cheapest by the model first, the doubtful ones last, one per list of degrees, form and operand type: the one
+    of the smallest emulated error.
     """
     best = {}
     for candidate in candidates:
@@ -249,8 +286,8 @@ def rank(candidates):
 def examine(problem, baseline, candidates, asked=None):
     """Marks candidates of one operand type that miss on larger matrices what is asked: they are compiled last.
 
-    Rounding there is less beside the floor than on the small matrices of propose, but a table may lose a singular value on the ones that
-    it keeps on the others.
+    Rounding there is less beside the floor than on the small matrices of propose, but a table may lose a singular value
+    on the ones that it keeps on the others.
     """
     limit = LARGER_ROOM * error_limit(problem, baseline, asked, LARGER)
 

@@ -1,20 +1,22 @@
 """Tables made for the rounding: the widest reach that does not cancel.
 
-A minimax row takes some singular value in [l, u] down to the lower end of its band, as a difference of large terms: for a cubic
-that is u itself, so that a nearly rank-one matrix, all of its weight at u, comes out with few digits. Here a row is the solution
-of a linear program: of all odd polynomials with p <= 1 on [l, u] and
+A minimax row takes some singular value in [l, u] down to the lower end of its band, as a difference of large terms: for
+a cubic that is u itself, so that a nearly rank-one matrix, all of its weight at u, comes out with few digits. Here a
+row is the solution of a linear program: of all odd polynomials with p <= 1 on [l, u] and
 
     sum_i |c_i| x^(2i+1) <= limit * p(x)     for every x in [l, u]
 
-(what is added up is at most `limit` times what comes out, so no more than log2(limit) bits are lost), the one with the largest
-minimum. Rows follow each other as in greedy minimax: each is made for the image of the ones before. limit = infinity is minimax.
+(what is added up is at most `limit` times what comes out, so no more than log2(limit) bits are lost), the one with the
+largest minimum. Rows follow each other as in greedy minimax: each is made for the image of the ones before. limit =
+infinity is minimax.
 """
 
 import functools
 
 import numpy as np
-from muonc import _tuning as tuning
 from scipy.optimize import linprog
+
+from muonc import _tuning as tuning
 
 POINTS = 80  # per spacing; the band is computed exactly afterwards
 ROOM = 1.004  # every row holds this far above its interval: bf16 lifts singular values by up to 2^-8
@@ -33,8 +35,13 @@ def limited_row(ratio, degree, limit):
     # Variables: |c_i|, then the minimum.
     constraints = np.block([[-powers * signs, column], [powers * signs, none], [powers * (1 - limit * signs), none]])
     bounds = np.concatenate([np.zeros(len(points)), np.ones(len(points)), np.zeros(len(points))])
-    solved = linprog([0.0] * count + [-1.0], A_ub=constraints, b_ub=bounds, bounds=[(0, None)] * count + [(None, None)],
-                     method="highs")
+    solved = linprog(
+        [0.0] * count + [-1.0],
+        A_ub=constraints,
+        b_ub=bounds,
+        bounds=[(0, None)] * count + [(None, None)],
+        method="highs",
+    )
     if solved.status != 0 or solved.x[-1] <= 0:
         return None
     return tuple(solved.x[:-1] * signs)

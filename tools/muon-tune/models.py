@@ -2,13 +2,14 @@
 
 import math
 
-import candidates as proposing
-from muonc import _tuning as tuning
 from outcome import describe
 from variants import has_own_tables
 
-# Matrix rates by operand type in flop/s and memory in byte/s: data sheets of A100 and H100, dense, and a core pair of a server
-# processor. f32 on a GPU is three products of tf32 (docs/gpu.md). Only ratios matter: the model ranks.
+import candidates as proposing
+from muonc import _tuning as tuning
+
+# Matrix rates by operand type in flop/s and memory in byte/s: data sheets of A100 and H100, dense, and a core pair of a
+# server processor. f32 on a GPU is three products of tf32 (docs/gpu.md). Only ratios matter: the model ranks.
 RATES = {
     "sm_80": {"bf16": 312e12, "f16": 312e12, "tf32": 156e12, "f32": 52e12, "bytes": 1.55e12},
     "sm_90": {"bf16": 989e12, "f16": 989e12, "tf32": 495e12, "f32": 165e12, "bytes": 3.35e12},
@@ -47,8 +48,17 @@ def own_program(problem, operands):
     arithmetic = problem.arithmetic(operands)
     form, restarts = tuning.choose_form(rows, arithmetic, *problem.sides)
     emulated = tuning.emulate(rows, form, restarts, arithmetic)["error"]
-    return proposing.Candidate(f"preset {problem.preset}", rows, form, restarts, operands, proposing.count(problem, rows, form, restarts, operands),
-                               tuning.compute_band(rows, problem.floor), emulated, floor=problem.floor)
+    return proposing.Candidate(
+        f"preset {problem.preset}",
+        rows,
+        form,
+        restarts,
+        operands,
+        proposing.count(problem, rows, form, restarts, operands),
+        tuning.compute_band(rows, problem.floor),
+        emulated,
+        floor=problem.floor,
+    )
 
 
 def tune(options, problem, by_hand, refused):
@@ -77,6 +87,12 @@ def tune(options, problem, by_hand, refused):
     sound = [c for c in everyone if c.verdict == "modelled" and c.norm != "aol" and math.isfinite(c.emulated)]
     winner = next((c for c in sound if not tuning.check_band(c.rows, *problem.band, c.floor)), None)
     text = describe(problem, everyone, winner, baseline, refused, options)
-    return {"problem": problem, "winner": winner, "baseline": baseline, "candidates": everyone, "modelled": True,
-            "nearest": "No table in the band keeps the limit in emulation.",
-            "text": text + "\nTimes are the model's; bands and errors are of the table and of emulation."}
+    return {
+        "problem": problem,
+        "winner": winner,
+        "baseline": baseline,
+        "candidates": everyone,
+        "modelled": True,
+        "nearest": "No table in the band keeps the limit in emulation.",
+        "text": text + "\nTimes are the model's; bands and errors are of the table and of emulation.",
+    }

@@ -1,9 +1,9 @@
 """muon-tune: the fastest verified table, form, restarts and operand type for a shape on this machine.
 
-    muon-tune --shape 1024x4096 --dtype bf16 --floor 1e-2 --like keller
-    muon-tune --gradients recorded.safetensors
-    muon-tune plot --shape 1024x4096 --output tuned.svg
-    muon-tune list | export FILE | import FILE
+muon-tune --shape 1024x4096 --dtype bf16 --floor 1e-2 --like keller
+muon-tune --gradients recorded.safetensors
+muon-tune plot --shape 1024x4096 --output tuned.svg
+muon-tune list | export FILE | import FILE
 """
 
 import argparse
@@ -17,30 +17,63 @@ import answer
 
 
 def parser_of_tuning():
-    parser = argparse.ArgumentParser(prog="muon-tune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="muon-tune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shape", action="append", default=[], help="ROWSxCOLUMNS; may be repeated")
-    parser.add_argument("--gradients",
-                        help="a .safetensors file of recorded momenta, or a folder of them: floors and shapes from them")
-    parser.add_argument("--quantile", type=float, default=0.1,
-                        help="with --gradients: the share of singular values below the floor (default 0.1)")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "f32", "bf16", "f16", "tf32"),
-                        help="operand types a candidate may have (default auto)")
-    parser.add_argument("--target", default="cpu", help="cpu: this machine, timed; any other: ranked by the model, marked `modelled`")
-    parser.add_argument("--floor", type=float,
-                        help="smallest singular value served, relative to the Frobenius norm (default 1e-2; f32 1e-3)")
+    parser.add_argument(
+        "--gradients", help="a .safetensors file of recorded momenta, or a folder of them: floors and shapes from them"
+    )
+    parser.add_argument(
+        "--quantile",
+        type=float,
+        default=0.1,
+        help="with --gradients: the share of singular values below the floor (default 0.1)",
+    )
+    parser.add_argument(
+        "--dtype",
+        default="auto",
+        choices=("auto", "f32", "bf16", "f16", "tf32"),
+        help="operand types a candidate may have (default auto)",
+    )
+    parser.add_argument(
+        "--target", default="cpu", help="cpu: this machine, timed; any other: ranked by the model, marked `modelled`"
+    )
+    parser.add_argument(
+        "--floor",
+        type=float,
+        help="smallest singular value served, relative to the Frobenius norm (default 1e-2; f32 1e-3)",
+    )
     parser.add_argument("--band", help="LOWER:UPPER, where the singular values have to end")
     parser.add_argument("--like", help="at least as good as this preset: its own band at the floor (default keller)")
-    parser.add_argument("--error", type=float,
-                        help="largest relative error to float64 (default: not above the preset's in the same operand type)")
-    parser.add_argument("--norms", help="normalisers of the candidates, comma-separated, of frobenius, trace, schatten4, aol (default frobenius; "
-                        "with --gradients schatten4 too, and trace where the recorded norms allow it)")
-    parser.add_argument("--model", help="with --gradients: the name under which the layers' floors are kept (default: the recordings' own)")
-    parser.add_argument("--table", action="append", default=[],
-                        help="a further candidate: NAME, NAME:STEPS, or rows as JSON (or a file of them)")
-    parser.add_argument("--candidates", type=int, default=10, help="how many are compiled, verified and timed (default 10)")
+    parser.add_argument(
+        "--error",
+        type=float,
+        help="largest relative error to float64 (default: not above the preset's in the same operand type)",
+    )
+    parser.add_argument(
+        "--norms",
+        help="normalisers of the candidates, comma-separated, of frobenius, trace, schatten4, aol (default frobenius; "
+        "with --gradients schatten4 too, and trace where the recorded norms allow it)",
+    )
+    parser.add_argument(
+        "--model",
+        help="with --gradients: the name under which the layers' floors are kept (default: the recordings' own)",
+    )
+    parser.add_argument(
+        "--table",
+        action="append",
+        default=[],
+        help="a further candidate: NAME, NAME:STEPS, or rows as JSON (or a file of them)",
+    )
+    parser.add_argument(
+        "--candidates", type=int, default=10, help="how many are compiled, verified and timed (default 10)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of timing (default 5)")
     parser.add_argument("--workers", type=int, default=0, help="threads of a step (default: the runtime's)")
-    parser.add_argument("--database", help="the tuning database (default: $MUON_TUNING_DB, or tuning.sqlite in the program cache)")
+    parser.add_argument(
+        "--database", help="the tuning database (default: $MUON_TUNING_DB, or tuning.sqlite in the program cache)"
+    )
     parser.add_argument("--again", action="store_true", help="tune even where the database has an answer")
     return parser
 
@@ -85,20 +118,26 @@ def entry_of(options, shape, outcome, asked, schatten4):
     problem = outcome["problem"]
     return {
         **answer.key_of(tuning, shape, options.dtype, options.target),
-        "floor": problem.floor, "lower": problem.band[0], "upper": problem.band[1], "schatten4": schatten4,
+        "floor": problem.floor,
+        "lower": problem.band[0],
+        "upper": problem.band[1],
+        "schatten4": schatten4,
         "asked": asked,
         "plan": json.dumps(winner.plan()),
-        "facts": json.dumps({"baseline": outcome["baseline"].facts(), "candidates": [c.facts() for c in outcome["candidates"]]}),
+        "facts": json.dumps(
+            {"baseline": outcome["baseline"].facts(), "candidates": [c.facts() for c in outcome["candidates"]]}
+        ),
         "text": outcome["text"],
-        "made": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "made": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": winner.seconds,
         "modelled": outcome["modelled"],
     }
 
 
 def tune_shape(options, database, shape, floor, band, recording=None):
-    """The entry, from the database or tuned, recorded and printed. recording: of the layers that are tuned for (recorded.py); with
-    one, None where no candidate is verified, which else ends the program."""
+    """The entry, from the database or tuned, recorded and printed. recording: of the layers that are tuned for
+    (recorded.py); with one, None where no candidate is verified, which else ends the program.
+    """
     from muonc import _tuning as tuning
 
     like = options.like or "keller"
@@ -194,13 +233,17 @@ def run_database(action, words):
         plan = json.loads(entry["plan"])
         degrees = ",".join(str(2 * len(row) - 1) for row in plan["table"])
         kind = "modelled" if entry["modelled"] else "measured"
-        print(f"{entry['rows']}x{entry['columns']}  {entry['asked']}, dtype {entry['dtype']}: degrees {degrees}, "
-              f"{plan['form']}, {plan['operands']}, {entry['seconds'] * 1e3:.4g} ms {kind}  "
-              f"({entry['device']}, {entry['compiler']}, {entry['made']})")
+        print(
+            f"{entry['rows']}x{entry['columns']}  {entry['asked']}, dtype {entry['dtype']}: degrees {degrees}, "
+            f"{plan['form']}, {plan['operands']}, {entry['seconds'] * 1e3:.4g} ms {kind}  "
+            f"({entry['device']}, {entry['compiler']}, {entry['made']})"
+        )
     for layer in layers:
         schatten4 = f", schatten4 {layer['schatten4']:g}" if layer["schatten4"] else ""
-        print(f"model {layer['model']}: {layer['layer']}  {layer['rows']}x{layer['columns']}: floor {layer['floor']:g}{schatten4}, "
-              f"quantile {layer['quantile']:g} ({layer['made']})")
+        print(
+            f"model {layer['model']}: {layer['layer']}  {layer['rows']}x{layer['columns']}: floor {layer['floor']:g}{schatten4}, "
+            f"quantile {layer['quantile']:g} ({layer['made']})"
+        )
 
 
 def import_entries(database_path, path):

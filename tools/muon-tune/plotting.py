@@ -18,14 +18,19 @@ def find_entry(options):
         entries = tuning.open_database(path).entries()
     except (OSError, ValueError) as error:
         sys.exit(f"muon-tune: {error}")
-    fitting = [entry for entry in entries
-               if (entry["rows"], entry["columns"]) == shape
-               and options.dtype in (None, entry["dtype"])
-               and (options.floor is None or abs(entry["floor"] - options.floor) <= 1e-9)
-               and tuning.device(options.target) == entry["device"]]
+    fitting = [
+        entry
+        for entry in entries
+        if (entry["rows"], entry["columns"]) == shape
+        and options.dtype in (None, entry["dtype"])
+        and (options.floor is None or abs(entry["floor"] - options.floor) <= 1e-9)
+        and tuning.device(options.target) == entry["device"]
+    ]
     if not fitting:
-        sys.exit(f"muon-tune: '{path}' has no entry for {options.shape} with these options; "
-                 f"expected after muon-tune --shape {options.shape}")
+        sys.exit(
+            f"muon-tune: '{path}' has no entry for {options.shape} with these options; "
+            f"expected after muon-tune --shape {options.shape}"
+        )
     return max(fitting, key=lambda entry: entry["made"])
 
 
@@ -49,18 +54,33 @@ def one_per_table(candidates):
 
 def draw_curves(axes, entry, candidates):
     import numpy as np
+
     from spectra import evaluate
 
     sigma = np.geomspace(entry["floor"], 1.0, 2000)
-    axes.axhspan(entry["lower"], entry["upper"], color="0.9", label=f"band asked for, {entry['lower']:.3f} to {entry['upper']:.3f}")
+    axes.axhspan(
+        entry["lower"],
+        entry["upper"],
+        color="0.9",
+        label=f"band asked for, {entry['lower']:.3f} to {entry['upper']:.3f}",
+    )
     for candidate in candidates:
         low, high = candidate["predicted"]
         dashed = candidate["name"].startswith("preset")
         norm = "" if candidate["norm"] == "frobenius" else f", over its {candidate['norm']} norm"
-        axes.plot(sigma, evaluate(candidate["rows"], sigma), "--" if dashed else "-", linewidth=1.2,
-                  label=f"{candidate['name']}: {low:.3f} to {high:.3f}{norm}")
-    axes.set(xscale="log", xlabel="singular value / Frobenius norm", ylabel="singular value of the result",
-             title=f"{entry['rows']}x{entry['columns']}: [{entry['floor']:g}, 1] under each table")
+        axes.plot(
+            sigma,
+            evaluate(candidate["rows"], sigma),
+            "--" if dashed else "-",
+            linewidth=1.2,
+            label=f"{candidate['name']}: {low:.3f} to {high:.3f}{norm}",
+        )
+    axes.set(
+        xscale="log",
+        xlabel="singular value / Frobenius norm",
+        ylabel="singular value of the result",
+        title=f"{entry['rows']}x{entry['columns']}: [{entry['floor']:g}, 1] under each table",
+    )
     axes.legend(fontsize=6)
 
 
@@ -72,10 +92,22 @@ def draw_front(axes, entry, candidates):
         good = candidate["verdict"] in ("verified", "modelled")
         points += [point] if good else []
         axes.plot(*point, "o" if good else "x", color="C0" if good else "C3")
-        axes.annotate(f"{','.join(map(str, candidate['degrees']))} {candidate['form']}", point, fontsize=6,
-                      textcoords="offset points", xytext=(4, 3))
+        axes.annotate(
+            f"{','.join(map(str, candidate['degrees']))} {candidate['form']}",
+            point,
+            fontsize=6,
+            textcoords="offset points",
+            xytext=(4, 3),
+        )
     front = pareto(points)
-    axes.plot([time for time, _ in front], [ratio for _, ratio in front], "-", color="C0", linewidth=1, label="not bettered in both")
+    axes.plot(
+        [time for time, _ in front],
+        [ratio for _, ratio in front],
+        "-",
+        color="C0",
+        linewidth=1,
+        label="not bettered in both",
+    )
     kind = "model" if entry["modelled"] else "measured"
     axes.set(xlabel=f"milliseconds per step ({kind})", ylabel="band: upper over lower end", title="Time against band")
     axes.legend(fontsize=7)

@@ -7,6 +7,7 @@ import pathlib
 import sys
 
 import numpy as np
+
 from muonc import _tuning as tuning
 
 QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.9)
@@ -14,7 +15,10 @@ STEPS = (1.0, 2.0, 5.0)  # floors are rounded down to these times a power of ten
 RANGE = (1e-4, 0.2)
 SCHATTEN4_RANGE = (1e-4, 0.5)  # of floors under that norm
 SPECTRA = 3  # recorded spectra that a candidate is verified on
-NORMS = (1e-16, 1e16)  # recorded Frobenius norms for which the norm may come from the trace: f32's range with a thousandfold to spare
+NORMS = (
+    1e-16,
+    1e16,
+)  # recorded Frobenius norms for which the norm may come from the trace: f32's range with a thousandfold to spare
 
 
 @dataclasses.dataclass
@@ -30,7 +34,9 @@ class Matrix:
 
     def schatten4(self, share):
         """The same quantile of singular values over the Schatten-4 norm."""
-        return float(np.quantile(np.concatenate([values / np.sum(values**4) ** 0.25 for values in self.spectra]), share))
+        return float(
+            np.quantile(np.concatenate([values / np.sum(values**4) ** 0.25 for values in self.spectra]), share)
+        )
 
 
 @dataclasses.dataclass
@@ -104,17 +110,23 @@ def kinds_of(matrices):
 def print_quantiles(matrices, quantile):
     width = max(len(name) for name in matrices)
     heads = "  ".join(f"{f'{q:.0%}':>8}" for q in QUANTILES)
-    print(f"Singular values over the Frobenius norm; the last column over the Schatten-4 norm.\n{'matrix'.ljust(width)}  {'shape':>11}  {heads}  "
-          f"{f'floor {quantile:.0%}':>9}  {'schatten4':>9}")
+    print(
+        f"Singular values over the Frobenius norm; the last column over the Schatten-4 norm.\n{'matrix'.ljust(width)}  {'shape':>11}  {heads}  "
+        f"{f'floor {quantile:.0%}':>9}  {'schatten4':>9}"
+    )
     for name, matrix in matrices.items():
         cells = "  ".join(f"{matrix.quantile(q):8.2g}" for q in QUANTILES)
-        print(f"{name.ljust(width)}  {f'{matrix.shape[0]}x{matrix.shape[1]}':>11}  {cells}  {matrix.quantile(quantile):9.2g}  "
-              f"{matrix.schatten4(quantile):9.2g}")
+        print(
+            f"{name.ljust(width)}  {f'{matrix.shape[0]}x{matrix.shape[1]}':>11}  {cells}  {matrix.quantile(quantile):9.2g}  "
+            f"{matrix.schatten4(quantile):9.2g}"
+        )
 
 
 def floors_of(matrices, options, asked):
     """(floor, floor under schatten4 or 0) of layers of one kind: the lowest of their quantiles, rounded down."""
-    floor = options.floor if options.floor is not None else round_down(min(m.quantile(options.quantile) for m in matrices))
+    floor = (
+        options.floor if options.floor is not None else round_down(min(m.quantile(options.quantile) for m in matrices))
+    )
     if asked and "schatten4" not in asked:
         return floor, 0.0
     return floor, max(floor, round_down(min(m.schatten4(options.quantile) for m in matrices), SCHATTEN4_RANGE))
@@ -148,14 +160,28 @@ def tune_recorded(options, database, shapes, band, asked, tune_shape):
         print(flush=True)
         members = [matrix for of_kind in kinds.values() for matrix in of_kind]
         spectra = [values for matrix in members for values in matrix.spectra][:SPECTRA]
-        entry = tune_shape(options, database, shape, floor, band, Recording(spectra, norms_for(members, asked), schatten4))
-        made = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        entry = tune_shape(
+            options, database, shape, floor, band, Recording(spectra, norms_for(members, asked), schatten4)
+        )
+        made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         under = f", schatten4 {schatten4:g}" if schatten4 else ""
         for kind in kinds:
-            database.record_layer({"model": model, "layer": kind, "rows": shape[0], "columns": shape[1], "floor": floor,
-                                   "schatten4": schatten4, "quantile": options.quantile, "made": made})
+            database.record_layer(
+                {
+                    "model": model,
+                    "layer": kind,
+                    "rows": shape[0],
+                    "columns": shape[1],
+                    "floor": floor,
+                    "schatten4": schatten4,
+                    "quantile": options.quantile,
+                    "made": made,
+                }
+            )
             found = describe_plan(json.loads(entry["plan"])) if entry else "no candidate is verified: the preset stays"
             lines.append(f"{kind}  {shape[0]}x{shape[1]}: floor {floor:g}{under}, {found}")
     print("\nPer kind of layer:", *lines, sep="\n")
-    print(f"Kept as model '{model}': muon-opt --shapes-from FILE --tuned --model {model}; "
-          f"muonc.torch.Muon(muonc.split_parameters(network, named=True)[0], tuned={{\"model\": \"{model}\"}}).")
+    print(
+        f"Kept as model '{model}': muon-opt --shapes-from FILE --tuned --model {model}; "
+        f'muonc.torch.Muon(muonc.split_parameters(network, named=True)[0], tuned={{"model": "{model}"}}).'
+    )

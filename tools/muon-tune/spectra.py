@@ -1,15 +1,19 @@
 """Matrices of known singular values, and what a step program makes of them.
 
-U = D1 C D2 C and V = D3 C D4 C with D random signs and C the orthonormal cosine transform: bases as dense as random ones, applied
-in n log n, so that a 4096-wide matrix is made and taken apart in milliseconds where a decomposition takes minutes. (One transform
-is not enough: its first direction is constant, and a sum of equal terms rounds the same way in every element.)
+U = D1 C D2 C and V = D3 C D4 C with D random signs and C the orthonormal cosine transform: bases as dense as random
+ones, applied in n log n, so that a 4096-wide matrix is made and taken apart in milliseconds where a decomposition takes
+minutes. (One transform is not enough: its first direction is constant, and a sum of equal terms rounds the same way in
+every element.)
 """
 
 import numpy as np
 import scipy.fft
 
 NORM = 1024.0  # of the matrices: a preset's eps of 1e-7 beside a norm of 1 would shift every singular value by two f32 ulps
-F32_BAR, F32_GRAM_BAR = 2e-5, 2e-4  # the errors f32 products may have in the standard form and in the gram form (docs/numerics.md)
+F32_BAR, F32_GRAM_BAR = (
+    2e-5,
+    2e-4,
+)  # the errors f32 products may have in the standard form and in the gram form (docs/numerics.md)
 
 
 def zoo(count, generator):
@@ -104,7 +108,9 @@ class Judge:
         generator = np.random.default_rng(seed)
         self.shape, self.floor, self.generator = shape, floor, generator
         self.basis = Basis(shape, generator)
-        spectra = {name: values for name, values in zoo(min(shape), generator).items() if names is None or name in names}
+        spectra = {
+            name: values for name, values in zoo(min(shape), generator).items() if names is None or name in names
+        }
         for index, values in enumerate(recorded):
             spectra[f"recorded {index + 1}"] = normalised(resampled(values, min(shape)))
         self.inputs = {name: (values, self.basis.assemble(NORM * values)) for name, values in spectra.items()}
@@ -112,12 +118,12 @@ class Judge:
     def judge(self, orthogonalize, rows, norm="frobenius", floor=None, most=np.inf):
         """{"error", "spectrum", "lower", "upper"} of a function from a matrix to its orthogonalised float32 matrix.
 
-        error: largest |O - p(X)|_F / |p(X)|_F over the spectra, p(X) in float64 of X with norm 1. lower: smallest u_i^T O v_i over the
-        singular values that are not below the floor, under schatten4 `floor` times that norm; upper: largest singular value of O. The
-        spectra end with the first whose error is above `most`.
+        error: largest |O - p(X)|_F / |p(X)|_F over the spectra, p(X) in float64 of X with norm 1. lower: smallest u_i^T
+        O v_i over the singular values that are not below the floor, under schatten4 `floor` times that norm; upper:
+        largest singular value of O. The spectra end with the first whose error is above `most`.
 
-        aol scales rows, so O belongs to another matrix and there is no p(X): error is then the part of O that is off the directions
-        u_i v_i^T, which would be 0 for any function of X's singular values.
+        aol scales rows, so O belongs to another matrix and there is no p(X): error is then the part of O that is off
+        the directions u_i v_i^T, which would be 0 for any function of X's singular values.
         """
         worst = {"error": 0.0, "spectrum": "", "lower": np.inf, "upper": 0.0}
         for name, (values, matrix) in self.inputs.items():

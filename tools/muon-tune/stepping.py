@@ -2,14 +2,19 @@
 
 import time
 
-import muonc.program
 import numpy as np
+
+import muonc.program
 
 
 def request_of(shape, preset, plan, dtype, target="cpu"):
     """The compiler's request for one matrix. plan: options of the step function, empty for the preset as it is."""
-    return {"name": "tuned_step", "target": target, "dtype": dtype,
-            "groups": [{"shape": list(shape), "parameters": ["w"], "preset": preset, "options": plan}]}
+    return {
+        "name": "tuned_step",
+        "target": target,
+        "dtype": dtype,
+        "groups": [{"shape": list(shape), "parameters": ["w"], "preset": preset, "options": plan}],
+    }
 
 
 # Presets that do more to O than scale it are verified and timed on Keller's step with their own table.

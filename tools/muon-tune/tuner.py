@@ -6,16 +6,17 @@ import math
 import sys
 import time
 
+from outcome import about_nearest, describe, lifted
+from tqdm import tqdm
+from variants import BEST, has_own_tables, vary
+
 import candidates as proposing
 import models
 from candidates import EMULATED_AGAIN, Candidate, Problem
 from muonc import _tuning as tuning
 from muonc import program as programs
-from outcome import about_nearest, describe, lifted
 from spectra import F32_GRAM_BAR, Judge
 from stepping import Step, request_of
-from tqdm import tqdm
-from variants import BEST, has_own_tables, vary
 
 VERIFIED_SIDE = 256  # candidates are verified up to this short side; the winner at its own shape
 HARDEST = ("linear", "log 1e-2", "low rank + noise", "near rank one")  # there, on those spectra that decide
@@ -26,11 +27,15 @@ HALVES = ("bf16", "f16")
 ENOUGH = 3  # verified candidates; while there are fewer, more are compiled, up to as many times --candidates
 BATCHES = 3
 TIMED_AGAIN = 1.25  # after two rounds, what is this much slower than the fastest is not timed again
-WORTH_A_TYPE = 1.3  # an operand type is tried if the preset's program in it is at most this much slower than the fastest
+WORTH_A_TYPE = (
+    1.3  # an operand type is tried if the preset's program in it is at most this much slower than the fastest
+)
 
 
 def understand(options, shape, like, floor, band, norms, schatten4):
-    """The Problem: the preset's table and the band as the compiler sees them. schatten4: the recorded floor under that norm, or 0."""
+    """The Problem: the preset's table and the band as the compiler sees them. schatten4: the recorded floor under that
+    norm, or 0.
+    """
     query = {"floor": floor, "database": options.database + ".none"}
     if band:
         query["band"] = list(band)
@@ -42,8 +47,15 @@ def understand(options, shape, like, floor, band, norms, schatten4):
         raise ValueError(answered["tuned_by"].removeprefix("none: "))
     key = {**answered, "rows": shape[0], "columns": shape[1], "compiler": tuning.compiler(), "schatten4": schatten4}
     floors = {norm: tuning.floor_under(key, norm) for norm in norms}
-    return Problem(shape, floor, (answered["lower"], answered["upper"]), like, answered["own"], floors=floors,
-                   processor=not options.target.startswith("sm_"))
+    return Problem(
+        shape,
+        floor,
+        (answered["lower"], answered["upper"]),
+        like,
+        answered["own"],
+        floors=floors,
+        processor=not options.target.startswith("sm_"),
+    )
 
 
 def reduced(shape):
@@ -74,8 +86,9 @@ class Tuning:
         for candidate in contenders:
             key = json.dumps(candidate.plan()), shape
             if key not in self.steps:
-                self.steps[key] = self.compilers.submit(Step, shape, self.problem.preset, candidate.plan(), candidate.operands,
-                                                        self.options.workers)
+                self.steps[key] = self.compilers.submit(
+                    Step, shape, self.problem.preset, candidate.plan(), candidate.operands, self.options.workers
+                )
                 self.steps[key].add_done_callback(lambda _: self.bar.update())
 
     def step(self, candidate, shape):
@@ -85,8 +98,9 @@ class Tuning:
     def measure_band(self, candidate, shape, most=math.inf):
         """Runs the compiled program over the zoo, or until an error is above `most`."""
         self.bar.set_description(f"verifying {candidate.name}")
-        found = self.judge(shape).judge(self.step(candidate, shape).orthogonalize, candidate.rows, candidate.norm, candidate.floor,
-                                        most)
+        found = self.judge(shape).judge(
+            self.step(candidate, shape).orthogonalize, candidate.rows, candidate.norm, candidate.floor, most
+        )
         candidate.error, candidate.spectrum = found["error"], found["spectrum"]
         candidate.measured = (found["lower"], found["upper"])
         self.bar.update()
@@ -98,8 +112,17 @@ class Tuning:
         form, restarts = asked.choices()
         flops = proposing.count(problem, problem.own_rows, form, restarts, operands)
         emulated = tuning.emulate(problem.own_rows, form, restarts, problem.arithmetic(operands))["error"]
-        made = Candidate(f"preset {problem.preset}", problem.own_rows, form, restarts, operands, flops,
-                         tuning.compute_band(problem.own_rows, problem.floor), emulated, floor=problem.floor)
+        made = Candidate(
+            f"preset {problem.preset}",
+            problem.own_rows,
+            form,
+            restarts,
+            operands,
+            flops,
+            tuning.compute_band(problem.own_rows, problem.floor),
+            emulated,
+            floor=problem.floor,
+        )
         made.seconds = asked.seconds()
         return made
 
@@ -114,11 +137,13 @@ class Tuning:
         return self.limits[key]
 
     def verdict(self, candidate, baseline, shape):
-        """"verified", or why not."""
+        """ "verified", or why not."""
         error, largest = self.limit(baseline, shape)
         low, high = tuning.widen_band(*self.problem.band, candidate.operands, len(candidate.rows))
         high = max(high, largest)
-        candidate.miss = max(candidate.error / error, low / max(candidate.measured[0], 1e-9), candidate.measured[1] / high)
+        candidate.miss = max(
+            candidate.error / error, low / max(candidate.measured[0], 1e-9), candidate.measured[1] / high
+        )
         if not candidate.error <= error:
             why = "; aol takes the polar factor of D G, not of G" if candidate.norm == "aol" else ""
             return f"error above {error:.2g} ({candidate.spectrum}){why}"
@@ -179,7 +204,11 @@ class Tuning:
         made = list(vary(self.problem, best, lambda candidate: self.step(candidate, self.problem.shape).tiles()))
         made = made[: max(0, int(VARIANT_TIMING / 2 / baseline.seconds) - 2)]
         self.prepare(made, self.problem.shape)
-        good = [c for c in made if c.verdict == "verified" or self.verify(c, baselines[c.operands], reduced(self.problem.shape))]
+        good = [
+            c
+            for c in made
+            if c.verdict == "verified" or self.verify(c, baselines[c.operands], reduced(self.problem.shape))
+        ]
         if good:
             self.measure([baseline, *[c for c in best[:BEST] if c is not baseline], *good], VARIANT_TIMING)
         return made
@@ -195,8 +224,10 @@ class Tuning:
                 if reduced(shape) == shape:
                     return candidate, f"Verified at {shape[0]}x{shape[1]}."
                 small = "x".join(str(side) for side in reduced(shape))
-                return candidate, (f"Verified at {small}; the winner at {shape[0]}x{shape[1]} too: error {candidate.error:.2g}, at most "
-                                   f"{error:.2g}, band {candidate.measured[0]:.3f}..{candidate.measured[1]:.3f}.")
+                return candidate, (
+                    f"Verified at {small}; the winner at {shape[0]}x{shape[1]} too: error {candidate.error:.2g}, at most "
+                    f"{error:.2g}, band {candidate.measured[0]:.3f}..{candidate.measured[1]:.3f}."
+                )
         return None, ""
 
     def affordable(self, baselines):
@@ -233,21 +264,29 @@ def refuse_by_band(problem, tables):
 
 
 def gather(work, baselines, by_hand):
-    """Candidates in the batches they are compiled in, the cheapest first, of all operand types and norms that need tables of their own."""
+    """Candidates in the batches they are compiled in, the cheapest first, of all operand types and norms that need
+    tables of their own.
+    """
     options, problem, most = work.options, work.problem, work.options.candidates
     found = {norm: [] for norm in problem.floors}
     named = []
     for operands, baseline in baselines.items():
         limit = proposing.error_limit(problem, baseline, options.error)
         work.bar.set_description(f"emulating tables in {operands}")
-        flops = baseline.flops if options.band is None else math.inf  # a band of one's own may cost more than the preset's
+        flops = (
+            baseline.flops if options.band is None else math.inf
+        )  # a band of one's own may cost more than the preset's
         for norm in found:
             if norm == "frobenius" or has_own_tables(problem, norm):
                 tables = proposing.proposals(problem.under(norm), operands, flops, limit, most)
                 found[norm] += proposing.propose(problem.under(norm), operands, tables, limit, work.bar.update)
-        cheapest = proposing.rank([c for c in found["frobenius"] if c.operands == operands]) if "frobenius" in found else []
+        cheapest = (
+            proposing.rank([c for c in found["frobenius"] if c.operands == operands]) if "frobenius" in found else []
+        )
         proposing.examine(problem, baseline, cheapest[: EMULATED_AGAIN * most], options.error)
-        named += [c for c in proposing.propose(problem, operands, by_hand, math.inf, work.bar.update) if c.form == "standard"]
+        named += [
+            c for c in proposing.propose(problem, operands, by_hand, math.inf, work.bar.update) if c.form == "standard"
+        ]
     ranked = [proposing.rank(of_norm) for of_norm in found.values()]
     batches = [[c for of_norm in ranked for c in of_norm[i * most : (i + 1) * most]] for i in range(BATCHES)]
     return [batches[0] + named, *batches[1:]]
@@ -293,15 +332,23 @@ def tune(options, shape, like, floor, band, by_hand, norms, recording=None):
     found = search(work, ("f32", fastest_half(options)) if options.dtype == "auto" else (options.dtype,), good)
     notes = [*refused, *lifted(problem, options)]
     if found.winner is None and options.dtype in HALVES:
-        # Operands are part of the answer: what the asked type cannot carry, f32 may, and rounding a thousandth as much it need not
-        # round as little as the preset does in f32.
-        notes.append(f"No program with {options.dtype} operands is verified, so those with f32 operands joined, with an error of at most "
-                     f"{options.error or F32_GRAM_BAR:g}. {about_nearest(found.everyone)}")
+        # Operands are part of the answer: what the asked type cannot carry, f32 may, and rounding a thousandth as much
+        # it need not round as little as the preset does in f32.
+        notes.append(
+            f"No program with {options.dtype} operands is verified, so those with f32 operands joined, with an error of at most "
+            f"{options.error or F32_GRAM_BAR:g}. {about_nearest(found.everyone)}"
+        )
         work.problem = dataclasses.replace(problem, f32_bar=F32_GRAM_BAR)
         wider = search(work, ("f32",), good)
         found = Search(found.baseline, found.everyone + wider.everyone, wider.winner, wider.where)
     work.bar.close()
     everyone = sorted(found.everyone, key=lambda c: (math.isnan(c.seconds), c.seconds, c.flops))
-    return {"problem": problem, "winner": found.winner, "baseline": found.baseline, "candidates": everyone, "modelled": False,
-            "nearest": about_nearest(everyone),
-            "text": describe(problem, everyone, found.winner, found.baseline, [*notes, found.where], options)}
+    return {
+        "problem": problem,
+        "winner": found.winner,
+        "baseline": found.baseline,
+        "candidates": everyone,
+        "modelled": False,
+        "nearest": about_nearest(everyone),
+        "text": describe(problem, everyone, found.winner, found.baseline, [*notes, found.where], options),
+    }
