@@ -146,27 +146,7 @@ def below_bars(row):
 
 
 def print_table(rows):
-    names = [
-        "kernel",
-        "arch",
-        "tile",
-        "registers",
-        "stack",
-        "shared",
-        "blocks",
-        "mma",
-        "ldsm",
-        "copy",
-        "barrier",
-        "alu/64",
-        "I",
-        "T",
-        "S",
-        "L",
-        "T/I",
-        "S/T",
-        "bound",
-    ]
+    names = "kernel arch tile registers stack shared blocks mma ldsm copy barrier alu/64 I T S L T/I S/T bound".split()
     print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
     for row in rows:
         cells = (row.get(name, "-") for name in names)

@@ -32,19 +32,7 @@ def test_the_limit_on_errors_grows_with_the_slope_that_the_band_asks():
 def test_norms_are_candidates_and_aol_is_refused_by_verification(muon_tune, tmp_path):
     database = tmp_path / "tuning.sqlite"
     text = muon_tune(
-        "--shape",
-        "48x96",
-        "--dtype",
-        "f32",
-        "--floor",
-        "1e-2",
-        "--candidates",
-        2,
-        "--rounds",
-        1,
-        "--norms",
-        "frobenius,trace,schatten4,aol",
-        "--database",
+        *"--shape 48x96 --dtype f32 --floor 1e-2 --candidates 2 --rounds 1 --norms frobenius,trace,schatten4,aol --database".split(),
         database,
     )
     assert (

@@ -50,13 +50,7 @@ def wheel(build_directory, tmp_path_factory):
     made = tmp_path_factory.mktemp("wheel")
     done = run(
         sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-build-isolation",
-        "--no-deps",
-        "--no-index",
-        "-w",
+        *"-m pip wheel --no-build-isolation --no-deps --no-index -w".split(),
         made,
         f"--config-settings=build-dir={build_directory}",
         _BINDINGS,

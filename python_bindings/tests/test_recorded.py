@@ -69,15 +69,7 @@ def test_each_kind_of_layer_is_tuned_at_its_own_floor(recordings, muon_tune, tmp
     text = muon_tune(
         "--gradients",
         recordings,
-        "--model",
-        "tiny",
-        "--dtype",
-        "f32",
-        "--candidates",
-        2,
-        "--rounds",
-        1,
-        "--database",
+        *"--model tiny --dtype f32 --candidates 2 --rounds 1 --database".split(),
         database,
     )
     assert "h.0.attn" in text and "10%" in text

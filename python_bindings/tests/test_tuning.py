@@ -31,15 +31,7 @@ def tuned(muon_tune, tmp_path_factory):
     text = muon_tune(
         "--shape",
         f"{SHAPE[0]}x{SHAPE[1]}",
-        "--dtype",
-        "f32",
-        "--floor",
-        "1e-2",
-        "--candidates",
-        4,
-        "--rounds",
-        2,
-        "--table",
+        *"--dtype f32 --floor 1e-2 --candidates 4 --rounds 2 --table".split(),
         json.dumps(YOU5[:3]),
         "--table",
         json.dumps(YOU5 + YOU5[:1]),
@@ -254,13 +246,7 @@ def test_a_target_that_is_not_here_is_modelled(muon_tune, tmp_path):
 
 def test_a_gpu_without_a_model_is_refused(muon_tune, tmp_path):
     line = muon_tune(
-        "--shape",
-        "64x128",
-        "--dtype",
-        "bf16",
-        "--target",
-        "sm_89",
-        "--database",
+        *"--shape 64x128 --dtype bf16 --target sm_89 --database".split(),
         tmp_path / "tuning.sqlite",
         fails=True,
     )
@@ -270,17 +256,7 @@ def test_a_gpu_without_a_model_is_refused(muon_tune, tmp_path):
 def test_another_processors_entry_is_used_for_that_target_only(muon_tune, tmp_path, build_directory):
     database = tmp_path / "tuning.sqlite"
     muon_tune(
-        "--shape",
-        "64x256",
-        "--dtype",
-        "f32",
-        "--like",
-        "polar_express",
-        "--target",
-        "x86-64-v3",
-        "--candidates",
-        2,
-        "--database",
+        *"--shape 64x256 --dtype f32 --like polar_express --target x86-64-v3 --candidates 2 --database".split(),
         database,
     )
     for target, said in (("x86-64-v3", "entry for 64x256"), ("x86-64-v4", "none: no entry")):
@@ -301,21 +277,7 @@ def test_a_tighter_band_may_cost_more_than_the_preset(muon_tune, tmp_path):
     """A tall matrix, and a band that no five quintics at this floor reach."""
     database = tmp_path / "tuning.sqlite"
     muon_tune(
-        "--shape",
-        "96x40",
-        "--dtype",
-        "f32",
-        "--floor",
-        "1e-3",
-        "--band",
-        "0.995:1.005",
-        "--candidates",
-        2,
-        "--rounds",
-        1,
-        "--error",
-        "2e-4",
-        "--database",
+        *"--shape 96x40 --dtype f32 --floor 1e-3 --band 0.995:1.005 --candidates 2 --rounds 1 --error 2e-4 --database".split(),
         database,
     )
     entry = only_entry(database)
@@ -330,19 +292,7 @@ def test_bf16_serves_a_floor_below_its_own_where_a_table_can(muon_tune, tmp_path
     """The floor of f32 and a band tighter than Keller's there, which its own program leaves."""
     database = tmp_path / "tuning.sqlite"
     text = muon_tune(
-        "--shape",
-        "192x768",
-        "--dtype",
-        "bf16",
-        "--floor",
-        "1e-3",
-        "--band",
-        "0.7:1.3",
-        "--candidates",
-        3,
-        "--rounds",
-        1,
-        "--database",
+        *"--shape 192x768 --dtype bf16 --floor 1e-3 --band 0.7:1.3 --candidates 3 --rounds 1 --database".split(),
         database,
     )
     entry = only_entry(database)
@@ -359,19 +309,7 @@ def test_bf16_serves_a_floor_below_its_own_where_a_table_can(muon_tune, tmp_path
 def test_where_bf16_reaches_nothing_f32_joins_and_everyone_says_so(muon_tune, tmp_path, build_directory):
     database = tmp_path / "tuning.sqlite"
     text = muon_tune(
-        "--shape",
-        "48x96",
-        "--dtype",
-        "bf16",
-        "--floor",
-        "1e-3",
-        "--band",
-        "0.9:1.1",
-        "--candidates",
-        1,
-        "--rounds",
-        1,
-        "--database",
+        *"--shape 48x96 --dtype bf16 --floor 1e-3 --band 0.9:1.1 --candidates 1 --rounds 1 --database".split(),
         database,
     )
     assert (
@@ -405,21 +343,7 @@ def test_where_bf16_reaches_nothing_f32_joins_and_everyone_says_so(muon_tune, tm
 def test_where_nothing_is_verified_the_nearest_is_named(muon_tune, tmp_path):
     database = tmp_path / "tuning.sqlite"
     line = muon_tune(
-        "--shape",
-        "48x96",
-        "--dtype",
-        "f32",
-        "--floor",
-        "1e-2",
-        "--band",
-        "0.6:1.3",
-        "--error",
-        "1e-9",
-        "--candidates",
-        1,
-        "--rounds",
-        1,
-        "--table",
+        *"--shape 48x96 --dtype f32 --floor 1e-2 --band 0.6:1.3 --error 1e-9 --candidates 1 --rounds 1 --table".split(),
         json.dumps(KELLER),
         "--database",
         database,

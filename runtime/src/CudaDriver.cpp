@@ -14,25 +14,27 @@ const char *CudaDriver::nameOf(CudaResult error) const {
 }
 
 // In the order of CudaDriver's members, but for the emulator's.
-static const char *const kSymbols[] = {"cuInit",
-                                       "cuGetErrorName",
-                                       "cuDeviceGet",
-                                       "cuDeviceGetAttribute",
-                                       "cuDevicePrimaryCtxRetain",
-                                       "cuDevicePrimaryCtxRelease_v2",
-                                       "cuCtxGetCurrent",
-                                       "cuCtxPushCurrent_v2",
-                                       "cuCtxPopCurrent_v2",
-                                       "cuCtxGetDevice",
-                                       "cuModuleLoadData",
-                                       "cuModuleUnload",
-                                       "cuModuleGetFunction",
-                                       "cuFuncGetAttribute",
-                                       "cuFuncSetAttribute",
-                                       "cuMemcpyHtoD_v2",
-                                       "cuMemcpyHtoDAsync_v2",
-                                       "cuMemsetD32Async",
-                                       "cuLaunchKernel"};
+static const char *const kSymbols[] = {
+    "cuInit",
+    "cuGetErrorName",
+    "cuDeviceGet",
+    "cuDeviceGetAttribute",
+    "cuDevicePrimaryCtxRetain",
+    "cuDevicePrimaryCtxRelease_v2",
+    "cuCtxGetCurrent",
+    "cuCtxPushCurrent_v2",
+    "cuCtxPopCurrent_v2",
+    "cuCtxGetDevice",
+    "cuModuleLoadData",
+    "cuModuleUnload",
+    "cuModuleGetFunction",
+    "cuFuncGetAttribute",
+    "cuFuncSetAttribute",
+    "cuMemcpyHtoD_v2",
+    "cuMemcpyHtoDAsync_v2",
+    "cuMemsetD32Async",
+    "cuLaunchKernel",
+};
 
 bool openCudaDriver(CudaDriver &driver, Line &text) {
   const char *asked = getenv("MUON_CUDA_DRIVER");
