@@ -126,7 +126,8 @@ static llvm::Error refuse(const llvm::Twine &why) { return llvm::createStringErr
 /// A group of `count` parameters p0, p1, ... of one shape.
 static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) {
   auto malformed = [&] {
-    return refuse("malformed shape '" + text + "', expected ROWSxCOLUMNS or ROWSxCOLUMNS*COUNT");
+    return refuse("malformed shape '" + text +
+                  "', expected ROWSxCOLUMNS or ROWSxCOLUMNS*COUNT, sizes up to 2^31 and counts up to a million");
   };
   auto [sizes, countText] = text.split('*');
   uint64_t count = 1;
