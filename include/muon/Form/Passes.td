@@ -8,20 +8,24 @@ include "mlir/Pass/PassBase.td"
 def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
   let summary = "choose operands, form, side, restarts and pairs of orthogonalize";
   let description = [{
-    Consumes any function; sets `operands`, `form`, `side`, `restarts` and `pairs` of every `muon.orthogonalize` where they are absent, as the
-    `muon.request` of function and module says, else by choice, and leaves what is given. Guarantees that all five are set, and writes
-    what was chosen and why into the op's `muon.choice`, which `muon-expand-orthogonalize` collects on the function.
+    Consumes any function; sets `operands`, `form`, `side`, `restarts` and `pairs` of every `muon.orthogonalize` where
+    they are absent, as the `muon.request` of function and module says, else by choice, and leaves what is given.
+    Guarantees that all five are set, and writes what was chosen and why into the op's `muon.choice`, which
+    `muon-expand-orthogonalize` collects on the function.
 
-    - operands: f32 for accuracy exact, with damping, and where the request's target multiplies no halves faster; for isa half f16
-      where emulation finds its sums as accurate as bf16 (`f16SumsSuffice`) and the norm is not from the trace, else f32; elsewhere bf16.
+    - operands: f32 for accuracy exact, with damping, and where the request's target multiplies no halves faster; for
+      isa half f16 where emulation finds its sums as accurate as bf16 (`f16SumsSuffice`) and the norm is not from the
+      trace, else f32; elsewhere bf16.
     - side: the one whose Gram matrix is smaller; left for a square matrix.
-    - damping: gram without restarts, whatever the shape. accuracy exact: standard. early_stop: gram, with restarts as below.
+    - damping: gram without restarts, whatever the shape. accuracy exact: standard. early_stop: gram, with restarts as
+      below.
     - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound
-      (`searchRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form). Cost: flops of the products plus
-      `flops-per-byte` times the bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
-    - pairs (`choosePairs`): f32 operands only, none on GPUs, with early_stop, damping or accuracy exact. Standard: every two quintics from the first on. Gram: the last
-      two rows of a block. Kept where they cost less by the same cost and emulation finds the error within `paired-bound` (gram: `gram-bound`) or
-      at most 1.1 times that without.
+      (`searchRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form). Cost:
+      flops of the products plus `flops-per-byte` times the bytes they read and write. No such restarts: standard; where
+      gram is asked for, a restart before every row.
+    - pairs (`choosePairs`): f32 operands only, none on GPUs, with early_stop, damping or accuracy exact. Standard:
+      every two quintics from the first on. Gram: the last two rows of a block. Kept where they cost less by the same
+      cost and emulation finds the error within `paired-bound` (gram: `gram-bound`) or at most 1.1 times that without.
 
     Before:
         %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x3072xf32> -> tensor<768x3072xf32>
@@ -29,15 +33,18 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
         %o = muon.orthogonalize %x table<"keller", 5> operands f32 form gram side left restarts [3] pairs [1, 3]
           {muon.choice = {expected_error = ..., flops = ..., form = "gram", lower = ..., pairs = ..., restarts = ..., steps = 5, upper = ...}} : ...
 
-    `expected_error` is the largest relative error over the spectrum zoo of the emulated recurrence (absent with damping, which the
-    emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety, or from the request's `floor`; `within_band`
-    says whether the table keeps the request's band; `flops` are of the whole batch.
+    `expected_error` is the largest relative error over the spectrum zoo of the emulated recurrence (absent with
+    damping, which the emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety, or from
+    the request's `floor`; `within_band` says whether the table keeps the request's band; `flops` are of the whole
+    batch.
 
-    A table whose standard form too is off by more than it computes (error above 1), as one that only holds up to σ = 1 with rounded operands, is refused.
+    A table whose standard form too is off by more than it computes (error above 1), as one that only holds up to σ = 1
+    with rounded operands, is refused.
 
-    Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is `expected_error`
-    (Keller's table in f32: standard 2.0e-5, in pairs 1.4e-5, one restart 1.9e-5, no restart 6.2e-4 on the spectrum nearest to rank one; 1.9e-4 from
-    128 rows on where the request's target is a processor, whose sums are in runs).
+    Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is
+    `expected_error` (Keller's table in f32: standard 2.0e-5, in pairs 1.4e-5, one restart 1.9e-5, no restart 6.2e-4 on
+    the spectrum nearest to rank one; 1.9e-4 from 128 rows on where the request's target is a processor, whose sums are
+    in runs).
   }];
   let options = [
     Option<"gramBound", "gram-bound", "double", "::muon::FormWeights().gramBound", "Largest relative error of an f32 gram form over the spectrum zoo">,
@@ -76,9 +83,10 @@ def ExpandStepPass : Pass<"muon-expand-step", "::mlir::func::FuncOp"> {
 def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::FuncOp"> {
   let summary = "write orthogonalize as products and arith";
   let description = [{
-    Consumes `muon.orthogonalize` whose `operands`, `form` and `side` are set (an absent `restarts` or `pairs` is none); their `muon.choice`s become the
-    function's attribute `muon.choice`, an array in program order. Guarantees: the op is gone; the matrix products are `muon.gram`, `muon.symmetric_matmul` and `muon.apply` without coefficients, every coefficient is arith
-    on their results.
+    Consumes `muon.orthogonalize` whose `operands`, `form` and `side` are set (an absent `restarts` or `pairs` is none);
+    their `muon.choice`s become the function's attribute `muon.choice`, an array in program order. Guarantees: the op is
+    gone; the matrix products are `muon.gram`, `muon.symmetric_matmul` and `muon.apply` without coefficients, every
+    coefficient is arith on their results.
 
         X = narrow(x · n),  n = 1/(safety·(√s + eps)), s = Σ x² in f64         one number per matrix
         P(R)                                                                   a row without its first coefficient:
@@ -97,17 +105,19 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
     Every stored matrix is narrowed to `operands` (nothing for f32) and the narrowed one is used everywhere later, in
     epilogues too; only the result stays f32. This is the recurrence that include/muon/Polynomial/Emulate.h emulates.
 
-    Norms: frobenius s = Σ x²; trace s = Σ x² + k·damping and R = gram X + (damping n²) I; without damping s = Σ_i R_ii of X
-    as it is, R is multiplied by n² and the first block's X by n; none: n = 1; schatten4: after the Frobenius norm R is divided by ‖R‖_F
-    and the first block's X by its root; aol: after the Frobenius norm X is scaled by d_i = 1/√Σ_j |R_ij| on
-    its short side and R by d_i d_j.
+    Norms: frobenius s = Σ x²; trace s = Σ x² + k·damping and R = gram X + (damping n²) I; without damping s = Σ_i R_ii
+    of X as it is, R is multiplied by n² and the first block's X by n; none: n = 1; schatten4: after the Frobenius norm
+    R is divided by ‖R‖_F and the first block's X by its root; aol: after the Frobenius norm X is scaled by d_i = 1/√Σ_j
+    |R_ij| on its short side and R by d_i d_j.
 
-    early_stop δ: before row t, from R before it is narrowed, d_t = √(k - (tr R)²/Σ R²), 1/μ = tr R/Σ R² and the condition d_t ≤ δ, √μ ≥ what rows 0 to t-1 make of
-    1e-3 (f64, k the rows of R). The last factor, its X and the scale 1/√μ (1 without a stop) are `muon.choose`n by the conditions, and so are the metrics d and t.
+    early_stop δ: before row t, from R before it is narrowed, d_t = √(k - (tr R)²/Σ R²), 1/μ = tr R/Σ R² and the
+    condition d_t ≤ δ, √μ ≥ what rows 0 to t-1 make of 1e-3 (f64, k the rows of R). The last factor, its X and the scale
+    1/√μ (1 without a stop) are `muon.choose`n by the conditions, and so are the metrics d and t.
 
-    Numerics: s is summed in f64 from values before narrowing, n is formed in f64, at most 2^126, and truncated once, so that
-    every f32 input is normalised without overflow and a zero matrix gives zero. A norm below 2^-126 (subnormal) is
-    treated as 2^-126: the output is finite and smaller than its band. A norm above 2^126 makes n subnormal, with fewer digits.
+    Numerics: s is summed in f64 from values before narrowing, n is formed in f64, at most 2^126, and truncated once, so
+    that every f32 input is normalised without overflow and a zero matrix gives zero. A norm below 2^-126 (subnormal) is
+    treated as 2^-126: the output is finite and smaller than its band. A norm above 2^126 makes n subnormal, with fewer
+    digits.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::linalg::LinalgDialect"];
@@ -116,10 +126,10 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
 def CheckFormPass : Pass<"muon-check-form", "::mlir::func::FuncOp"> {
   let summary = "the room's exit contract";
   let description = [{
-    Consumes any function and changes nothing. Guarantees that it holds the closed op list only, else one diagnostic at the
-    first op outside it: elementwise `arith` and `math` with one result on static tensors and on scalars; `arith.constant` of
-    one number; `tensor.splat`, `empty`, `extract_slice`, `expand_shape`, `collapse_shape`, `concat`; `linalg.broadcast`; `linalg.reduce` with
-    addf, maximumf or minimumf from 0, minus infinity or infinity;
+    Consumes any function and changes nothing. Guarantees that it holds the closed op list only, else one diagnostic at
+    the first op outside it: elementwise `arith` and `math` with one result on static tensors and on scalars;
+    `arith.constant` of one number; `tensor.splat`, `empty`, `extract_slice`, `expand_shape`, `collapse_shape`,
+    `concat`; `linalg.broadcast`; `linalg.reduce` with addf, maximumf or minimumf from 0, minus infinity or infinity;
     `muon.gram`, `symmetric_matmul`, `apply`, `diagonal`, `round`, `choose`; `func.return`.
 
     Before and after: the same function.

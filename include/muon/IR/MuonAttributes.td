@@ -73,7 +73,8 @@ def Muon_TableAttr : Muon_Attr<"Table", "table"> {
     #muon.table<"mine", [[3.4445, -4.775, 2.0315], [1.875, -1.25, 0.375]]>
     ```
 
-    Constraints: (C1) every row has 2 to 7 finite coefficients (degree 3 to 13), the first positive; (C2) at least one row;
+    Constraints: (C1) every row has 2 to 7 finite coefficients (degree 3 to 13), the first positive;
+    (C2) at least one row;
     (C3) a name without rows is a published table with that number of steps: a table is never cycled and never cut.
   }];
   let parameters = (ins "::mlir::StringAttr":$name, ArrayRefParameter<"::mlir::DenseF64ArrayAttr">:$rows);
@@ -84,9 +85,10 @@ def Muon_TableAttr : Muon_Attr<"Table", "table"> {
 def Muon_ChipAttr : Muon_Attr<"Chip", "chip"> {
   let summary = "an NVIDIA chip as the compiler sees it: data, no behaviour";
   let description = [{
-    `multiprocessors` at `clock` MHz, each with `fma` multiply-adds a cycle on dense bf16 operands with f32 accumulation (tf32:
-    half), `shared` bytes of shared memory of which one block may take `block_shared`, `registers` 32-bit registers, and
-    room for `warps` warps and `blocks` blocks. `l2` is in bytes; `l2_rate` and `memory_rate` are in GB/s.
+    `multiprocessors` at `clock` MHz, each with `fma` multiply-adds a cycle on dense bf16 operands with f32 accumulation
+    (tf32: half), `shared` bytes of shared memory of which one block may take `block_shared`, `registers` 32-bit
+    registers, and room for `warps` warps and `blocks` blocks. `l2` is in bytes; `l2_rate` and `memory_rate` are in
+    GB/s.
 
     Constraints: (C1) every number is positive, and block_shared is at most shared.
 
@@ -107,13 +109,14 @@ def Muon_ChipAttr : Muon_Attr<"Chip", "chip"> {
 def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
   let summary = "a processor as the compiler sees it: data, no behaviour";
   let description = [{
-    `isa` is how products are computed: `fma` (f32 vectors), `half` (f16 pairs, f16 sums in runs), `dot` (bf16 pairs, vdpbf16ps), `amx` (bf16
-    tiles), `mma` (warps of an NVIDIA GPU: mma.sync). `lanes` is the panel width in words, `heights` the register-tile heights that make up
-    one panel's rows in order, `vector` the f32 lanes of one register. Cache sizes are bytes per core. A GPU has lanes = 32, one warp,
-    `l1` is one multiprocessor's shared memory, and `chip` says the rest.
+    `isa` is how products are computed: `fma` (f32 vectors), `half` (f16 pairs, f16 sums in runs), `dot` (bf16 pairs,
+    vdpbf16ps), `amx` (bf16 tiles), `mma` (warps of an NVIDIA GPU: mma.sync). `lanes` is the panel width in words,
+    `heights` the register-tile heights that make up one panel's rows in order, `vector` the f32 lanes of one register.
+    Cache sizes are bytes per core. A GPU has lanes = 32, one warp, `l1` is one multiprocessor's shared memory, and
+    `chip` says the rest.
 
-    Constraints: (C1) isa is fma, half, dot, amx or mma; (C2) heights are positive and add up to lanes; (C3) isa mma has a chip,
-    the others have none; (C4) lanes, vector, l1 and l2 are positive.
+    Constraints: (C1) isa is fma, half, dot, amx or mma; (C2) heights are positive and add up to lanes;
+    (C3) isa mma has a chip, the others have none; (C4) lanes, vector, l1 and l2 are positive.
 
     ```mlir
     #muon.target<cpu = "znver4", features = "", triple = "x86_64-unknown-linux-gnu",
@@ -148,7 +151,8 @@ def Muon_TargetAttr : Muon_Attr<"Target", "target"> {
 def Muon_BandAttr : Muon_Attr<"Band", "band"> {
   let summary = "where the singular values that are served should end";
   let description = [{
-    Singular values in [floor, 1], divided by the norm, should come out between `lower` and `upper`; without these, anywhere.
+    Singular values in [floor, 1], divided by the norm, should come out between `lower` and `upper`; without these,
+    anywhere.
 
     Constraints: (C1) 0 < floor < 1; (C2) 0 < lower < upper < 2, or neither is given.
 
@@ -171,11 +175,12 @@ def Muon_BandAttr : Muon_Attr<"Band", "band"> {
 def Muon_RequestAttr : Muon_Attr<"Request", "request"> {
   let summary = "what was asked for";
   let description = [{
-    The attribute `muon.request` of a module, which every room reads: the `target`; `dtype`, the type that product operands are narrowed to
-    (absent: as `muon-choose-form` says); the `band` that tables should
-    keep; `overrides`, each in place of a choice of the compiler's; the `version` of the dialect that the module was written in, stamped by
-    `--muon-pipeline` (absent: the reader's own). All of it is optional, and says what was asked, not what came of it. A step function may have
-    a `muon.request` of its own, which wins over the module's part by part, override by override; what an op says itself wins over both.
+    The attribute `muon.request` of a module, which every room reads: the `target`; `dtype`, the type that product
+    operands are narrowed to (absent: as `muon-choose-form` says); the `band` that tables should keep; `overrides`, each
+    in place of a choice of the compiler's; the `version` of the dialect that the module was written in, stamped by
+    `--muon-pipeline` (absent: the reader's own). All of it is optional, and says what was asked, not what came of it. A
+    step function may have a `muon.request` of its own, which wins over the module's part by part, override by override;
+    what an op says itself wins over both.
 
     | override | value | read by |
     |----------|-------|---------|
@@ -187,9 +192,11 @@ def Muon_RequestAttr : Muon_Attr<"Request", "request"> {
     | chain | how a GPU computes chains of products: block, launches or auto | `muon-plan-launches` |
     | nonfinite | propagate, or skip: a matrix with a non-finite gradient keeps weight and states | `muon-guard-gradient` |
 
-    Constraints: (C1) version is at most 1; (C2) dtype is f32, bf16, f16 or tf32, one the target has products of
-    (f16: GPUs and isa half; tf32: GPUs); (C3) an override is one of the seven above; (C4) its value is of that kind: form, chain and nonfinite one of the words, restarts, pairs and tile lists of integers, parts a positive
-    integer.
+    Constraints: (C1) version is at most 1;
+    (C2) dtype is f32, bf16, f16 or tf32, one the target has products of (f16: GPUs and isa half; tf32: GPUs);
+    (C3) an override is one of the seven above;
+    (C4) its value is of that kind: form, chain and nonfinite one of the words, restarts, pairs and tile lists of
+    integers, parts a positive integer.
 
     ```mlir
     #muon.request<target = #v3, dtype = bf16, band = <floor = 0.01, lower = 0.68, upper = 1.14>,
@@ -209,12 +216,13 @@ def Muon_RequestAttr : Muon_Attr<"Request", "request"> {
 def Muon_OperandAttr : Muon_Attr<"Operand", "operand"> {
   let summary = "how a kernel touches one operand";
   let description = [{
-    Whether it reads or writes it, how the operand is indexed from the element (i, j), its layout and type in memory, and
-    for an output (or an input that such an output left) how elements are combined. Space element with reduction `add` is a matrix in
-    parts (`muon.kernel`).
+    Whether it reads or writes it, how the operand is indexed from the element (i, j), its layout and type in memory,
+    and for an output (or an input that such an output left) how elements are combined. Space element with reduction
+    `add` is a matrix in parts (`muon.kernel`).
 
-    Constraints: (C1) dtype is f32, bf16, f16, f64, i32 or i64; (C2) a layout other than plain is of an element operand without reduction, of
-    f32, bf16 or f16, that of row_tiles and column_tiles bf16.
+    Constraints: (C1) dtype is f32, bf16, f16, f64, i32 or i64;
+    (C2) a layout other than plain is of an element operand without reduction, of f32, bf16 or f16, that of row_tiles
+    and column_tiles bf16.
 
     ```mlir
     #muon.operand<in, row, plain, f32, none>
@@ -234,10 +242,12 @@ def Muon_PlaceAttr : Muon_Attr<"Place", "place"> {
   let summary = "where a launch finds one operand";
   let description = [{
     Either argument `argument` of the group's step function (`row_axis`/`column_axis` are the axes of that tensor which
-    rows and columns walk, -1 for none; of a box of it `offset` is the row-major number of the first element in the matrix), or the workspace at byte `offset` with `matrix_stride` bytes from one matrix to the
-    next and strides in elements. For a scalar operand in the workspace `row_stride` is the number of f64 partials to add.
+    rows and columns walk, -1 for none; of a box of it `offset` is the row-major number of the first element in the
+    matrix), or the workspace at byte `offset` with `matrix_stride` bytes from one matrix to the next and strides in
+    elements. For a scalar operand in the workspace `row_stride` is the number of f64 partials to add.
 
-    Constraints: (C1) argument and the axes are -1 or more, all other numbers 0 or more; (C2) a place in the workspace has no axes.
+    Constraints: (C1) argument and the axes are -1 or more, all other numbers 0 or more;
+    (C2) a place in the workspace has no axes.
 
     ```mlir
     #muon.place<argument = -1, row_axis = -1, column_axis = -1, offset = 4096, matrix_stride = 65536, row_stride = 128, column_stride = 1>

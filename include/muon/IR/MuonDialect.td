@@ -19,14 +19,15 @@ def Muon_Dialect : Dialect {
     (result attribute `muon.name`). A function with a weight is a step function.
 
     Constraints: (C1) an argument's `muon.arg` is one of the four words, `muon.name` a string, and there is no other;
-    (C2) an argument with a role is a static ranked tensor of at most
-    eight dimensions and 2^40 elements, no size of it 0, of f32, bf16, f16, f64, i32 or i64; (C3) states and inputs have a name. In a step function:
-    (C4) one weight, at most one gradient, of the weight's shape; (C5) an argument without a role is an f64 or i64 with a
-    name; (C6) no two arguments have one name; (C7) the results have the types of the weight and of the states in argument
-    order, further ones are metrics with a name, tensors as in C2.
+    (C2) an argument with a role is a static ranked tensor of at most eight dimensions and 2^40 elements, no size of it
+    0, of f32, bf16, f16, f64, i32 or i64; (C3) states and inputs have a name. In a step function:
+    (C4) one weight, at most one gradient, of the weight's shape;
+    (C5) an argument without a role is an f64 or i64 with a name; (C6) no two arguments have one name;
+    (C7) the results have the types of the weight and of the states in argument order, further ones are metrics with a
+    name, tensors as in C2.
 
-    What was asked for is `muon.request`, a `#muon.request`: (C8) on a module or a function, target and version on a module only;
-    (C9) every `muon.variant` of the module is for its request's target.
+    What was asked for is `muon.request`, a `#muon.request`: (C8) on a module or a function, target and version on a
+    module only; (C9) every `muon.variant` of the module is for its request's target.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;

@@ -29,28 +29,33 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
         X ← X / (safety·(N + eps))     (eps form add; clamp: safety·max(N, eps))
         X ← c_0 X + (c_1 R + c_2 R² + …) X,  R = X Xᵀ or XᵀX, once per row
 
-    `norm none`: X is taken as it is. `norm frobenius`: N = ‖X‖_F, its squares summed in f64 before anything is narrowed, whatever X's size. `schatten4`: N = ‖X Xᵀ‖_F^½ =
-    (Σ σ⁴)^¼. `aol`: row i of X (column i where the Gram matrix is XᵀX) is divided by √(Σ_j |(X Xᵀ)_ij|); O belongs to that matrix, not to X.
-    `trace` without damping: N = √tr(X Xᵀ) = ‖X‖_F of the narrowed X, read off the first Gram matrix, so that X is read once; finite where
-    ‖X‖_F < 2^63. `trace` with damping: N = √(‖X‖_F² + k·damping), k the short side, and R = (X Xᵀ + damping·I)/N² once.
-    `operands` is the type the product operands are narrowed to; products accumulate in f32, those of f16 on a processor in f16 for 32 terms at a time
-    (`f16Run`, docs/numerics.md).
-    `operands`, `form`, `side`, `restarts` and `pairs` are chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r, and
-    pair r evaluates rows r and r+1 as one polynomial of R, in four products instead of five (include/muon/Polynomial/PairedRows.h).
+    `norm none`: X is taken as it is. `norm frobenius`: N = ‖X‖_F, its squares summed in f64 before anything is
+    narrowed, whatever X's size. `schatten4`: N = ‖X Xᵀ‖_F^½ = (Σ σ⁴)^¼. `aol`: row i of X (column i where the Gram
+    matrix is XᵀX) is divided by √(Σ_j |(X Xᵀ)_ij|); O belongs to that matrix, not to X. `trace` without damping: N =
+    √tr(X Xᵀ) = ‖X‖_F of the narrowed X, read off the first Gram matrix, so that X is read once; finite where ‖X‖_F <
+    2^63. `trace` with damping: N = √(‖X‖_F² + k·damping), k the short side, and R = (X Xᵀ + damping·I)/N² once.
+    `operands` is the type the product operands are narrowed to; products accumulate in f32, those of f16 on a processor
+    in f16 for 32 terms at a time (`f16Run`, docs/numerics.md). `operands`, `form`, `side`, `restarts` and `pairs` are
+    chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r, and pair r evaluates rows r and
+    r+1 as one polynomial of R, in four products instead of five (include/muon/Polynomial/PairedRows.h).
 
-    `early_stop` δ: a matrix whose Gram matrix R_t before row t has ‖I - R_t/μ‖_F ≤ δ, μ = ‖R_t‖_F²/tr R_t, skips row t and all later ones, and
-    O is its iterate divided by √μ: every singular value of O lies in [√(1-δ), √(1+δ)] (with damping: within these factors of the damped
-    inverse root's). A matrix with √μ below what rows 0 to t-1 make of 1e-3 does not stop: its table would leave it below its band too. Two more results say, per matrix,
-    ‖I - R_t/μ‖_F of the last R_t that was formed and how many rows were taken; a matrix that took all T rows has the first from before row T.
+    `early_stop` δ: a matrix whose Gram matrix R_t before row t has ‖I - R_t/μ‖_F ≤ δ, μ = ‖R_t‖_F²/tr R_t, skips row t
+    and all later ones, and O is its iterate divided by √μ: every singular value of O lies in [√(1-δ), √(1+δ)] (with
+    damping: within these factors of the damped inverse root's). A matrix with √μ below what rows 0 to t-1 make of 1e-3
+    does not stop: its table would leave it below its band too. Two more results say, per matrix, ‖I - R_t/μ‖_F of the
+    last R_t that was formed and how many rows were taken; a matrix that took all T rows has the first from before row
+    T.
 
     Constraints: (C1) the table keeps its sign and stays below 2 on the reachable interval (0, 1/safety];
     (C2) damping > 0 needs norm trace, form gram and no restarts; (C3) rank ≥ 2;
-    (C4) restarts are increasing, between 1 and T-1, and need form gram; (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0, all finite;
-    (C6) operands is f32, bf16, f16 or tf32; (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range;
+    (C4) restarts are increasing, between 1 and T-1, and need form gram;
+    (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0, all finite; (C6) operands is f32, bf16, f16 or tf32;
+    (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range;
     (C8) 0 < early_stop < 1, and it needs form gram and the two metrics, one f32 per matrix each;
-    (C9) pairs are increasing, two or more apart, between 0 and T-2, of rows of degree 5 whose last coefficients have one sign, and have no restart
-    between their rows; unless empty they need form standard, or form gram with restarts, and no early_stop;
-    (C10) norm none has safety 1 and eps 0; (C11) accuracy exact needs operands f32, form standard and no early_stop, damping > 0 operands f32.
+    (C9) pairs are increasing, two or more apart, between 0 and T-2, of rows of degree 5 whose last coefficients have
+    one sign, and have no restart between their rows; unless empty they need form standard, or form gram with restarts,
+    and no early_stop; (C10) norm none has safety 1 and eps 0;
+    (C11) accuracy exact needs operands f32, form standard and no early_stop, damping > 0 operands f32.
 
     ```mlir
     %o = muon.orthogonalize %x table<"nanogpt_pe", 5> operands f16 norm aol safety 1.02
@@ -123,8 +128,8 @@ def Muon_UpdateOp : Muon_Op<"update", [Pure]> {
 def Muon_RoundOp : Muon_Op<"round", [Pure]> {
   let summary = "stochastic rounding to bf16";
   let description = [{
-    y is one of the two bf16 neighbours of x, the upper with probability (x - lower)/(upper - lower), from a counter-based
-    generator keyed by (parameter, element index, step, seed). Exact values and non-finite values stay.
+    y is one of the two bf16 neighbours of x, the upper with probability (x - lower)/(upper - lower), from a
+    counter-based generator keyed by (parameter, element index, step, seed). Exact values and non-finite values stay.
 
     Constraints: (C1) x and y have one shape.
 
@@ -158,8 +163,8 @@ def Muon_DiagonalOp : Muon_Op<"diagonal", [Pure]> {
 def Muon_TopRowsOp : Muon_Op<"top_rows", [Pure]> {
   let summary = "the rows with the largest score";
   let description = [{
-    index lists the `count` rows of largest score in rising row order (ties: the lower row); position is the inverse map,
-    -1 where a row is absent.
+    index lists the `count` rows of largest score in rising row order (ties: the lower row); position is the inverse
+    map, -1 where a row is absent.
 
     Constraints: (C1) score has rank 1; (C2) 1 ≤ count ≤ rows; (C3) index has count elements, position as many as score.
 
@@ -269,8 +274,8 @@ def Muon_ApplyOp : Muon_ProductOp<"apply"> {
   let description = [{
         left: Y = P X;  right: Y = X P.
 
-    Constraints: (C1) P is square with X's rows (left) or columns (right), same batch; (C2) P and X have one element type;
-    (C3) Y has X's shape.
+    Constraints: (C1) P is square with X's rows (left) or columns (right), same batch;
+    (C2) P and X have one element type; (C3) Y has X's shape.
 
     ```mlir
     %px = muon.apply left %p, %x : tensor<64x64xf32>, tensor<64x3072xf32> -> tensor<64x3072xf32>
@@ -291,11 +296,13 @@ def Muon_ChooseOp : Muon_Op<"choose", [Pure, AttrSizedOperandSegments]> {
   let description = [{
         o = candidate i for the smallest i whose condition holds, the last candidate where none does.
 
-    What only candidates and conditions behind i need is not computed for a matrix whose condition i holds: Plan makes the conditions predicates
-    of the launches in between. So a loop that stops early is written as its rows one after the other and a choice among what they leave.
+    What only candidates and conditions behind i need is not computed for a matrix whose condition i holds: Plan makes
+    the conditions predicates of the launches in between. So a loop that stops early is written as its rows one after
+    the other and a choice among what they leave.
 
-    Constraints: (C1) one condition or more, and one candidate more than conditions; (C2) every candidate has the result's type; (C3) a condition is
-    one i1 per matrix: its shape is what the result's begins with.
+    Constraints: (C1) one condition or more, and one candidate more than conditions;
+    (C2) every candidate has the result's type;
+    (C3) a condition is one i1 per matrix: its shape is what the result's begins with.
 
     ```mlir
     %early = muon.choose %near of %x, %o : tensor<12xi1> of tensor<12x64x3072xf32>, tensor<12x64x3072xf32> -> tensor<12x64x3072xf32>

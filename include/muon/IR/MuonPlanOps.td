@@ -12,10 +12,11 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     `operands` lists what the kernel touches, in the order of a launch's places. A product's first two are its packed
     operands A and B (C_ij = Σ_k A_ik B_kj); they are not body arguments. Body arguments, in order: every other `in`
     operand (its dtype; a reduced scalar as f64); the f32 accumulator (products only); the scalars named in `scalars`
-    (f64, or i64 where `integer_scalars` is true); the coefficients (f32 or f64). The body ends in `muon.yield` with one value per
-    `out` operand, in order; a reduced output (space scalar or row) yields what is to be combined. A symmetric product adds up a scalar
-    over both halves: what a block below the diagonal yields counts twice. It is `square` where A and B are one matrix: A = Bᵀ or A = B, symmetric; then both
-    halves of C hold the same bits before any is copied, since products commute and sums have one order.
+    (f64, or i64 where `integer_scalars` is true); the coefficients (f32 or f64). The body ends in `muon.yield` with one
+    value per `out` operand, in order; a reduced output (space scalar or row) yields what is to be combined. A symmetric
+    product adds up a scalar over both halves: what a block below the diagonal yields counts twice. It is `square` where
+    A and B are one matrix: A = Bᵀ or A = B, symmetric; then both halves of C hold the same bits before any is copied,
+    since products commute and sums have one order.
 
     Layouts (w = the word: an f32, or two bf16 adjacent along the depth; L = target lanes; element (i, j)):
     - plain:        strides of the place
@@ -23,26 +24,33 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     - rows:         panel i/L, depth j, lane i%L
     - row_tiles:    bf16, tile i/16, block j/32, then [i%16][j%32]; place row_stride = elements per strip of 16
     - column_tiles: bf16, tile j/16, block i/32, then [j%16][i%32]
-    - padded:       row-major, unit column stride; rows and columns padded to multiples of 32; place row_stride = padded columns
+    - padded: row-major, unit column stride; rows and columns padded to multiples of 32; place row_stride = padded
+      columns
     - turned:       what a product reads from the padded transpose: element (i, j) at place row_stride * j + i
     Padding of panels and tiles along the depth is zero, and so is all of a padded matrix's.
 
-    A chain computes products of symmetric k x k matrices that commute, one after another, in one thread block of a GPU. Its body is a
-    scalar program like any other, in which `muon.contract` stands for the products: the elements it takes are those of matrices that
-    the block keeps in its own memory. Its `tile` is one number, the side those matrices are padded to.
+    A chain computes products of symmetric k x k matrices that commute, one after another, in one thread block of a GPU.
+    Its body is a scalar program like any other, in which `muon.contract` stands for the products: the elements it takes
+    are those of matrices that the block keeps in its own memory. Its `tile` is one number, the side those matrices are
+    padded to.
 
-    `tile` is how a GPU computes a product: block rows, block columns and depth of one step, steps in flight (stages), then warps
-    down and across the block. A product whose k is cut into parts has one result, an element operand with reduction `add`: one f32 matrix
-    for each part, one after the other, which a sweep reads as one element operand with reduction `add`: their sum in ascending order.
-    `gradients` lists the operands whose memory comes with each run: on a GPU their views hold a
-    byte offset from the parameter's gradient.
+    `tile` is how a GPU computes a product: block rows, block columns and depth of one step, steps in flight (stages),
+    then warps down and across the block. A product whose k is cut into parts has one result, an element operand with
+    reduction `add`: one f32 matrix for each part, one after the other, which a sweep reads as one element operand with
+    reduction `add`: their sum in ascending order. `gradients` lists the operands whose memory comes with each run: on a
+    GPU their views hold a byte offset from the parameter's gradient.
 
-    Constraints: (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
-    (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no `operand_type`;
-    (C3) `symmetric` only on products, `square` only on symmetric ones; (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops with one result in the body;
-    (C5) `tile` only on products, six positive numbers, and on chains, one positive multiple of 32; (C6) `gradients` are plain element
-    inputs; (C7) an element operand with a reduction is plain f32 with reduction `add`: the one output of a product, or an input of a
-    sweep; (C8) a chain has an `operand_type` and at least one `muon.contract`, whose operands have it (for tf32 they are f32); no other kernel has one.
+    Constraints:
+    (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
+    (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no
+    `operand_type`; (C3) `symmetric` only on products, `square` only on symmetric ones;
+    (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops with one result in the body;
+    (C5) `tile` only on products, six positive numbers, and on chains, one positive multiple of 32;
+    (C6) `gradients` are plain element inputs;
+    (C7) an element operand with a reduction is plain f32 with reduction `add`: the one output of a product, or an input
+    of a sweep;
+    (C8) a chain has an `operand_type` and at least one `muon.contract`, whose operands have it (for tf32 they are f32);
+    no other kernel has one.
 
     ```mlir
     muon.kernel @decay_sweep sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>, #muon.operand<out, scalar, plain, f64, add>]
@@ -112,8 +120,9 @@ def Muon_ParameterOp : Muon_Op<"parameter", [Pure, HasParent<"KernelOp">]> {
 def Muon_ContractOp : Muon_Op<"contract", [Pure, SameTypeOperands, HasParent<"KernelOp">]> {
   let summary = "the element of a product of two symmetric matrices that commute";
   let description = [{
-    S_ij = Σ_k A_ik B_kj, where `a` and `b` are the elements (i, j) of A and B. Accumulated in f32 in ascending k; S is symmetric. Every
-    element of A and B must be known before one of S is: a backend computes the body in as many rounds as it has products.
+    S_ij = Σ_k A_ik B_kj, where `a` and `b` are the elements (i, j) of A and B. Accumulated in f32 in ascending k; S is
+    symmetric. Every element of A and B must be known before one of S is: a backend computes the body in as many rounds
+    as it has products.
 
     Constraints: (C1) only in a kernel of kind chain (C8 of `muon.kernel`).
 
@@ -184,14 +193,17 @@ def Muon_StageOp : Muon_Op<"stage", [HasParent<"VariantOp">, NoTerminator, Singl
 def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "one kernel over all matrices of one group";
   let description = [{
-    sizes of a sweep: rows, columns, rows per tile, then on a GPU the number of parts of each operand in parts. sizes of a product: m, n, k,
-    block rows, block columns, k chunk; on a GPU m, n, k and the k of each part where there are several, whose tiles follow each other.
-    sizes of a chain: k, k.
-    `predicate` is the number of an operand, an i32 per matrix: where it is not zero the matrix is left out (muon_launch in muon_runtime.h).
-    A product's tile is one block of C (block rows and columns of the kernel's `tile` on a GPU); a symmetric product's tiles are the blocks on and below the diagonal.
+    sizes of a sweep: rows, columns, rows per tile, then on a GPU the number of parts of each operand in parts. sizes of
+    a product: m, n, k, block rows, block columns, k chunk; on a GPU m, n, k and the k of each part where there are
+    several, whose tiles follow each other. sizes of a chain: k, k. `predicate` is the number of an operand, an i32 per
+    matrix: where it is not zero the matrix is left out (muon_launch in muon_runtime.h). A product's tile is one block
+    of C (block rows and columns of the kernel's `tile` on a GPU); a symmetric product's tiles are the blocks on and
+    below the diagonal.
 
-    Constraints: (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients, or what it was lowered to;
-    (C2) function names a func.func; (C3) tiles is positive; (C4) predicate is -1 (none) or the number of one of the places.
+    Constraints:
+    (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients, or what it was lowered
+    to; (C2) function names a func.func; (C3) tiles is positive;
+    (C4) predicate is -1 (none) or the number of one of the places.
 
     ```mlir
     muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
