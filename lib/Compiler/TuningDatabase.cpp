@@ -333,10 +333,16 @@ bool TuningDatabase::recordLayer(const TuningLayer &layer, std::string &error) {
 bool TuningDatabase::recordAll(const std::vector<TuningEntry> &entries, const std::vector<TuningLayer> &layers,
                                std::string &error) {
   error.clear();
-  bool begun = execute(handle, "BEGIN IMMEDIATE", error);
+  auto transact = [&](const char *statement) {
+    if (execute(handle, statement, error))
+      return true;
+    error = "tuning database '" + path + "': " + error;
+    return false;
+  };
+  bool begun = transact("BEGIN IMMEDIATE");
   bool done = begun && std::ranges::all_of(entries, [&](const TuningEntry &entry) { return record(entry, error); }) &&
               std::ranges::all_of(layers, [&](const TuningLayer &layer) { return recordLayer(layer, error); }) &&
-              execute(handle, "COMMIT", error);
+              transact("COMMIT");
   if (begun && !done)
     sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr);
   return done;
