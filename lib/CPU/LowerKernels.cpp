@@ -23,7 +23,7 @@ static LogicalResult checkOperand(KernelOp kernel, Body &body, const Machine &ma
   Type dtype = operand.getDtype();
   bool out = operand.getDirection() == Direction::out;
   bool reduced = operand.getReduction() != Reduction::none;
-  if (dtype.isF16() && (operand.getSpace() != Space::element || operand.getLayout() == Layout::plain))
+  if (dtype.isF16() && operand.getLayout() == Layout::plain)
     return refuse("f16 is kept in panels only");
   if (dtype.isF16() && !machine.convertF16)
     return refuse("this processor has no conversions of f16");
@@ -57,7 +57,7 @@ static LogicalResult checkPanels(KernelOp kernel, const Machine &machine) {
   bool bTiles = b.getLayout() == Layout::row_tiles || b.getLayout() == Layout::column_tiles;
   if (bTiles || a.getDtype() != b.getDtype())
     return kernel.emitOpError() << "cannot multiply " << a << " by " << b;
-  if (microOf(kernel) == Micro::tiles && (machine.lanes() != 32 || !a.getDtype().isBF16()))
+  if (microOf(kernel) == Micro::tiles && machine.lanes() != 32)
     return kernel.emitOpError("tiles need bf16 and panels of 32 lanes");
   if (machine.lanes() % kLanes)
     return kernel.emitOpError() << "panels of " << machine.lanes() << " lanes";

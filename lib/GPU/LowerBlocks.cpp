@@ -47,8 +47,7 @@ static LogicalResult checkProduct(KernelOp kernel, TargetAttr target) {
   auto padded = [](OperandAttr operand) {
     return operand.getLayout() == Layout::padded || operand.getLayout() == Layout::turned;
   };
-  if (!padded(a) || !padded(b) || a.getDtype() != b.getDtype() ||
-      !isa<Float32Type, BFloat16Type, Float16Type>(a.getDtype()))
+  if (!padded(a) || !padded(b) || a.getDtype() != b.getDtype())
     return kernel.emitOpError() << "expected padded or turned operands of one type, f32, bf16 or f16, got " << a
                                 << " and " << b;
   if (!kernel.getTile())

@@ -1,6 +1,7 @@
 //===- MuonAttributes.cpp - enums, tables and targets -----------------------------------------===//
 
 #include "muon/IR/Request.h"
+#include "muon/IR/StepFunction.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -146,11 +147,11 @@ LogicalResult ChipAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErro
 
 LogicalResult OperandAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, Direction, Space space,
                                   Layout layout, Type dtype, Reduction reduction) {
-  bool isFloat = isa<Float32Type, BFloat16Type, Float16Type>(dtype);
-  if (!isFloat && !dtype.isF64() && !dtype.isSignlessInteger(32) && !dtype.isSignlessInteger(64)) // C1
+  if (!isRuntimeType(dtype)) // C1
     return emitError() << "expected an operand of f32, bf16, f16, f64, i32 or i64, got " << dtype;
   bool tiles = layout == Layout::row_tiles || layout == Layout::column_tiles;
-  bool packable = space == Space::element && reduction == Reduction::none && (tiles ? dtype.isBF16() : isFloat);
+  bool packable = space == Space::element && reduction == Reduction::none &&
+                  (tiles ? dtype.isBF16() : isa<Float32Type, BFloat16Type, Float16Type>(dtype));
   if (layout != Layout::plain && !packable) // C2
     return emitError() << "expected layout " << stringifyLayout(layout) << " of elements of "
                        << (tiles ? "bf16" : "f32, bf16 or f16") << " without reduction, got " << stringifySpace(space)

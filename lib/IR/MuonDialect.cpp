@@ -98,9 +98,7 @@ static LogicalResult verifyMemory(FunctionOpInterface function, StringRef role, 
                                   << type;
   if (hasTooManyElements(tensor.getShape()))
     return function.emitOpError() << "expected at most 2^40 elements in the " << role << ", got " << type;
-  Type element = tensor.getElementType();
-  if (!isa<Float32Type, BFloat16Type, Float16Type, Float64Type>(element) && !element.isSignlessInteger(32) &&
-      !element.isSignlessInteger(64))
+  if (!isRuntimeType(tensor.getElementType()))
     return function.emitOpError() << "expected the " << role
                                   << " to have elements of f32, bf16, f16, f64, i32 or i64, got " << type;
   return success();

@@ -25,6 +25,11 @@ SmallVector<BlockArgument> muon::donatedArguments(func::FuncOp function) {
   return donated;
 }
 
+bool muon::isRuntimeType(Type element) {
+  return isa<Float32Type, BFloat16Type, Float16Type, Float64Type>(element) || element.isSignlessInteger(32) ||
+         element.isSignlessInteger(64);
+}
+
 bool muon::hasTooManyElements(ArrayRef<int64_t> shape, int64_t count) {
   constexpr int64_t kMost = int64_t(1) << 40;
   return llvm::any_of(

@@ -33,7 +33,7 @@ LogicalResult CheckPlan::check() {
   int64_t workspace = variants.front().getWorkspace();
   WalkResult result = variants.front().walk([&](LaunchOp launch) {
     for (auto place : launch.getPlaces().getAsRange<PlaceAttr>())
-      if (!place.isArgument() && (place.getOffset() < 0 || place.getOffset() >= workspace)) {
+      if (!place.isArgument() && place.getOffset() >= workspace) {
         launch.emitOpError() << "expected places that start inside the workspace of " << workspace
                              << " bytes, got offset " << place.getOffset();
         return WalkResult::interrupt();

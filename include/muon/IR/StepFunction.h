@@ -19,6 +19,8 @@ int64_t matricesPerParameter(mlir::func::FuncOp function);
 
 /// What the runtime's structs can count: MUON_MAX_RANK dimensions, and tiles of a group in 32 bits.
 constexpr int64_t mostDimensions = 8;
+/// Whether it is an element type that muon_dtype names: f32, bf16, f16, f64, i32 or i64.
+bool isRuntimeType(mlir::Type element);
 /// Whether `count` tensors of this shape have more than 2^40 elements.
 bool hasTooManyElements(llvm::ArrayRef<int64_t> shape, int64_t count = 1);
 
