@@ -229,20 +229,19 @@ LogicalResult Levels::computeOnce(func::FuncOp function) {
   return success();
 }
 
-/// Each pass raises a chain's stage to behind what it reads, until every one was right from its first product on. One
-/// that never settles needs itself: no stage is that late.
-LogicalResult Levels::settle(func::FuncOp function, Chain *&endless) {
+/// Each pass raises a chain's stage to behind what it reads, until every one was right from its first product on.
+/// Returns one that never settles, since it needs itself: no stage is that late. Null: all are settled.
+FailureOr<Chain *> Levels::settle(func::FuncOp function) {
   int64_t latest = std::distance(function.front().begin(), function.front().end()) + 2;
   for (;;) {
     SmallVector<int64_t> before = llvm::map_to_vector(chains, [](const Chain &chain) { return chain.stage; });
     if (failed(computeOnce(function)))
       return failure();
-    endless = llvm::find_if(chains, [&](const Chain &chain) { return chain.stage > latest; });
-    if (endless != chains.end())
-      return success();
-    endless = nullptr;
+    Chain *late = llvm::find_if(chains, [&](const Chain &chain) { return chain.stage > latest; });
+    if (late != chains.end())
+      return late;
     if (llvm::equal(before, llvm::map_range(chains, [](const Chain &chain) { return chain.stage; })))
-      return success();
+      return nullptr;
   }
 }
 
@@ -269,7 +268,7 @@ FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target, Arra
   });
   result.choices = Choices::expand(function, result.guard);
   result.chains.assign(chains.begin(), chains.end());
-  for (Chain *endless = nullptr;;) { // again without what needs itself
+  for (;;) { // again without a chain that needs itself
     result.levels.clear();
     result.chainNumber.clear();
     result.placeArguments(function);
@@ -278,10 +277,11 @@ FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target, Arra
       for (Operation *product : chain.products)
         result.chainNumber[product] = number;
     }
-    if (failed(result.settle(function, endless)))
+    FailureOr<Chain *> endless = result.settle(function);
+    if (failed(endless))
       return failure();
-    if (!endless)
+    if (!*endless)
       return result;
-    result.chains.erase(endless);
+    result.chains.erase(*endless);
   }
 }

@@ -61,7 +61,7 @@ public:
 private:
   void placeArguments(mlir::func::FuncOp function);
   mlir::LogicalResult computeOnce(mlir::func::FuncOp function);
-  mlir::LogicalResult settle(mlir::func::FuncOp function, Chain *&endless);
+  mlir::FailureOr<Chain *> settle(mlir::func::FuncOp function);
   mlir::LogicalResult checkBatch(mlir::Operation *op) const;
   mlir::LogicalResult visit(mlir::Operation *op);
   Level visitProduct(ProductOpInterface product);
