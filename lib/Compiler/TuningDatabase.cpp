@@ -121,6 +121,11 @@ static constexpr const char *kLayers = R"(
   ) WITHOUT ROWID;
 )";
 
+/// A message that says which file it is about.
+static std::string inDatabase(const std::string &path, const std::string &why) {
+  return "tuning database '" + path + "': " + why;
+}
+
 /// The one value of a statement such as a pragma, -1 on failure with the reason in `error`.
 static int64_t queryInteger(sqlite3 *handle, const char *sql, std::string &error) {
   Statement statement(handle, sql);
@@ -200,7 +205,7 @@ bool TuningDatabase::prepare(bool create, std::string &error) {
   // The log is flushed at checkpoints only: a power cut may cost the last entries, never the file.
   if (why.empty() && execute(handle, "PRAGMA synchronous = NORMAL", why))
     return true;
-  error = "tuning database '" + path + "': " + why + "; it was left as it is";
+  error = inDatabase(path, why + "; it was left as it is");
   return false;
 }
 
@@ -216,7 +221,7 @@ std::unique_ptr<TuningDatabase> TuningDatabase::open(const std::string &path, bo
   sqlite3 *handle = nullptr;
   int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
   if (sqlite3_open_v2(path.c_str(), &handle, flags, nullptr) != SQLITE_OK) {
-    error = "tuning database '" + path + "': " + (handle ? sqlite3_errmsg(handle) : "out of memory");
+    error = inDatabase(path, handle ? sqlite3_errmsg(handle) : "out of memory");
     sqlite3_close(handle);
     return nullptr;
   }
@@ -248,7 +253,7 @@ static bool run(Statement &statement, const std::string &path, std::string &erro
     if (!read())
       break;
   if (statement.failed())
-    error = "tuning database '" + path + "': " + statement.why();
+    error = inDatabase(path, statement.why());
   return error.empty();
 }
 
@@ -336,7 +341,7 @@ bool TuningDatabase::recordAll(const std::vector<TuningEntry> &entries, const st
   auto transact = [&](const char *statement) {
     if (execute(handle, statement, error))
       return true;
-    error = "tuning database '" + path + "': " + error;
+    error = inDatabase(path, error);
     return false;
   };
   bool begun = transact("BEGIN IMMEDIATE");
