@@ -7,6 +7,7 @@ or none of it; one that does not match its own checksum is named in a warning an
 
 import hashlib
 import json
+import numbers
 import os
 import pathlib
 import shutil
@@ -145,14 +146,19 @@ def compile_text(request, emit):
     return _compiler().compile_text(_canonical(request), emit)
 
 
+def check_workers(workers, least):
+    """ValueError for what is no number of threads."""
+    if not (isinstance(workers, numbers.Integral) and workers >= least):
+        raise ValueError(f"workers should be an integer >= {least} but is: {workers}")
+
+
 def compile_program(request, workers=0, at_most=0):
     """Returns the Program of a request: from this process, from the disk cache, or compiled now.
 
     workers: threads of a step; 0 takes the runtime's default, but no more than `at_most` (0: no limit).
     ValueError: the compiler refuses the request; its line says why.
     """
-    if not (isinstance(workers, int) and workers >= 0):
-        raise ValueError(f"workers should be an integer >= 0 but is: {workers}")
+    check_workers(workers, 0)
     start = time.perf_counter()
     text = _canonical(resolve_tuned(request))
     with _lock_of(text):

@@ -107,8 +107,8 @@ class Muon(torch.optim.Optimizer):
         tensors.check_choice("form", form, ("auto", "standard", "gram"))
         tensors.check_choice("nonfinite", nonfinite, ("propagate", "skip"))
         tensors.check_choice("non_matrices", non_matrices, ("refuse", "rms"))
-        if workers is not None and not (isinstance(workers, int) and workers >= 1):
-            raise ValueError(f"workers should be an integer >= 1 but is: {workers}")
+        if workers is not None:
+            programs.check_workers(workers, 1)
         self._settings = {
             "dtype": dtype,
             "form": form,
@@ -331,13 +331,13 @@ class _Plan:
         self.device = devices.of_all(slot.parameter for slot in self.slots)
         request = requests.build(optimizer, self.slots, names)
         self.device.complete(request)
-        named = dict(zip(names, self.slots))
+        self.named = dict(zip(names, self.slots))
         try:
             self.program = programs.compile_program(request, workers, at_most)
             self.device.bind(
                 self.program,
                 {
-                    name: named[name].arrays(optimizer, group["arguments"])
+                    name: self.named[name].arrays(optimizer, group["arguments"])
                     for group in self.program.description["groups"]
                     for name in group["parameters"]
                 },
@@ -345,8 +345,8 @@ class _Plan:
         except (
             ValueError
         ) as error:  # in a program's own names, which say nothing: it serves every model of these shapes
-            raise ValueError(_with_names(str(error), named)) from None
-        self.slots = [named[name] for name in self.program.parameters]
+            raise ValueError(_with_names(str(error), self.named)) from None
+        self.slots = [self.named[name] for name in self.program.parameters]
         # A param group is one row of scalars: any of its parameters tells which.
         rows = {row: slot.group for slot, row in zip(self.slots, self.program.scalar_sets)}
         self.rows = [group for _, group in sorted(rows.items(), key=lambda item: item[0])]
@@ -411,7 +411,7 @@ class _Plan:
         try:
             self.device.run(addresses, scalars)
         except ValueError as error:
-            raise ValueError(_with_names(str(error), dict(zip(self.program.parameters, self.slots)))) from None
+            raise ValueError(_with_names(str(error), self.named)) from None
         # The program writes behind torch's back: autograd must see that saved values are gone.
         torch.autograd.graph.increment_version([slot.parameter for slot in self.stepped])
         torch.autograd.graph.increment_version([slot.momentum for slot in self.stepped])

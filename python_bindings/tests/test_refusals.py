@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -157,6 +158,14 @@ def test_requests(request_, message):
     with pytest.raises(ValueError, match=message) as caught:
         muonc.compile_program(request_)
     assert one_line(caught)
+
+
+def test_workers_may_be_any_integer():
+    parameter = torch.nn.Parameter(torch.ones(4, 4))
+    parameter.grad = torch.ones(4, 4)
+    optimizer = muonc.torch.Muon([parameter], workers=np.int64(1))
+    optimizer.step()
+    assert optimizer.report()["workers"] == 1
 
 
 def test_workers_below_none():
