@@ -1,7 +1,8 @@
 """What an early stop saves on matrices that are orthogonal already, and what it costs on those that are not."""
 
 import statistics
-import sys
+
+from measuring import announce, chosen, measure
 
 # shape, number of matrices, preset, its options
 ROWS = [
@@ -48,12 +49,11 @@ def name_of(row):
     return f"{count} x {rows}x{columns}"
 
 
-def run(options, measure, machine, chosen):
+def run(options):
     """One line per shape and preset: milliseconds, and the steps that were taken."""
     rows = chosen(ROWS, name_of, options.rows)
-    print(
-        f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds; "
-        "milliseconds per step, medians; ratios are to the gram form without the option.\n"
+    announce(
+        f", {options.rounds} rounds; milliseconds per step, medians; ratios are to the gram form without the option."
     )
     print(
         "| matrices | preset | standard or gram, as chosen | gram | Gaussian, early stop | orthogonal, early stop | rows taken |"

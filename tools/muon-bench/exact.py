@@ -2,7 +2,8 @@
 
 import functools
 import statistics
-import sys
+
+from measuring import announce, chosen, measure
 
 SHAPES = [(256, 256), (512, 512), (768, 768), (1024, 1024), (768, 3072)]
 
@@ -19,17 +20,14 @@ def name_of(shape):
     return f"{shape[0]}x{shape[1]}"
 
 
-def run(options, measure, machine, chosen):
+def run(options):
     """One line per shape, Gaussian matrices; ours is a whole optimizer step, theirs the factor U Vᵀ alone."""
     import torch
 
     import muonc.torch
 
     shapes = chosen(SHAPES, name_of, options.rows)
-    print(
-        f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds by turns; milliseconds, "
-        "medians; errors are relative to U Vᵀ in float64.\n"
-    )
+    announce(f", {options.rounds} rounds by turns; milliseconds, medians; errors are relative to U Vᵀ in float64.")
     print(
         "| matrix | ours | torch.linalg.svd, U Vᵀ | ratio (range) | our error | svd's in f32 |\n|---|---|---|---|---|---|"
     )

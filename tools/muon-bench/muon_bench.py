@@ -5,7 +5,6 @@ peer's time by ours, where the fastest is the peer with the lowest median. Print
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -14,7 +13,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from measuring import LIMIT, announce, chosen, measure, time_step
 
 GPT2_SMALL = [(2304, 768), (768, 768), (3072, 768), (768, 3072)] * 12
 # name, shapes, the ratio to reach where f32 is the fastest operand type, or f16, which no peer multiplies faster; and
@@ -29,7 +29,6 @@ ROWS = [
 ]
 
 PRODUCTS_OF_BF16 = ("amx", "dot")  # of the instruction sets the compiler tells apart
-LIMIT = "MUON_LIMIT_ISA"  # the instruction set that muon-limit-isa was asked for, to the programs it runs
 
 
 def arguments():
@@ -69,29 +68,6 @@ def arguments():
     if options.threads < 0:
         parser.error(f"argument --threads: expected 1 or more, or 0 for all, got {options.threads}")
     return options
-
-
-def machine():
-    """One line about the processor, its width and what is installed."""
-    facts = {}
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        key, _, value = line.partition(":")
-        facts.setdefault(key.strip(), value.strip())
-    flags = facts.get("flags", "").split()
-    units = " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16") if flag in flags)
-    limit = os.environ.get(LIMIT)
-    if limit:
-        units = f"limited to {limit} by muon-limit-isa"
-    versions = []
-    for package in ("torch", "jax", "optax"):
-        try:
-            versions.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return (
-        f"{facts.get('model name', 'unknown processor')} (family {facts.get('cpu family')}, model "
-        f"{facts.get('model')}), {len(os.sched_getaffinity(0))} threads, {units}; {', '.join(versions)}"
-    )
 
 
 def limit_isa(isa):
@@ -176,43 +152,6 @@ def competitors(shapes, options):
     return steps, ours, notes
 
 
-def time_step(step, at_least=0.03):
-    """Seconds of one step: the mean over as many as fill `at_least`.
-
-    The pause lets the previous competitor's threads stop spinning; one step that is not counted fills the caches,
-    where steps are short enough for that to matter.
-    """
-    time.sleep(0.02)
-    start = time.perf_counter()
-    step()
-    spent = time.perf_counter() - start
-    if spent > 0.5:
-        return spent
-    count, start = 0, time.perf_counter()
-    while True:
-        step()
-        count += 1
-        spent = time.perf_counter() - start
-        if spent >= at_least:
-            return spent / count
-
-
-def measure(steps, rounds, leave_alone=True):
-    """Seconds of every competitor in every round, in rotating order.
-
-    With leave_alone, after two rounds a peer twice as slow as the fastest one is left alone: it cannot win the row.
-    """
-    names, times = list(steps), {name: [] for name in steps}
-    for index in range(rounds):
-        shift = index % len(names)
-        for name in names[shift:] + names[:shift]:
-            times[name].append(time_step(steps[name]))
-        if index == 1 and leave_alone:
-            best = {name: min(times[name]) for name in names if name != "ours"}
-            names = [name for name in names if best.get(name, 0.0) <= 2 * min(best.values(), default=0.0)]
-    return times
-
-
 def run_row(name, shapes, goals, options):
     """Prints one row and returns the notes on peers left out."""
     steps, ours, notes = competitors(shapes, options)
@@ -246,21 +185,11 @@ def describe(report):
     return f"{report['target']}, {counts}; {', '.join(forms)}; {', '.join(paths)}"
 
 
-def chosen(rows, name_of, asked):
-    """The rows whose name contains one of the words asked for, all without any; ends the program where there is none."""
-    words = [word for word in asked.split(",") if word]
-    found = [row for row in rows if not words or any(word in name_of(row) for word in words)]
-    if not found:
-        sys.exit(f"muon-bench: no row matches '{asked}'; rows are: {'; '.join(map(name_of, rows))}")
-    return found
-
-
 def run_rows(options):
     import peers
 
     rows = chosen(ROWS, lambda row: row[0], options.rows)
-    print(f"Machine: {machine()}.  ")
-    print(f"Command: `muon-bench {' '.join(sys.argv[1:])}`, {options.rounds} rounds; milliseconds per step, medians.\n")
+    announce(f", {options.rounds} rounds; milliseconds per step, medians.")
     if options.isa:
         print(f"Products of 1024x1024 in f32, GF, all threads: {product_rates()}.\n", flush=True)
     heads = ["matrices", "ours", *(who for who, _, _ in peers.peers()), "fastest peer", "ratio (range)", "goal"]
@@ -287,7 +216,7 @@ print(imported - start, time.perf_counter() - imported, made.origin.replace(" ",
 
 def compile_times(options):
     """Time to get a program in a new process: with an empty cache, and from the disk cache."""
-    print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`; seconds in a new process.\n")
+    announce("; seconds in a new process.")
     print("| program | empty cache | goal | disk cache | goal |\n|---|---|---|---|---|")
     for name, shapes, goal in (("768x3072", [(768, 3072)], 1.5), ("GPT-2 small (48 matrices)", GPT2_SMALL, 3.0)):
         groups = {}
@@ -384,7 +313,7 @@ def peak(options):
     writing nothing.
     """
     tool = kernel_bench()
-    print(f"Machine: {machine()}.  \nCommand: `muon-bench {' '.join(sys.argv[1:])}`, one thread, GF.\n", flush=True)
+    announce(", one thread, GF.")
     print("| product | operands | stage | register tiles alone | ratio | registers only |\n|---|---|---|---|---|---|")
     halves = {"fma": [], "half": ["f16"]}.get(own_isa(), ["bf16"])  # what is not widened to f32 anyway
     for dtype in ["f32", *halves]:
@@ -412,11 +341,11 @@ def main():
     if options.early_stop:
         import early_stop
 
-        return early_stop.run(options, measure, machine, chosen)
+        return early_stop.run(options)
     if options.exact:
         import exact
 
-        return exact.run(options, measure, machine, chosen)
+        return exact.run(options)
     return run_rows(options)
 
 
