@@ -67,7 +67,10 @@ class Program:
         return [name for name, _ in self.description["scalars"]]
 
     def report(self):
-        """What was chosen and why, as the compiler wrote it, with what runs here: a dict of JSON values."""
+        """What was chosen and why, as the compiler wrote it, with what runs here: a dict of JSON values.
+
+        workspace_bytes is what a binding takes here, with these workers; that of "program" is for all matrices at once.
+        """
         variant = self.description["variant"]
         text = variant["report"]
         return {
@@ -76,7 +79,7 @@ class Program:
             "workers": self.description["workers"],
             "stages": variant["stages"],
             "launches": variant["launches"],
-            "workspace_bytes": variant["workspace_bytes"],
+            "workspace_bytes": self.workspace_bytes,
             "origin": self.origin,
             "seconds": round(self.seconds, 6),
             "program": json.loads(text) if text else {},

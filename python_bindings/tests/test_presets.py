@@ -198,3 +198,11 @@ def test_the_report_says_which_path_ran():
     report = optimizer.report()
     assert report["target"] and report["workers"] >= 1 and report["origin"] in ("compiled", "disk cache")
     assert report["program"]
+
+
+def test_the_report_says_what_memory_the_waves_take():
+    parameters = [f"w{index}" for index in range(32)]
+    request = {"dtype": "f32", "groups": [{"preset": "keller", "shape": [64, 128], "parameters": parameters}]}
+    few, many = (muonc.compile_program(request, workers=workers).report() for workers in (1, 64))
+    assert few["workspace_bytes"] < few["program"]["workspace_bytes"]
+    assert many["workspace_bytes"] == few["program"]["workspace_bytes"]

@@ -182,7 +182,8 @@ def describe(report):
             forms.append(f"{group.get('function', '?')} {choice.get('form', '?')}{restarts}{pairs}")
     paths = dict.fromkeys(kernel["path"] for kernel in program.get("kernels", []) if "path" in kernel)
     counts = f"{report['workers']} workers, {report['stages']} stages, {report['launches']} launches"
-    return f"{report['target']}, {counts}; {', '.join(forms)}; {', '.join(paths)}"
+    workspace = f"workspace {report['workspace_bytes'] / 1e6:.0f} of {program['workspace_bytes'] / 1e6:.0f} MB"
+    return f"{report['target']}, {counts}, {workspace}; {', '.join(forms)}; {', '.join(paths)}"
 
 
 def run_rows(options):
