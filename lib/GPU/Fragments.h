@@ -4,9 +4,8 @@
 // ldmatrix out (c is the 16-byte chunk within a row):
 //   along k:  a row per row of C, 64 bytes of k; chunk c of row r lies at c ^ (r / 2 % 4)
 //   across k: a row per k, the rows of C beside each other; chunk c of row k lies at c ^ (k % 8) where a row is whole
-//   128 bytes,
-//             else (odd multiples of 64 bytes) at c ^ (k / 2 % 4). f32, which ldmatrix cannot turn, is loaded by words:
-//             c ^ (k % 4 * 2)
+//             128 bytes, else (odd multiples of 64 bytes) at c ^ (k / 2 % 4). f32, which ldmatrix cannot turn, is
+//             loaded by words: c ^ (k % 4 * 2)
 //
 //===----------------------------------------------------------------------------------------------===//
 #ifndef MUON_GPU_FRAGMENTS_H

@@ -48,11 +48,11 @@ struct GradientLayout {
 /// One run at a time.
 class Binding {
 public:
-  /// tensors: for every group, parameter and argument in order, either (address, dtype, sizes,
-  /// strides) with strides in elements, or an array that speaks DLPack, which is kept alive unless it is a gradient's.
-  /// workspace: address of as many bytes as the
-  /// handle asks for, on the program's device, and status: of a muon_parameter_status per parameter there, or 0; both
-  /// live as long as the binding. workspace 0: the processor's memory, and `status()` answers.
+  /// tensors: for every group, parameter and argument in order, either (address, dtype, sizes, strides) with strides in
+  /// elements, or an array that speaks DLPack, which is kept alive unless it is a gradient's.
+  /// workspace: address of as many bytes as the handle asks for, on the program's device, and status: of a
+  /// muon_parameter_status per parameter there, or 0; both live as long as the binding. workspace 0: the processor's
+  /// memory, and `status()` answers.
   Binding(const Handle &handle, nanobind::sequence tensors, uintptr_t workspace, uintptr_t status);
   ~Binding();
   Binding(const Binding &) = delete;

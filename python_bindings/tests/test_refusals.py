@@ -1,5 +1,6 @@
 """Bad input: one clear line, torch's exception type where torch has one, and nothing changed."""
 
+import pathlib
 import re
 
 import numpy as np
@@ -171,3 +172,25 @@ def test_workers_may_be_any_integer():
 def test_workers_below_none():
     with pytest.raises(ValueError, match="workers should be an integer >= 0 but is: -1"):
         muonc.compile_program({}, workers=-1)
+
+
+@pytest.mark.parametrize(
+    ("level", "request_"),
+    [
+        ("request.", {"nothing": 1}),
+        ("request.groups[0].", {"groups": [{"nothing": 1}]}),
+        ("request.groups[0].options.", {"groups": [{"shape": [4, 4], "parameters": ["w"], "options": {"nothing": 1}}]}),
+    ],
+    ids=["request", "group", "options"],
+)
+def test_every_field_a_refusal_lists_is_described_in_the_header(level, request_):
+    with pytest.raises(ValueError) as caught:
+        muonc.program.compile_program(request_)
+    refused, fields = str(caught.value).split(", expected ")
+    assert refused == f"unknown field at {level}nothing"
+    header = pathlib.Path(__file__).parents[2] / "include" / "muon-c" / "Compiler.h"
+    lines = header.read_text().splitlines()
+    begins = {name for line in lines for name in re.findall(r'^ \* {3,}(?:\{ )?"(\w+)":', line)}
+    within = {name for line in lines for name in re.findall(r'"(\w+)":', line)}
+    described = begins if level == "request." else within
+    assert set(fields.split(", ")) <= described

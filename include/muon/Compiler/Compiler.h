@@ -92,8 +92,8 @@ llvm::Error readStepOptions(llvm::StringRef json, StepOptions &step);
 
 /// The request with every `tuned` replaced by what the database says for its one target, as JSON text:
 ///   {"request": {...}, "groups": [{"found": true, "device": "...", "dtype": "bf16", "floor": 0.01, "lower": 0.6816,
-///   "upper": 1.134,
-///                                  "own": [[3.4445, -4.775, 2.0315], ...], "tuned_by": "..."}, null, ...]}
+///                                  "upper": 1.134, "own": [[3.4445, -4.775, 2.0315], ...], "tuned_by": "..."},
+///                                 null, ...]}
 /// one entry per group, null where it is not tuned; own: the table it has without the database, its safety factor in
 /// the first row. What Python makes its cache key from.
 llvm::Expected<std::string> resolveTuned(llvm::StringRef json);

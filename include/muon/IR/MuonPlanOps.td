@@ -24,8 +24,8 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     - rows:         panel i/L, depth j, lane i%L
     - row_tiles:    bf16, tile i/16, block j/32, then [i%16][j%32]; place row_stride = elements per strip of 16
     - column_tiles: bf16, tile j/16, block i/32, then [j%16][i%32]
-    - padded: row-major, unit column stride; rows and columns padded to multiples of 32; place row_stride = padded
-      columns
+    - padded:       row-major, unit column stride; rows and columns padded to multiples of 32; place row_stride =
+                    padded columns
     - turned:       what a product reads from the padded transpose: element (i, j) at place row_stride * j + i
     Padding of panels and tiles along the depth is zero, and so is all of a padded matrix's.
 

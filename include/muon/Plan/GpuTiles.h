@@ -68,9 +68,8 @@ int64_t residentBlocks(ChipAttr chip, const ProductTile &tile, int64_t elementBy
 
 /// Microseconds, by a model: t = launch + max(tensor, l2, memory). No figure of it was measured.
 ///   tensor  the busiest multiprocessor's blocks: rows columns k / (rate u) cycles each, u the share that issue and
-///   shared memory
-///           leave; plus the start and the stores of a block, once if two blocks share the multiprocessor; divided by
-///           the efficiency fitted for the product
+///           shared memory leave; plus the start and the stores of a block, once if two blocks share the
+///           multiprocessor; divided by the efficiency fitted for the product
 ///   l2      what blocks read, at the chip's rate of its second-level cache
 ///   memory  inputs once if they fit into that cache, a wave's rows and columns each time otherwise; C once
 /// It is within 15 % of published times for n >= 4096 and 25 % below, in the median 6 %.

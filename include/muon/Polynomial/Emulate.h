@@ -19,8 +19,8 @@
 //              Powers of an R that reaches 4 have coefficients whose terms reach 150 and cancel: that rounding, not the
 //              degree, is what makes tables of degree 9 five times less accurate than quintics in f32.
 //   paired:    two quintic rows as one step of either form: P(R) = h(R) - a I with a the product of their first
-//   coefficients (PairedRows.h).
-//              The standard form too takes Z = a/2 I + P(R) then, X <- a/2 X + Z X: h reaches from 0 to a.
+//              coefficients (PairedRows.h). The standard form too takes Z = a/2 I + P(R) then, X <- a/2 X + Z X:
+//              h reaches from 0 to a.
 //   gram:      R = X X^T once, then per step, Z = a/2 I + P(R) narrowed, and
 //              Q <- a/2 Q + Z Q              (first step of a block: Q = a/2 I + Z, kept apart)
 //              S = a/2 R + Z R,  R <- a/2 S + Z S        (not after the last step of a block)
@@ -141,10 +141,8 @@ Band widenBand(Band band, OperandType type, int steps);
 /// The cheapest restart set for the gram form: fewest restarts, among equals the smallest error.
 ///  - f32: largest error over the zoo within `bound`;
 ///  - 16 bits: on no spectrum above the error of the plain standard sequence at the same precision, or for f16Sums of
-///  bf16,
-///    (10 % is taken as equal: the sample is small) or `bound`, whichever is larger; and no singular
-///    value above the table's widened band, or above what the standard sequence gives where that
-///    leaves the band.
+///    bf16 (10 % is taken as equal: the sample is small), or `bound`, whichever is larger; and no singular value above
+///    the table's widened band, or above what the standard sequence gives where that leaves the band.
 /// Of each count the six sets that `conditionMetric` likes best are emulated (with five steps:
 /// all); beyond ten steps only evenly spaced ones. Kept per process; thread safe. Empty optional if
 /// the standard form itself (equal to T-1 restarts) misses the bound or diverges.
