@@ -44,6 +44,8 @@ struct Case {
   int64_t longDepth() const { return 3 * stages() * depth(); }
 };
 
+void PrintTo(const Case &c, std::ostream *out) { *out << c.chip << " " << c.dtype << " " << c.kind.name; }
+
 /// One matrix of one launch.
 struct Data {
   Matrix a, b, e;
