@@ -46,16 +46,6 @@ static llvm::Error checkFormIsOpen(const Request &request, const StepOptions &st
   return llvm::Error::success();
 }
 
-/// p(x/s) as a polynomial of x, in the first row.
-static Table foldSafety(Table table, double safety) {
-  double power = safety;
-  for (double &c : table.rows.front().c) {
-    c /= power;
-    power *= safety * safety;
-  }
-  return table;
-}
-
 static llvm::Expected<TuningKey> makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query,
                                          const std::optional<TuningLayer> &layer, const Table &table, double safety,
                                          StringRef target) {
@@ -157,7 +147,8 @@ llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context
     answer.said = "none: preset '" + group.step.preset + "' has no table to choose here";
     return answer;
   }
-  answer.own = foldSafety((*own)->first, (*own)->second);
+  answer.own = (*own)->first;
+  divideArgument(answer.own.rows.front().c, (*own)->second);
   std::string path = query->database.empty() ? tuningDatabasePath() : query->database, error;
   std::unique_ptr<TuningDatabase> database;
   if (llvm::sys::fs::exists(path) && !(database = TuningDatabase::open(path, /*create=*/false, error)))

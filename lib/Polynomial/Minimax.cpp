@@ -134,11 +134,7 @@ Approximation bestOnUnit(long double ratio, size_t k) {
 /// Best odd polynomial of this degree on [lower, upper].
 Approximation bestOn(long double lower, long double upper, int degree) {
   Approximation best = bestOnUnit(lower / upper, (degree + 1) / 2);
-  long double power = upper;
-  for (long double &c : best.c) {
-    c /= power;
-    power *= upper * upper;
-  }
+  divideArgument(best.c, upper);
   return best;
 }
 
@@ -184,13 +180,8 @@ Table generateMinimax(double floor, const std::vector<int> &degrees, MinimaxOpti
       for (long double &value : c)
         value *= scale;
     }
-    if (step + 1 < degrees.size()) {
-      long double power = options.safety;
-      for (long double &value : c) {
-        value /= power;
-        power *= static_cast<long double>(options.safety) * options.safety;
-      }
-    }
+    if (step + 1 < degrees.size())
+      divideArgument<long double>(c, options.safety);
     table.rows.push_back({{c.begin(), c.end()}});
     // What the row, rounded to double, really does: the next row is steep at its upper end (a
     // degree-13 row multiplies an overshoot there by about 80), so 1e-12 here is 1e-3 five rows on.

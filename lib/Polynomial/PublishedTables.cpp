@@ -28,17 +28,6 @@ struct Published {
   Rows rows; ///< one row for Length::any
 };
 
-/// p(x / s): what a safety factor does to a row.
-Row shrink(const Row &row, double s) {
-  Row result = row;
-  double power = s;
-  for (double &c : result.c) {
-    c /= power;
-    power *= s * s;
-  }
-  return result;
-}
-
 // Functions, not globals: a table may be looked up while another file's globals are initialised.
 
 /// Jordan's hand-tuned triple, KellerJordan/Muon `zeropower_via_newtonschulz5`.
@@ -83,7 +72,7 @@ Rows fivePolarExpress(size_t shrunk, double s) {
   Rows rows = polarExpress();
   rows.resize(5);
   for (size_t i = 0; i < shrunk; ++i)
-    rows[i] = shrink(rows[i], s);
+    divideArgument(rows[i].c, s);
   return rows;
 }
 

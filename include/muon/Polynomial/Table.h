@@ -35,6 +35,15 @@ struct Row {
   bool operator==(const Row &) const = default;
 };
 
+/// Turns the coefficients of an odd p(x) into those of p(x / s): what a safety factor s does to a row.
+template <typename Real> void divideArgument(std::vector<Real> &c, Real s) {
+  Real power = s;
+  for (Real &coefficient : c) {
+    coefficient /= power;
+    power *= s * s;
+  }
+}
+
 /// One row per step, in the order of application.
 struct Table {
   std::string name;
