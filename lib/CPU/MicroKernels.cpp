@@ -228,8 +228,8 @@ static Value addToOdd(Emitter &e, Value x, Value y) {
         lostOfY = e.make<arith::SubFOp>(y, part);
   Value lost = e.make<arith::AddFOp>(lostOfX, lostOfY), bits = e.make<arith::BitcastOp>(words, sum);
   Value away = e.make<arith::XOrIOp>(bits, Value(e.make<arith::BitcastOp>(words, lost)));
-  Value toward =
-      e.make<arith::OrIOp>(Value(e.make<arith::ShRSIOp>(away, e.bits(words, 31))), e.bits(words, 1)); // 1 or -1 unit
+  // One unit, up or down.
+  Value toward = e.make<arith::OrIOp>(Value(e.make<arith::ShRSIOp>(away, e.bits(words, 31))), e.bits(words, 1));
   Value even = e.make<arith::CmpIOp>(arith::CmpIPredicate::eq, Value(e.make<arith::AndIOp>(bits, e.bits(words, 1))),
                                      e.zero(words));
   Value inexact = e.make<arith::CmpFOp>(arith::CmpFPredicate::ONE, lost, e.zero(lost.getType()));

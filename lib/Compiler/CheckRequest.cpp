@@ -15,8 +15,8 @@ static llvm::Error checkSize(const GroupRequest &group) {
       llvm::join(llvm::map_range(group.step.shape, [](int64_t size) { return std::to_string(size); }), "x");
   if (static_cast<int64_t>(group.step.shape.size()) > mostDimensions)
     return llvm::createStringError("expected a shape of at most 8 axes, got " + shape);
-  if (group.step.preset == "rms" &&
-      group.step.shape.size() > 2) // its mean is over the tensor, a launch's over a matrix
+  // Its mean is over the tensor, a launch's over a matrix.
+  if (group.step.preset == "rms" && group.step.shape.size() > 2)
     return llvm::createStringError("preset 'rms' takes vectors and matrices, got shape " + shape +
                                    "; a dense tensor can be bound as a vector");
   if (hasTooManyElements(group.step.shape, group.parameters.size()))

@@ -25,8 +25,8 @@ static void copyOnDevice(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
   Region *source = machine().memory.find(pointer(from));
   const Byte *states = source->state + (static_cast<uint8_t *>(pointer(from)) - source->begin);
   Region *target = machine().memory.find(pointer(to));
-  memmove(target->state + (static_cast<uint8_t *>(pointer(to)) - target->begin), states,
-          bytes); // what was poison stays it
+  // What was poison stays it.
+  memmove(target->state + (static_cast<uint8_t *>(pointer(to)) - target->begin), states, bytes);
 }
 
 template <typename Unit> static void fill(CUdeviceptr to, Unit value, size_t count) {

@@ -36,8 +36,8 @@ inline uint16_t floatToF16(float value) {
   if (magnitude >= 65520.0f)
     return sign | 0x7c00;
   int exponent = magnitude < 0x1p-14f ? -14 : std::ilogb(magnitude);
-  auto units = static_cast<uint32_t>(
-      std::nearbyint(std::ldexp(magnitude, 10 - exponent))); // below 2^11, or 2^11 after rounding up
+  // Below 2^11, or 2^11 after rounding up.
+  auto units = static_cast<uint32_t>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
   return static_cast<uint16_t>(sign | (units + (exponent == -14 ? 0 : (uint32_t(exponent + 15) << 10) - 0x400)));
 }
 

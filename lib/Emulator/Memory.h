@@ -70,8 +70,8 @@ public:
   Region &sharedRegion() { return *shared; }
 
   static constexpr uint64_t kDeviceBytes = uint64_t(16) << 30;
-  static constexpr uint64_t kSharedBytes =
-      512 << 10; ///< With gaps between variables; the first 256 KiB are addressable by descriptors.
+  /// With gaps between variables; the first 256 KiB are addressable by descriptors.
+  static constexpr uint64_t kSharedBytes = 512 << 10;
 
 private:
   std::map<uint8_t *, std::unique_ptr<Region>> regions; // by end

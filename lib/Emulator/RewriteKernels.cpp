@@ -110,8 +110,8 @@ static uint64_t registerOffset(StringRef name) {
       .Case("warpid", offsetof(Registers, warpid))
       .Case("dynamic_smem_size", offsetof(Registers, dynamicSharedBytes))
       .Case("warpsize", kWarpSize)
-      .Cases({"cluster.ctaid.x", "cluster.ctaid.y", "cluster.ctaid.z", "cluster.ctarank"},
-             kZero) // every block is its own cluster
+      // Every block is its own cluster.
+      .Cases({"cluster.ctaid.x", "cluster.ctaid.y", "cluster.ctaid.z", "cluster.ctarank"}, kZero)
       .Cases({"cluster.nctaid.x", "cluster.nctaid.y", "cluster.nctaid.z", "cluster.nctarank"}, kOne)
       .Default(kNoRegister);
 }

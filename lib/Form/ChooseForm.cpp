@@ -41,8 +41,8 @@ FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   if (op.getPairs())
     problem.pairs.emplace(op.getPairs()->begin(), op.getPairs()->end());
   else if (target && target.isGpu())
-    problem.pairs
-        .emplace(); // a chain in one block has no room for T, T2 and N beside R and Q, and nothing was measured there
+    // A chain in one block has no room for T, T2 and N beside R and Q, and nothing was measured there.
+    problem.pairs.emplace();
   return problem;
 }
 

@@ -52,8 +52,8 @@ private:
   int64_t lines, depth, elementBytes, tileOffset, copies;
   SmallVector<Value> sources; ///< global address of each copy of this thread, at step 0
   SmallVector<Value> targets; ///< its offset in a stage
-  SmallVector<Value>
-      laneOffsets; ///< of this lane's ldmatrix row: per mma step of k (along k), per group of lines (across)
+  /// Of this lane's ldmatrix row: per mma step of k (along k), per group of lines (across).
+  SmallVector<Value> laneOffsets;
 };
 
 } // namespace muon::gpu

@@ -59,10 +59,10 @@ private:
 
   Emitter &e;
   Value lane;
-  Value straight,
-      crossed; ///< of 16 bits, this lane's row for ldmatrix: cores in their order; the second and third exchanged
-  SmallVector<Value> straightWords,
-      turnedWords; ///< of words, this lane's of a tile as it is and turned, for k and k + 4
+  /// Of 16 bits, this lane's row for ldmatrix: cores in their order; the second and third exchanged.
+  Value straight, crossed;
+  /// Of words, this lane's of a tile as it is and turned, for k and k + 4.
+  SmallVector<Value> straightWords, turnedWords;
 };
 
 } // namespace muon::gpu

@@ -34,8 +34,8 @@ LogicalResult MuonDialect::verifyOperationAttribute(Operation *op, NamedAttribut
   if (!module && (request.getTarget() || request.getVersion())) // C8
     return op->emitOpError() << "expected target and version in the module's request, got " << request;
   for (VariantOp variant : module ? llvm::to_vector(module.getOps<VariantOp>()) : SmallVector<VariantOp>())
-    if (request.getTarget() && variant.getTargetAttr() &&
-        variant.getTarget() != request.getTarget()) // C9; what lacks a target is refused by its op
+    // C9; what lacks a target is refused by its op.
+    if (request.getTarget() && variant.getTargetAttr() && variant.getTarget() != request.getTarget())
       return variant.emitOpError() << "is planned for cpu \"" << variant.getTarget().getCpu()
                                    << "\", but the module's request is for cpu \"" << request.getTarget().getCpu()
                                    << '"';

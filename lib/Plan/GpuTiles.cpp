@@ -85,8 +85,8 @@ static double loopBound(TargetAttr target, const ProductTile &tile, OperandKind 
 ModelledTime gpu::modelProduct(TargetAttr target, const ProductShape &shape, const ProductTile &tile) {
   ChipAttr chip = target.getChip();
   Calibration calibration = calibrationOf(target);
-  constexpr double kFill = 1100,
-                   kStoreBytesPerCycle = 32; // cycles from a block's start to its first mma; bytes per multiprocessor
+  // Cycles from a block's start to its first mma; bytes per multiprocessor.
+  constexpr double kFill = 1100, kStoreBytesPerCycle = 32;
   double blocks = countBlocks(shape.m, shape.n, tile, shape.symmetric) * shape.batch * shape.parts,
          size = bytesOf(shape.operands);
   double rounds = std::ceil(blocks / chip.getMultiprocessors()),

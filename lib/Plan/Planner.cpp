@@ -58,8 +58,7 @@ private:
 
   StepPlan &plan;
   llvm::DenseMap<int64_t, int64_t> delays; ///< results that are written later than they could be
-  llvm::DenseSet<Value>
-      copied; ///< what goes to the workspace first, since it is made of other elements of what it replaces
+  llvm::DenseSet<Value> copied;            ///< to the workspace first: made of other elements of what it replaces
   llvm::DenseSet<std::pair<Value, Operation *>> required; ///< what bodies of chains have asked for
 };
 } // namespace

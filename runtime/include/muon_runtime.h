@@ -47,8 +47,7 @@ typedef union muon_scalar {
   int64_t i64;
 } muon_scalar;
 
-/* ---- The program: constant data written by the compiler ------------------------------------------------------------
- */
+/* ---- The program: constant data written by the compiler -------------------------------------- */
 /* One tensor argument of a group's step function. Leading dimensions beyond the last two are batch. */
 typedef struct muon_argument {
   const char *name; /* "weight", "gradient", "momentum", ... */
@@ -136,8 +135,8 @@ typedef struct muon_stage {
 typedef struct muon_variant {
   const char *target; /* "znver4", "x86-64-v3", ...; with images it is a CUDA variant and this the chip: "sm_80" */
   const char *features;
-  uint64_t workspace_bytes, scratch_per_worker,
-      items_bytes;                 /* workspace: an upper bound, with all matrices in flight */
+  uint64_t workspace_bytes; /* an upper bound: with all matrices in flight */
+  uint64_t scratch_per_worker, items_bytes;
   uint32_t num_stages, preference; /* among the variants that run, the highest preference is taken */
   const muon_stage *stages;
   const char *report; /* what was chosen and why, JSON text */
@@ -163,8 +162,7 @@ typedef struct muon_program {
  * not built for. */
 typedef const muon_program *(*muon_program_query)(uint32_t abi);
 
-/* ---- What kernels see at run time ----------------------------------------------------------------------------------
- */
+/* ---- What kernels see at run time ------------------------------------------------------------ */
 typedef struct muon_view {
   void *data;                        /* null: gradient absent, or optional output not bound */
   int64_t row_stride, column_stride; /* in elements */
@@ -205,8 +203,7 @@ typedef struct muon_device_launch {
   uint32_t reserved;
 } muon_device_launch;
 
-/* ---- What trainers call --------------------------------------------------------------------------------------------
- */
+/* ---- What trainers call ---------------------------------------------------------------------- */
 typedef struct muon_handle muon_handle;
 /* A tensor as the trainer holds it: strides in elements, element alignment is enough. */
 typedef struct muon_tensor {

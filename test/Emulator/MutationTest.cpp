@@ -15,9 +15,8 @@ struct Mutant {
   const char *report; ///< Part of the report.
 };
 void PrintTo(const Mutant &mutant, std::ostream *out) { *out << mutant.name; }
-Outcome bf16(EmulatedDevice &device) {
-  return runMatmulBf16(device, 64, 32, 96);
-} // 6 steps: two rounds of the 3 stages
+/// 6 steps: two rounds of the 3 stages.
+Outcome bf16(EmulatedDevice &device) { return runMatmulBf16(device, 64, 32, 96); }
 Outcome bf16Ragged(EmulatedDevice &device) { return runMatmulBf16(device, 72, 40, 88); }
 Outcome f32(EmulatedDevice &device) { return runMatmulF32(device, 16, 16, 48); }
 Outcome f32Ragged(EmulatedDevice &device) { return runMatmulF32(device, 19, 35, 50); }

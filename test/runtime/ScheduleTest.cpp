@@ -98,8 +98,8 @@ TEST(Schedule, BuffersThatShareMemoryAcrossMatricesNeedBarriers) {
   using P = StepProgram &;
   EXPECT_EQ(isolated([](P) {}), std::vector<bool>({true, true}));
   // Operands of group 0 are lists 0, 1, 2, 3; the last one of each but the first is the flag.
-  EXPECT_EQ(isolated([](P p) { p.operands[3].back().offset += 64; }),
-            std::vector<bool>({false, true})); // one matrix's flag over the next one's
+  // One matrix's flag over the next one's.
+  EXPECT_EQ(isolated([](P p) { p.operands[3].back().offset += 64; }), std::vector<bool>({false, true}));
   EXPECT_EQ(isolated([](P p) { p.operands[3].back().matrix_stride = 0; }), std::vector<bool>({false, true}));
   EXPECT_EQ(isolated([](P p) {
               uint64_t distance = p.operands[4][1].offset - p.operands[0][1].offset;

@@ -115,8 +115,8 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap *map, int type, uint32_t rank, void 
                                 const uint64_t *strides, const uint32_t *box, const uint32_t *elementStrides,
                                 int interleave, int swizzle, int l2Promotion, int outOfBounds);
 
-CUresult cuModuleLoadData(CUmodule *module,
-                          const void *image); /* LLVM bitcode in a wrapper, or see muonEmulatorModuleLoad */
+/* image: LLVM bitcode in a wrapper; or see muonEmulatorModuleLoad. */
+CUresult cuModuleLoadData(CUmodule *module, const void *image);
 CUresult cuModuleUnload(CUmodule module);
 CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name);
 CUresult cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *bytes, CUmodule module, const char *name);

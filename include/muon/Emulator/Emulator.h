@@ -23,10 +23,10 @@
 extern "C" {
 #endif
 
-/* What is looked for. It holds for modules loaded from now on. */
+/* What is looked for, beside deadlocks, divergence and unknown operations, which always end a kernel. It holds for
+ * modules loaded from now on. */
 typedef enum muonEmulatorChecks {
-  MUON_EMULATOR_VALUES =
-      0, /* results only, and deadlocks, divergence and unknown operations, which always end a kernel */
+  MUON_EMULATOR_VALUES = 0, /* results only */
   MUON_EMULATOR_MEMORY = 1, /* bounds, alignment, uninitialised reads */
   MUON_EMULATOR_ALL = 3     /* and races */
 } muonEmulatorChecks;
