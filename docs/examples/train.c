@@ -2,7 +2,8 @@
  * that build it.
  *
  * The "model" is every matrix pulled towards a target, so its gradient is W - T. Nothing here knows
- * the shapes: they come from the program's description. */
+ * the shapes: they come from the program's description. It is for matrices in f32, not for batches
+ * or bf16. */
 #include "step.h"
 
 #include <math.h>

@@ -61,7 +61,7 @@ class Muon(torch.optim.Optimizer):
             or f16 where the processor has avx512_fp16 and no AMX.
         form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt; pairs: with
             standard, or gram and restarts, the rows that are evaluated as one with the next, [] for none. None: chosen.
-        nonfinite: propagate, or skip: a parameter with a non-finite gradient is left untouched (see `skipped`).
+        nonfinite: propagate, or skip: a matrix with a non-finite gradient is left untouched (see `skipped`).
         batched: accept more than two dimensions; the leading ones are a batch of matrices.
         non_matrices: refuse, or rms: what is not a matrix takes an RMS-normalised momentum step in the same program.
         workers: threads of a step; None: as many as torch uses, but no more than the processors allowed to us.
@@ -180,7 +180,10 @@ class Muon(torch.optim.Optimizer):
         return self._plan.program.report()
 
     def skipped(self):
-        """Parameters the last step left untouched because their gradient was not finite (nonfinite="skip")."""
+        """Parameters that the last step left untouched because their gradient was not finite (nonfinite="skip").
+
+        Of a batch (batched=True) only the matrices with such a gradient are untouched; the others were stepped.
+        """
         if self._plan is None or not self._plan.stepped:
             return []
         states = self._plan.device.states()

@@ -1,7 +1,7 @@
 //===- Array.h - an owned array of fixed size -------------------------------------------------===//
 //
 // The runtime links to libc only, so that a C trainer can link it with `cc`: no std containers. All
-// arrays are allocated at bind, none grows.
+// arrays are allocated at load or bind, none grows.
 
 #ifndef MUON_RUNTIME_ARRAY_H
 #define MUON_RUNTIME_ARRAY_H

@@ -11,7 +11,7 @@
 namespace muon::runtime {
 
 /// Round to nearest, subnormals kept, exceptions masked while it lives; then what was there before,
-/// sticky exception flags included.
+/// on x86 sticky exception flags included.
 class ControlWord {
 public:
   ControlWord() : before(read()) { write(kStandard); }

@@ -34,8 +34,8 @@ Footprint contiguousFootprint(const void *data, uint64_t bytes);
 bool overlapsItself(const muon_tensor &tensor);
 
 /// Whether the two share a byte. Exact for every pair whose search ends within a fixed number of
-/// steps, which all pairs of matrices and of batches of matrices do; a pair beyond it is taken for
-/// disjoint unless it starts at the same address.
+/// steps; a pair beyond it, of several unrelated strides each, is taken for disjoint unless it
+/// starts at the same address.
 bool overlap(const Footprint &a, const Footprint &b);
 
 } // namespace muon::runtime

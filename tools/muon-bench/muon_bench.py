@@ -175,12 +175,12 @@ def run_row(name, shapes, goals, options):
 def describe(report):
     """The path that ran, from the program's own report."""
     program, forms = report["program"], []
-    for group in program.get("groups", []):
+    for group in program["groups"]:
         for choice in group.get("choice", []):
             restarts = f" restarted before {choice['restarts']}" if choice.get("restarts") else ""
             pairs = f" in pairs {choice['pairs']}" if choice.get("pairs") else ""
             forms.append(f"{group.get('function', '?')} {choice.get('form', '?')}{restarts}{pairs}")
-    paths = dict.fromkeys(kernel["path"] for kernel in program.get("kernels", []) if "path" in kernel)
+    paths = dict.fromkeys(kernel["path"] for kernel in program["kernels"] if "path" in kernel)
     counts = f"{report['workers']} workers, {report['stages']} stages, {report['launches']} launches"
     workspace = f"workspace {report['workspace_bytes'] / 1e6:.0f} of {program['workspace_bytes'] / 1e6:.0f} MB"
     return f"{report['target']}, {counts}, {workspace}; {', '.join(forms)}; {', '.join(paths)}"
