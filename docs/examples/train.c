@@ -2,8 +2,8 @@
  * that build it.
  *
  * The "model" is every matrix pulled towards a target, so its gradient is W - T. Nothing here knows
- * the shapes: they come from the program's description. It is for matrices in f32, not for batches
- * or bf16. */
+ * the shapes: they come from the program's description. It takes matrices in f32 and refuses
+ * batches and bf16. */
 #include "step.h"
 
 #include <math.h>
@@ -45,6 +45,11 @@ static muon_tensor *allocate(const muon_program *program, struct model *model, u
     for (uint32_t i = 0; i < group->num_parameters * group->num_arguments; ++i, ++next) {
       uint64_t parameter = group->first_parameter + i / group->num_arguments;
       const muon_argument *argument = &group->arguments[i % group->num_arguments];
+      if (argument->rank != 2 || argument->dtype != MUON_F32) {
+        fprintf(stderr, "train: expected matrices in f32, got '%s' of rank %u and dtype %u\n", argument->name,
+                argument->rank, argument->dtype);
+        exit(1);
+      }
       uint64_t count = (uint64_t)(argument->sizes[0] * argument->sizes[1]);
       float *data = zeros(count, sizeof *data);
       strides[0] = argument->sizes[1];

@@ -18,10 +18,8 @@ def commands():
     return [line.split() for line in (EXAMPLE / "README.md").read_text().splitlines() if line.startswith("    ")]
 
 
-@pytest.fixture(scope="module")
-def trainer(tmp_path_factory, build_directory):
-    """The example, built by its page's commands in an empty folder."""
-    folder = tmp_path_factory.mktemp("example")
+def build(folder, build_directory, *options):
+    """The example, built by its page's commands in an empty folder; options: further ones for muon-opt."""
     places = {
         "docs/examples/train.c": str(EXAMPLE / "train.c"),
         "runtime/include": str(ROOT / "runtime" / "include"),
@@ -30,9 +28,15 @@ def trainer(tmp_path_factory, build_directory):
         "cc": shutil.which("cc") or "clang-22",
     }
     for command in commands():
-        done = subprocess.run([places.get(word, word) for word in command], cwd=folder, capture_output=True, text=True)
+        words = [places.get(word, word) for word in command] + (list(options) if command[0] == "muon-opt" else [])
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     return folder / "train"
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory, build_directory):
+    return build(tmp_path_factory.mktemp("example"), build_directory)
 
 
 def test_the_page_has_three_commands():
@@ -49,6 +53,22 @@ def test_the_c_example_trains(trainer, build_directory):
     assert output.startswith("3 matrices")
     far = [float(value) for value in re.findall(r"farthest matrix at ([\d.]+)", output)]
     assert len(far) == 5 and far[-1] < 0.2 * far[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "got"),
+    [
+        (["--weight-dtype", "bf16"], "'weight' of rank 2 and dtype 1"),
+        (["--shape", "3x16x24"], "'weight' of rank 3 and dtype 0"),
+    ],
+    ids=["bf16", "batch"],
+)
+def test_the_c_example_refuses_what_it_does_not_fill(options, got, tmp_path, build_directory):
+    trainer = build(tmp_path, build_directory, *options)
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(build_directory / "lib")}
+    done = subprocess.run([trainer], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"train: expected matrices in f32, got {got}\n"
 
 
 def test_the_c_example_needs_no_llvm(trainer, build_directory):
