@@ -1,6 +1,7 @@
 """From param groups to the compiler's request (include/muon-c/Compiler.h)."""
 
 import json
+import operator
 
 from . import tensors
 
@@ -52,7 +53,7 @@ def options_of(group, is_vector):
     if asked & {"ns_coefficients", "ns_steps"}:
         # One row for every step, as torch means it: a table and its number of steps are one thing.
         options["table"] = [[float(value) for value in group["ns_coefficients"]]]
-        options["steps"] = group["ns_steps"]
+        options["steps"] = operator.index(group["ns_steps"])
     if group["early_stop"] is not None:
         options["early_stop"] = float(group["early_stop"])
     options.update(group["options"] or {})

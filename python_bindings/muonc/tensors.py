@@ -11,7 +11,7 @@ DTYPES = {torch.float32: programs.F32, torch.bfloat16: programs.BF16}
 
 def check_group(group):
     """ValueError with torch's own line for a setting out of range."""
-    lr, steps, function = group["lr"], group["ns_steps"], group["adjust_lr_fn"]
+    lr, function = group["lr"], group["adjust_lr_fn"]
     if isinstance(lr, torch.Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
     if not lr >= 0.0:
@@ -22,12 +22,7 @@ def check_group(group):
         raise ValueError(f"weight decay should be >= 0 but is: {group['weight_decay']}")
     if function is not None and function not in ("original", "match_rms_adamw"):
         raise ValueError(f"Adjust learning rate function {function} is not supported")
-    if steps >= 100:
-        raise ValueError("Number of steps must be less than 100 for computational efficiency")
-    if steps < 1:
-        raise ValueError(f"ns_steps should be 1 to 99 but is: {steps}")
-    if len(group["ns_coefficients"]) != 3:
-        raise ValueError("Coefficients must be a tuple of exactly 3 values")
+    check_table(group)
     if not isinstance(group["tuned"], (bool, dict)):
         raise ValueError(f"tuned should be True, False or a dict but is: {group['tuned']}")
     if group["early_stop"] is not None and not 0.0 < group["early_stop"] < 1.0:
@@ -39,6 +34,17 @@ def check_group(group):
             raise ValueError(f"{name} should be a dict of JSON values: {error}") from None
 
 
+def check_table(group):
+    """ValueError with torch's own line for what no table is made of; torch asks in every step."""
+    steps = group["ns_steps"]
+    if steps >= 100:
+        raise ValueError("Number of steps must be less than 100 for computational efficiency")
+    if steps < 1:
+        raise ValueError(f"ns_steps should be 1 to 99 but is: {steps}")
+    if len(group["ns_coefficients"]) != 3:
+        raise ValueError("Coefficients must be a tuple of exactly 3 values")
+
+
 def check_choice(name, value, known):
     if value not in known:
         raise ValueError(f"{name} should be one of {', '.join(known)} but is: {value}")
@@ -46,8 +52,8 @@ def check_choice(name, value, known):
 
 def called(group, index, parameter):
     """What a message calls a parameter: by its name, if the optimizer was given names, else its place in the group."""
-    names = group.get("param_names")
-    return f"parameter {names[index] if names else index} {tuple(parameter.shape)}"
+    names = group.get("param_names") or []  # shorter than "params" where a parameter was appended to that alone
+    return f"parameter {names[index] if index < len(names) else index} {tuple(parameter.shape)}"
 
 
 def check_parameter(what, parameter):
@@ -70,6 +76,15 @@ def check_parameter(what, parameter):
             raise ValueError(f"Muon: {role}{what} is a {kind} without memory; expected a plain tensor, as DDP has them")
     if parameter.layout is not torch.strided or not has_unit_stride(parameter) or parameter.is_neg():
         raise ValueError(f"Muon: {what} has strides {parameter.stride()}; expected 1 in one of its last two dimensions")
+
+
+def check_state(name, state, parameter):
+    """Refuses a state that a program cannot be given, such as one that stayed behind when its model moved."""
+    if state.device != parameter.device or state.dtype not in DTYPES:
+        raise ValueError(
+            f"Muon: {name} of a parameter {tuple(parameter.shape)} is {state.dtype} on {state.device}; expected "
+            f"torch.float32 or torch.bfloat16 on {parameter.device}"
+        )
 
 
 def has_unit_stride(tensor):

@@ -15,10 +15,10 @@ from . import device as devices
 from . import program as programs
 from . import requests, tensors
 
-# Settings of a param group that a program is compiled for; lr, weight_decay and momentum come with every step.
+# Settings of a param group that a program is compiled for, beside ns_coefficients; lr, weight_decay and momentum come
+# with every step.
 _COMPILED = (
     "nesterov",
-    "ns_coefficients",
     "eps",
     "ns_steps",
     "adjust_lr_fn",
@@ -145,9 +145,7 @@ class Muon(torch.optim.Optimizer):
         try:
             tensors.check_group(group)
             for parameter in group["params"]:
-                if not self._is_matrix(parameter) and (
-                    self._settings["non_matrices"] == "refuse" or parameter.ndim == 0
-                ):
+                if not self._takes(parameter):
                     raise ValueError(
                         f"Muon only supports 2D parameters whereas we found a parameter with size: {parameter.size()}"
                     )
@@ -204,6 +202,9 @@ class Muon(torch.optim.Optimizer):
     def _is_matrix(self, parameter):
         return parameter.ndim == 2 or (self._settings["batched"] and parameter.ndim > 2)
 
+    def _takes(self, parameter):
+        return self._is_matrix(parameter) or (self._settings["non_matrices"] == "rms" and parameter.ndim > 0)
+
     def __getstate__(self):
         return {**super().__getstate__(), "muonc": self._settings}
 
@@ -216,7 +217,8 @@ class Muon(torch.optim.Optimizer):
         self._forget_plan()
         for group, old in itertools.zip_longest(self.param_groups, earlier[: len(self.param_groups)], fillvalue={}):
             for key, value in self.defaults.items():
-                group.setdefault(key, old.get(key, value))
+                if key != "differentiable":  # Optimizer.__setstate__ adds it to the defaults, no group has it
+                    group.setdefault(key, old.get(key, value))
 
     def _forget_plan(self):
         self._plan = None
@@ -224,12 +226,30 @@ class Muon(torch.optim.Optimizer):
         self._waiting = {}
 
 
+def _check(optimizer, what, parameter):
+    """Refuses a parameter that cannot be stepped, in one line that calls it `what`."""
+    tensors.check_parameter(what, parameter)
+    if not optimizer._takes(parameter):  # appended to a group, or given other data: torch asks the gradient
+        raise ValueError(f"Param gradient must be a 2D matrix: {what}")
+
+
+def _is_idle(optimizer, parameter):
+    """Whether the program can do without the parameter: it has no gradient, and could not be stepped if one came."""
+    if parameter.grad is not None:
+        return False
+    try:
+        _check(optimizer, "", parameter)
+    except (ValueError, RuntimeError):
+        return True
+    return not parameter.requires_grad
+
+
 class _Slot:
     """One parameter of the program, with what it was bound to."""
 
     def __init__(self, optimizer, group, index, parameter):
         self.what = tensors.called(group, index, parameter)
-        tensors.check_parameter(self.what, parameter)
+        _check(optimizer, self.what, parameter)
         gradient = parameter.grad
         like = parameter if gradient is None else gradient
         self.parameter, self.group = parameter, group
@@ -310,11 +330,12 @@ class _Plan:
     def __init__(self, optimizer):
         self.groups = [(group, list(group["params"])) for group in optimizer.param_groups]
         self.compiled_for = copy.deepcopy(_compiled_settings(optimizer))
-        self.idle = []  # no gradient, and none to come: not in the program
+        self.idle = []  # no gradient, and none to come that could be used: not in the program
         slots = []
         for group in optimizer.param_groups:
+            tensors.check_table(group)
             for index, parameter in enumerate(group["params"]):
-                if parameter.grad is None and not parameter.requires_grad:
+                if _is_idle(optimizer, parameter):
                     self.idle.append(parameter)
                 elif parameter.numel() == 0:
                     if parameter.grad is not None:  # nothing to step, but torch keeps a state for it
@@ -374,6 +395,9 @@ class _Plan:
             if gradient.is_sparse:
                 raise RuntimeError("Muon does not support sparse gradients")
             if slot.parameter in optimizer._waiting:  # its first gradient
+                if gradient.dtype is not slot.dtype:  # the states that wait were made for another
+                    del optimizer._waiting[slot.parameter]
+                    return None
                 state[slot.parameter].update(optimizer._waiting.pop(slot.parameter))
             if (
                 not slot.holds(state.get(slot.parameter, {}))
@@ -422,7 +446,7 @@ class _Plan:
 
 def _compiled_settings(optimizer):
     """Everything a program is compiled for beside shapes; compared in every step, so kept cheap."""
-    return [[group[key] for key in _COMPILED] for group in optimizer.param_groups]
+    return [[tuple(group["ns_coefficients"]), *(group[key] for key in _COMPILED)] for group in optimizer.param_groups]
 
 
 def _with_names(line, named):
@@ -445,10 +469,11 @@ def _held(optimizer, parameter, name, make, dtype=None, like=None):
         store = optimizer._waiting.setdefault(parameter, {})
     if name not in store:
         store[name] = make()
-    if not tensors.has_unit_stride(store[name]):
-        store[name] = store[name].contiguous()
     if dtype is not None:
         store[name] = store[name].to(dtype)
+    tensors.check_state(name, store[name], parameter)
+    if not tensors.has_unit_stride(store[name]):
+        store[name] = store[name].contiguous()
     if like is not None and store[name].stride() != like.stride():
         store[name] = torch.empty_like(like, dtype=store[name].dtype).copy_(store[name])
     return store[name]

@@ -1,5 +1,6 @@
 """Groups, parameters and states that a trainer replaces between steps: what is stepped is what the optimizer holds now."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -97,3 +98,127 @@ def test_compiled_code_around_a_step_calls_it_as_it_is():
     torch.compile(mine.step, backend="eager")()
     step(alone, 1)
     assert all(map(torch.equal, ours, peers))
+
+
+def one(shape=(8, 8), **settings):
+    parameter = torch.nn.Parameter(torch.ones(shape))
+    parameter.grad = torch.ones(shape)
+    return parameter, muonc.torch.Muon([parameter], dtype="f32", **settings)
+
+
+def test_momentum_of_another_dtype_is_refused():
+    parameter, optimizer = one()
+    optimizer.step()
+    optimizer.state[parameter]["momentum_buffer"] = torch.ones(8, 8, dtype=torch.float16)
+    with pytest.raises(ValueError, match=r"momentum_buffer of a parameter \(8, 8\) is torch.float16 on cpu; expected"):
+        optimizer.step()
+
+
+def test_momentum_on_another_device_is_refused():
+    parameter, optimizer = one()
+    optimizer.step()
+    optimizer.state[parameter]["momentum_buffer"] = torch.ones(8, 8, device="meta")
+    with pytest.raises(ValueError, match=r"momentum_buffer .* is torch.float32 on meta; expected .* on cpu"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("shape", [(8,), (2, 8, 8)])
+def test_what_is_no_matrix_is_refused_however_it_comes(shape):
+    _, optimizer = one()
+    other = torch.nn.Parameter(torch.ones(shape))
+    optimizer.param_groups[0]["params"].append(other)
+    optimizer.step()  # torch does not ask what has no gradient
+    other.grad = torch.ones(shape)
+    with pytest.raises(ValueError, match=r"Param gradient must be a 2D matrix: parameter 1"):
+        optimizer.step()
+    assert (other == 1).all()
+
+
+def test_a_parameter_appended_beside_named_ones_is_stepped():
+    first, second = matrices([(8, 8)] * 2)
+    optimizer = muonc.torch.Muon([("w", first)], dtype="f32")
+    optimizer.param_groups[0]["params"].append(second)
+    before = second.detach().clone()
+    step(optimizer)
+    assert not torch.equal(second, before)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"ns_steps": 100}, {"ns_coefficients": (1.5, -0.5)}, {"ns_coefficients": (1.5, -0.5, 0.0, 0.0)}],
+    ids=str,
+)
+def test_settings_changed_between_steps_are_refused_as_torch_does(settings):
+    messages = []
+    for kind in (torch.optim.Muon, muonc.torch.Muon):
+        parameter, _ = one()
+        optimizer = kind([parameter])
+        optimizer.step()
+        optimizer.param_groups[0].update(settings)
+        with pytest.raises(ValueError) as caught:
+            optimizer.step()
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ns_coefficients": np.array([2.0, -1.5, 0.5])},
+        {"ns_coefficients": torch.tensor([2.0, -1.5, 0.5])},
+        {"ns_coefficients": (2.0, -1.5, 0.5), "ns_steps": np.int64(5)},
+    ],
+    ids=["numpy", "tensor", "steps"],
+)
+def test_settings_may_be_arrays(settings):
+    weights = []
+    for given in (settings, {"ns_coefficients": (2.0, -1.5, 0.5)}):
+        parameter, optimizer = one(**given)
+        optimizer.step()
+        optimizer.step()
+        weights.append(parameter.detach())
+    assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("kind", ["f16", "meta", "strided", "freed"])
+def test_what_could_not_be_stepped_is_left_while_it_has_no_gradient(kind):
+    made = {"f16": torch.zeros(4, 4).half(), "meta": torch.zeros(4, 4, device="meta")}
+    made |= {"strided": torch.zeros(8, 8)[::2, ::2], "freed": torch.zeros(4, 4)}
+    other = torch.nn.Parameter(made[kind])
+    if kind == "freed":
+        other.untyped_storage().resize_(0)
+    parameter, optimizer = one()
+    optimizer.param_groups[0]["params"].append(other)
+    optimizer.step()
+    assert (parameter != 1).all()
+    if kind == "f16":
+        other.grad = torch.ones_like(other)
+        with pytest.raises(ValueError, match=r"parameter 1 .* is torch.float16"):
+            optimizer.step()
+
+
+def test_momentum_takes_the_dtype_of_a_first_gradient_that_comes_late():
+    states = []
+    for kind in (torch.optim.Muon, muonc.torch.Muon):
+        parameters = [torch.nn.Parameter(torch.ones(8, 8, dtype=torch.bfloat16)) for _ in range(2)]
+        for parameter in parameters:
+            parameter.grad_dtype = torch.float32
+        optimizer = kind(parameters)
+        parameters[0].grad = torch.ones(8, 8)
+        optimizer.step()
+        for parameter in parameters:
+            parameter.grad = torch.full((8, 8), 1.001)
+        optimizer.step()
+        states.append([optimizer.state[parameter]["momentum_buffer"] for parameter in parameters])
+    for theirs, mine in zip(*states):
+        assert mine.dtype is theirs.dtype is torch.float32
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_loading_adds_no_key_to_the_groups():
+    _, optimizer = one()
+    optimizer.step()
+    keys = optimizer.state_dict()["param_groups"][0].keys()
+    for _ in range(2):
+        optimizer.load_state_dict(optimizer.state_dict())
+    assert optimizer.state_dict()["param_groups"][0].keys() == keys
