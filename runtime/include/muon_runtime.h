@@ -224,8 +224,8 @@ typedef struct muon_options {
   void *pool;             /* passed to `parallel` */
 } muon_options;
 
-/* What happened to one parameter in the last run: 0 updated; 1 no gradient: untouched; 2 the gradient of at least one of
- * its matrices was not finite: those are untouched, the others of a batch updated. */
+/* What happened to one parameter in the last run: 0 updated; 1 no gradient: untouched; 2 the gradient of at least one
+ * of its matrices was not finite: those are untouched, the others of a batch updated. */
 typedef struct muon_parameter_status {
   uint32_t state;
   uint32_t reserved;
