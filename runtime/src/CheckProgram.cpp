@@ -46,13 +46,17 @@ static muon_status checkGroup(const muon_program &program, uint32_t g) {
 }
 
 /// That a variant can be looked at: whether it runs here is asked of all of them, checkVariant of the one that does.
-static muon_status checkStages(const muon_program &program, const muon_variant &variant) {
+static muon_status checkLists(const muon_program &program, const muon_variant &variant) {
   const char *target = variant.target ? variant.target : "?";
   if (variant.num_stages && !variant.stages)
     return MALFORMED("variant '%s' has no stages", target);
   for (uint32_t s = 0; s < variant.num_stages; ++s)
     if (variant.stages[s].num_launches && !variant.stages[s].launches)
       return MALFORMED("stage %u of variant '%s' has no launches", s, target);
+  for (uint32_t i = 0; i < variant.num_images; ++i)
+    if (!variant.images || !variant.images[i].data || !variant.images[i].bytes ||
+        variant.images[i].kind > MUON_IMAGE_BITCODE)
+      return MALFORMED("image %u of variant '%s' is empty", i, target);
   return MUON_OK;
 }
 
@@ -73,7 +77,7 @@ muon_status checkProgram(const muon_program &program) {
     return MALFORMED("its groups have %llu parameters, it says %llu", static_cast<unsigned long long>(parameters),
                      static_cast<unsigned long long>(program.num_parameters));
   for (uint32_t v = 0; v < program.num_variants; ++v)
-    if (muon_status status = checkStages(program, program.variants[v]))
+    if (muon_status status = checkLists(program, program.variants[v]))
       return status;
   return MUON_OK;
 }
@@ -142,10 +146,6 @@ static muon_status checkLaunch(const muon_program &program, const muon_variant &
 }
 
 muon_status checkVariant(const muon_program &program, const muon_variant &variant) {
-  for (uint32_t i = 0; i < variant.num_images; ++i)
-    if (!variant.images || !variant.images[i].data || !variant.images[i].bytes ||
-        variant.images[i].kind > MUON_IMAGE_BITCODE)
-      return MALFORMED("image %u of variant '%s' is empty", i, variant.target);
   for (uint32_t s = 0; s < variant.num_stages; ++s)
     for (uint32_t l = 0; l < variant.stages[s].num_launches; ++l)
       if (muon_status status = checkLaunch(program, variant, variant.stages[s].launches[l]))

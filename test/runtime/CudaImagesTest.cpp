@@ -151,6 +151,12 @@ TEST_F(CudaImages, BitcodeIsForTheEmulatorOnly) {
   expectNothingHeld();
 }
 
+TEST_F(CudaImages, AListThatIsMissingIsNotLookedAt) {
+  variant->num_images = 1;
+  EXPECT_EQ(load(), MUON_ERROR_ABI);
+  EXPECT_THAT(muon_error_text(), HasSubstr("image 0 of variant 'sm_80' is empty"));
+}
+
 TEST_F(CudaImages, ModuleForAnotherChip) {
   for (const char *image : {"cubin sm_80=90", "ptx sm_80=90"}) {
     give({image});

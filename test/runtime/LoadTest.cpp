@@ -146,6 +146,7 @@ TEST(Load, RefusesMalformedPrograms) {
   refused([](P p) { p.program.num_scalar_sets = 0; }, "scalar set");
   refused([](P p) { p.variants[0].stages = nullptr; }, "variant 'test' has no stages");
   refused([](P p) { p.stages[0][1].launches = nullptr; }, "stage 1 of variant 'test' has no launches");
+  refused([](P p) { p.variants[0].num_images = 1; }, "image 0 of variant 'test' is empty");
   refused([](P p) { p.launches[1][0].group = 1; }, "group 1 of 1");
   refused([](P p) { p.launches[1][0].tiles_per_matrix = 0; }, "0 tiles");
   refused([](P p) { p.launches[1][0].item_offset += 4; }, "outside the table");
