@@ -255,9 +255,10 @@ uint64_t muon_workspace_size(const muon_handle *handle);
 
 /* tensors: for every group, every parameter, every argument in order (gradients give dtype, sizes and strides; their
  * data is ignored and comes with each run; a metric's data may be null). Refused: wrong dtype, rank or sizes; no
- * dimension of the last two with unit stride (size 1 counts); negative strides; a tensor the program writes, or the
- * workspace, sharing an element with any other. Views that interleave without sharing are fine. status may be null:
- * nobody looks. CUDA: all data and status are device memory; bind copies the tables and waits for that. */
+ * dimension of the last two with unit stride (size 1 counts); negative strides; a tensor the program writes, the
+ * workspace or status sharing an element with any other. Views that interleave without sharing are fine. status, of
+ * num_parameters, may be null: nobody looks. CUDA: all data and status are device memory; bind copies the tables and
+ * waits for that. */
 muon_status muon_bind(muon_handle *handle, const muon_tensor *tensors, uint64_t num_tensors, void *workspace,
                       uint64_t workspace_bytes, muon_parameter_status *status, struct muon_binding **binding);
 void muon_release(struct muon_binding *binding);

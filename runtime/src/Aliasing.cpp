@@ -5,10 +5,9 @@
 namespace muon::runtime {
 
 void Span::describe(Line &line) const {
+  line.append("%s", name);
   if (parameter)
-    line.append("%s of parameter '%s'", argument, parameter);
-  else
-    line.append("the workspace");
+    line.append(" of parameter '%s'", parameter);
   line.append(" at [%#llx, %#llx)", static_cast<unsigned long long>(print.low),
               static_cast<unsigned long long>(print.high()));
 }

@@ -9,11 +9,11 @@
 
 namespace muon::runtime {
 
-/// A bound tensor, or the workspace.
+/// A bound tensor, the workspace or the status array.
 struct Span {
   Footprint print;
-  const char *parameter = nullptr; // null: the workspace
-  const char *argument = nullptr;
+  const char *name = nullptr;      // the tensor's argument, or "the workspace"
+  const char *parameter = nullptr; // null: no tensor
   bool written = false;
   uintptr_t writtenHigh = 0; // where written spans up to and including this one end
 

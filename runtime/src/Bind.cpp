@@ -15,7 +15,7 @@ using namespace muon::runtime;
 static constexpr uintptr_t kDeviceAlignment = 256;
 
 static muon_status checkArguments(const muon_handle &handle, const muon_tensor *tensors, uint64_t count,
-                                  const void *workspace, uint64_t workspaceBytes) {
+                                  const void *workspace, uint64_t workspaceBytes, const muon_parameter_status *status) {
   uint64_t expected = 0, needed = muon_workspace_size(&handle);
   uintptr_t alignment = handle.cuda ? kDeviceAlignment : kCacheLine;
   for (uint32_t g = 0; g < handle.program->num_groups; ++g) {
@@ -33,16 +33,28 @@ static muon_status checkArguments(const muon_handle &handle, const muon_tensor *
   if (reinterpret_cast<uintptr_t>(workspace) % alignment)
     return fail(MUON_ERROR_ARGUMENT, "workspace at %p, expected to be aligned to %u bytes", workspace,
                 static_cast<unsigned>(alignment));
+  if (reinterpret_cast<uintptr_t>(status) % alignof(muon_parameter_status))
+    return fail(MUON_ERROR_ARGUMENT, "status at %p, expected to be aligned to %zu bytes",
+                static_cast<const void *>(status), alignof(muon_parameter_status));
   return MUON_OK;
 }
 
-/// Checks every tensor by itself, then all of them and the workspace against each other.
+static Span writtenSpan(const char *name, const void *data, uint64_t bytes) {
+  Span span;
+  span.name = name;
+  span.print = contiguousFootprint(data, data ? bytes : 0);
+  span.written = true;
+  return span;
+}
+
+/// Checks every tensor by itself, then all of them, the workspace and the status array against each other.
 static muon_status checkTensors(Binding &binding, const muon_tensor *tensors, uint64_t count) {
-  if (!binding.spans.allocate(count + 1))
+  if (!binding.spans.allocate(count + 2))
     return fail(MUON_ERROR_MEMORY, "no memory for %llu tensors", static_cast<unsigned long long>(count));
   Span *span = binding.spans.data();
-  span++->print = contiguousFootprint(binding.workspace, binding.workspace ? muon_workspace_size(binding.handle) : 0);
-  binding.spans[0].written = true;
+  *span++ = writtenSpan("the workspace", binding.workspace, muon_workspace_size(binding.handle));
+  *span++ =
+      writtenSpan("the status array", binding.status, binding.program().num_parameters * sizeof(muon_parameter_status));
   for (uint32_t g = 0; g < binding.program().num_groups; ++g) {
     const muon_group &group = binding.program().groups[g];
     for (uint32_t p = 0; p < group.num_parameters; ++p)
@@ -54,7 +66,7 @@ static muon_status checkTensors(Binding &binding, const muon_tensor *tensors, ui
           continue; // an empty span
         span->print = footprintOf(*tensors);
         span->parameter = parameterName(group, p);
-        span->argument = group.arguments[a].name;
+        span->name = group.arguments[a].name;
         span->written = isWritten(role);
       }
   }
@@ -131,7 +143,7 @@ muon_status muon_bind(muon_handle *handle, const muon_tensor *tensors, uint64_t 
   if (!handle || !binding)
     return fail(MUON_ERROR_ARGUMENT, "muon_bind: handle and binding must not be null");
   *binding = nullptr;
-  if (muon_status refused = checkArguments(*handle, tensors, num_tensors, workspace, workspace_bytes))
+  if (muon_status refused = checkArguments(*handle, tensors, num_tensors, workspace, workspace_bytes, status))
     return refused;
   void *memory = nullptr;
   if (posix_memalign(&memory, alignof(Binding), sizeof(Binding)))

@@ -160,6 +160,22 @@ TEST_F(Bind, RefusesTensorsInTheWorkspace) {
   EXPECT_THAT(muon_error_text(), MatchesRegex("momentum of parameter 'layer.0' .* shares memory with the workspace.*"));
 }
 
+TEST_F(Bind, RefusesStatus) {
+  accepted();
+  auto refuseStatus = [&](void *status, const char *text) {
+    EXPECT_EQ(muon_bind(handle, memory->tensors.data(), 12, memory->workspace, memory->workspaceBytes,
+                        static_cast<muon_parameter_status *>(status), &binding),
+              MUON_ERROR_ARGUMENT)
+        << text;
+    EXPECT_THAT(muon_error_text(), MatchesRegex(text));
+  };
+  refuseStatus(memory->tensors[WEIGHT].data, "weight of parameter 'layer.0' .* shares memory with the status array .*");
+  refuseStatus(memory->workspace, "the status array .* shares memory with the workspace .*|"
+                                  "the workspace .* shares memory with the status array .*");
+  refuseStatus(reinterpret_cast<char *>(memory->status.data()) + 1,
+               "status at 0x.*, expected to be aligned to 4 bytes");
+}
+
 TEST_F(Bind, AcceptsAFlatBuffer) {
   std::vector<float> flat(4 * 24 + 30);
   memory->place(WEIGHT, flat.data(), {6, 1});

@@ -109,7 +109,7 @@ TEST(Overlap, FindsTheWrittenSpanOfAGradient) {
   for (uint64_t i = 0; i < 40; ++i) { // every third is only read
     spans[i].print = contiguousFootprint(reinterpret_cast<void *>(1000 + ((i * 7) % 40) * 100), 60);
     spans[i].written = ((i * 7) % 40) % 3 != 0;
-    spans[i].parameter = spans[i].argument = "x";
+    spans[i].parameter = spans[i].name = "x";
   }
   ASSERT_EQ(checkAliasing(spans), MUON_OK);
   for (uintptr_t start = 900; start < 5200; start += 10)

@@ -247,7 +247,8 @@ TEST_F(Run, RefusesAGradientTheProgramWrites) {
   bind();
   void *good = memory->gradients[1];
   for (void *bad : {memory->tensors[WEIGHT].data, memory->tensors[MOMENTUM1].data,
-                    static_cast<void *>(static_cast<float *>(memory->workspace) + 20)}) {
+                    static_cast<void *>(static_cast<float *>(memory->workspace) + 20),
+                    static_cast<void *>(memory->status.data())}) {
     memory->gradients[1] = bad;
     EXPECT_EQ(run(), MUON_ERROR_ARGUMENT);
     EXPECT_THAT(muon_error_text(), HasSubstr("which the program writes"));
