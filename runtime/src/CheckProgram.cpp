@@ -2,10 +2,14 @@
 
 #include "CheckProgram.h"
 
+#include "Array.h"
 #include "Items.h"
 #include "Tensors.h"
 
 namespace muon::runtime {
+
+/// Beyond any machine's memory. Sizes up to it, times matrices or workers, do not wrap.
+static constexpr uint64_t kMostBytes = uint64_t(1) << 48;
 
 static const char *nameOf(const muon_program &program) { return program.name ? program.name : "(unnamed)"; }
 
@@ -28,7 +32,9 @@ static muon_status checkGroup(const muon_program &program, uint32_t g) {
   const muon_group &group = program.groups[g];
   if (!group.num_arguments || !group.num_parameters || !group.arguments || !group.parameters)
     return MALFORMED("group %u has no arguments or no parameters", g);
-  if (!group.matrices_per_parameter || matricesOf(group) > UINT32_MAX)
+  uint64_t matrices = 0;
+  if (!group.matrices_per_parameter ||
+      __builtin_mul_overflow(group.matrices_per_parameter, group.num_parameters, &matrices) || matrices > UINT32_MAX)
     return MALFORMED("group %u has %llu matrices per parameter", g,
                      static_cast<unsigned long long>(group.matrices_per_parameter));
   uint32_t gradients = 0;
@@ -82,6 +88,25 @@ muon_status checkProgram(const muon_program &program) {
   return MUON_OK;
 }
 
+/// An operand in the workspace, of which every matrix has its own place or, if it is only read, all have one.
+static muon_status checkPlace(const muon_program &program, const muon_variant &variant, const muon_launch &launch,
+                              uint32_t o) {
+  const muon_operand &operand = launch.operands[o];
+  uint64_t matrices = matricesOf(program.groups[launch.group]);
+  uint32_t bytes = elementBytes(operand.dtype);
+  const char *kernel = launch.kernel ? launch.kernel : "?";
+  uint64_t last = 0;
+  if (__builtin_mul_overflow(matrices - 1, operand.matrix_stride, &last) ||
+      __builtin_add_overflow(last, operand.offset, &last) || last >= variant.workspace_bytes ||
+      operand.matrix_stride > variant.workspace_bytes)
+    return MALFORMED("operand %u of kernel '%s' lies outside the workspace", o, kernel);
+  if (operand.offset % bytes || operand.matrix_stride % bytes)
+    return MALFORMED("operand %u of kernel '%s' is not aligned to its elements of %u bytes", o, kernel, bytes);
+  if (operand.written && matrices > 1 && !operand.matrix_stride)
+    return MALFORMED("kernel '%s' writes memory that all matrices share, operand %u", kernel, o);
+  return MUON_OK;
+}
+
 static muon_status checkOperand(const muon_program &program, const muon_variant &variant, const muon_launch &launch,
                                 uint32_t o) {
   const muon_operand &operand = launch.operands[o];
@@ -89,13 +114,8 @@ static muon_status checkOperand(const muon_program &program, const muon_variant 
   const char *kernel = launch.kernel ? launch.kernel : "?";
   if (!elementBytes(operand.dtype))
     return MALFORMED("operand %u of kernel '%s' has dtype %u", o, kernel, operand.dtype);
-  if (operand.place == MUON_PLACE_WORKSPACE) {
-    uint64_t last = 0;
-    if (__builtin_mul_overflow(matricesOf(group) - 1, operand.matrix_stride, &last) ||
-        __builtin_add_overflow(last, operand.offset, &last) || last >= variant.workspace_bytes)
-      return MALFORMED("operand %u of kernel '%s' lies outside the workspace", o, kernel);
-    return MUON_OK;
-  }
+  if (operand.place == MUON_PLACE_WORKSPACE)
+    return checkPlace(program, variant, launch, o);
   if (operand.place != MUON_PLACE_ARGUMENT || operand.argument >= group.num_arguments)
     return MALFORMED("operand %u of kernel '%s' names argument %u of %u", o, kernel, operand.argument,
                      group.num_arguments);
@@ -136,21 +156,57 @@ static muon_status checkLaunch(const muon_program &program, const muon_variant &
     return MALFORMED("items of kernel '%s' lie outside the table", kernel);
   if (launch.num_operands && !launch.operands)
     return MALFORMED("kernel '%s' has no operands", kernel);
+  if (launch.num_coefficients && !launch.coefficients)
+    return MALFORMED("kernel '%s' has no coefficients", kernel);
   for (uint32_t o = 0; o < launch.num_operands; ++o)
     if (muon_status status = checkOperand(program, variant, launch, o))
       return status;
-  if (launch.predicate >= 0 && (static_cast<uint32_t>(launch.predicate) >= launch.num_operands ||
-                                launch.operands[launch.predicate].dtype != MUON_I32))
+  if (launch.predicate != -1 && (static_cast<uint32_t>(launch.predicate) >= launch.num_operands ||
+                                 launch.operands[launch.predicate].dtype != MUON_I32))
     return MALFORMED("kernel '%s' has no i32 operand %d as its predicate", kernel, launch.predicate);
   return MUON_OK;
 }
 
+static int byItems(const void *a, const void *b) {
+  uint64_t offsetA = (*static_cast<const muon_launch *const *>(a))->item_offset;
+  uint64_t offsetB = (*static_cast<const muon_launch *const *>(b))->item_offset;
+  return offsetA < offsetB ? -1 : offsetA > offsetB;
+}
+
+/// Every launch has items of its own.
+static muon_status checkItems(const muon_program &program, const muon_variant &variant) {
+  uint64_t count = 0;
+  for (uint32_t s = 0; s < variant.num_stages; ++s)
+    count += variant.stages[s].num_launches;
+  Array<const muon_launch *> launches;
+  if (!launches.allocate(count))
+    return fail(MUON_ERROR_MEMORY, "no memory for %llu launches", static_cast<unsigned long long>(count));
+  const muon_launch **next = launches.data();
+  for (uint32_t s = 0; s < variant.num_stages; ++s)
+    for (uint32_t l = 0; l < variant.stages[s].num_launches; ++l)
+      *next++ = &variant.stages[s].launches[l];
+  qsort(launches.data(), count, sizeof *launches.data(), byItems);
+  for (uint64_t l = 1; l < count; ++l) {
+    const muon_launch &before = *launches[l - 1], &launch = *launches[l];
+    if (before.item_offset + matricesOf(program.groups[before.group]) * before.item_bytes > launch.item_offset)
+      return MALFORMED("kernels '%s' and '%s' share items", before.kernel ? before.kernel : "?",
+                       launch.kernel ? launch.kernel : "?");
+  }
+  return MUON_OK;
+}
+
 muon_status checkVariant(const muon_program &program, const muon_variant &variant) {
+  if (variant.workspace_bytes > kMostBytes || variant.scratch_per_worker > kMostBytes ||
+      variant.items_bytes > kMostBytes)
+    return MALFORMED("variant '%s' has %llu bytes of workspace, %llu of scratch, %llu of items",
+                     variant.target ? variant.target : "?", static_cast<unsigned long long>(variant.workspace_bytes),
+                     static_cast<unsigned long long>(variant.scratch_per_worker),
+                     static_cast<unsigned long long>(variant.items_bytes));
   for (uint32_t s = 0; s < variant.num_stages; ++s)
     for (uint32_t l = 0; l < variant.stages[s].num_launches; ++l)
       if (muon_status status = checkLaunch(program, variant, variant.stages[s].launches[l]))
         return status;
-  return MUON_OK;
+  return checkItems(program, variant);
 }
 
 } // namespace muon::runtime

@@ -143,6 +143,7 @@ TEST(Load, RefusesMalformedPrograms) {
   refused([](P p) { p.arguments[0][2].role = MUON_GRADIENT; }, "2 gradients");
   refused([](P p) { p.groups[0].first_parameter = 1; }, "starts at parameter 1");
   refused([](P p) { p.groups[0].matrices_per_parameter = 0; }, "0 matrices");
+  refused([](P p) { p.groups[0].matrices_per_parameter = (uint64_t(1) << 63) + 1; }, "9223372036854775809 matrices");
   refused([](P p) { p.program.num_scalar_sets = 0; }, "scalar set");
   refused([](P p) { p.variants[0].stages = nullptr; }, "variant 'test' has no stages");
   refused([](P p) { p.stages[0][1].launches = nullptr; }, "stage 1 of variant 'test' has no launches");
@@ -154,11 +155,19 @@ TEST(Load, RefusesMalformedPrograms) {
   refused([](P p) { p.launches[1][0].item_bytes -= 8; }, "outside the table");
   refused([](P p) { p.launches[1][0].predicate = 4; }, "i32 operand 4");
   refused([](P p) { p.launches[1][0].predicate = 2; }, "i32 operand 2");
+  refused([](P p) { p.launches[1][0].predicate = -7; }, "i32 operand -7");
+  refused([](P p) { p.launches[1][0].num_coefficients = 3; }, "kernel 'absorb' has no coefficients");
+  refused([](P p) { p.launches[1][0].item_offset = p.launches[0][0].item_offset; }, "' share items");
   refused([](P p) { p.operands[1][0].argument = 4; }, "argument 4 of 4");
   refused([](P p) { p.operands[1][0].row_axis = 3; }, "axes 3, 2");
   refused([](P p) { p.operands[1][0].offset = 16; }, "starts outside 'gradient'");
   refused([](P p) { p.operands[1][0].written = 1; }, "writes 'gradient'");
   refused([](P p) { p.operands[1][2].offset = 1 << 20; }, "outside the workspace");
+  refused([](P p) { p.operands[1][2].offset += 1; }, "not aligned to its elements of 4 bytes");
+  refused([](P p) { p.operands[1][2].matrix_stride += 2; }, "not aligned to its elements of 4 bytes");
+  refused([](P p) { p.operands[1][2].matrix_stride = 0; }, "writes memory that all matrices share");
+  for (uint64_t bytes : {UINT64_MAX, UINT64_MAX - 30, uint64_t(1) << 63})
+    refused([&](P p) { p.variants[0].scratch_per_worker = bytes; }, "of scratch");
   refused([](P p) { p.operands[1][1].row_axis = 0; }, "all matrices of a parameter share");
 }
 
