@@ -3,7 +3,9 @@
 #include "muon-c/Compiler.h"
 
 #include "muon/Compiler/Compiler.h"
+#include "muon/Object/Files.h"
 
+#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 
@@ -35,6 +37,23 @@ static llvm::Expected<std::string> compileAs(const char *requestJson, const char
   return compile(*request, *kind);
 }
 
+/// Written under a temporary name and renamed: nobody sees half a program.
+static llvm::Error publish(llvm::StringRef path, llvm::StringRef bytes) {
+  llvm::SmallString<128> staged;
+  std::error_code failure = llvm::sys::fs::createUniqueFile(path + ".new-%%%%%%", staged);
+  if (!failure) {
+    llvm::FileRemover remover(staged);
+    if (llvm::Error error = writeFile(staged, bytes))
+      return error;
+    failure = llvm::sys::fs::rename(staged, path);
+    if (!failure)
+      remover.releaseFile();
+  }
+  if (failure)
+    return llvm::createStringError("cannot write " + path + ": " + failure.message());
+  return llvm::Error::success();
+}
+
 extern "C" {
 
 const char *muon_compiler_build(void) {
@@ -51,15 +70,11 @@ int muon_compile(const char *request_json, const char *emit, const char *path) {
   std::optional<std::string> bytes = take(compileAs(request_json, emit, /*asText=*/false));
   if (!bytes)
     return 1;
-  // Written under a temporary name and renamed: nobody sees half a program.
-  llvm::Error failure = llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
-    out << *bytes;
-    return llvm::Error::success();
-  });
+  llvm::Error failure = publish(path, *bytes);
   if (!failure)
     return 0;
   lastError = llvm::toString(std::move(failure));
-  return 1;
+  return 2; // told apart from a refusal: the request is not to blame
 }
 
 char *muon_compile_text(const char *request_json, const char *emit) {

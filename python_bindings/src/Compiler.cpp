@@ -9,15 +9,18 @@
 
 namespace nb = nanobind;
 
-/// A request the compiler refuses is the caller's: ValueError with the compiler's own line.
+/// A request the compiler refuses is the caller's: ValueError with the compiler's own line. A file it cannot write is
+/// an OSError.
 static void compile(const std::string &request, const std::string &emit, const std::string &path) {
   int status;
   {
     nb::gil_scoped_release release;
     status = muon_compile(request.c_str(), emit.c_str(), path.c_str());
   }
-  if (status)
-    throw nb::value_error(muon_compiler_error());
+  if (!status)
+    return;
+  PyErr_SetString(status == 2 ? PyExc_OSError : PyExc_ValueError, muon_compiler_error());
+  throw nb::python_error();
 }
 
 static std::string compileText(const std::string &request, const std::string &emit) {

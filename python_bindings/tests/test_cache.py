@@ -185,3 +185,20 @@ def test_threads_share_one_program_and_compile_several_at_once(fresh_cache):
         programs = list(threads.map(muonc.compile_program, requests))
     assert all(programs[i] is programs[i % 3] for i in range(9)) and len(entries(fresh_cache)) == 3
     assert [p.description["groups"][0]["arguments"][0]["sizes"] for p in programs[:3]] == [(24, 40), (24, 48), (24, 56)]
+
+
+@pytest.mark.parametrize("file", ["absent/program.o", "program.o"], ids=["nowhere", "full"])
+def test_what_cannot_be_written_is_an_oserror(tmp_path, file):
+    script = (
+        "import resource, sys\n"
+        "from muonc import _compiler\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
+        "try:\n"
+        "    _compiler.compile(sys.argv[1], 'object', sys.argv[2])\n"
+        "except OSError as error:\n"
+        "    print(error)"
+    )
+    command = [sys.executable, "-c", script, json.dumps(REQUEST), tmp_path / file]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
+    assert output.startswith(f"cannot write {tmp_path / file}") and output.count("\n") == 1
+    assert not list(tmp_path.iterdir())
