@@ -5,6 +5,7 @@ program.so and program.json (its size, checksum and origin). An entry appears by
 or none of it; one that does not match its own checksum is named in a warning and rebuilt.
 """
 
+import contextlib
 import hashlib
 import json
 import numbers
@@ -171,12 +172,8 @@ def compile_program(request, workers=0, at_most=0):
         build, host = _identity()
         key = hashlib.sha256("\0".join((text, build, host)).encode()).hexdigest()
         name = request.get("name", "step")
-        path, origin = _obtain(text, key, build, host)
-        try:
+        with _obtain(text, key, build, host) as (path, origin):
             handle = _runtime.Handle(str(path), name, workers, at_most)
-        finally:
-            if origin == "compiled, not kept":
-                shutil.rmtree(path.parent, ignore_errors=True)  # mapped already: the file may go
         program = Program(handle, origin, time.perf_counter() - start)
         _loaded[(text, workers, at_most)] = program
         return program
@@ -209,26 +206,36 @@ def _canonical(request):
         raise ValueError(f"expected a request of what JSON holds, got {request}: {error}") from error
 
 
+@contextlib.contextmanager
 def _obtain(text, key, build, host):
-    """Path of the library of a key and where it came from."""
+    """Path of the library of a key, to be loaded within, and where it came from."""
     entry = cache_directory() / key
     if _is_whole(entry):
-        return entry / "program.so", "disk cache"
+        yield entry / "program.so", "disk cache"
+        return
+    with tempfile.TemporaryDirectory(prefix="muonc-") as made:
+        library = pathlib.Path(made) / "program.so"
+        _compiler().compile(text, "library", str(library))
+        if _keep(library, entry, text, build, host):
+            yield entry / "program.so", "compiled"
+        else:
+            yield library, "compiled, not kept"  # mapped once it is loaded: the file may go
+
+
+def _keep(library, entry, text, build, host):
+    """Makes a compiled library a cache entry; False, with a warning, where the cache cannot take it."""
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        staged = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=entry.parent))
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=entry.parent) as staging:
+            staged = pathlib.Path(staging) / "entry"  # of the usual mode: mkdtemp's would hide it from others
+            staged.mkdir()
+            shutil.copyfile(library, staged / "program.so")
+            _describe_entry(staged, text, build, host)
+            _publish(staged, entry)
     except OSError as error:
-        warnings.warn(f"muonc: nothing is cached: {error}", RuntimeWarning, stacklevel=5)
-        staged = pathlib.Path(tempfile.mkdtemp(prefix="muonc-"))
-        _compiler().compile(text, "library", str(staged / "program.so"))
-        return staged / "program.so", "compiled, not kept"
-    try:
-        _compiler().compile(text, "library", str(staged / "program.so"))
-        _describe_entry(staged, text, build, host)
-        _publish(staged, entry)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return entry / "program.so", "compiled"
+        warnings.warn(f"muonc: nothing is cached: {error}", RuntimeWarning, stacklevel=7)
+        return False
+    return True
 
 
 def _describe_entry(staged, text, build, host):
@@ -241,7 +248,6 @@ def _describe_entry(staged, text, build, host):
         "request": json.loads(text),
     }
     (staged / "program.json").write_text(json.dumps(facts, indent=1) + "\n")
-    os.chmod(staged, 0o755)  # mkdtemp's 0700 would hide it from others who share the cache
 
 
 def _publish(staged, entry):
@@ -282,7 +288,7 @@ def _is_whole(entry, quiet=False):
     except (OSError, ValueError, KeyError, TypeError) as error:
         trouble = f"program.json cannot be read: {error}"
     if not quiet:
-        warnings.warn(f"muonc: cache entry {entry} is damaged ({trouble}); rebuilding it", RuntimeWarning, stacklevel=6)
+        warnings.warn(f"muonc: cache entry {entry} is damaged ({trouble}); rebuilding it", RuntimeWarning, stacklevel=7)
     return False
 
 

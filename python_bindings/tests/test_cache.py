@@ -1,6 +1,7 @@
 """The program cache: what is kept, how fast it comes back, and what happens to damage and to races."""
 
 import concurrent.futures
+import errno
 import json
 import os
 import subprocess
@@ -136,6 +137,19 @@ def test_a_cache_that_cannot_be_written_warns_and_works(tmp_path, monkeypatch):
     with pytest.warns(RuntimeWarning, match="nothing is cached"):
         made = muonc.compile_program(REQUEST)
     assert made.origin == "compiled, not kept" and made.parameters == ["w"]
+
+
+@pytest.mark.parametrize(("owner", "name"), [("shutil", "copyfile"), ("pathlib.Path", "write_text"), ("os", "rename")])
+def test_a_full_cache_disk_warns_and_works(fresh_cache, monkeypatch, owner, name):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(f"{owner}.{name}", full)
+    with pytest.warns(RuntimeWarning, match="nothing is cached: .*No space left on device") as caught:
+        made = muonc.compile_program(REQUEST)
+    assert len(caught) == 1
+    assert made.origin == "compiled, not kept" and made.parameters == ["w"]
+    assert not entries(fresh_cache)
 
 
 def test_a_refused_request_leaves_nothing(fresh_cache):
