@@ -16,7 +16,6 @@ using namespace muon::python;
 namespace {
 
 using Writable = nb::ndarray<nb::device::cpu>;
-using Readable = nb::ndarray<nb::ro, nb::device::cpu>;
 
 /// One tensor as muon_bind takes it; the vectors own the extents, and `array` the memory, if it was given as one.
 struct Tensor {
@@ -153,7 +152,7 @@ Binding::~Binding() {
     muon_release(binding);
 }
 
-void Binding::readGradient(size_t index, nb::handle value) {
+void Binding::readGradient(size_t index, nb::handle value, std::vector<Readable> &held) {
   if (value.is_none()) {
     gradients[index] = nullptr;
     return;
@@ -178,6 +177,7 @@ void Binding::readGradient(size_t index, nb::handle value) {
     throw nb::value_error(text.c_str());
   }
   gradients[index] = tensor.data;
+  held.push_back(std::move(array));
 }
 
 void Binding::run(nb::sequence newGradients, nb::sequence newScalars, uintptr_t stream) {
@@ -189,9 +189,10 @@ void Binding::run(nb::sequence newGradients, nb::sequence newScalars, uintptr_t 
                        " and " + std::to_string(nb::len(newScalars));
     throw nb::value_error(text.c_str());
   }
+  std::vector<Readable> held; // until the step has read them: an array may have been made for this call
   size_t index = 0;
   for (nb::handle value : newGradients)
-    readGradient(index++, value);
+    readGradient(index++, value, held);
   const muon_program &program = handle.program();
   index = 0;
   for (nb::handle value : newScalars) {

@@ -38,6 +38,9 @@ private:
 /// The description of a program and of the variant in use, as a dict.
 nanobind::dict describe(const Handle &handle);
 
+/// An array that is only read.
+using Readable = nanobind::ndarray<nanobind::ro, nanobind::device::cpu>;
+
 /// What a gradient of one parameter has to look like, taken at bind.
 struct GradientLayout {
   uint32_t dtype;
@@ -65,7 +68,7 @@ public:
   nanobind::list status() const;
 
 private:
-  void readGradient(size_t index, nanobind::handle value);
+  void readGradient(size_t index, nanobind::handle value, std::vector<Readable> &held);
 
   const Handle &handle;
   muon_binding *binding = nullptr;

@@ -138,6 +138,36 @@ def test_a_binding_keeps_its_arrays_alive(program):
     assert not any(array() is not None for array in alive)
 
 
+class Made:
+    """Speaks DLPack with an array that is made when it is asked for and held by nobody else."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __dlpack__(self, **settings):
+        return self.make().__dlpack__(**settings)
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+
+def test_gradients_live_until_the_step_has_read_them(program):
+    alive = []
+
+    def first():
+        array = np.full((3, 4), 2.0, np.float32)
+        alive.append(weakref.ref(array))
+        return array
+
+    def second():
+        alive.append(alive[0]() is not None)
+        return np.ones((3, 4), np.float32)
+
+    binding = program.bind(arrays())
+    binding.run([Made(first), Made(second)], [0.5, 0, 0.5, 0])
+    assert alive[1] and alive[0]() is None
+
+
 @pytest.mark.parametrize("gradient, got", [(-1, "-1"), ("zeros", "str"), (1 << 70, str(1 << 70))])
 def test_what_is_no_gradient(program, gradient, got):
     binding = program.bind(arrays())
