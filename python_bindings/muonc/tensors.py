@@ -74,6 +74,9 @@ def check_parameter(what, parameter):
         if tensor.numel() and not tensor.data_ptr():
             kind = type(tensor).__name__
             raise ValueError(f"Muon: {role}{what} is a {kind} without memory; expected a plain tensor, as DDP has them")
+    if gradient is not None and gradient.shape != parameter.shape:
+        expected = f"{tuple(parameter.shape)}, like the parameter"
+        raise ValueError(f"Muon: the gradient of {what} has shape {tuple(gradient.shape)}; expected {expected}")
     if parameter.layout is not torch.strided or not has_unit_stride(parameter) or parameter.is_neg():
         raise ValueError(f"Muon: {what} has strides {parameter.stride()}; expected 1 in one of its last two dimensions")
 

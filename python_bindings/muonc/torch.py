@@ -401,6 +401,7 @@ class _Plan:
                 state[slot.parameter].update(optimizer._waiting.pop(slot.parameter))
             if (
                 not slot.holds(state.get(slot.parameter, {}))
+                or gradient.shape != slot.parameter.shape
                 or gradient.stride() != slot.strides
                 or gradient.dtype is not slot.dtype
                 or slot.parameter.data_ptr() != slot.address

@@ -106,6 +106,19 @@ def one(shape=(8, 8), **settings):
     return parameter, muonc.torch.Muon([parameter], dtype="f32", **settings)
 
 
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_gradient_of_another_shape_is_refused(steps):
+    parameter, optimizer = one()
+    for _ in range(steps):
+        optimizer.step()
+    before = parameter.detach().clone()
+    parameter.grad.data = torch.ones(2, 8)
+    expected = r"the gradient of parameter 0 \(8, 8\) has shape \(2, 8\); expected \(8, 8\), like the parameter"
+    with pytest.raises(ValueError, match=expected):
+        optimizer.step()
+    assert torch.equal(parameter, before)
+
+
 def test_momentum_of_another_dtype_is_refused():
     parameter, optimizer = one()
     optimizer.step()
