@@ -50,9 +50,9 @@ def options_of(group, is_vector):
         options["eps"] = float(group["eps"])
     if "adjust_lr_fn" in asked:
         options["adjust_lr"] = group["adjust_lr_fn"]
-    if asked & {"ns_coefficients", "ns_steps"}:
-        # One row for every step, as torch means it: a table and its number of steps are one thing.
+    if "ns_coefficients" in asked:
         options["table"] = [[float(value) for value in group["ns_coefficients"]]]
+    if asked & {"ns_coefficients", "ns_steps"}:  # a row is repeated as often as torch says; steps alone: the preset's
         options["steps"] = operator.index(group["ns_steps"])
     if group["early_stop"] is not None:
         options["early_stop"] = float(group["early_stop"])

@@ -67,6 +67,14 @@ def test_presets_follow_the_polar_factor_roughly(preset):
     assert np.linalg.norm(unscaled(u, truth) - truth) / np.linalg.norm(truth) <= 0.5
 
 
+@pytest.mark.parametrize("preset, steps", [("inverse_root", 4), ("torch", 99)])
+def test_the_number_of_steps_keeps_the_presets_own_table(preset, steps):
+    gradient = gradients([(24, 40)], 0)[0]
+    asked, _ = direction(gradient, preset=preset, ns_steps=steps, dtype="f32")
+    own, _ = direction(gradient, preset=preset, options={"steps": steps}, dtype="f32")
+    assert np.array_equal(asked, own)
+
+
 def test_inverse_root_follows_its_recurrence():
     """Newton on the trace-normalised Gram matrix in float64: rows (1.5, -0.5, 0) on the damped matrix."""
     gradient = torch.randn((24, 60), generator=torch.Generator().manual_seed(5))

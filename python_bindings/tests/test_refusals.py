@@ -102,6 +102,7 @@ def test_our_own_settings(settings, message):
     "settings, message",
     [
         ({"preset": "newton"}, "newton"),
+        ({"preset": "polar_express", "ns_steps": 3}, "has 5 rows, but 3 steps were asked for"),
         ({"ns_coefficients": (3.4445, 4.775, 2.0315)}, "diverges for sigma in"),
         ({"options": {"no_such_option": 1}}, "no_such_option"),
         ({"options": {"clip": "much"}}, "clip|much"),
