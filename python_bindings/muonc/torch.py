@@ -407,6 +407,7 @@ class _Plan:
                 or slot.parameter.data_ptr() != slot.address
                 or (slot.parameter.shape, slot.parameter.stride(), slot.parameter.dtype) != slot.layout
                 or gradient.is_neg() > slot.copied
+                or not gradient.data_ptr()
             ):
                 return None
             if slot.copied:
@@ -424,7 +425,7 @@ class _Plan:
 
     def run(self, optimizer, addresses):
         """Steps every parameter that has an address."""
-        self.stepped = [slot for slot, address in zip(self.slots, addresses) if address]
+        self.stepped = [slot for slot, address in zip(self.slots, addresses) if address is not None]
         if not self.stepped:
             return
         scalars = []

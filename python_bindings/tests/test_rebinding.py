@@ -119,6 +119,18 @@ def test_a_gradient_of_another_shape_is_refused(steps):
     assert torch.equal(parameter, before)
 
 
+@pytest.mark.parametrize("layout", [torch.ones_like, lambda p: torch.ones(1).expand(p.shape)], ids=["dense", "copied"])
+def test_a_gradient_whose_memory_is_gone_is_refused(layout):
+    parameter, optimizer = one()
+    parameter.grad = layout(parameter)
+    optimizer.step()
+    before = parameter.detach().clone()
+    parameter.grad.untyped_storage().resize_(0)
+    with pytest.raises(ValueError, match=r"the gradient of parameter 0 \(8, 8\) is a Tensor without memory"):
+        optimizer.step()
+    assert torch.equal(parameter, before)
+
+
 def test_momentum_of_another_dtype_is_refused():
     parameter, optimizer = one()
     optimizer.step()
