@@ -330,7 +330,8 @@ class _Plan:
     def __init__(self, optimizer):
         self.groups = [(group, list(group["params"])) for group in optimizer.param_groups]
         self.compiled_for = copy.deepcopy(_compiled_settings(optimizer))
-        self.idle = []  # no gradient, and none to come that could be used: not in the program
+        # Not in the program: those without a gradient, and none to come that could be used, and those without elements.
+        self.idle, self.empty = [], []
         slots = []
         for group in optimizer.param_groups:
             tensors.check_table(group)
@@ -338,6 +339,7 @@ class _Plan:
                 if _is_idle(optimizer, parameter):
                     self.idle.append(parameter)
                 elif parameter.numel() == 0:
+                    self.empty.append(parameter)
                     if parameter.grad is not None:  # nothing to step, but torch keeps a state for it
                         optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter.grad))
                 else:
@@ -386,6 +388,8 @@ class _Plan:
         if _compiled_settings(optimizer) != self.compiled_for or any(p.grad is not None for p in self.idle):
             return None
         state, addresses = optimizer.state, []
+        if any(p.numel() or (p.grad is not None and p not in state) for p in self.empty):
+            return None
         self.copies = []  # keeps copied gradients alive until the next step
         for slot in self.slots:
             gradient = slot.parameter.grad

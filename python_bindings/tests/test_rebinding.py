@@ -222,6 +222,21 @@ def test_what_could_not_be_stepped_is_left_while_it_has_no_gradient(kind):
             optimizer.step()
 
 
+@pytest.mark.parametrize("rows", [0, 8])
+def test_a_parameter_empty_at_first_goes_on_as_with_torch(rows):
+    results = []
+    for kind in (torch.optim.Muon, muonc.torch.Muon):
+        first, empty = torch.nn.Parameter(torch.ones(8, 8)), torch.nn.Parameter(torch.ones(0, 8))
+        optimizer = kind([first, empty])
+        first.grad = torch.eye(8)
+        optimizer.step()
+        empty.data = torch.ones(rows, 8)
+        empty.grad = torch.ones(rows, 8)
+        optimizer.step()
+        results.append((empty.detach(), optimizer.state[empty]["momentum_buffer"]))
+    torch.testing.assert_close(*results, rtol=1e-3, atol=1e-4)
+
+
 def test_momentum_takes_the_dtype_of_a_first_gradient_that_comes_late():
     states = []
     for kind in (torch.optim.Muon, muonc.torch.Muon):
