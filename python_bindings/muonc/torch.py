@@ -330,6 +330,7 @@ class _Plan:
     def __init__(self, optimizer):
         self.groups = [(group, list(group["params"])) for group in optimizer.param_groups]
         self.compiled_for = copy.deepcopy(_compiled_settings(optimizer))
+        optimizer._waiting = {}  # all zeros: nothing is lost, and shapes or dtypes may be others now
         # Not in the program: those without a gradient, and none to come that could be used, and those without elements.
         self.idle, self.empty = [], []
         slots = []
@@ -398,13 +399,9 @@ class _Plan:
                 continue
             if gradient.is_sparse:
                 raise RuntimeError("Muon does not support sparse gradients")
-            if slot.parameter in optimizer._waiting:  # its first gradient
-                if gradient.dtype is not slot.dtype:  # the states that wait were made for another
-                    del optimizer._waiting[slot.parameter]
-                    return None
-                state[slot.parameter].update(optimizer._waiting.pop(slot.parameter))
+            states = state.get(slot.parameter) or optimizer._waiting.get(slot.parameter, {})
             if (
-                not slot.holds(state.get(slot.parameter, {}))
+                not slot.holds(states)
                 or gradient.shape != slot.parameter.shape
                 or gradient.stride() != slot.strides
                 or gradient.dtype is not slot.dtype
@@ -414,6 +411,8 @@ class _Plan:
                 or not gradient.data_ptr()
             ):
                 return None
+            if slot.parameter in optimizer._waiting:  # its first gradient
+                state[slot.parameter].update(optimizer._waiting.pop(slot.parameter))
             if slot.copied:
                 gradient = slot.dense(gradient)
                 self.copies.append(gradient)
@@ -470,7 +469,6 @@ def _held(optimizer, parameter, name, make, dtype=None, like=None):
     """
     if parameter.grad is not None or parameter in optimizer.state:
         store = optimizer.state[parameter]
-        store.update(optimizer._waiting.pop(parameter, {}))
     else:
         store = optimizer._waiting.setdefault(parameter, {})
     if name not in store:

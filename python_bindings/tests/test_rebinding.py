@@ -1,5 +1,8 @@
 """Groups, parameters and states that a trainer replaces between steps: what is stepped is what the optimizer holds now."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -253,6 +256,38 @@ def test_momentum_takes_the_dtype_of_a_first_gradient_that_comes_late():
     for theirs, mine in zip(*states):
         assert mine.dtype is theirs.dtype is torch.float32
         torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("value", [torch.ones(16, 8), torch.ones(8, 8, dtype=torch.bfloat16)], ids=["shape", "dtype"])
+@pytest.mark.parametrize("between", [0, 1])
+def test_a_parameter_may_be_replaced_before_its_first_gradient(value, between):
+    states = []
+    for kind in (torch.optim.Muon, muonc.torch.Muon):
+        first, late = (torch.nn.Parameter(torch.ones(8, 8)) for _ in range(2))
+        optimizer = kind([first, late])
+        first.grad = torch.eye(8)
+        optimizer.step()
+        late.data = value.clone()
+        for _ in range(between):
+            optimizer.step()
+        late.grad = torch.ones_like(value)
+        optimizer.step()
+        states.append(optimizer.state[late]["momentum_buffer"])
+    assert states[1].dtype is states[0].dtype
+    torch.testing.assert_close(*states)
+
+
+def test_a_parameter_taken_out_before_its_first_gradient_is_freed():
+    first, late = matrices([(8, 8)] * 2)
+    optimizer = muonc.torch.Muon([first, late], dtype="f32")
+    first.grad = torch.ones(8, 8)
+    optimizer.step()
+    optimizer.param_groups[0]["params"].pop()
+    left = weakref.ref(late)
+    del late
+    optimizer.step()
+    gc.collect()
+    assert left() is None
 
 
 def test_loading_adds_no_key_to_the_groups():
