@@ -199,6 +199,18 @@ class Muon(torch.optim.Optimizer):
         slots = {} if self._plan is None else {slot.parameter: slot.metrics for slot in self._plan.stepped}
         return [slots.get(p, {}) for group in self.param_groups for p in group["params"]]
 
+    def load_state_dict(self, state_dict):
+        """As in torch, which casts every state to its parameter's dtype; a preset's own states keep theirs."""
+        loaded = {}  # what torch loads, after the hooks of others
+        with self.register_load_state_dict_pre_hook(lambda _, given: loaded.update(given)):
+            super().load_state_dict(state_dict)
+        saved = itertools.chain.from_iterable(group["params"] for group in loaded["param_groups"])
+        parameters = itertools.chain.from_iterable(group["params"] for group in self.param_groups)
+        for index, parameter in zip(saved, parameters):
+            for name, value in loaded["state"].get(index, {}).items():
+                if isinstance(value, torch.Tensor) and name != "momentum_buffer":
+                    self.state[parameter][name] = value.to(parameter.device)
+
     def _is_matrix(self, parameter):
         return parameter.ndim == 2 or (self._settings["batched"] and parameter.ndim > 2)
 
@@ -464,7 +476,7 @@ def _with_names(line, named):
 def _held(optimizer, parameter, name, make, dtype=None, like=None):
     """A state of the parameter, made if there is none; not in `state` before its first gradient, as in torch.
 
-    dtype: the one it must have. Loading a state_dict, torch casts every state to its parameter's. like: a tensor whose
+    dtype: the one it must have; what went through torch's Muon was cast to the parameter's. like: a tensor whose
     strides it must have.
     """
     if parameter.grad is not None or parameter in optimizer.state:
