@@ -228,9 +228,11 @@ class Muon(torch.optim.Optimizer):
         super().__setstate__(state)
         self._forget_plan()
         for group, old in itertools.zip_longest(self.param_groups, earlier[: len(self.param_groups)], fillvalue={}):
-            for key, value in self.defaults.items():
-                if key != "differentiable":  # Optimizer.__setstate__ adds it to the defaults, no group has it
-                    group.setdefault(key, old.get(key, value))
+            own = {} if "preset" in group else old  # what torch's has no word for, a preset's scalars included
+            for key, value in {**self.defaults, **own}.items():
+                # Optimizer.__setstate__ adds the first to the defaults, no group has it; a count goes with its states.
+                if key not in ("differentiable", "param_names", "step"):
+                    group.setdefault(key, value)
 
     def _forget_plan(self):
         self._plan = None

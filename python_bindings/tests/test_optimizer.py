@@ -152,6 +152,16 @@ def test_a_state_dict_of_torch_loads_and_ours_loads_into_torch():
     assert_together(back, peers, starts)
 
 
+def test_a_state_dict_of_torch_leaves_a_presets_scalars():
+    ours, peers = matrices(SHAPES), matrices(SHAPES)
+    mine = muonc.torch.Muon([{"params": ours, "beta2": 0.9}], preset="normuon")
+    theirs = torch.optim.Muon(peers, lr=0.05)
+    step_both(mine, ours, theirs, peers, 0)
+    mine.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    assert mine.param_groups[0]["beta2"] == 0.9 and mine.param_groups[0]["lr"] == 0.05
+    step_both(mine, ours, theirs, peers, 1)
+
+
 @pytest.mark.parametrize(
     "duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"]
 )
