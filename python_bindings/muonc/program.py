@@ -225,9 +225,8 @@ def _obtain(text, key, build, host):
 def _keep(library, entry, text, build, host):
     """Makes a compiled library a cache entry; False, with a warning, where the cache cannot take it."""
     try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=entry.parent) as staging:
-            staged = pathlib.Path(staging) / "entry"  # of the usual mode: mkdtemp's would hide it from others
+        with _staging(entry.parent) as staging:
+            staged = staging / "entry"
             staged.mkdir()
             shutil.copyfile(library, staged / "program.so")
             _describe_entry(staged, text, build, host)
@@ -236,6 +235,21 @@ def _keep(library, entry, text, build, host):
         warnings.warn(f"muonc: nothing is cached: {error}", RuntimeWarning, stacklevel=7)
         return False
     return True
+
+
+@contextlib.contextmanager
+def _staging(cache):
+    """A directory in the cache to make things in before they are moved to their place.
+
+    They have the usual modes then; those of tempfile would hide them from others who share the cache.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    for left in cache.glob(".new-*"):  # by a process that was killed: the others are done in moments
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > 3600:
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=cache) as path:
+        yield pathlib.Path(path)
 
 
 def _describe_entry(staged, text, build, host):
@@ -259,13 +273,8 @@ def _publish(staged, entry):
         if _is_whole(entry, quiet=True):
             return
     # A damaged entry is in the way. Two processes may both be here: each moves aside what it finds.
-    aside = pathlib.Path(tempfile.mkdtemp(prefix=".old-", dir=entry.parent))
-    try:
-        os.rename(entry, aside / "entry")
-    except FileNotFoundError:
-        pass
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(entry, staged.parent / "damaged")
     try:
         os.rename(staged, entry)
     except OSError:
@@ -281,6 +290,8 @@ def _is_whole(entry, quiet=False):
         if len(library) == facts["bytes"] and hashlib.sha256(library).hexdigest() == facts["sha256"]:
             return True
         trouble = "program.so does not match its checksum"
+    except (NotADirectoryError, PermissionError):
+        return False  # nothing there for us; _keep says what is in the way
     except FileNotFoundError as error:
         if not entry.exists():
             return False
@@ -306,12 +317,11 @@ def _identity():
         pass
     build, host = _compiler().build(), _compiler().host()
     try:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=stamp.parent, prefix=".new-", delete=False) as file:
-            json.dump({"build": build, "host": host}, file)
-        os.replace(file.name, stamp)
+        with _staging(stamp.parent) as staged:
+            (staged / "stamp").write_text(json.dumps({"build": build, "host": host}))
+            os.replace(staged / "stamp", stamp)
     except OSError:
-        pass  # _obtain warns about the directory
+        pass  # _keep warns about the directory
     return build, host
 
 

@@ -101,6 +101,23 @@ def test_a_damaged_stamp_is_only_asked_again(fresh_cache, monkeypatch):
     assert json.loads(stamp.read_text())["build"]
 
 
+def test_whoever_reads_an_entry_reads_the_stamp(fresh_cache):
+    muonc.compile_program(REQUEST)
+    (entry,) = entries(fresh_cache)
+    (stamp,) = fresh_cache.glob("compiler-*.json")
+    assert stamp.stat().st_mode == (entry / "program.json").stat().st_mode
+
+
+def test_nothing_unfinished_stays(fresh_cache, monkeypatch):
+    left, other = fresh_cache / ".new-left", fresh_cache / ".new-other"
+    for directory in (left, other):
+        directory.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    monkeypatch.setattr(os, "replace", lambda *_: os.rename("absent", "absent"))
+    muonc.compile_program(REQUEST)
+    assert list(fresh_cache.glob(".*")) == [other] and len(entries(fresh_cache)) == 2
+
+
 def test_processes_race_for_one_entry(fresh_cache):
     script = "import json, sys, muonc; print(muonc.compile_program(json.loads(sys.argv[1])).origin)"
     command = [sys.executable, "-W", "error", "-c", script, json.dumps(REQUEST)]
@@ -109,7 +126,7 @@ def test_processes_race_for_one_entry(fresh_cache):
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0 and output.strip() in ("compiled", "disk cache")
     assert len(entries(fresh_cache)) == 1
-    assert not list(fresh_cache.glob(".new-*")) and not list(fresh_cache.glob(".old-*"))
+    assert not list(fresh_cache.glob(".*"))
 
 
 def test_processes_race_for_a_damaged_entry(fresh_cache):
@@ -134,9 +151,13 @@ def test_a_cache_that_cannot_be_written_warns_and_works(tmp_path, monkeypatch):
     blocked.write_text("not a directory")
     monkeypatch.setenv("MUON_CACHE_DIR", str(blocked))
     monkeypatch.setattr(program, "_loaded", {})
-    with pytest.warns(RuntimeWarning, match="nothing is cached"):
+    monkeypatch.setattr(program.tempfile, "tempdir", str(tmp_path))
+    with pytest.warns(RuntimeWarning, match="nothing is cached") as caught:
         made = muonc.compile_program(REQUEST)
-    assert made.origin == "compiled, not kept" and made.parameters == ["w"]
+    assert made.origin == "compiled, not kept" and made.parameters == ["w"] and len(caught) == 1
+    with pytest.raises(ValueError, match="nonsense"):
+        muonc.compile_program({"groups": [{"shape": [8, 8], "parameters": ["w"], "preset": "nonsense"}]})
+    assert list(tmp_path.iterdir()) == [blocked]
 
 
 @pytest.mark.parametrize(("owner", "name"), [("shutil", "copyfile"), ("pathlib.Path", "write_text"), ("os", "rename")])
