@@ -25,6 +25,17 @@ struct Tensor {
   std::vector<int64_t> sizes, strides;
 };
 
+/// Set for as long as a run lasts. The GIL guards it.
+class Running {
+public:
+  explicit Running(bool &flag) : flag(flag) { flag = true; }
+  ~Running() { flag = false; }
+  Running(const Running &) = delete;
+
+private:
+  bool &flag;
+};
+
 constexpr uint64_t kHugePage = 2u << 20;
 
 } // namespace
@@ -182,7 +193,8 @@ void Binding::readGradient(size_t index, nb::handle value, std::vector<Readable>
 
 void Binding::run(nb::sequence newGradients, nb::sequence newScalars, uintptr_t stream) {
   if (running)
-    throw std::runtime_error("the binding is already running in another thread");
+    throw std::runtime_error("the binding is already running");
+  Running guard(running); // from here: asking an array for its memory runs Python, and may let another thread in
   if (nb::len(newGradients) != gradients.size() || nb::len(newScalars) != scalars.size()) {
     std::string text = "run takes " + std::to_string(gradients.size()) + " gradients and " +
                        std::to_string(scalars.size()) + " scalars, got " + std::to_string(nb::len(newGradients)) +
@@ -205,12 +217,10 @@ void Binding::run(nb::sequence newGradients, nb::sequence newScalars, uintptr_t 
     }
   }
   muon_status status;
-  running = true; // under the GIL: the tables above are not written while they are being read
   {
     nb::gil_scoped_release release;
     status = muon_run(binding, gradients.data(), scalars.data(), reinterpret_cast<void *>(stream));
   }
-  running = false;
   check(status);
 }
 

@@ -168,6 +168,22 @@ def test_gradients_live_until_the_step_has_read_them(program):
     assert alive[1] and alive[0]() is None
 
 
+def test_one_run_at_a_time(program):
+    binding = program.bind(arrays())
+    row = [0.5, 0, 0.5, 0]
+
+    def make():
+        with pytest.raises(RuntimeError, match=r"^the binding is already running$"):
+            binding.run([None, None], row)
+        return np.ones((3, 4), np.float32)
+
+    binding.run([None, Made(make)], row)
+    assert binding.status() == [1, 0]
+    with pytest.raises(ValueError):
+        binding.run([None, "zeros"], row)
+    binding.run([None, None], row)
+
+
 @pytest.mark.parametrize("gradient, got", [(-1, "-1"), ("zeros", "str"), (1 << 70, str(1 << 70))])
 def test_what_is_no_gradient(program, gradient, got):
     binding = program.bind(arrays())
