@@ -101,8 +101,13 @@ def has_unit_stride(tensor):
 
 
 def is_dense(tensor):
-    """Whether the elements lie without gaps, in whatever order."""
-    return sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride())) + 1 == tensor.numel()
+    """Whether the elements lie side by side, in whatever order."""
+    dense = 1
+    for stride, size in sorted((stride, size) for size, stride in zip(tensor.shape, tensor.stride()) if size > 1):
+        if stride != dense:
+            return False
+        dense *= size
+    return True
 
 
 def array(tensor, flat=False):

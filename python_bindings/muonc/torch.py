@@ -293,7 +293,7 @@ class _Slot:
     def _flatten(self):
         order = self.parameter.stride()
         if not tensors.is_dense(self.parameter):
-            raise ValueError(f"Muon: {self.what} has strides {order}; expected its elements without gaps")
+            raise ValueError(f"Muon: {self.what} has strides {order}; expected its elements side by side")
         self.copied = self.copied or self.strides != order
         self.shape = (self.parameter.numel(),)
 

@@ -114,6 +114,17 @@ def test_vectors_take_a_normalised_momentum_step_when_asked():
             torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("strides", [(5, 1, 1), (5, 2, 1)], ids=["overlaps", "gaps"])
+def test_what_does_not_lie_side_by_side_is_no_vector(strides):
+    memory = torch.zeros(9)
+    kernel = torch.nn.Parameter(torch.as_strided(memory, (2, 2, 2), strides))
+    optimizer = muonc.torch.Muon([kernel], non_matrices="rms")
+    kernel.grad = torch.ones(2, 2, 2)
+    with pytest.raises(ValueError, match=r"has strides \(5, \d, 1\); expected"):
+        optimizer.step()
+    assert not memory.any()
+
+
 def test_a_kernel_that_becomes_channels_last_keeps_its_momentum():
     values = [torch.randn((4, 3, 5, 2), generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
     results = []
