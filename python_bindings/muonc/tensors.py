@@ -56,8 +56,8 @@ def called(group, index, parameter):
     return f"parameter {names[index] if index < len(names) else index} {tuple(parameter.shape)}"
 
 
-def check_parameter(what, parameter):
-    """Refuses what no program can take, in one line that names the parameter as `what`."""
+def check_parameter(what, parameter, flat):
+    """Refuses what no program can take, in one line that names the parameter as `what`. flat: it is one vector."""
     gradient = parameter.grad
     if parameter.is_complex():
         raise RuntimeError("Muon does not support complex parameters")
@@ -77,7 +77,7 @@ def check_parameter(what, parameter):
     if gradient is not None and gradient.shape != parameter.shape:
         expected = f"{tuple(parameter.shape)}, like the parameter"
         raise ValueError(f"Muon: the gradient of {what} has shape {tuple(gradient.shape)}; expected {expected}")
-    if parameter.layout is not torch.strided or not has_unit_stride(parameter) or parameter.is_neg():
+    if parameter.layout is not torch.strided or not has_unit_stride(parameter, flat) or parameter.is_neg():
         raise ValueError(f"Muon: {what} has strides {parameter.stride()}; expected 1 in one of its last two dimensions")
 
 
@@ -90,12 +90,12 @@ def check_state(name, state, parameter):
         )
 
 
-def has_unit_stride(tensor):
+def has_unit_stride(tensor, flat):
     """Whether one of the last two dimensions can be walked element by element, as a program needs it.
 
-    Dense tensors of more dimensions pass too: what is not a matrix is stepped as one vector.
+    flat: stepped as one vector, so that every dense tensor passes.
     """
-    if tensor.ndim > 2 and is_dense(tensor):
+    if flat and is_dense(tensor):
         return True
     return any(size == 1 or stride == 1 for size, stride in zip(tensor.shape[-2:], tensor.stride()[-2:]))
 

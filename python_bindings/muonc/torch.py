@@ -240,19 +240,23 @@ class Muon(torch.optim.Optimizer):
         self._waiting = {}
 
 
-def _check(optimizer, what, parameter):
+def _preset_of(optimizer, group, parameter):
+    return group["preset"] if optimizer._is_matrix(parameter) else "rms"
+
+
+def _check(optimizer, group, what, parameter):
     """Refuses a parameter that cannot be stepped, in one line that calls it `what`."""
-    tensors.check_parameter(what, parameter)
+    tensors.check_parameter(what, parameter, _preset_of(optimizer, group, parameter) == "rms")
     if not optimizer._takes(parameter):  # appended to a group, or given other data: torch asks the gradient
         raise ValueError(f"Param gradient must be a 2D matrix: {what}")
 
 
-def _is_idle(optimizer, parameter):
+def _is_idle(optimizer, group, parameter):
     """Whether the program can do without the parameter: it has no gradient, and could not be stepped if one came."""
     if parameter.grad is not None:
         return False
     try:
-        _check(optimizer, "", parameter)
+        _check(optimizer, group, "", parameter)
     except (ValueError, RuntimeError):
         return True
     return not parameter.requires_grad
@@ -263,20 +267,20 @@ class _Slot:
 
     def __init__(self, optimizer, group, index, parameter):
         self.what = tensors.called(group, index, parameter)
-        _check(optimizer, self.what, parameter)
+        _check(optimizer, group, self.what, parameter)
         gradient = parameter.grad
         like = parameter if gradient is None else gradient
         self.parameter, self.group = parameter, group
         self.layout = parameter.shape, parameter.stride(), parameter.dtype
         self.address = parameter.data_ptr()
         self.dtype, self.strides = like.dtype, like.stride()
-        # A gradient that no dimension walks densely (an expanded one) is copied in every step.
-        self.copied = not tensors.has_unit_stride(like) or like.is_neg()
         self.tuned = requests.tuned_of(group, index)
-        self.preset = group["preset"] if optimizer._is_matrix(parameter) else "rms"
+        self.preset = _preset_of(optimizer, group, parameter)
         self.shape = tuple(parameter.shape)
         # An RMS-normalised step does not care where in its tensor an element lies: tensors are taken as vectors.
         self.flat = self.preset == "rms" and parameter.ndim > 1
+        # A gradient that no dimension walks densely (an expanded one) is copied in every step.
+        self.copied = not tensors.has_unit_stride(like, self.flat) or like.is_neg()
         self.momentum = _held(
             optimizer,
             parameter,
@@ -351,7 +355,7 @@ class _Plan:
         for group in optimizer.param_groups:
             tensors.check_table(group)
             for index, parameter in enumerate(group["params"]):
-                if _is_idle(optimizer, parameter):
+                if _is_idle(optimizer, group, parameter):
                     self.idle.append(parameter)
                 elif parameter.numel() == 0:
                     self.empty.append(parameter)
@@ -490,7 +494,7 @@ def _held(optimizer, parameter, name, make, dtype=None, like=None):
     if dtype is not None:
         store[name] = store[name].to(dtype)
     tensors.check_state(name, store[name], parameter)
-    if not tensors.has_unit_stride(store[name]):
+    if not tensors.has_unit_stride(store[name], flat=like is not None):
         store[name] = store[name].contiguous()
     if like is not None and store[name].stride() != like.stride():
         store[name] = torch.empty_like(like, dtype=store[name].dtype).copy_(store[name])

@@ -191,6 +191,24 @@ def test_leading_dimensions_are_a_batch_when_asked():
     assert distance(list(stacked.view(6, 12, 20)), starts, reference.weights) <= 2e-5
 
 
+@pytest.mark.parametrize("order", [(1, 2, 0), (2, 1, 0)], ids=str)
+def test_a_batch_may_have_gradients_and_momentum_in_any_order(order):
+    def reordered(tensor):
+        """A copy whose dimensions follow each other in memory in this order, outermost first."""
+        return tensor.permute(order).contiguous().permute([order.index(dimension) for dimension in range(3)])
+
+    value = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(3))
+    results = []
+    for ordered in (torch.clone, reordered):
+        batch = torch.nn.Parameter(torch.zeros(4, 8, 8))
+        optimizer = muonc.torch.Muon([batch], lr=0.1, batched=True, dtype="f32")
+        optimizer.state[batch]["momentum_buffer"] = ordered(torch.ones(4, 8, 8))
+        batch.grad = ordered(value)
+        optimizer.step()
+        results.append(batch.detach())
+    torch.testing.assert_close(*results)
+
+
 def test_stochastic_rounding_is_seeded_and_unbiased():
     shape = (64, 64)
 
