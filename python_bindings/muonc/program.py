@@ -150,10 +150,15 @@ def compile_text(request, emit):
     return _compiler().compile_text(_canonical(request), emit)
 
 
+def check_integer(name, value, least, most):
+    """ValueError for what is no integer from `least` to `most`."""
+    if not (isinstance(value, numbers.Integral) and least <= value <= most):
+        raise ValueError(f"{name} should be an integer from {least} to {most} but is: {value}")
+
+
 def check_workers(workers, least):
     """ValueError for what is no number of threads."""
-    if not (isinstance(workers, numbers.Integral) and workers >= least):
-        raise ValueError(f"workers should be an integer >= {least} but is: {workers}")
+    check_integer("workers", workers, least, 2048)  # muon_runtime.h: never more
 
 
 def compile_program(request, workers=0, at_most=0):

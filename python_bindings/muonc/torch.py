@@ -109,6 +109,7 @@ class Muon(torch.optim.Optimizer):
         tensors.check_choice("non_matrices", non_matrices, ("refuse", "rms"))
         if workers is not None:
             programs.check_workers(workers, 1)
+        programs.check_integer("seed", seed, -(1 << 63), (1 << 63) - 1)
         self._settings = {
             "dtype": dtype,
             "form": form,
@@ -402,6 +403,7 @@ class _Plan:
 
     def gradients(self, optimizer):
         """Addresses of this step's gradients in the program's order; None where another plan is needed."""
+        self.stepped = []
         if not self._has_groups_of(optimizer):
             return None
         if _compiled_settings(optimizer) != self.compiled_for or any(p.grad is not None for p in self.idle):
@@ -446,22 +448,22 @@ class _Plan:
 
     def run(self, optimizer, addresses):
         """Steps every parameter that has an address."""
-        self.stepped = [slot for slot, address in zip(self.slots, addresses) if address is not None]
-        if not self.stepped:
+        stepped = [slot for slot, address in zip(self.slots, addresses) if address is not None]
+        if not stepped:
             return
-        scalars = []
-        for group in self.rows:
-            if "step" in self.columns:
-                group["step"] = group.get("step", 0) + 1
+        scalars, counts = [], [group.get("step", 0) + 1 for group in self.rows]
+        for group, count in zip(self.rows, counts):
+            counted = {"step": count, "seed": optimizer._settings["seed"]}
             for name in self.columns:
-                if name == "seed":
-                    scalars.append(optimizer._settings["seed"])
-                else:
-                    scalars.append(group["step"] if name == "step" else float(group[_SCALARS.get(name, name)]))
+                scalars.append(counted[name] if name in counted else float(group[_SCALARS.get(name, name)]))
         try:
             self.device.run(addresses, scalars)
         except ValueError as error:
             raise ValueError(_with_names(str(error), self.named)) from None
+        self.stepped = stepped
+        if "step" in self.columns:
+            for group, count in zip(self.rows, counts):
+                group["step"] = count
         # The program writes behind torch's back: autograd must see that saved values are gone.
         torch.autograd.graph.increment_version([slot.parameter for slot in self.stepped])
         torch.autograd.graph.increment_version([slot.momentum for slot in self.stepped])

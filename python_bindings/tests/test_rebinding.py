@@ -92,6 +92,28 @@ def test_skipped_is_of_the_last_step():
     assert optimizer.skipped() == []
 
 
+def test_nothing_is_skipped_by_a_step_that_asks_nobody():
+    parameter, late = matrices([(8, 8)] * 2)
+    optimizer = muonc.torch.Muon([parameter], nonfinite="skip", dtype="f32")
+    parameter.grad = torch.full((8, 8), float("nan"))
+    optimizer.step()
+    optimizer.zero_grad()
+    optimizer.add_param_group({"params": [late]})
+    optimizer.step()
+    assert optimizer.skipped() == []
+
+
+def test_a_refused_step_is_not_counted():
+    parameter = matrices([(8, 8)], dtype=torch.bfloat16)[0]
+    optimizer = muonc.torch.Muon([parameter], nonfinite="skip", options={"stochastic_rounding": True})
+    parameter.grad = torch.full_like(parameter, float("nan"))
+    optimizer.step()
+    parameter.grad = parameter.data
+    with pytest.raises(ValueError, match="shares memory"):
+        optimizer.step()
+    assert optimizer.param_groups[0]["step"] == 1 and optimizer.skipped() == []
+
+
 def test_a_group_refused_by_any_error_is_not_added():
     optimizer = muonc.torch.Muon(matrices([(4, 4)]))
     with pytest.raises((TypeError, ValueError)):

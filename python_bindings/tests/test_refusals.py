@@ -84,8 +84,11 @@ def test_a_gradient_that_becomes_sparse():
         ({"dtype": "fp8"}, "dtype should be one of auto, f32, bf16, f16 but is: fp8"),
         ({"form": "gramm"}, "form should be one of"),
         ({"nonfinite": "raise"}, "nonfinite should be one of"),
-        ({"workers": 0}, "workers should be an integer >= 1 but is: 0"),
-        ({"workers": 1.5}, "workers should be an integer >= 1 but is: 1.5"),
+        ({"workers": 0}, "workers should be an integer from 1 to 2048 but is: 0"),
+        ({"workers": 1.5}, "workers should be an integer from 1 to 2048 but is: 1.5"),
+        ({"workers": 2049}, "workers should be an integer from 1 to 2048 but is: 2049"),
+        ({"seed": 1.5}, "seed should be an integer from -9223372036854775808 to 9223372036854775807 but is: 1.5"),
+        ({"seed": 1 << 63}, "seed should be an integer from -9223372036854775808 to .* but is: 9223372036854775808"),
         ({"ns_steps": 100}, "less than 100"),
         ({"ns_coefficients": (1.0, 2.0)}, "exactly 3"),
         ({"ns_steps": 0}, "ns_steps should be 1 to 99 but is: 0"),
@@ -170,9 +173,10 @@ def test_workers_may_be_any_integer():
     assert optimizer.report()["workers"] == 1
 
 
-def test_workers_below_none():
-    with pytest.raises(ValueError, match="workers should be an integer >= 0 but is: -1"):
-        muonc.compile_program({}, workers=-1)
+@pytest.mark.parametrize("workers", [-1, 2049, 10**20])
+def test_what_is_no_number_of_workers(workers):
+    with pytest.raises(ValueError, match=f"^workers should be an integer from 0 to 2048 but is: {workers}$"):
+        muonc.compile_program({}, workers=workers)
 
 
 @pytest.mark.parametrize(
