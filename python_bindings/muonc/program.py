@@ -8,7 +8,7 @@ or none of it; one that does not match its own checksum is named in a warning an
 import contextlib
 import hashlib
 import json
-import numbers
+import operator
 import os
 import pathlib
 import shutil
@@ -104,20 +104,33 @@ class Program:
         32-bit words per parameter (0: nobody looks); the caller keeps both as long as the binding. A program for the
         processor has its own.
 
-        ValueError: a missing array, or one whose element type, sizes, strides or memory do not fit.
+        ValueError: a missing array, one that the program does not know, or one whose element type, sizes, strides or
+        memory do not fit.
         """
         flat = []
+        _check_names("the program", "parameter", tensors, self.parameters)
         for group in self.description["groups"]:
+            arguments = [argument["name"] for argument in group["arguments"]]
             for name in group["parameters"]:
                 if name not in tensors:
                     raise ValueError(f"bind: no arrays for parameter '{name}'")
                 given = tensors[name]
+                _check_names(f"parameter '{name}'", "array", given, arguments)
                 for argument in group["arguments"]:
                     array = given.get(argument["name"])
                     if array is None and argument["role"] != METRIC:
                         raise ValueError(f"bind: parameter '{name}' has no array '{argument['name']}'")
                     flat.append(_nowhere(argument) if array is None else array)
         return _runtime.Binding(self._handle, flat, workspace, status)
+
+
+def _check_names(owner, kind, given, known):
+    """ValueError for what is no dict, or has a key that its owner does not know."""
+    if not isinstance(given, dict):
+        raise ValueError(f"bind: expected a dict with every {kind} of {owner}, got {type(given).__name__}")
+    unknown = sorted(map(str, given.keys() - set(known)))
+    if unknown:
+        raise ValueError(f"bind: {owner} has no {kind} '{unknown[0]}', expected {', '.join(known)}")
 
 
 def _nowhere(argument):
@@ -147,12 +160,12 @@ def cache_directory():
 
 def compile_text(request, emit):
     """The request compiled to text: emit is asm, llvm, mlir, header or report. ValueError if it is refused."""
-    return _compiler().compile_text(_canonical(request), emit)
+    return _compiler().compile_text(_canonical(request), str(emit))
 
 
 def check_integer(name, value, least, most):
     """ValueError for what is no integer from `least` to `most`."""
-    if not (isinstance(value, numbers.Integral) and least <= value <= most):
+    if not (hasattr(value, "__index__") and least <= operator.index(value) <= most):
         raise ValueError(f"{name} should be an integer from {least} to {most} but is: {value}")
 
 
@@ -168,6 +181,7 @@ def compile_program(request, workers=0, at_most=0):
     ValueError: the compiler refuses the request; its line says why.
     """
     check_workers(workers, 0)
+    check_integer("at_most", at_most, 0, (1 << 32) - 1)
     start = time.perf_counter()
     text = _canonical(resolve_tuned(request))
     with _lock_of(text):
@@ -176,9 +190,8 @@ def compile_program(request, workers=0, at_most=0):
             return known
         build, host = _identity()
         key = hashlib.sha256("\0".join((text, build, host)).encode()).hexdigest()
-        name = request.get("name", "step")
         with _obtain(text, key, build, host) as (path, origin):
-            handle = _runtime.Handle(str(path), name, workers, at_most)
+            handle = _runtime.Handle(str(path), request.get("name", "step"), workers, at_most)
         program = Program(handle, origin, time.perf_counter() - start)
         _loaded[(text, workers, at_most)] = program
         return program
@@ -196,10 +209,10 @@ def resolve_tuned(request):
     Done before the cache is asked, because the same question has another answer once the database does. Loads LLVM.
     ValueError: a database that cannot be read, an entry that does not hold.
     """
-    if not request.get("tuned") and not any(
-        isinstance(group, dict) and group.get("tuned") for group in request.get("groups", ())
-    ):
-        return request
+    groups = request.get("groups") if isinstance(request, dict) else None
+    asked = [request, *groups] if isinstance(groups, (list, tuple)) else [request]
+    if not any(isinstance(each, dict) and each.get("tuned") for each in asked):
+        return request  # also what is none: the compiler says so
     return json.loads(_compiler().resolve_tuned(_canonical(request)))["request"]
 
 

@@ -74,8 +74,8 @@ def tuned_of(group, index):
     tuned = group["tuned"]
     if not isinstance(tuned, dict) or "model" not in tuned:
         return tuned
-    names = group.get("param_names")
-    if not names:
+    names = group.get("param_names") or []
+    if index >= len(names):
         raise ValueError("Muon: tuned for a model needs named parameters, as in Muon(model.named_parameters(), ...)")
     from . import _tuning
 

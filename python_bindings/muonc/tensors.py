@@ -22,11 +22,20 @@ def check_group(group):
         raise ValueError(f"weight decay should be >= 0 but is: {group['weight_decay']}")
     if function is not None and function not in ("original", "match_rms_adamw"):
         raise ValueError(f"Adjust learning rate function {function} is not supported")
+    check_compiled(group)
+
+
+def check_compiled(group):
+    """ValueError for a setting that no program is compiled for, with torch's own line where it asks in every step."""
     check_table(group)
+    check_number("eps", group["eps"])
+    if group["options"] is not None and not isinstance(group["options"], dict):
+        raise ValueError(f"options should be a dict or None but is: {group['options']}")
     if not isinstance(group["tuned"], (bool, dict)):
         raise ValueError(f"tuned should be True, False or a dict but is: {group['tuned']}")
-    if group["early_stop"] is not None and not 0.0 < group["early_stop"] < 1.0:
-        raise ValueError(f"early_stop should be between 0 and 1 but is: {group['early_stop']}")
+    early_stop = group["early_stop"]
+    if early_stop is not None and not 0.0 < check_number("early_stop", early_stop) < 1.0:
+        raise ValueError(f"early_stop should be between 0 and 1 but is: {early_stop}")
     for name in ("options", "tuned"):
         try:
             json.dumps(group[name])
@@ -35,14 +44,25 @@ def check_group(group):
 
 
 def check_table(group):
-    """ValueError with torch's own line for what no table is made of; torch asks in every step."""
-    steps = group["ns_steps"]
-    if steps >= 100:
+    """ValueError for what no table is made of."""
+    steps, coefficients = group["ns_steps"], group["ns_coefficients"]
+    if hasattr(steps, "__index__") and steps >= 100:
         raise ValueError("Number of steps must be less than 100 for computational efficiency")
-    if steps < 1:
-        raise ValueError(f"ns_steps should be 1 to 99 but is: {steps}")
-    if len(group["ns_coefficients"]) != 3:
+    programs.check_integer("ns_steps", steps, 1, 99)
+    if not hasattr(coefficients, "__len__") or len(coefficients) != 3:
         raise ValueError("Coefficients must be a tuple of exactly 3 values")
+    for value in coefficients:
+        check_number("each of ns_coefficients", value)
+
+
+def check_number(name, value):
+    """The value as a float. ValueError if it is none."""
+    try:
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{name} should be a number but is: {value}")
 
 
 def check_choice(name, value, known):

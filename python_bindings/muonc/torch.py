@@ -354,7 +354,7 @@ class _Plan:
         self.idle, self.empty = [], []
         slots = []
         for group in optimizer.param_groups:
-            tensors.check_table(group)
+            tensors.check_compiled(group)
             for index, parameter in enumerate(group["params"]):
                 if _is_idle(optimizer, group, parameter):
                     self.idle.append(parameter)

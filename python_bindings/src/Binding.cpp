@@ -168,7 +168,8 @@ void Binding::readGradient(size_t index, nb::handle value, std::vector<Readable>
     gradients[index] = nullptr;
     return;
   }
-  if (uintptr_t address; PyLong_Check(value.ptr()) && nb::try_cast(value, address)) {
+  bool isInteger = PyLong_Check(value.ptr()) && !PyBool_Check(value.ptr());
+  if (uintptr_t address; isInteger && nb::try_cast(value, address)) {
     gradients[index] = reinterpret_cast<void *>(address);
     return;
   }

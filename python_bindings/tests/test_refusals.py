@@ -91,8 +91,17 @@ def test_a_gradient_that_becomes_sparse():
         ({"seed": 1 << 63}, "seed should be an integer from -9223372036854775808 to .* but is: 9223372036854775808"),
         ({"ns_steps": 100}, "less than 100"),
         ({"ns_coefficients": (1.0, 2.0)}, "exactly 3"),
-        ({"ns_steps": 0}, "ns_steps should be 1 to 99 but is: 0"),
+        ({"ns_coefficients": 5}, "exactly 3"),
+        ({"ns_coefficients": "abc"}, "each of ns_coefficients should be a number but is: a"),
+        ({"ns_steps": 0}, "ns_steps should be an integer from 1 to 99 but is: 0"),
+        ({"ns_steps": 4.5}, "ns_steps should be an integer from 1 to 99 but is: 4.5"),
+        ({"ns_steps": "5"}, "ns_steps should be an integer from 1 to 99 but is: 5"),
+        ({"eps": None}, "eps should be a number but is: None"),
+        ({"eps": "x"}, "eps should be a number but is: x"),
+        ({"early_stop": "x"}, "early_stop should be a number but is: x"),
         ({"options": {"table": {1, 2}}}, "options should be"),
+        ({"options": [["clip", 1.0]]}, "options should be a dict or None but is: "),
+        ({"options": []}, "options should be a dict or None but is: "),
     ],
 )
 def test_our_own_settings(settings, message):
@@ -156,13 +165,47 @@ def test_a_parameter_used_twice():
         ({"groups": [4]}, "group"),
         ({"groups": [{4, 5}]}, "set"),
         ({"groups": []}, "group"),
+        ({"groups": None}, "group"),
+        ({"groups": 5}, "group"),
         ({}, "group"),
+        (5, "object"),
+        ([1], "object"),
+        (None, "object"),
     ],
 )
 def test_requests(request_, message):
     with pytest.raises(ValueError, match=message) as caught:
         muonc.compile_program(request_)
     assert one_line(caught)
+
+
+def test_at_most_is_no_negative_number():
+    with pytest.raises(ValueError, match=r"^at_most should be an integer from 0 to 4294967295 but is: -1$"):
+        muonc.compile_program({}, at_most=-1)
+
+
+def test_an_emission_is_a_word():
+    with pytest.raises(ValueError, match=r"^unknown emission '5', expected "):
+        muonc.compile_text({"groups": [{"shape": [4, 4], "parameters": ["w"]}]}, 5)
+
+
+def test_tuned_for_a_model_needs_every_name():
+    optimizer = muonc.torch.Muon([("w", torch.nn.Parameter(torch.ones(4, 4)))], tuned={"model": "m"})
+    optimizer.param_groups[0]["params"].append(torch.nn.Parameter(torch.ones(4, 4)))
+    for parameter in optimizer.param_groups[0]["params"]:
+        parameter.grad = torch.ones(4, 4)
+    with pytest.raises(ValueError, match="tuned for a model needs named parameters"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("settings", [{"options": 5}, {"eps": "x"}, {"early_stop": 2.0}], ids=str)
+def test_our_own_settings_changed_between_steps(settings):
+    parameter = torch.nn.Parameter(torch.ones(4, 4))
+    parameter.grad = torch.ones(4, 4)
+    optimizer = muonc.torch.Muon([parameter])
+    optimizer.param_groups[0].update(settings)
+    with pytest.raises(ValueError, match=f"{next(iter(settings))} should be"):
+        optimizer.step()
 
 
 def test_workers_may_be_any_integer():

@@ -92,6 +92,9 @@ def test_transposed_arrays_and_torch_tensors(program):
         (lambda h: h["a"].update(weight=h["b"]["weight"]), "weight"),
         (lambda h: h["a"].update(weight=np.ones((3, 4), np.complex64)), "element type"),
         (lambda h: h["a"].update(weight="text"), "DLPack"),
+        (lambda h: h["a"].update(momentum=0), "parameter 'a' has no array 'momentum', expected weight, gradient"),
+        (lambda h: h.update(c={}), "the program has no parameter 'c', expected a, b"),
+        (lambda h: h.update(a=[]), "expected a dict with every array of parameter 'a', got list"),
     ],
 )
 def test_bind_refuses_in_one_line(program, change, message):
@@ -100,6 +103,11 @@ def test_bind_refuses_in_one_line(program, change, message):
     with pytest.raises(ValueError, match=message) as caught:
         program.bind(held)
     assert "\n" not in str(caught.value)
+
+
+def test_bind_takes_a_dict(program):
+    with pytest.raises(ValueError, match=r"^bind: expected a dict with every parameter of the program, got NoneType$"):
+        program.bind(None)
 
 
 def test_a_read_only_weight_is_refused(program):
@@ -184,7 +192,7 @@ def test_one_run_at_a_time(program):
     binding.run([None, None], row)
 
 
-@pytest.mark.parametrize("gradient, got", [(-1, "-1"), ("zeros", "str"), (1 << 70, str(1 << 70))])
+@pytest.mark.parametrize("gradient, got", [(-1, "-1"), ("zeros", "str"), (1 << 70, str(1 << 70)), (True, "True")])
 def test_what_is_no_gradient(program, gradient, got):
     binding = program.bind(arrays())
     with pytest.raises(ValueError) as refused:
