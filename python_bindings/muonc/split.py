@@ -17,10 +17,11 @@ def split_parameters(model, exclude=DEFAULT_EXCLUDE, named=False):
     """
     pairs = model.named_parameters() if hasattr(model, "named_parameters") else model
     pattern = re.compile(exclude) if exclude else None
-    matrices, others = [], []
+    matrices, others, seen = [], [], set()  # what is seen is kept alive by the lists: its id stays its own
     for name, tensor in pairs:
-        if not getattr(tensor, "requires_grad", True):
+        if not getattr(tensor, "requires_grad", True) or id(tensor) in seen:
             continue
+        seen.add(id(tensor))
         is_matrix = tensor.ndim == 2 and not (pattern and pattern.search(name))
         (matrices if is_matrix else others).append((name, tensor) if named else tensor)
     return matrices, others

@@ -60,6 +60,14 @@ def test_split_with_another_rule_frozen_and_tied_parameters():
     assert all(p.ndim != 2 for p in others)
 
 
+def test_split_counts_a_tied_tensor_of_pairs_once():
+    model = Model()
+    model.lm_head.weight = model.wte.weight
+    pairs = list(model.named_parameters(remove_duplicate=False))
+    for kept, of_the_model in zip(muonc.split_parameters(pairs), muonc.split_parameters(model)):
+        assert list(map(id, kept)) == list(map(id, of_the_model))
+
+
 def test_split_takes_pairs_too():
     pairs = [("a.weight", np.zeros((2, 3))), ("a.bias", np.zeros(2))]
     assert muonc.split_parameters(pairs, named=True) == (pairs[:1], pairs[1:])
