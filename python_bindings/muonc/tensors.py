@@ -130,6 +130,11 @@ def is_dense(tensor):
     return True
 
 
+def place(tensor):
+    """Where a tensor lies and how: what a program is bound to."""
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+
+
 def array(tensor, flat=False):
     if flat:
         return tensor.data_ptr(), DTYPES[tensor.dtype], (tensor.numel(),), (1,)

@@ -272,8 +272,7 @@ class _Slot:
         gradient = parameter.grad
         like = parameter if gradient is None else gradient
         self.parameter, self.group = parameter, group
-        self.layout = parameter.shape, parameter.stride(), parameter.dtype
-        self.address = parameter.data_ptr()
+        self.place = tensors.place(parameter)
         self.dtype, self.strides = like.dtype, like.stride()
         self.tuned = requests.tuned_of(group, index)
         self.preset = _preset_of(optimizer, group, parameter)
@@ -290,7 +289,7 @@ class _Slot:
             like=parameter if self.flat else None,
         )
         # What of state[parameter] the program has been given, and where it was then.
-        self.states = {"momentum_buffer": (self.momentum, self.momentum.data_ptr())}
+        self.states = {"momentum_buffer": (self.momentum, tensors.place(self.momentum))}
         if self.flat:
             self._flatten()
         self.metrics = {}
@@ -311,7 +310,7 @@ class _Slot:
     def holds(self, state):
         """Whether the parameter's state is what was bound, where it was."""
         return all(
-            state.get(name) is held and held.data_ptr() == address for name, (held, address) in self.states.items()
+            state.get(name) is held and tensors.place(held) == place for name, (held, place) in self.states.items()
         )
 
     def key(self):
@@ -338,7 +337,7 @@ class _Slot:
                     self.metrics[name] = made
                 else:
                     made = _held(optimizer, self.parameter, name, lambda made=made: made, dtype)
-                    self.states[name] = made, made.data_ptr()
+                    self.states[name] = made, tensors.place(made)
                 arrays[name] = tensors.array(made)
         return arrays
 
@@ -388,9 +387,8 @@ class _Plan:
                     for name in group["parameters"]
                 },
             )
-        except (
-            ValueError
-        ) as error:  # in a program's own names, which say nothing: it serves every model of these shapes
+        except ValueError as error:
+            # In a program's own names, which say nothing: it serves every model of these shapes.
             raise ValueError(_with_names(str(error), self.named)) from None
         self.slots = [self.named[name] for name in self.program.parameters]
         # A param group is one row of scalars: any of its parameters tells which.
@@ -425,8 +423,7 @@ class _Plan:
                 or gradient.shape != slot.parameter.shape
                 or gradient.stride() != slot.strides
                 or gradient.dtype is not slot.dtype
-                or slot.parameter.data_ptr() != slot.address
-                or (slot.parameter.shape, slot.parameter.stride(), slot.parameter.dtype) != slot.layout
+                or tensors.place(slot.parameter) != slot.place
                 or gradient.is_neg() > slot.copied
                 or not gradient.data_ptr()
             ):

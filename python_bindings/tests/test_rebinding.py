@@ -163,6 +163,26 @@ def test_a_gradient_whose_memory_is_gone_is_refused(layout):
     assert torch.equal(parameter, before)
 
 
+def test_momentum_transposed_in_place_is_stepped_as_it_lies_now():
+    parameter, peer = matrices([(16, 16)])[0], matrices([(16, 16)])[0]
+    optimizer, other = (muonc.torch.Muon([p], dtype="f32") for p in (parameter, peer))
+    step(optimizer)
+    step(other)
+    optimizer.state[parameter]["momentum_buffer"].t_()
+    other.state[peer]["momentum_buffer"] = other.state[peer]["momentum_buffer"].t()
+    step(optimizer, 1)
+    step(other, 1)
+    assert torch.equal(parameter, peer)
+
+
+def test_momentum_that_shrank_in_place_is_refused():
+    parameter, optimizer = one()
+    optimizer.step()
+    optimizer.state[parameter]["momentum_buffer"].resize_(2, 8)
+    with pytest.raises(ValueError, match=r"momentum expected f32 \[8, 8\], got f32 \[2, 8\]"):
+        optimizer.step()
+
+
 def test_momentum_of_another_dtype_is_refused():
     parameter, optimizer = one()
     optimizer.step()
