@@ -32,7 +32,7 @@ def build(optimizer, slots, names):
             },
         )
         entry["parameters"].append(name)
-    request = {"name": "muon_step", "groups": list(groups.values())}
+    request = {"groups": list(groups.values())}
     for key in ("dtype", "form", "restarts", "pairs", "nonfinite"):
         if settings[key] is not None:
             request[key] = settings[key]
