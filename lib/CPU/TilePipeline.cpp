@@ -2,12 +2,11 @@
 //
 // A product leaves the matrix unit for memory and comes back as vectors, so that its body can run
 // while the next tile is multiplied: the two use different units. One loop over the tiles of a
-// block emits both, a beat at a time: one product of a step and a share of the slices of the tile
-// before, so short that the processor always sees the next product behind it. Slices stand in the
-// code once, since they are most of what there is to compile; the branches to one of four products
-// are foreseen. The last tile's slices have a turn of their own. Above the diagonal of a symmetric
-// product nothing is computed; a tile on it is completed in place, one below it is written
-// transposed too.
+// block emits both, a step of depth at a time: its products and a share of the slices of the tile
+// before, so short that the processor sees the next step's products behind it. Slices stand in the
+// code once, since they are most of what there is to compile. The last tile's slices have a turn of
+// their own. Above the diagonal of a symmetric product nothing is computed; a tile on it is
+// completed in place, one below it is written transposed too.
 //
 // Numerics: the order of a sum is that of the steps, however they are cut into chunks, since an
 // accumulator is f32 in memory too.
@@ -24,7 +23,7 @@ using namespace muon::cpu;
 
 /// Side of an AMX register tile, the elements of depth of a step, and its products.
 static constexpr int64_t kTile = 32, kStep = 32, kProducts = 4;
-/// One, as shares of slices are counted: rounded up, so that all are due after the last product.
+/// One, as shares of slices are counted: rounded up, so that all are due after the last step.
 static constexpr int64_t kOne = 1 << 16;
 
 namespace {
@@ -38,7 +37,7 @@ public:
 
 private:
   /// Steps of depth from `begin`; the last chunk's sums are complete. `share` is the part of all slices due after one
-  /// product.
+  /// step.
   struct Chunk {
     Value begin, steps, share, first, last;
   };
@@ -51,7 +50,6 @@ private:
   void emitChunk(const Chunk &chunk, Value apart);
   void emitTurn(const Chunk &chunk, const Turn &turn);
   Value completeTile(const Turn &turn);
-  void emitProductOf(Value beat, llvm::function_ref<void()> load, Value onDiagonal);
   void emitProduct(int64_t product, Value onDiagonal);
   void emitSlices(const SubTile::Tile &before, Value begin, Value end);
   void completeDiagonal(Value row, Value column, Value sums);
@@ -91,7 +89,7 @@ void TilePipeline::emit() {
   openTiles(e);
   e.loop(zero, chunks, 1, [&](Value number) {
     Value begin = e.mul(number, size), steps = e.min(size, e.sub(depth, begin));
-    Value share = e.ceilDiv(e.index(kOne), e.mul(steps, kProducts));
+    Value share = e.ceilDiv(e.index(kOne), steps);
     emitChunk({begin, steps, share, e.equal(number, zero), e.equal(e.add(begin, steps), depth)}, apart);
   });
   closeTiles(e);
@@ -132,34 +130,21 @@ void TilePipeline::emitTurn(const Chunk &chunk, const Turn &turn) {
   Value fromA = e.offset(a.data, a.attr.getDtype(), atA), fromB = e.offset(b.data, e.f32, atB);
   Value onDiagonal = kernel.getSymmetric() ? e.equal(rowOf(turn.i), columnOf(turn.j)) : Value();
   SubTile::Tile before = subTile.openTile(turn.rowBefore, turn.columnBefore, {turn.sumsBefore, side});
-  // The last tile's slices have a turn without products, all in one beat.
-  Value beats = e.select(turn.real, e.mul(chunk.steps, kProducts), e.index(1));
+  // The last tile's slices have a turn without products, all in one step.
+  Value steps = e.select(turn.real, chunk.steps, e.index(1));
   Value share = e.mul(turn.slices, e.select(turn.real, chunk.share, e.index(kOne)));
   e.when(turn.real, [&] { e.when(chunk.first, [&] { zeroTiles(e); }, [&] { loadTiles(e, turn.sums, side); }); });
-  e.loop(e.index(0), beats, 1, e.index(0), [&](Value beat, ValueRange carried) {
-    auto load = [&] { loadOperandTiles(e, fromA, a.rowStride, fromB, e.div(beat, kProducts)); };
-    e.when(turn.real, [&] { emitProductOf(beat, load, onDiagonal); });
-    Value due = e.min(turn.slices, e.div(e.mul(e.add(beat, 1), share), kOne));
+  e.loop(e.index(0), steps, 1, e.index(0), [&](Value step, ValueRange carried) {
+    e.when(turn.real, [&] {
+      loadOperandTiles(e, fromA, a.rowStride, fromB, step);
+      for (int64_t product = 0; product < kProducts; ++product)
+        emitProduct(product, onDiagonal);
+    });
+    Value due = e.min(turn.slices, e.div(e.mul(e.add(step, 1), share), kOne));
     emitSlices(before, carried[0], due);
     return SmallVector<Value>{due};
   });
   e.when(turn.real, [&] { storeTiles(e, turn.sums, side); });
-}
-
-/// The product whose turn it is; the first of a step loads the step's operands.
-void TilePipeline::emitProductOf(Value beat, llvm::function_ref<void()> load, Value onDiagonal) {
-  Value product = e.rem(beat, kProducts);
-  auto either = [&](int64_t first) {
-    e.when(
-        e.equal(product, e.index(first)),
-        [&] {
-          if (first == 0)
-            load();
-          emitProduct(first, onDiagonal);
-        },
-        [&] { emitProduct(first + 1, onDiagonal); });
-  };
-  e.when(e.less(product, e.index(2)), [&] { either(0); }, [&] { either(2); });
 }
 
 /// Of a tile on the diagonal the corner above it, accumulator 1, is not computed.
