@@ -46,6 +46,8 @@ SmallVector<Value> Sweep::emitLanes(Value row, Value column, Value count, ValueR
     body.set(body.argument(i), e.loadLanes(operand.attr.getDtype(), at, count));
   }
   body.emit(Level::element, row, column, frame.parameter);
+  // Before the stores: LLVM makes one load of a masked load and the choice of its identity, where the choice stands.
+  SmallVector<Value> next = reductions.accumulate(lanes, count ? e.firstLanes(count) : Value());
   unsigned output = 0;
   for (const Operand &operand : frame.operands) {
     if (operand.isIn())
@@ -56,7 +58,7 @@ SmallVector<Value> Sweep::emitLanes(Value row, Value column, Value count, ValueR
     }
     ++output;
   }
-  return reductions.accumulate(lanes, count ? e.firstLanes(count) : Value());
+  return next;
 }
 
 void Sweep::walkRows() {

@@ -186,6 +186,33 @@ TEST(Reduction, OfIntegersIsExact) {
   }
 }
 
+/// What the same sweep overwrites is reduced as it was, in ragged rows too.
+TEST(Reduction, OfRowsThatAreOverwritten) {
+  constexpr int64_t rows = 64, columns = 7;
+  for (bool largest : {true, false}) {
+    std::string body = replaced(R"(
+  %e = tensor.empty() : $W
+  %none = arith.constant dense<$NONE> : $R
+  %most = linalg.reduce { arith.$COMBINE } ins(%s0 : $W) outs(%none : $R) dimensions = [1]
+  %w1 = linalg.broadcast ins(%most : $R) outs(%e : $W) dimensions = [1]
+  return %w1, %w : $W, $W)",
+                                {{"R", tensorType({rows})},
+                                 {"COMBINE", largest ? "maximumf" : "minimumf"},
+                                 {"NONE", largest ? "0xFF800000" : "0x7F800000"}});
+    Trainer trainer(Program({.program = stepText("f", {rows, columns}, {"$W"}, body)}));
+    trainer.fill(1);
+    trainer.tensor(0, "s0").set(normal(rows, columns, 7));
+    Matrix old = trainer.tensor(0, "s0").matrix(), expected(rows, columns);
+    trainer.run({});
+    for (int64_t i = 0; i < rows; ++i) {
+      auto row = old.values.begin() + ptrdiff_t(i * columns);
+      auto [least, most] = std::minmax_element(row, row + columns);
+      std::fill_n(expected.values.begin() + ptrdiff_t(i * columns), columns, largest ? *most : *least);
+    }
+    EXPECT_EQ(trainer.weight(0).matrix().values, expected.values);
+  }
+}
+
 /// Columns of what is stored for a product in panels, in words and in pairs of bf16: read as the panels' transpose.
 TEST(Reduction, OfColumnsOfAProductsOperand) {
   for (std::string type : {"f32", "bf16"})
