@@ -198,8 +198,10 @@ LogicalResult Levels::visit(Operation *op) {
     return visitReduce(reduce);
   if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op)) {
     Level result = of(broadcast.getInput());
-    // A scalar of the matrix is the same at (i, j) and (j, i); a row vector is not.
-    result.symmetric = cast<RankedTensorType>(broadcast.getInput().getType()).getRank() <= batchRank();
+    // A scalar of the matrix is the same at (i, j) and (j, i); a vector is not, nor one that a batch shares.
+    int64_t rank = cast<RankedTensorType>(broadcast->getResult(0).getType()).getRank();
+    ArrayRef<int64_t> added = broadcast.getDimensions();
+    result.symmetric = llvm::is_contained(added, rank - 1) && llvm::is_contained(added, rank - 2);
     levels[op->getResult(0)] = result;
     return success();
   }
@@ -222,10 +224,19 @@ LogicalResult Levels::visit(Operation *op) {
   return op->emitOpError("cannot be planned: expected an op of Form's closed list");
 }
 
+/// Whether its last two dimensions differ: it is not its own transpose, whatever its elements are.
+static bool isOblong(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && type.getRank() > 1 && type.getShape().back() != type.getShape().end()[-2];
+}
+
 LogicalResult Levels::computeOnce(func::FuncOp function) {
-  for (Operation &op : function.front().without_terminator())
+  for (Operation &op : function.front().without_terminator()) {
     if (failed(visit(&op)))
       return failure();
+    for (Value result : op.getResults())
+      levels[result].symmetric &= !isOblong(result);
+  }
   return success();
 }
 

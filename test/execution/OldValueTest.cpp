@@ -128,4 +128,44 @@ func.func @f(%w: tensor<96x128xf32> {muon.arg = "weight"}, %g: tensor<96x128xf32
   EXPECT_EQ(one.tensor(0, "s").bits(), other.tensor(0, "s").bits());
 }
 
+/// A vector that all matrices of a batch share differs at (i, j) and (j, i) as one of a single matrix does.
+TEST(OldValue, OfASymmetricBatchTimesASharedVector) {
+  std::vector<int64_t> shape = {2, 80, 80};
+  Trainer trainer(Program({.program = replaced(R"(
+func.func @f(%w: $W {muon.arg = "weight"}, %g: $W {muon.arg = "gradient"},
+             %v: tensor<80xf32> {muon.arg = "input", muon.name = "v"}) -> $W {
+  %e = tensor.empty() : $W
+  %r = muon.gram left %g : $W -> $W
+  %rows = linalg.broadcast ins(%v : tensor<80xf32>) outs(%e : $W) dimensions = [0, 2]
+  %w1 = arith.mulf %r, %rows : $W
+  return %w1 : $W
+})",
+                                               {{"W", tensorType(shape)}})}));
+  trainer.fill(1);
+  Matrix v = normal(1, 80, 3);
+  trainer.tensor(0, "v").set(v);
+  trainer.run({});
+  Matrix g = trainer.gradient(0).matrix(1), expected = g * transpose(g);
+  for (int64_t i = 0; i < 80; ++i)
+    for (int64_t j = 0; j < 80; ++j)
+      expected.at(i, j) *= v.at(0, i);
+  EXPECT_LE(relativeError(trainer.weight(0).matrix(1), expected), 1e-5);
+}
+
+/// One value in all elements makes a matrix its own transpose only where it is square.
+TEST(OldValue, OfAProductOfEqualElements) {
+  Trainer trainer(Program({.program = stepText("f", {96, 40}, {"tensor<96x96xf32>"}, R"(
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %e = tensor.empty() : $W
+  %sum = linalg.reduce { arith.addf } ins(%g : $W) outs(%zero : tensor<f32>) dimensions = [0, 1]
+  %sums = linalg.broadcast ins(%sum : tensor<f32>) outs(%e : $W) dimensions = [0, 1]
+  %r = muon.gram left %sums : $W -> tensor<96x96xf32>
+  return %w, %r : $W, tensor<96x96xf32>)")}));
+  Matrix one(96, 40);
+  one.at(5, 6) = 1;
+  trainer.gradient(0).set(one);
+  trainer.run({});
+  EXPECT_EQ(trainer.tensor(0, "s0").matrix().values, std::vector<double>(96 * 96, 40));
+}
+
 } // namespace
