@@ -36,7 +36,7 @@ private:
   void storeWord(Value word);
   void countPartials();
   void addResult(Value value, int64_t argument, int64_t result, Operation *insert);
-  bool resolveHazards();
+  bool resolveHazards(bool copies);
   void setLifetimes();
 
   void storeParts(ProductOpInterface product);
@@ -371,9 +371,14 @@ static bool readsWhatItWrites(const Leaf &leaf, const Output &output, const Draf
          read.getDroppedDims() == written.getDroppedDims();
 }
 
+/// Whether a result of that shape, written in its stage, shares the reader's body.
+static bool sharesBody(const Draft &reader, ArrayRef<int64_t> shape) {
+  return !reader.product && !reader.turned && ArrayRef<int64_t>(reader.shape) == shape;
+}
+
 /// Delays results whose buffer's old value is read at or after their stage by another body, or for another element.
-/// True if one was.
-bool Planner::resolveHazards() {
+/// True if one was. `copies`: readers that are results too read before any of them is written.
+bool Planner::resolveHazards(bool copies) {
   bool changed = false;
   for (const Draft &writer : plan.drafts)
     for (const Output &output : writer.outputs) {
@@ -384,12 +389,15 @@ bool Planner::resolveHazards() {
         for (const Leaf &leaf : plan.collectLeaves(reader).memory) {
           if (leaf.argument != output.argument || !overlap(leaf, output))
             continue;
-          if (&reader == &writer && readsWhatItWrites(leaf, output, writer))
+          bool inPlace = readsWhatItWrites(leaf, output, reader);
+          if (&reader == &writer && inPlace)
             continue;
-          needed = std::max(needed, reader.stage + 1);
-          for (const Output &other :
-               reader.outputs) // a piece of the same result, or this one: each would wait for the other
-            if (other.result == output.result)
+          bool joins = inPlace && reader.stage > writer.stage && sharesBody(reader, writer.shape);
+          needed = std::max(needed, reader.stage + (joins ? 0 : 1));
+          if (joins || reader.stage < writer.stage)
+            continue;
+          for (const Output &other : reader.outputs) // a piece of the same result, or this one: each would wait
+            if (other.result == output.result || (copies && other.result >= 0 && other.value.getDefiningOp()))
               copied.insert(other.value);
         }
       if (needed == writer.stage)
@@ -428,16 +436,20 @@ LogicalResult Planner::collect() {
 }
 
 LogicalResult Planner::run() {
-  // Each round delays at least one result by at least one stage; a step function has few of both.
+  // Each round delays at least one result by at least one stage; a step function has few of both, unless two results
+  // wait for each other.
   constexpr int kRounds = 16;
-  for (int round = 0; round < kRounds; ++round) {
-    if (failed(collect()))
-      return failure();
-    if (resolveHazards())
-      continue;
-    setLifetimes();
-    plan.bytesPerMatrix = assignOffsets(plan.buffers);
-    return success();
+  for (bool copies : {false, true}) {
+    delays.clear();
+    for (int round = 0; round < kRounds; ++round) {
+      if (failed(collect()))
+        return failure();
+      if (resolveHazards(copies))
+        continue;
+      setLifetimes();
+      plan.bytesPerMatrix = assignOffsets(plan.buffers);
+      return success();
+    }
   }
   return plan.function.emitOpError("its results depend on each other's old values in a way that cannot be ordered");
 }

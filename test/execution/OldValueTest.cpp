@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <limits>
 
@@ -81,6 +82,58 @@ TEST(OldValue, TimesANarrowConstant) {
   %w1 = arith.extf %halved : $NARROW to $W
   return %w1 : $W)",
                    [](const Matrix &old, int64_t i, int64_t j) { return float(roundToBf16(old.at(i, j)) / 2); });
+}
+
+/// Each of two results is made of what the other replaces: of the same elements, of fewer, and of other ones.
+TEST(OldValue, OfEachOther) {
+  Trainer same(Program({.program = stepText("f", {37, 53}, {"$W"}, R"(
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %e = tensor.empty() : $W
+  %sum = linalg.reduce { arith.addf } ins(%g : $W) outs(%zero : tensor<f32>) dimensions = [0, 1]
+  %sums = linalg.broadcast ins(%sum : tensor<f32>) outs(%e : $W) dimensions = [0, 1]
+  %w1 = arith.mulf %s0, %sums : $W
+  return %w1, %w : $W, $W)")}));
+  same.fill(1);
+  Matrix one(37, 53);
+  one.at(5, 6) = 1;
+  same.gradient(0).set(one);
+  Matrix oldWeight = same.weight(0).matrix(), oldState = same.tensor(0, "s0").matrix();
+  same.run({});
+  EXPECT_EQ(same.weight(0).matrix().values, oldState.values);
+  EXPECT_EQ(same.tensor(0, "s0").matrix().values, oldWeight.values);
+
+  Trainer fewer(Program({.program = stepText("f", {16, 16}, {"tensor<16xf32>", "tensor<16xf32>"}, R"(
+  %e = tensor.empty() : $W
+  %rows = linalg.broadcast ins(%s1 : tensor<16xf32>) outs(%e : $W) dimensions = [1]
+  %w1 = arith.addf %g, %rows : $W
+  %u1 = arith.subf %s0, %s1 : tensor<16xf32>
+  %v1 = arith.mulf %s1, %s0 : tensor<16xf32>
+  return %w1, %u1, %v1 : $W, tensor<16xf32>, tensor<16xf32>)")}));
+  fewer.gradient(0).set(Matrix(16, 16));
+  Matrix u = normal(1, 16, 1), v = normal(1, 16, 2);
+  for (Matrix *vector : {&u, &v})
+    for (double &value : vector->values)
+      value = std::round(8 * value);
+  fewer.tensor(0, "s0").set(u);
+  fewer.tensor(0, "s1").set(v);
+  fewer.run({});
+  EXPECT_EQ(fewer.weight(0).matrix().at(7, 8), v.at(0, 7));
+  EXPECT_EQ(fewer.tensor(0, "s0").matrix().at(0, 9), u.at(0, 9) - v.at(0, 9));
+  EXPECT_EQ(fewer.tensor(0, "s1").matrix().at(0, 9), u.at(0, 9) * v.at(0, 9));
+
+  Trainer others(Program({.program = stepText("f", {37, 53}, {"$W"}, R"(
+  %e = tensor.empty() : $W
+  %s = tensor.extract_slice %s0[0, 0] [1, 53] [1, 1] : $W to tensor<53xf32>
+  %w1 = linalg.broadcast ins(%s : tensor<53xf32>) outs(%e : $W) dimensions = [0]
+  %v = tensor.extract_slice %w[1, 0] [1, 53] [1, 1] : $W to tensor<53xf32>
+  %s1 = linalg.broadcast ins(%v : tensor<53xf32>) outs(%e : $W) dimensions = [0]
+  return %w1, %s1 : $W, $W)")}));
+  others.weight(0).set(normal(37, 53, 1));
+  others.tensor(0, "s0").set(normal(37, 53, 2));
+  oldWeight = others.weight(0).matrix(), oldState = others.tensor(0, "s0").matrix();
+  others.run({});
+  EXPECT_EQ(others.weight(0).matrix().at(30, 4), oldState.at(0, 4));
+  EXPECT_EQ(others.tensor(0, "s0").matrix().at(30, 4), oldWeight.at(1, 4));
 }
 
 /// A state made of scalars alone waits for the word on the gradient like any other.
