@@ -57,9 +57,16 @@ static OperandType operandType(const std::string &name) {
   throw nb::value_error(("unknown operands '" + name + "', expected f32, bf16, f16, f16 sums or tf32").c_str());
 }
 
-static FormChoice formChoice(const std::string &form, const std::vector<int> &restarts) {
+static FormChoice formChoice(const Table &table, const std::string &form, const std::vector<int> &restarts) {
   if (form != "standard" && form != "gram")
     throw nb::value_error(("unknown form '" + form + "', expected standard or gram").c_str());
+  for (int previous = 0; int restart : restarts) {
+    if (restart <= previous || restart >= table.steps())
+      throw nb::value_error(("expected increasing restarts between 1 and " + std::to_string(table.steps() - 1) +
+                             ", got " + std::to_string(restart))
+                                .c_str());
+    previous = restart;
+  }
   return {form == "gram" ? FormChoice::gram : FormChoice::standard, restarts};
 }
 
@@ -101,7 +108,11 @@ static NamedRows minimax(double floor, const std::vector<int> &degrees, double s
 static nb::dict emulated(const Rows &rows, const std::string &form, const std::vector<int> &restarts,
                          const std::string &operands, int shortSide, int longSide, std::optional<double> floor) {
   Table table = makeTable(rows);
-  FormChoice choice = formChoice(form, restarts);
+  FormChoice choice = formChoice(table, form, restarts);
+  if (shortSide < 1 || shortSide > longSide)
+    throw nb::value_error(
+        ("expected 1 <= short_side <= long_side, got " + std::to_string(shortSide) + " and " + std::to_string(longSide))
+            .c_str());
   OperandType type = operandType(operands);
   EmulationError error;
   {
@@ -320,7 +331,8 @@ NB_MODULE(_tuning, m) {
       [](const Rows &rows, const std::string &form, const std::vector<int> &restarts, const std::string &operands,
          double shortSide, double longSide) {
         FormProblem problem{makeTable(rows), operandType(operands), shortSide, longSide};
-        return countProducts(problem.table, choosePairs(problem, formChoice(form, restarts)), shortSide, longSide);
+        return countProducts(problem.table, choosePairs(problem, formChoice(problem.table, form, restarts)), shortSide,
+                             longSide);
       },
       "rows"_a, "form"_a, "restarts"_a, "operands"_a, "short_side"_a, "long_side"_a,
       "Flops, in the pairs that the compiler chooses.");

@@ -91,6 +91,21 @@ def test_the_judge_finds_the_error_and_the_band():
     assert judge.judge(lambda matrix: matrix * np.nan, KELLER)["error"] == np.inf
 
 
+@pytest.mark.parametrize(
+    "restarts, sides, line",
+    [
+        ([5], (8, 16), "expected increasing restarts between 1 and 4, got 5"),
+        ([3, 2], (8, 16), "expected increasing restarts between 1 and 4, got 2"),
+        ([], (16, 8), "expected 1 <= short_side <= long_side, got 16 and 8"),
+        ([], (0, 8), "expected 1 <= short_side <= long_side, got 0 and 8"),
+    ],
+)
+def test_what_cannot_be_emulated(restarts, sides, line):
+    with pytest.raises(ValueError) as caught:
+        tuning.emulate(KELLER, "gram", restarts, "f32", *sides)
+    assert str(caught.value) == line
+
+
 def test_a_limited_table_keeps_its_limit():
     import limited
 
