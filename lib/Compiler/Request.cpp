@@ -1,5 +1,6 @@
 //===- Request.cpp - a request from JSON text -------------------------------------------------===//
 
+#include "ParseJson.h"
 #include "Tuned.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -96,16 +97,24 @@ static bool readOptions(const json::Value &value, StepOptions &step, json::Path 
                  path) ||
       !map)
     return false;
+  std::optional<int64_t> steps;
+  if (!map.map("steps", steps))
+    return false;
+  if (steps && !llvm::isInt<32>(*steps)) { // which is all that step.steps holds
+    path.field("steps").report("expected steps in 32 bits");
+    return false;
+  }
+  step.steps = steps;
   const json::Value *table = value.getAsObject()->get("table");
   if (table && !readTable(*table, step, path.field("table")))
     return false;
   return map.mapOptional("clip", step.clip) && map.mapOptional("stochastic_rounding", step.stochasticRounding) &&
          map.map("nesterov", step.nesterov) && map.map("momentum_form", step.momentumForm) &&
-         map.map("adjust_lr", step.adjustLr) && map.map("decay", step.decay) && map.map("steps", step.steps) &&
-         map.map("eps", step.eps) && map.map("eps_form", step.epsForm) && map.map("safety", step.safety) &&
-         map.map("damping", step.damping) && map.map("norm", step.norm) && map.map("operands", step.operands) &&
-         map.map("form", step.form) && map.map("restarts", step.restarts) && map.map("pairs", step.pairs) &&
-         map.mapOptional("tile", step.tile) && map.map("early_stop", step.earlyStop);
+         map.map("adjust_lr", step.adjustLr) && map.map("decay", step.decay) && map.map("eps", step.eps) &&
+         map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping) &&
+         map.map("norm", step.norm) && map.map("operands", step.operands) && map.map("form", step.form) &&
+         map.map("restarts", step.restarts) && map.map("pairs", step.pairs) && map.mapOptional("tile", step.tile) &&
+         map.map("early_stop", step.earlyStop);
 }
 
 /// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}, or with "model" and "layer" in place of a
@@ -195,7 +204,7 @@ static bool fromJSON(const json::Value &value, Request &request, json::Path path
 } // namespace muon
 
 llvm::Expected<Request> muon::parseRequest(StringRef text) {
-  llvm::Expected<json::Value> value = json::parse(text);
+  llvm::Expected<json::Value> value = parseJson(text);
   if (!value)
     return llvm::createStringError("expected a request as JSON text: " + llvm::toString(value.takeError()));
   json::Path::Root root("request");
@@ -208,7 +217,7 @@ llvm::Expected<Request> muon::parseRequest(StringRef text) {
 }
 
 llvm::Error muon::applyPlan(StringRef text, StepOptions &step) {
-  llvm::Expected<json::Value> plan = json::parse(text);
+  llvm::Expected<json::Value> plan = parseJson(text);
   if (!plan)
     return llvm::createStringError("expected a plan as JSON text: " + llvm::toString(plan.takeError()));
   step.table.reset();
@@ -230,7 +239,7 @@ llvm::Error muon::applyPlan(StringRef text, StepOptions &step) {
 }
 
 llvm::Error muon::readStepOptions(StringRef text, StepOptions &step) {
-  llvm::Expected<json::Value> options = json::parse(text);
+  llvm::Expected<json::Value> options = parseJson(text);
   if (!options)
     return llvm::createStringError("expected options as JSON text: " + llvm::toString(options.takeError()));
   json::Path::Root root("options");

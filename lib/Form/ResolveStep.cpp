@@ -264,6 +264,8 @@ bool Resolver::resolveRows(Table &table) {
   if (asked < 1 || (own > 1 && asked != own))
     return fail("table has " + Twine(own) + " rows, but " + Twine(asked) +
                 " steps were asked for; a table is never cycled or cut");
+  if (asked > longestTable)
+    return fail("expected at most " + Twine(longestTable) + " steps, got " + Twine(asked));
   table.rows.resize(asked, table.rows.back());
   return true;
 }
