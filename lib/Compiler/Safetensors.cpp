@@ -2,10 +2,11 @@
 
 #include "muon/Compiler/Safetensors.h"
 
+#include "ParseJson.h"
+
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/Regex.h"
 
 using namespace muon;
@@ -18,6 +19,8 @@ static llvm::Error refuse(StringRef path, const llvm::Twine &why) { return llvm:
 static llvm::Expected<std::string> readHeaderText(StringRef path, uint64_t &dataBytes) {
   if (llvm::sys::fs::is_directory(path))
     return refuse(path, "expected a .safetensors file, got a directory");
+  if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path)) // opened for reading, a pipe may wait
+    return refuse(path, "expected a .safetensors file, got a pipe or a device");
   llvm::Expected<llvm::sys::fs::file_t> file = llvm::sys::fs::openNativeFileForRead(path);
   if (!file)
     return refuse(path, "cannot be read: " + llvm::toString(file.takeError()));
@@ -36,6 +39,9 @@ static llvm::Expected<std::string> readHeaderText(StringRef path, uint64_t &data
   if (size < sizeof(length) || bytes > size - sizeof(length))
     return refuse(path, "is truncated or not a safetensors file: expected a header of " + llvm::Twine(bytes) +
                             " bytes, got a file of " + llvm::Twine(size));
+  constexpr uint64_t kLongest = 100'000'000; // of the format itself
+  if (bytes > kLongest)
+    return refuse(path, "expected a header of at most " + llvm::Twine(kLongest) + " bytes, got " + llvm::Twine(bytes));
   std::string text(bytes, '\0');
   got = llvm::sys::fs::readNativeFileSlice(*file, llvm::MutableArrayRef<char>(text.data(), bytes), sizeof(length));
   if (!got || *got != bytes) {
@@ -47,6 +53,18 @@ static llvm::Expected<std::string> readHeaderText(StringRef path, uint64_t &data
 }
 
 namespace {
+/// A dtype of the format.
+struct Dtype {
+  StringRef name;
+  unsigned bits;
+  bool isFloat;
+};
+constexpr Dtype kDtypes[] = {{"F64", 64, true},    {"F32", 32, true},    {"F16", 16, true},    {"BF16", 16, true},
+                             {"F8_E5M2", 8, true}, {"F8_E4M3", 8, true}, {"F8_E8M0", 8, true}, {"F6_E2M3", 6, true},
+                             {"F6_E3M2", 6, true}, {"F4", 4, true},      {"I64", 64, false},   {"I32", 32, false},
+                             {"I16", 16, false},   {"I8", 8, false},     {"U64", 64, false},   {"U32", 32, false},
+                             {"U16", 16, false},   {"U8", 8, false},     {"BOOL", 8, false},   {"C64", 64, false}};
+
 struct HeaderEntry {
   TensorInfo tensor;
   std::vector<uint64_t> offsets; // of the data's begin and end, behind the header
@@ -59,12 +77,44 @@ static bool fromJSON(const json::Value &value, HeaderEntry &entry, json::Path pa
          map.map("data_offsets", entry.offsets);
 }
 
+/// Null for one that the format has got since.
+static const Dtype *findDtype(StringRef name) {
+  const Dtype *found = llvm::find_if(kDtypes, [&](const Dtype &dtype) { return dtype.name == name; });
+  return found == std::end(kDtypes) ? nullptr : found;
+}
+
+/// Bytes of a tensor; nothing where they are more than 64 bits count, or negative.
+static std::optional<uint64_t> bytesOf(const TensorInfo &tensor, const Dtype &dtype) {
+  uint64_t bits = dtype.bits;
+  for (int64_t size : tensor.shape)
+    if (size < 0 || __builtin_mul_overflow(bits, uint64_t(size), &bits))
+      return std::nullopt;
+  return llvm::divideCeil(bits, 8);
+}
+
+/// What does not fit together of a tensor's entry, or "".
+static std::string whyInconsistent(const HeaderEntry &entry, StringRef name) {
+  if (entry.offsets.size() != 2 || entry.offsets[0] > entry.offsets[1])
+    return "expected a begin and an end at " + name.str() + ".data_offsets";
+  const Dtype *dtype = findDtype(entry.tensor.dtype);
+  if (!dtype)
+    return "";
+  std::optional<uint64_t> expected = bytesOf(entry.tensor, *dtype);
+  if (!expected)
+    return "expected sizes of 0 or more and less than 2^61 bytes at " + name.str() + ".shape";
+  uint64_t got = entry.offsets[1] - entry.offsets[0];
+  if (*expected == got)
+    return "";
+  return "expected " + std::to_string(*expected) + " bytes for the shape and dtype of " + name.str() + ", got " +
+         std::to_string(got);
+}
+
 llvm::Expected<std::vector<TensorInfo>> muon::readSafetensorsHeader(StringRef path) {
   uint64_t dataBytes = 0;
   llvm::Expected<std::string> text = readHeaderText(path, dataBytes);
   if (!text)
     return text.takeError();
-  llvm::Expected<json::Value> header = json::parse(*text);
+  llvm::Expected<json::Value> header = parseJson(*text);
   if (!header)
     return refuse(path, "has no valid header: " + llvm::toString(header.takeError()));
   const json::Object *object = header->getAsObject();
@@ -78,8 +128,8 @@ llvm::Expected<std::vector<TensorInfo>> muon::readSafetensorsHeader(StringRef pa
     HeaderEntry entry;
     if (!fromJSON(value, entry, root))
       return refuse(path, "has no valid header: " + llvm::toString(root.getError()));
-    if (entry.offsets.size() != 2 || entry.offsets[0] > entry.offsets[1])
-      return refuse(path, "has no valid header: expected a begin and an end at " + StringRef(name) + ".data_offsets");
+    if (std::string why = whyInconsistent(entry, name); !why.empty())
+      return refuse(path, "has no valid header: " + why);
     if (entry.offsets[1] > dataBytes)
       return refuse(path, "is truncated: expected " + llvm::Twine(entry.offsets[1]) + " bytes of data for " +
                               StringRef(name) + ", got " + llvm::Twine(dataBytes));
@@ -93,7 +143,8 @@ llvm::Expected<std::vector<TensorInfo>> muon::readSafetensorsHeader(StringRef pa
 std::string muon::whyExcluded(const TensorInfo &tensor, StringRef exclude) {
   if (tensor.shape.size() != 2)
     return "has rank " + std::to_string(tensor.shape.size()) + ", not 2";
-  if (!StringRef(tensor.dtype).starts_with("F") && tensor.dtype != "BF16")
+  const Dtype *dtype = findDtype(tensor.dtype);
+  if (!dtype || !dtype->isFloat)
     return "has dtype " + tensor.dtype + ", not a float type";
   if (!exclude.empty() && llvm::Regex(exclude).match(tensor.name))
     return "its name matches " + exclude.str();

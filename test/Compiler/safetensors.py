@@ -1,7 +1,9 @@
-"""Writes a .safetensors file without its data: tensors as NAME=DTYPE:2x3, --cut N drops the header's last N bytes."""
+"""Writes a .safetensors file whose data is a hole: tensors as NAME=DTYPE:2x3, --cut N ends it N bytes into the header."""
 
 import argparse
 import json
+import math
+import re
 import struct
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -17,9 +19,12 @@ for tensor in arguments.tensors:
     name, kind = tensor.split("=")
     dtype, shape = kind.split(":")
     sizes = [int(size) for size in shape.split("x")] if shape else []
-    header[name] = {"dtype": dtype, "shape": sizes, "data_offsets": [end, end]}
+    begin, end = end, end + int(re.search(r"\d+", dtype)[0]) // 8 * math.prod(sizes)
+    header[name] = {"dtype": dtype, "shape": sizes, "data_offsets": [begin, end]}
 
 text = (json.dumps(header) if arguments.header is None else arguments.header).encode()
 length = len(text) if arguments.length is None else arguments.length
 with open(arguments.path, "wb") as file:
     file.write(struct.pack("<Q", length) + text[: len(text) - arguments.cut])
+    if not arguments.cut and arguments.length is None:
+        file.truncate(file.tell() + end)

@@ -10,6 +10,7 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileUtilities.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Regex.h"
 #include "llvm/Support/WithColor.h"
@@ -162,8 +163,9 @@ static llvm::Error addFile(StringRef path, StringRef exclude, bool byKind, Reque
     std::string why = whyExcluded(tensor, exclude), shape;
     for (auto [i, size] : llvm::enumerate(tensor.shape))
       shape += (i ? "x" : "") + std::to_string(size);
-    llvm::errs() << (why.empty() ? "took " : "left ") << tensor.name << " " << shape << (why.empty() ? "" : ": " + why)
-                 << "\n";
+    llvm::errs() << (why.empty() ? "took " : "left ");
+    llvm::printEscapedString(tensor.name, llvm::errs());
+    llvm::errs() << " " << shape << (why.empty() ? " " + tensor.dtype : ": " + why) << "\n";
     if (why.empty())
       groups[{tensor.shape, byKind ? layerKind(tensor.name) : ""}].push_back(tensor.name);
   }

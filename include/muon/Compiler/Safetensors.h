@@ -17,8 +17,8 @@ struct TensorInfo {
 };
 
 /// Reads the header only: eight bytes of length, little endian, then that much JSON. Tensors in the file's own name
-/// order. Errors name the file and what was expected: unreadable, a directory, truncated (header or data), not JSON, a
-/// field missing.
+/// order. Errors name the file and what was expected: unreadable, no regular file, truncated (header or data), a header
+/// longer than the format allows, not JSON, a field missing, a size that shape and dtype do not have.
 llvm::Expected<std::vector<TensorInfo>> readSafetensorsHeader(llvm::StringRef path);
 
 /// The names an optimizer for matrices leaves out by default: embeddings and output heads.
