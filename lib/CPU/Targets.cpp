@@ -127,9 +127,10 @@ static constexpr FeatureName kArmFeatures[] = {
 
 std::vector<std::string> muon::requiredFeatures(TargetAttr target) {
   ArrayRef<FeatureName> known; // none of a GPU, whose chip is checked
-  if (target.getTriple().starts_with("x86_64"))
+  llvm::Triple triple(target.getTriple());
+  if (triple.isX86())
     known = kX86Features;
-  else if (target.getTriple().starts_with("aarch64"))
+  else if (triple.isAArch64()) // whose triples may also begin with arm64
     known = kArmFeatures;
   std::vector<std::string> words;
   auto info = subtarget(target.getTriple(), target.getCpu(), target.getFeatures());

@@ -20,7 +20,6 @@
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/Config/llvm-config.h"
@@ -90,7 +89,7 @@ private:
   const Request &request;
   MLIRContext context;
   llvm::LLVMContext llvmContext;
-  llvm::StringSet<> names;
+  llvm::StringMap<unsigned> names; ///< how many groups are called so
   std::vector<Variant> variants;
   std::unique_ptr<llvm::Module> translated;
   bool translatedBlocks = false;
@@ -102,10 +101,8 @@ std::string Compilation::stepName(const GroupRequest &group) {
   std::string name = group.step.preset;
   for (auto [i, size] : llvm::enumerate(group.step.shape))
     name += (i ? "x" : "_") + std::to_string(size);
-  std::string unique = name;
-  for (int i = 1; !names.insert(unique).second; ++i)
-    unique = name + "_" + std::to_string(i);
-  return unique;
+  unsigned earlier = names[name]++;
+  return earlier ? name + "_" + std::to_string(earlier) : name;
 }
 
 /// The group with the options that the tuning database has for it on this target.

@@ -4,14 +4,18 @@
 
 #include "GpuCode.h"
 
+#include "muon/CPU/Targets.h"
 #include "muon/GPU/Passes.h"
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 #include "muon/Object/HotLoop.h"
+#include "muon/Object/PlanIndex.h"
 #include "muon/Plan/GpuTiles.h"
 #include "muon/Polynomial/Emulate.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/TargetParser/Triple.h"
 
 #include <cmath>
 
@@ -68,42 +72,71 @@ static json::Object describeTarget(TargetAttr target) {
   return json::Object{{"cpu", target.getCpu()}, {"isa", target.getIsa()}, {"lanes", target.getLanes()}};
 }
 
-/// How often a step reads and writes each tensor of a group. The least is G, M, W read once and M, W written once; more
-/// where a reduction has to be complete before its operands are used again.
-static json::Array describePasses(ModuleOp planned, func::FuncOp function) {
+/// Elements of one matrix that a launch reads or writes at an operand's place.
+static int64_t elementsAt(LaunchOp launch, KernelOp kernel, unsigned i) {
+  ArrayRef<int64_t> sizes = launch.getSizes();
+  switch (kernel.operandAt(i).getSpace()) {
+  case Space::scalar:
+    return 1;
+  case Space::row:
+    return sizes[0];
+  case Space::column:
+    return sizes[1];
+  case Space::element:
+    return i < kernel.numPanels() ? sizes[i] * sizes[2] : sizes[0] * sizes[1];
+  }
+}
+
+/// Elements of a tensor that belong to one matrix: its leading dimensions may be the weight's.
+static int64_t elementsPerMatrix(func::FuncOp function, RankedTensorType tensor) {
+  ArrayRef<int64_t> shape = tensor.getShape(), batch;
+  if (BlockArgument weight = findWeight(function))
+    batch = cast<RankedTensorType>(weight.getType()).getShape();
+  batch = batch.drop_back(std::min<size_t>(2, batch.size()));
+  if (shape.take_front(batch.size()) == batch)
+    shape = shape.drop_front(batch.size());
+  return ShapedType::getNumElements(shape);
+}
+
+/// How often a step reads and writes each tensor of a group, launches on a part of it counted by their share. The least
+/// is G, M, W read once and M, W written once; more where a reduction has to be complete before its operands are used
+/// again.
+static json::Array describePasses(const PlanIndex &index, func::FuncOp function) {
   json::Array passes;
   int64_t place = 0;
   for (BlockArgument argument : function.getArguments()) {
-    if (!isa<RankedTensorType>(argument.getType()))
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type)
       continue;
-    int64_t reads = 0, writes = 0;
-    planned.walk([&](LaunchOp launch) {
-      auto kernel = planned.lookupSymbol<KernelOp>(launch.getKernel());
+    int64_t reads = 0, writes = 0, whole = elementsPerMatrix(function, type);
+    for (LaunchOp launch : index.launchesOf(function.getSymName())) {
+      KernelOp kernel = index.kernelOf(launch);
       for (auto [i, attribute] : llvm::enumerate(launch.getPlaces()))
-        if (launch.getFunction() == function.getSymName() && cast<PlaceAttr>(attribute).getArgument() == place)
-          ++(kernel.operandAt(i).getDirection() == Direction::in ? reads : writes);
-    });
+        if (cast<PlaceAttr>(attribute).getArgument() == place)
+          (kernel.operandAt(i).getDirection() == Direction::in ? reads : writes) += elementsAt(launch, kernel, i);
+    }
     auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.name");
     if (!name)
       name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
-    passes.push_back(json::Object{{"tensor", name.getValue()}, {"reads", reads}, {"writes", writes}});
+    passes.push_back(json::Object{
+        {"tensor", name.getValue()}, {"reads", double(reads) / whole}, {"writes", double(writes) / whole}});
     ++place;
   }
   return passes;
 }
 
-static json::Array describeGroups(ModuleOp planned) {
+static json::Array describeGroups(const PlanIndex &index) {
   json::Array groups;
-  planned.walk([&](UseOp use) {
-    auto function = planned.lookupSymbol<func::FuncOp>(use.getFunction());
+  for (UseOp use : index.uses()) {
+    func::FuncOp function = index.function(use.getFunction());
     json::Object group{{"function", use.getFunction()},
                        {"parameters", static_cast<int64_t>(use.getParameters().size())},
-                       {"passes", describePasses(planned, function)}};
+                       {"passes", describePasses(index, function)}};
     for (NamedAttribute attribute : function->getDiscardableAttrs())
       if (attribute.getName().getValue().starts_with("muon."))
         group[attribute.getName().getValue().drop_front(5)] = toJson(attribute.getValue());
     groups.push_back(std::move(group));
-  });
+  }
   return groups;
 }
 
@@ -118,26 +151,36 @@ static StringRef tensorCorePath(Type operands) {
   return "16-bit operands on tensor cores (mma.sync), f32 accumulation";
 }
 
+/// How a CPU multiplies operands of that kernel, and the extension that does it; none for f32 multiply-adds.
+static std::pair<std::string, StringRef> cpuPath(KernelOp kernel, TargetAttr target) {
+  if (kernel.getOperandType()->isF32())
+    return {"f32 multiply-adds", ""};
+  if (kernel.operandAt(0).getDtype().isF32())
+    return {"bf16 operands widened to f32 when packed, f32 multiply-adds: this processor does not multiply bf16", ""};
+  if (kernel.getOperandType()->isF16())
+    return {"f16 pairs, f16 sums of " + std::to_string(f16Run) + " terms, f32 accumulation", "avx512fp16"};
+  if (target.getIsa() == "amx")
+    return {"bf16 tiles, f32 accumulation", "amx-bf16"};
+  return {"bf16 pairs, f32 accumulation", "avx512bf16"};
+}
+
 /// How a product is computed, in words: nothing falls back without being said.
 static std::string pathOf(KernelOp kernel, TargetAttr target) {
   if (kernel.getKind() == KernelKind::chain)
     return (tensorCorePath(*kernel.getOperandType()) + ", in one block's shared memory").str();
   if (target.isGpu())
     return tensorCorePath(*kernel.getOperandType()).str();
-  if (kernel.getOperandType()->isF32())
-    return "f32 multiply-adds";
-  if (kernel.operandAt(0).getDtype().isF32())
-    return "bf16 operands widened to f32 when packed, f32 multiply-adds: this processor does not multiply bf16";
-  if (kernel.getOperandType()->isF16())
-    return "f16 pairs, f16 sums of " + std::to_string(f16Run) + " terms, f32 accumulation";
-  return target.getIsa() == "amx" ? "bf16 tiles, f32 accumulation" : "bf16 pairs, f32 accumulation";
+  auto [path, extension] = cpuPath(kernel, target);
+  if (extension.empty() || hasFeature(target, extension))
+    return path;
+  return path + ", emulated: the processor has no " + extension.str();
 }
 
-/// Multiplications and additions of one matrix; a symmetric product counts half.
-static int64_t flopsOf(LaunchOp launch, KernelOp kernel) {
+/// Multiplications and additions of one matrix, which may be more than 64 bits count; a symmetric product counts half.
+static double flopsOf(LaunchOp launch, KernelOp kernel) {
   if (kernel.getKind() == KernelKind::sweep)
     return 0;
-  ArrayRef<int64_t> sizes = launch.getSizes();
+  SmallVector<double> sizes(launch.getSizes());
   if (kernel.getKind() == KernelKind::chain)
     return numProducts(kernel) * sizes[0] * sizes[0] * sizes[0];
   return (kernel.getSymmetric() ? 1 : 2) * sizes[0] * sizes[1] * sizes[2];
@@ -151,53 +194,46 @@ static int64_t partsOf(LaunchOp launch, KernelOp kernel) {
   return inParts ? llvm::divideCeil(launch.getSizes()[2], launch.getSizes()[kPartDepth]) : 1;
 }
 
-/// Bytes of the matrices one launch reads and writes, each once.
+/// Bytes of the matrices one launch reads and writes, each once: a product's operands may be one matrix.
 static int64_t bytesOf(LaunchOp launch, KernelOp kernel) {
-  ArrayRef<int64_t> sizes = launch.getSizes();
   int64_t bytes = 0;
+  llvm::SmallDenseSet<std::pair<Attribute, Layout>> read;
   for (unsigned i = 0, e = kernel.getOperands().size(), sums = 0; i < e; ++i) {
     OperandAttr operand = kernel.operandAt(i);
     if (operand.getSpace() != Space::element)
       continue;
-    int64_t elements = i >= kernel.numPanels() ? sizes[0] * sizes[1] : sizes[i] * sizes[2];
+    int64_t elements = elementsAt(launch, kernel, i);
     if (operand.isInParts()) // of a sweep's inputs the launch says how many
-      elements *= kernel.getKind() == KernelKind::product ? partsOf(launch, kernel) : sizes[3 + sums++];
-    bytes += elements * operand.getDtype().getIntOrFloatBitWidth() / 8;
+      elements *= kernel.getKind() == KernelKind::product ? partsOf(launch, kernel) : launch.getSizes()[3 + sums++];
+    if (operand.getDirection() == Direction::out || read.insert({launch.getPlaces()[i], operand.getLayout()}).second)
+      bytes += elements * operand.getDtype().getIntOrFloatBitWidth() / 8;
   }
   return bytes;
 }
 
-/// Matrices that run a step function.
-static int64_t matricesOf(ModuleOp planned, StringRef name) {
-  int64_t parameters = 0;
-  planned.walk([&](UseOp use) { parameters += use.getFunction() == name ? use.getParameters().size() : 0; });
-  return std::max<int64_t>(parameters, 1) * matricesPerParameter(planned.lookupSymbol<func::FuncOp>(name));
-}
-
-static muon::gpu::ProductShape shapeOf(ModuleOp planned, LaunchOp launch, KernelOp kernel) {
+static muon::gpu::ProductShape shapeOf(const PlanIndex &index, LaunchOp launch, KernelOp kernel) {
   ArrayRef<int64_t> sizes = launch.getSizes();
   return {sizes[0],
           sizes[1],
           sizes[2],
-          matricesOf(planned, launch.getFunction()),
+          index.matricesOf(launch.getFunction()),
           muon::gpu::operandKind(*kernel.getOperandType()),
           kernel.getSymmetric(),
           partsOf(launch, kernel)};
 }
 
 /// A launch's time on a GPU, by the model.
-static muon::gpu::ModelledTime modelOf(ModuleOp planned, LaunchOp launch, KernelOp kernel, TargetAttr target) {
+static muon::gpu::ModelledTime modelOf(const PlanIndex &index, LaunchOp launch, KernelOp kernel, TargetAttr target) {
   if (kernel.getKind() == KernelKind::sweep)
-    return muon::gpu::modelSweep(target, double(bytesOf(launch, kernel)) * matricesOf(planned, launch.getFunction()));
+    return muon::gpu::modelSweep(target, double(bytesOf(launch, kernel)) * index.matricesOf(launch.getFunction()));
   if (kernel.getKind() == KernelKind::chain) {
-    int64_t side = launch.getSizes()[0], matrices = matricesOf(planned, launch.getFunction());
+    int64_t side = launch.getSizes()[0], matrices = index.matricesOf(launch.getFunction());
     muon::gpu::OperandKind operands = muon::gpu::operandKind(*kernel.getOperandType());
     int64_t buffers = blockOf(kernel).sharedBytes / muon::gpu::chainMatrixBytes(kernel.getTile()->front(), operands);
     muon::gpu::ChainShape shape{side, numProducts(kernel), buffers, matrices, operands};
     return muon::gpu::modelChain(target, shape, double(bytesOf(launch, kernel)) * matrices);
   }
-  return muon::gpu::modelProduct(target, shapeOf(planned, launch, kernel),
-                                 muon::gpu::ProductTile::of(*kernel.getTile()));
+  return muon::gpu::modelProduct(target, shapeOf(index, launch, kernel), muon::gpu::ProductTile::of(*kernel.getTile()));
 }
 
 static double rounded(double value) { return std::round(value * 1000) / 1000; }
@@ -221,12 +257,12 @@ static void describeParts(json::Object &description, muon::gpu::ProductShape sha
       rounded(muon::gpu::modelProduct(target, shape, muon::gpu::chooseTile(target, shape)).microseconds());
 }
 
-static json::Array describeStages(ModuleOp planned, VariantOp variant) {
+static json::Array describeStages(const PlanIndex &index, VariantOp variant) {
   json::Array stages;
   for (auto stage : variant.getBody().getOps<StageOp>()) {
     json::Array launches;
     for (auto launch : stage.getBody().getOps<LaunchOp>()) {
-      auto kernel = planned.lookupSymbol<KernelOp>(launch.getKernel());
+      KernelOp kernel = index.kernelOf(launch);
       json::Object description{{"kernel", launch.getKernel()},
                                {"function", launch.getFunction()},
                                {"tiles_per_matrix", static_cast<int64_t>(launch.getTiles())},
@@ -237,9 +273,9 @@ static json::Array describeStages(ModuleOp planned, VariantOp variant) {
         description["tile"] = json::Array{sizes[3], sizes[5] < sizes[2] ? sizes[5] : 0};
       }
       if (variant.getTarget().isGpu()) {
-        double time = describeModel(description, modelOf(planned, launch, kernel, variant.getTarget()));
+        double time = describeModel(description, modelOf(index, launch, kernel, variant.getTarget()));
         if (kernel.getKind() == KernelKind::product && partsOf(launch, kernel) > 1)
-          describeParts(description, shapeOf(planned, launch, kernel), variant.getTarget(), time);
+          describeParts(description, shapeOf(index, launch, kernel), variant.getTarget(), time);
       }
       launches.push_back(std::move(description));
     }
@@ -263,24 +299,28 @@ static json::Array describeKernels(ModuleOp planned, TargetAttr target) {
   return kernels;
 }
 
-static json::Object describeProgram(ModuleOp planned) {
-  VariantOp variant = *planned.getOps<VariantOp>().begin();
+static json::Object describeProgram(const PlanIndex &index) {
+  ModuleOp planned = index.module();
+  VariantOp variant = index.variant();
   return json::Object{{"target", describeTarget(variant.getTarget())},
                       {"request", describeRequest(requestOf(planned))},
                       {"workspace_bytes", static_cast<int64_t>(variant.getWorkspace())},
                       {"kernels", describeKernels(planned, variant.getTarget())},
-                      {"groups", describeGroups(planned)},
-                      {"stages", describeStages(planned, variant)}};
+                      {"groups", describeGroups(index)},
+                      {"stages", describeStages(index, variant)}};
 }
 
 std::string muon::reportText(ModuleOp planned) {
   std::string text;
-  llvm::raw_string_ostream(text) << json::Value(describeProgram(planned));
+  llvm::raw_string_ostream(text) << json::Value(describeProgram(PlanIndex(planned)));
   return text;
 }
 
 json::Object muon::describe(ModuleOp planned, StringRef assembly, StringRef kernelPrefix) {
-  json::Object program = describeProgram(planned);
+  PlanIndex index(planned);
+  json::Object program = describeProgram(index);
+  if (!llvm::Triple(index.variant().getTarget().getTriple()).isX86()) // no other assembly is counted
+    return program;
   json::Array loops;
   for (auto kernel : planned.getOps<KernelOp>()) {
     if (kernel.getKind() != KernelKind::product)
@@ -298,7 +338,8 @@ json::Object muon::describe(ModuleOp planned, StringRef assembly, StringRef kern
 }
 
 json::Object muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
-  json::Object program = describeProgram(planned);
+  PlanIndex index(planned);
+  json::Object program = describeProgram(index);
   llvm::StringMap<KernelResources> resources = parseResources(ptxasMessages);
   json::Array kernels;
   for (auto kernel : planned.getOps<KernelOp>()) {
@@ -316,12 +357,11 @@ json::Object muon::describeGpu(ModuleOp planned, StringRef ptxasMessages) {
     kernels.push_back(std::move(description));
   }
   program["resources"] = std::move(kernels);
-  VariantOp variant = *planned.getOps<VariantOp>().begin();
+  VariantOp variant = index.variant();
   double total = 0;
   int64_t stages = llvm::range_size(variant.getBody().getOps<StageOp>());
   variant.walk([&](LaunchOp launch) {
-    total += modelOf(planned, launch, planned.lookupSymbol<KernelOp>(launch.getKernel()), variant.getTarget())
-                 .microseconds();
+    total += modelOf(index, launch, index.kernelOf(launch), variant.getTarget()).microseconds();
   });
   program["modelled_us_per_step"] = rounded(total);
   program["stages_per_step"] = stages;

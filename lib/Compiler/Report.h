@@ -13,7 +13,7 @@ namespace muon {
 /// What the program's description carries: JSON of target, groups (form, table, band, error, flops) and stages.
 std::string reportText(mlir::ModuleOp planned);
 
-/// The same for a person or a script, with what the hot loops of `assembly` hold.
+/// The same for a person or a script, with what the hot loops of `assembly` hold where that is x86's.
 llvm::json::Object describe(mlir::ModuleOp planned, llvm::StringRef assembly, llvm::StringRef kernelPrefix);
 
 /// The same for a GPU, with what ptxas said of each kernel.

@@ -171,7 +171,8 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
   entries.append("steps", b.getI64IntegerAttr(problem.table.steps()));
   if (op.getEarlyStop())
     entries.append("early_stop", op.getEarlyStopAttr());
-  entries.append("flops", b.getI64IntegerAttr(std::llround(flops)));
+  constexpr double kMostCounted = 0x1.fffffffffffffp62; // the largest below 2^63
+  entries.append("flops", b.getI64IntegerAttr(std::llround(std::min(flops, kMostCounted))));
   entries.append("lower", b.getF64FloatAttr(band.lower));
   entries.append("upper", b.getF64FloatAttr(band.upper));
   if (asked)
