@@ -5,10 +5,6 @@
 #include "muon/Compiler/Compiler.h"
 #include "muon/Object/Files.h"
 
-#include "llvm/ADT/SmallString.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
-
 #include <cstdlib>
 #include <cstring>
 
@@ -35,23 +31,6 @@ static llvm::Expected<std::string> compileAs(const char *requestJson, const char
     return llvm::createStringError("expected an emission of text: header, asm, llvm, mlir, report or ptx, got '" +
                                    llvm::StringRef(emit) + "'");
   return compile(*request, *kind);
-}
-
-/// Written under a temporary name and renamed: nobody sees half a program.
-static llvm::Error publish(llvm::StringRef path, llvm::StringRef bytes) {
-  llvm::SmallString<128> staged;
-  std::error_code failure = llvm::sys::fs::createUniqueFile(path + ".new-%%%%%%", staged);
-  if (!failure) {
-    llvm::FileRemover remover(staged);
-    if (llvm::Error error = writeFile(staged, bytes))
-      return error;
-    failure = llvm::sys::fs::rename(staged, path);
-    if (!failure)
-      remover.releaseFile();
-  }
-  if (failure)
-    return llvm::createStringError("cannot write " + path + ": " + failure.message());
-  return llvm::Error::success();
 }
 
 extern "C" {

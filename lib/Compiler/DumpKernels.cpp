@@ -166,12 +166,6 @@ json::Object KernelDescription::describe() {
   return description;
 }
 
-static llvm::Error writeInto(StringRef directory, const Twine &name, StringRef bytes) {
-  llvm::SmallString<128> path(directory);
-  llvm::sys::path::append(path, name);
-  return writeFile(path, bytes);
-}
-
 /// The advisories of ptxas (C75..): waits it had to add, register requests it ignored.
 static json::Array advisories(StringRef messages) {
   json::Array found;
@@ -183,17 +177,18 @@ static json::Array advisories(StringRef messages) {
   return found;
 }
 
-static llvm::Error dumpKernel(const llvm::Module &finished, KernelOp kernel, LaunchOp launch, TargetAttr target,
-                              StringRef directory) {
-  StringRef name = kernel.getSymName();
+using NamedFile = std::pair<std::string, std::string>;
+
+/// Adds a kernel's files by name.
+static llvm::Error addFiles(const llvm::Module &finished, KernelOp kernel, LaunchOp launch, TargetAttr target,
+                            std::vector<NamedFile> &files) {
+  std::string name = kernel.getSymName().str();
   std::unique_ptr<llvm::Module> alone = extract(finished, name);
-  if (llvm::Error error = writeInto(directory, name + ".bc", writeBitcode(*alone)))
-    return error;
+  files.push_back({name + ".bc", writeBitcode(*alone)});
   auto ptx = compilePtx(*alone, target);
   if (!ptx)
     return ptx.takeError();
-  if (llvm::Error error = writeInto(directory, name + ".ptx", *ptx))
-    return error;
+  files.push_back({name + ".ptx", *ptx});
   auto cubin = assemblePtx(*ptx, target.getCpu());
   if (!cubin)
     return cubin.takeError();
@@ -204,20 +199,27 @@ static llvm::Error dumpKernel(const llvm::Module &finished, KernelOp kernel, Lau
   description["stack"] = resources.stack;
   description["static_shared"] = resources.staticShared;
   description["advisories"] = advisories(cubin->messages);
-  if (llvm::Error error = writeInto(directory, name + ".cubin", cubin->bytes))
-    return error;
-  return writeInto(directory, name + ".cubin.json",
-                   llvm::formatv("{0:2}\n", json::Value(std::move(description))).str());
+  files.push_back({name + ".cubin", std::move(cubin->bytes)});
+  files.push_back({name + ".cubin.json", llvm::formatv("{0:2}\n", json::Value(std::move(description))).str()});
+  return llvm::Error::success();
 }
 
 llvm::Error muon::dumpKernels(const llvm::Module &finished, ModuleOp planned, StringRef directory) {
-  if (std::error_code failure = llvm::sys::fs::create_directories(directory))
-    return llvm::createStringError("cannot make the directory " + directory.str() + ": " + failure.message());
   TargetAttr target = (*planned.getOps<VariantOp>().begin()).getTarget();
   llvm::StringMap<LaunchOp> launches; // of each kernel the first
   planned.walk([&](LaunchOp launch) { launches.insert({launch.getKernel(), launch}); });
+  // Everything is made before anything is written: a kernel that fails leaves no part of a set.
+  std::vector<NamedFile> files;
   for (auto kernel : planned.getOps<KernelOp>())
-    if (llvm::Error error = dumpKernel(finished, kernel, launches.lookup(kernel.getSymName()), target, directory))
+    if (llvm::Error error = addFiles(finished, kernel, launches.lookup(kernel.getSymName()), target, files))
       return error;
+  if (std::error_code failure = llvm::sys::fs::create_directories(directory))
+    return llvm::createStringError("cannot make the directory " + directory.str() + ": " + failure.message());
+  for (const auto &[name, bytes] : files) {
+    llvm::SmallString<128> path(directory);
+    llvm::sys::path::append(path, name);
+    if (llvm::Error error = writeFile(path, bytes))
+      return error;
+  }
   return llvm::Error::success();
 }

@@ -7,10 +7,8 @@
 #include "muon/Object/TranslateModule.h"
 
 #include "llvm/Bitcode/BitcodeWriter.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/Program.h"
 
 using namespace muon;
 using llvm::StringRef;
@@ -34,17 +32,9 @@ llvm::Expected<std::string> muon::compilePtx(llvm::Module &module, TargetAttr ta
 }
 
 std::string muon::findPtxas() {
-  if (auto chosen = llvm::sys::Process::GetEnv("MUON_PTXAS"); chosen && !chosen->empty())
-    return llvm::sys::findProgramByName(*chosen) ? *llvm::sys::findProgramByName(*chosen) : *chosen;
-  if (auto found = llvm::sys::findProgramByName("ptxas"))
-    return *found;
-  if (auto home = llvm::sys::Process::GetEnv("CUDA_HOME")) {
-    llvm::SmallString<128> path(*home);
-    llvm::sys::path::append(path, "bin", "ptxas");
-    if (llvm::sys::fs::can_execute(path))
-      return path.str().str();
-  }
-  return "";
+  llvm::SmallString<128> ofToolkit(llvm::sys::Process::GetEnv("CUDA_HOME").value_or(""));
+  llvm::sys::path::append(ofToolkit, "bin", "ptxas");
+  return findTool("MUON_PTXAS", {"ptxas", ofToolkit});
 }
 
 llvm::Expected<Cubin> muon::assemblePtx(StringRef ptx, StringRef chip) {

@@ -6,6 +6,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
 
 using namespace muon;
@@ -23,6 +24,46 @@ llvm::Error muon::writeFile(StringRef path, StringRef bytes) {
   if (failure)
     return llvm::createStringError("cannot write " + path.str() + ": " + failure.message());
   return llvm::Error::success();
+}
+
+/// Closes neither the descriptor nor the process: an error that a stream still has when it goes is fatal.
+static std::error_code writeTo(int descriptor, StringRef bytes) {
+  llvm::raw_fd_ostream file(descriptor, /*shouldClose=*/false);
+  file << bytes;
+  file.flush();
+  std::error_code failure = file.error();
+  file.clear_error();
+  return failure;
+}
+
+llvm::Error muon::publish(StringRef path, StringRef bytes) {
+  llvm::SmallString<128> real;
+  if (llvm::sys::fs::real_path(path, real))
+    real = path; // there is nothing yet
+  if (llvm::sys::fs::is_directory(real))
+    return llvm::createStringError("expected a file to write, got the directory '" + path + "'");
+  if (llvm::sys::fs::exists(real) && !llvm::sys::fs::is_regular_file(real))
+    return writeFile(path, bytes);
+  auto temporary = llvm::sys::fs::TempFile::create(real + ".temp-%%%%%%%%");
+  if (!temporary)
+    return llvm::createFileError(path, temporary.takeError());
+  if (std::error_code failure = writeTo(temporary->FD, bytes)) {
+    llvm::consumeError(temporary->discard());
+    return llvm::createStringError("cannot write " + path + ": " + failure.message());
+  }
+  if (llvm::Error failure = temporary->keep(real))
+    return llvm::createFileError(path, std::move(failure));
+  return llvm::Error::success();
+}
+
+std::string muon::findTool(StringRef variable, llvm::ArrayRef<StringRef> names) {
+  auto chosen = llvm::sys::Process::GetEnv(variable);
+  if (chosen && !chosen->empty()) // one that is not there is named when it is run
+    return llvm::sys::findProgramByName(*chosen) ? *llvm::sys::findProgramByName(*chosen) : *chosen;
+  for (StringRef name : names)
+    if (auto found = llvm::sys::findProgramByName(name); found && llvm::sys::fs::can_execute(*found))
+      return *found;
+  return "";
 }
 
 namespace {
@@ -78,5 +119,7 @@ llvm::Expected<Made> muon::runOn(StringRef input, StringRef inputSuffix, StringR
   auto bytes = to.read();
   if (!bytes)
     return bytes.takeError();
+  if (bytes->empty())
+    return llvm::createStringError(task + ": it wrote nothing");
   return Made{std::move(*bytes), std::move(*said)};
 }
