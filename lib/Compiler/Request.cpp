@@ -196,9 +196,7 @@ static bool fromJSON(const json::Value &value, Request &request, json::Path path
   if (const json::Value *tuned = value.getAsObject()->get("tuned");
       tuned && !readTuned(*tuned, request.tuned, path.field("tuned")))
     return false;
-  llvm::SmallVector<StringRef> names;
-  StringRef(targets).split(names, ',', -1, false);
-  request.targets.assign(names.begin(), names.end());
+  request.targets = splitTargets(targets);
   return true;
 }
 } // namespace muon
@@ -207,6 +205,13 @@ llvm::Expected<Request> muon::parseRequest(StringRef text) {
   llvm::Expected<json::Value> value = parseJson(text);
   if (!value)
     return llvm::createStringError("expected a request as JSON text: " + llvm::toString(value.takeError()));
+std::vector<std::string> muon::splitTargets(StringRef text) {
+  llvm::SmallVector<StringRef> names;
+  if (!text.empty())
+    text.split(names, ',');
+  return {names.begin(), names.end()};
+}
+
   json::Path::Root root("request");
   Request request;
   if (!fromJSON(*value, request, root))

@@ -2,15 +2,17 @@
 
 #include "GenerateProgram.h"
 
+#include "muon/CPU/Targets.h"
 #include "muon/Compiler/Compiler.h"
 #include "muon/Compiler/Safetensors.h"
 #include "muon/Compiler/TuningDatabase.h"
+#include "muon/GPU/Targets.h"
 #include "muon/Object/Files.h"
 
 #include "llvm/ADT/MapVector.h"
-#include "llvm/Support/CommandLine.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Regex.h"
 #include "llvm/Support/WithColor.h"
@@ -18,6 +20,22 @@
 using namespace muon;
 using llvm::StringRef;
 namespace cl = llvm::cl;
+
+/// The names that --target takes.
+static StringRef targetHelp() {
+  static const std::string text =
+      "cpu (this machine), processors or GPUs, comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule "
+      "of one on another. Known: " +
+      llvm::join(knownTargets(), ", ") + ", " + llvm::join(knownGpuTargets(), ", ") + " (default cpu)";
+  return text;
+}
+
+static StringRef excludeHelp() {
+  static const std::string text =
+      std::string("names that --shapes-from leaves out (regular expression; empty: none; default ") + kDefaultExclude +
+      ")";
+  return text;
+}
 
 namespace {
 /// Registered only in this mode: muon-opt's pass driver has options of the same names.
@@ -32,15 +50,15 @@ struct Options {
   cl::opt<std::string> program{
       "program", cl::desc("compile the step functions of a file in the muon dialect instead of a preset's"),
       cl::cat(category)};
-  cl::opt<std::string> exclude{"exclude",
-                               cl::desc("names that --shapes-from leaves out (regular expression; empty: none)"),
-                               cl::init(kDefaultExclude), cl::cat(category)};
+  cl::opt<std::string> exclude{"exclude", cl::desc(excludeHelp()), cl::init(kDefaultExclude), cl::cat(category)};
   cl::opt<std::string> preset{"preset", cl::desc("which Muon (default keller)"), cl::init("keller"), cl::cat(category)};
   cl::opt<std::string> dtype{
       "dtype",
-      cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs, avx512_fp16 without AMX), tf32 (GPUs)"),
+      cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs, avx512_fp16 without AMX), tf32 (GPUs); "
+               "default auto"),
       cl::init("auto"), cl::cat(category)};
-  cl::opt<std::string> form{"form", cl::desc("auto, standard or gram"), cl::init("auto"), cl::cat(category)};
+  cl::opt<std::string> form{"form", cl::desc("auto, standard or gram (default auto)"), cl::init("auto"),
+                            cl::cat(category)};
   cl::opt<std::string> restarts{"restarts",
                                 cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"),
                                 cl::cat(category)};
@@ -53,7 +71,8 @@ struct Options {
                                      "Gram matrix is this close to the identity (CPUs; chooses form gram)"),
                             cl::cat(category)};
   cl::opt<std::string> nonfinite{"nonfinite",
-                                 cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix"),
+                                 cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix "
+                                          "(default propagate)"),
                                  cl::init("propagate"), cl::cat(category)};
   cl::opt<std::string> stepOptions{"options",
                                    cl::desc("further options of the step function as JSON (include/muon-c/Compiler.h), "
@@ -79,26 +98,24 @@ struct Options {
   cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
-  cl::opt<std::string> target{"target",
-                              cl::desc("cpu (this machine), processors or GPUs (sm_80, ...), comma-separated: one "
-                                       "variant each; SCHEDULE@PROCESSOR runs the schedule of one on another"),
-                              cl::init("cpu"), cl::cat(category)};
-  cl::opt<std::string> emit{"emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin"),
-                            cl::init("object"), cl::cat(category)};
+  cl::opt<std::string> target{"target", cl::desc(targetHelp()), cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> emit{
+      "emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin (default object)"),
+      cl::init("object"), cl::cat(category)};
   cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"),
                             cl::cat(category)};
   cl::list<int64_t> tile{
-      "tile", cl::CommaSeparated,
+      "tile", cl::CommaSeparated, cl::value_desc("sizes"),
       cl::desc("every product's block. GPU target: rows, columns, k per step, steps in flight, warps down and across; "
                "CPU target: side, elements of k at a time (0: by operands and cache)"),
       cl::cat(category)};
   cl::opt<int64_t> parts{
-      "parts",
+      "parts", cl::value_desc("count"),
       cl::desc("GPU target: parts the k of every product is cut into (default: by the model, for the matrix's shape)"),
       cl::init(0), cl::cat(category)};
   cl::opt<std::string> chain{"chain",
                              cl::desc("GPU target: chains of products of small symmetric matrices in one block per "
-                                      "matrix, in launches, or auto: what is modelled faster"),
+                                      "matrix, in launches, or auto: what is modelled faster (default auto)"),
                              cl::init("auto"), cl::cat(category)};
   cl::opt<bool> embedBitcode{
       "embed-bitcode",
@@ -113,13 +130,27 @@ struct Options {
 };
 } // namespace
 
+static Options &registeredOptions() {
+  static Options options;
+  return options;
+}
+
+/// Whether there is an option of ours. Those of the pass driver's are not among them: where there is none they make
+/// room.
 bool asksForProgram(int argc, char **argv) {
-  // Those that name what to compile, and those that are likely written where these were forgotten.
-  constexpr StringRef flags[] = {"shape", "shapes-from", "program", "preset", "emit", "dtype", "target"};
-  return llvm::any_of(llvm::ArrayRef(argv + 1, argv + argc), [&](const char *argument) {
+  const cl::OptionCategory *category = &registeredOptions().category;
+  llvm::StringMap<cl::Option *> ours;
+  for (auto &[name, option] : cl::getRegisteredOptions())
+    if (llvm::is_contained(option->Categories, category))
+      ours[name] = option;
+  bool asks = llvm::any_of(llvm::ArrayRef(argv + 1, argv + argc), [&](const char *argument) {
     StringRef flag = StringRef(argument).split('=').first;
-    return flag.consume_front("-") && llvm::is_contained(flags, flag.ltrim('-'));
+    return flag.consume_front("-") && flag != "o" && ours.contains(flag.ltrim('-'));
   });
+  for (auto &option : ours)
+    if (!asks)
+      option.second->removeArgument();
+  return asks;
 }
 
 static llvm::Error refuse(const llvm::Twine &why) { return llvm::createStringError(why); }
@@ -239,8 +270,6 @@ static llvm::Error checkSource(const Options &options) {
 }
 
 static llvm::Expected<Request> buildRequest(const Options &options) {
-  if (llvm::Error error = checkSource(options))
-    return error;
   Request request;
   request.name = options.name;
   request.dtype = options.dtype;
@@ -256,9 +285,7 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
     return error;
   if (llvm::Error error = readTuned(options, request))
     return error;
-  llvm::SmallVector<StringRef> targets;
-  StringRef(options.target).split(targets, ',', -1, false);
-  request.targets.assign(targets.begin(), targets.end());
+  request.targets = splitTargets(options.target);
   unsigned serial = 0;
   for (const std::string &shape : options.shapes)
     if (llvm::Error error = addShape(shape, request, serial))
@@ -279,11 +306,13 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
     group.step.weight = options.weight;
     group.step.gradient = options.gradient;
     group.step.momentum = options.momentum;
-    if (options.earlyStop.getNumOccurrences())
-      group.step.earlyStop = options.earlyStop;
     if (options.stepOptions.getNumOccurrences())
       if (llvm::Error error = readStepOptions(options.stepOptions, group.step))
         return error;
+    if (options.earlyStop.getNumOccurrences() && group.step.earlyStop)
+      return refuse("expected --early-stop or early_stop in --options, got both");
+    if (options.earlyStop.getNumOccurrences())
+      group.step.earlyStop = options.earlyStop;
   }
   return request;
 }
@@ -296,47 +325,46 @@ static llvm::Error print(StringRef bytes) {
   return failure ? refuse("cannot write the standard output: " + failure.message()) : llvm::Error::success();
 }
 
-static llvm::Error write(StringRef bytes, Emit emit, StringRef path) {
-  if (path.empty() && isBinary(emit))
-    return refuse("expected -o FILE for this emission");
-  if (path.empty() || path == "-")
-    return print(bytes);
-  if (llvm::sys::fs::is_directory(path))
-    return refuse("expected a file to write, got the directory '" + path + "'");
-  if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path)) // a device or a pipe stays one
-    return writeFile(path, bytes);
-  // Written under a temporary name and renamed: a failure leaves nothing behind.
-  return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
-    out << bytes;
-    return llvm::Error::success();
-  });
+/// What to write, before anything is compiled for it; nothing where kernels are dumped and no file was asked for.
+static llvm::Expected<std::optional<Emit>> chooseEmission(const Options &options) {
+  auto emit = parseEmit(options.emit);
+  if (!emit)
+    return emit.takeError();
+  if (!options.dumpKernels.empty() && !options.emit.getNumOccurrences() && options.output.empty())
+    return options.report ? std::optional(Emit::report) : std::nullopt;
+  if (options.output.empty() && isBinary(*emit))
+    return refuse("expected -o FILE for the emission '" + options.emit + "'");
+  if (llvm::sys::fs::is_directory(options.output))
+    return refuse("expected a file to write, got the directory '" + options.output + "'");
+  return *emit;
 }
 
 static llvm::Error run(const Options &options) {
-  auto emit = parseEmit(options.emit);
+  if (llvm::Error error = checkSource(options))
+    return error;
+  auto emit = chooseEmission(options);
   if (!emit)
     return emit.takeError();
   auto request = buildRequest(options);
   if (!request)
     return request.takeError();
-  if (!options.dumpKernels.empty()) {
+  if (!options.dumpKernels.empty())
     if (llvm::Error error = dumpKernels(*request, options.dumpKernels))
       return error;
-    if (!options.emit.getNumOccurrences()) // nothing else was asked for
-      return llvm::Error::success();
-  }
+  if (!*emit)
+    return llvm::Error::success();
   std::string report;
-  bool reports = options.report && *emit != Emit::report;
-  auto bytes = compile(*request, *emit, reports ? &report : nullptr);
+  bool reports = options.report && **emit != Emit::report, prints = options.output.empty() || options.output == "-";
+  auto bytes = compile(*request, **emit, reports ? &report : nullptr);
   if (!bytes)
     return bytes.takeError();
-  if (llvm::Error error = write(*bytes, *emit, options.output))
+  if (llvm::Error error = prints ? print(*bytes) : publish(options.output, *bytes))
     return error;
   return print(report);
 }
 
 int generateProgram(int argc, char **argv) {
-  Options options;
+  Options &options = registeredOptions();
   cl::HideUnrelatedOptions(options.category);
   std::string trouble;
   llvm::raw_string_ostream says(trouble);

@@ -2,13 +2,16 @@
 
 #include "GenerateProgram.h"
 
+#include "muon/Compiler/Compiler.h"
 #include "muon/Compiler/Walk.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/CommandLine.h"
 
 int main(int argc, char **argv) {
+  llvm::cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << muon::compilerBuild() << "\n"; });
   if (asksForProgram(argc, argv))
     return generateProgram(argc, argv);
   mlir::DialectRegistry registry;

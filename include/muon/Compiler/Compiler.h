@@ -87,6 +87,8 @@ constexpr bool isBinary(Emit emit) {
 /// The request as include/muon-c/Compiler.h writes it. Unknown fields and values are errors that name them.
 llvm::Expected<Request> parseRequest(llvm::StringRef json);
 llvm::Expected<Emit> parseEmit(llvm::StringRef name);
+/// The names between the commas; none of an empty text.
+std::vector<std::string> splitTargets(llvm::StringRef text);
 /// A group's "options" alone, on top of what `step` has.
 llvm::Error readStepOptions(llvm::StringRef json, StepOptions &step);
 
