@@ -2,10 +2,12 @@
 
 #include "CheckRequest.h"
 
+#include "muon/GPU/Targets.h"
 #include "muon/IR/StepFunction.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace muon;
 using llvm::StringRef;
@@ -25,8 +27,8 @@ static llvm::Error checkSize(const GroupRequest &group) {
   return llvm::Error::success();
 }
 
-/// Whether the header can declare it: neither C nor C++ has it for a word of its own.
-static bool isIdentifier(StringRef name) {
+/// Whether the header can declare it: neither C, C++ nor muon_runtime.h has it for a word of its own.
+static bool isFree(StringRef name) {
   static constexpr llvm::StringLiteral keywords =
       " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t "
       "char32_t class co_await co_return co_yield compl concept const const_cast consteval constexpr "
@@ -34,9 +36,12 @@ static bool isIdentifier(StringRef name) {
       "false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr "
       "operator or or_eq private protected public register reinterpret_cast requires restrict return short "
       "signed sizeof static static_assert static_cast struct switch template this thread_local throw true "
-      "try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq ";
+      "try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq "
+      "main NULL ";
+  bool reserved = name.contains("__") || (name.starts_with("_") && name.size() > 1 && llvm::isUpper(name[1])) ||
+                  name.starts_with_insensitive("muon_");
   auto belongs = [](char c) { return llvm::isAlnum(c) || c == '_'; };
-  return !name.empty() && !llvm::isDigit(name[0]) && llvm::all_of(name, belongs) &&
+  return !name.empty() && !llvm::isDigit(name[0]) && llvm::all_of(name, belongs) && !reserved &&
          !keywords.contains((" " + name + " ").str());
 }
 
@@ -49,8 +54,16 @@ llvm::Error muon::checkRequest(const Request &request) {
     return llvm::createStringError("unknown chain '" + request.chain + "', expected auto, block or launches");
   if (request.nonfinite != "propagate" && request.nonfinite != "skip")
     return llvm::createStringError("unknown nonfinite '" + request.nonfinite + "', expected propagate or skip");
-  if (!isIdentifier(request.name))
-    return llvm::createStringError("expected a C identifier as the program's name, got '" + request.name + "'");
+  if (!isFree(request.name))
+    return llvm::createStringError("expected a C identifier that nobody has reserved as the program's name, got '" +
+                                   request.name + "'");
+  llvm::StringSet<> targets;
+  for (const std::string &target : request.targets)
+    if (!targets.insert(target).second)
+      return llvm::createStringError("expected different targets, got '" + target + "' twice");
+  if (request.embedBitcode && llvm::none_of(request.targets, namesGpu))
+    return llvm::createStringError("expected a GPU among the targets for embed_bitcode, got " +
+                                   llvm::join(request.targets, ","));
   if (!request.program.empty() && !request.groups.empty())
     return llvm::createStringError("expected groups or a program, got both");
   if (!request.program.empty() &&
@@ -64,4 +77,30 @@ llvm::Error muon::checkRequest(const Request &request) {
       return error;
   }
   return llvm::Error::success();
+}
+
+llvm::Error muon::checkTarget(const Request &request, TargetAttr target, StringRef name) {
+  if (request.parts && !target.isGpu())
+    return llvm::createStringError("expected a GPU target for products in " + llvm::Twine(request.parts) +
+                                   " parts, got " + name);
+  if (request.chain != "auto" && !target.isGpu())
+    return llvm::createStringError("expected a GPU target for chain '" + request.chain + "', got " + name);
+  return llvm::Error::success();
+}
+
+llvm::Error muon::checkNames(mlir::ModuleOp module) {
+  std::string cut;
+  module.walk([&](mlir::Operation *op) {
+    if (llvm::isa<mlir::func::FuncOp, UseOp>(op))
+      op->getAttrDictionary().walk([&](mlir::StringAttr name) {
+        if (name.getValue().contains('\0'))
+          cut = name.getValue();
+      });
+  });
+  if (cut.empty())
+    return llvm::Error::success();
+  std::string shown;
+  llvm::raw_string_ostream stream(shown);
+  llvm::printEscapedString(cut, stream);
+  return llvm::createStringError("expected names without a zero byte, got '" + shown + "'");
 }

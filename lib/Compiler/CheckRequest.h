@@ -11,6 +11,12 @@ namespace muon {
 /// the runtime cannot count, a name that C cannot declare.
 llvm::Error checkRequest(const Request &request);
 
+/// An error for what is asked of the wrong kind of target; `name`: what the request calls it.
+llvm::Error checkTarget(const Request &request, TargetAttr target, llvm::StringRef name);
+
+/// An error for the name of a step function, an argument, a parameter or a set that C would cut short.
+llvm::Error checkNames(mlir::ModuleOp module);
+
 } // namespace muon
 
 #endif // MUON_LIB_COMPILER_CHECK_REQUEST_H

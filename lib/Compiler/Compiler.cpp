@@ -134,11 +134,6 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
     StepOptions step = group.step;
     if (step.earlyStop && target.isGpu())
       return llvm::createStringError("expected a CPU target for early_stop, got " + targetName);
-    if (request.parts && !target.isGpu())
-      return llvm::createStringError("expected a GPU target for products in " + llvm::Twine(request.parts) +
-                                     " parts, got " + targetName);
-    if (request.chain != "auto" && !target.isGpu())
-      return llvm::createStringError("expected a GPU target for chain '" + request.chain + "', got " + targetName);
     // Its own restarts or pairs, or an early stop, are of a form it must name.
     if ((step.restarts || step.pairs || step.earlyStop) && !step.form && request.form != "auto")
       step.form = request.form;
@@ -179,6 +174,8 @@ llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
   llvm::Expected<TargetAttr> target = parseTarget(&context, targetName);
   if (!target)
     return target.takeError();
+  if (llvm::Error error = checkTarget(request, *target, targetName))
+    return error;
   names.clear();
   FirstDiagnostic diagnostic(&context);
   Variant variant{ModuleOp::create(UnknownLoc::get(&context)), *target};
@@ -195,7 +192,11 @@ llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
   if (!own)
     if (llvm::Error failure = buildSteps(module, *target, targetName))
       return failure;
-  if (failed(verify(module)) || failed(walk(module, Room::plan)))
+  if (failed(verify(module)))
+    return diagnostic.error();
+  if (llvm::Error error = checkNames(module))
+    return error;
+  if (failed(walk(module, Room::plan)))
     return diagnostic.error();
   return variant;
 }
@@ -428,14 +429,16 @@ llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
                                    llvm::join(request.targets, ","));
   if (kind == Emit::assembly)
     return emitAssembly(again);
+  llvm::Expected<TargetAttr> host = hostOf(variants);
+  if (!host)
+    return host.takeError();
+  if (kind == Emit::library && !llvm::Triple(host->getTriple()).isOSBinFormatELF())
+    return llvm::createStringError("expected a target with ELF objects for a library, got " + host->getTriple());
   auto code = translateOnce(again, /*blocks=*/false);
   if (!code)
     return code.takeError();
   if (kind == Emit::llvm || kind == Emit::bitcode)
     return kind == Emit::llvm ? irText(**code) : writeBitcode(**code);
-  llvm::Expected<TargetAttr> host = hostOf(variants);
-  if (!host)
-    return host.takeError();
   auto object = compileObject(**code, *host);
   if (!object)
     return object.takeError();

@@ -10,8 +10,14 @@
 using namespace mlir;
 using namespace muon;
 
+/// Whether a module asks for something: a walk leaves its version even where nothing was asked.
+static bool asksForSomething(ModuleOp module) {
+  RequestAttr request = requestOf(module);
+  return request && (request.getTarget() || request.getDtype() || request.getBand() || request.getOverrides());
+}
+
 static LogicalResult checkProgram(ModuleOp module) {
-  if (module->hasAttr(kRequest))
+  if (asksForSomething(module))
     return module.emitOpError(
         "has a request of its own; expected what is asked for beside the program, or a file for the pass driver");
   FailureOr<Room> room = roomOf(module);

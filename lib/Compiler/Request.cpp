@@ -138,6 +138,10 @@ static bool readTuned(const json::Value &value, std::optional<TuningQuery> &tune
   }
   if (band)
     query.band = Band{band->front(), band->back()};
+  if (query.model.empty() != query.layer.empty()) {
+    path.report("expected model and layer together, or neither");
+    return false;
+  }
   tuned = query;
   return true;
 }
@@ -201,10 +205,6 @@ static bool fromJSON(const json::Value &value, Request &request, json::Path path
 }
 } // namespace muon
 
-llvm::Expected<Request> muon::parseRequest(StringRef text) {
-  llvm::Expected<json::Value> value = parseJson(text);
-  if (!value)
-    return llvm::createStringError("expected a request as JSON text: " + llvm::toString(value.takeError()));
 std::vector<std::string> muon::splitTargets(StringRef text) {
   llvm::SmallVector<StringRef> names;
   if (!text.empty())
@@ -212,6 +212,10 @@ std::vector<std::string> muon::splitTargets(StringRef text) {
   return {names.begin(), names.end()};
 }
 
+llvm::Expected<Request> muon::parseRequest(StringRef text) {
+  llvm::Expected<json::Value> value = parseJson(text);
+  if (!value)
+    return llvm::createStringError("expected a request as JSON text: " + llvm::toString(value.takeError()));
   json::Path::Root root("request");
   Request request;
   if (!fromJSON(*value, request, root))

@@ -46,6 +46,27 @@ static llvm::Error checkFormIsOpen(const Request &request, const StepOptions &st
   return llvm::Error::success();
 }
 
+static llvm::Error checkFloor(double floor) {
+  if (floor > 0 && floor < 1)
+    return llvm::Error::success();
+  return llvm::createStringError(llvm::formatv("tuned: expected 0 < floor < 1, got {0}", floor).str());
+}
+
+static llvm::Error checkBounds(const Band &band) {
+  if (band.lower > 0 && band.lower < band.upper && band.upper < 2)
+    return llvm::Error::success();
+  return llvm::createStringError(
+      llvm::formatv("tuned: expected a band 0 < lower < upper < 2, got {0}:{1}", band.lower, band.upper).str());
+}
+
+/// Also where the step function has no table to choose.
+static llvm::Error checkQuery(const TuningQuery &query) {
+  if (query.floor)
+    if (llvm::Error error = checkFloor(*query.floor))
+      return error;
+  return query.band ? checkBounds(*query.band) : llvm::Error::success();
+}
+
 static llvm::Expected<TuningKey> makeKey(const Request &request, const GroupRequest &group, const TuningQuery &query,
                                          const std::optional<TuningLayer> &layer, const Table &table, double safety,
                                          StringRef target) {
@@ -60,13 +81,11 @@ static llvm::Expected<TuningKey> makeKey(const Request &request, const GroupRequ
     key.floor = layer->floor;
     key.schatten4 = layer->schatten4;
   }
-  if (!(key.floor > 0 && key.floor < 1)) // before it is searched from
-    return llvm::createStringError(llvm::formatv("tuned: expected 0 < floor < 1, got {0}", key.floor).str());
+  if (llvm::Error error = checkFloor(key.floor)) // before it is searched from
+    return error;
   key.band = query.band ? *query.band : computeBand(table, key.floor / safety, 1 / safety);
-  if (!(key.band.lower > 0 && key.band.lower < key.band.upper && key.band.upper < 2))
-    return llvm::createStringError(
-        llvm::formatv("tuned: expected a band 0 < lower < upper < 2, got {0}:{1}", key.band.lower, key.band.upper)
-            .str());
+  if (llvm::Error error = checkBounds(key.band))
+    return error;
   key.compiler = tuningCompiler();
   return key;
 }
@@ -137,6 +156,8 @@ llvm::Expected<std::optional<TunedGroup>> muon::lookupTuned(MLIRContext &context
   const std::optional<TuningQuery> &query = group.tuned ? group.tuned : request.tuned;
   if (!query)
     return std::nullopt;
+  if (llvm::Error error = checkQuery(*query))
+    return std::move(error);
   if (llvm::Error error = checkFormIsOpen(request, group.step))
     return std::move(error);
   auto own = ownTable(context, group.step);

@@ -50,12 +50,13 @@ static void buildRoom(OpPassManager &manager, Room room) {
 }
 
 FailureOr<Room> muon::roomOf(ModuleOp module) {
-  auto name = module->getAttrOfType<StringAttr>(kRoom);
-  if (!name)
+  Attribute said = module->getAttr(kRoom);
+  if (!said)
     return Room::ir;
-  FailureOr<Room> room = parseRoom(name.getValue());
+  auto name = dyn_cast<StringAttr>(said);
+  FailureOr<Room> room = name ? parseRoom(name.getValue()) : FailureOr<Room>();
   if (failed(room))
-    module.emitOpError() << "expected muon.room to be ir, form, plan, cpu or gpu, got " << name;
+    module.emitOpError() << "expected muon.room to be ir, form, plan, cpu or gpu, got " << said;
   return room;
 }
 
@@ -72,6 +73,9 @@ template <typename Run> static LogicalResult walkRooms(ModuleOp module, Room las
   FailureOr<Room> at = roomOf(module);
   if (failed(at))
     return failure();
+  if ((*at == Room::cpu && last == Room::gpu) || (*at == Room::gpu && last == Room::cpu))
+    return module.emitOpError() << "expected a module of room plan or earlier for stop-after=" << roomName(last)
+                                << ", got room " << roomName(*at);
   stampVersion(module);
   TargetAttr target = askedTarget(module);
   if (target && last == Room::cpu && target.isGpu())

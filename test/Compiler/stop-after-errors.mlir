@@ -3,9 +3,16 @@
 // CHECK: expected stop-after=form, plan, cpu or gpu, got tpu
 // RUN: not muon-opt %s --muon-pipeline="stop-after=ir" 2>&1 | FileCheck --check-prefix=IR %s
 // IR: expected stop-after=form, plan, cpu or gpu, got ir
+// RUN: echo 'module attributes {muon.room = "cpu"} {}' | not muon-opt --muon-pipeline="stop-after=gpu" 2>&1 | FileCheck --check-prefix=BESIDE %s
+// BESIDE: expected a module of room plan or earlier for stop-after=gpu, got room cpu
 
 // expected-error@+1 {{expected muon.room to be ir, form, plan, cpu or gpu, got "tpu"}}
 module @negative_unknown_room attributes {muon.room = "tpu"} {}
+
+// -----
+
+// expected-error@+1 {{expected muon.room to be ir, form, plan, cpu or gpu, got 3 : i64}}
+module @negative_room_in_numbers attributes {muon.room = 3} {}
 
 // -----
 
