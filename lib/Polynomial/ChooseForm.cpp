@@ -2,10 +2,13 @@
 
 #include "muon/Polynomial/ChooseForm.h"
 
+#include "RestartSets.h"
+
 #include "muon/Polynomial/PairedRows.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace muon {
@@ -14,25 +17,20 @@ namespace {
 /// Whether the matrix is so large that the small one of the emulation says too little of its one-shot form.
 bool hasManyDirections(const FormProblem &problem) {
   return problem.sumsInRuns && problem.type == OperandType::f32 && problem.shortSide >= oneShotShortSide &&
-         problem.longSide <= oneShotAspect * problem.shortSide;
+         problem.shortSide <= problem.longSide && problem.longSide <= oneShotAspect * problem.shortSide;
 }
 
 double emulateOneShot(const FormProblem &problem, const FormChoice &choice, double bound) {
   return emulateOneShot(problem.table, bound, static_cast<int>(problem.shortSide), choice.pairs);
 }
 
-/// The gram form with the fewest restarts that keep the bound.
-std::optional<FormChoice> gramWithin(const FormProblem &problem, FormWeights weights) {
-  std::optional<std::vector<int>> restarts = searchRestarts(problem.table, problem.type, weights.gramBound);
-  if (!restarts)
-    return std::nullopt;
-  if (!restarts->empty() && hasManyDirections(problem)) {
-    const FormChoice oneShot{FormChoice::gram, {}};
-    for (const FormChoice &choice : {choosePairs(problem, oneShot, weights), oneShot})
-      if (emulateOneShot(problem, choice, weights.gramBound) <= weights.gramBound)
-        return choice;
-  }
-  return choosePairs(problem, {FormChoice::gram, *restarts}, weights);
+double errorOf(const FormProblem &problem, const FormChoice &choice) {
+  return emulate(problem.table, choice, problem.type, emulationShortSide, emulationLongSide).worst;
+}
+
+/// Halves keep their rows: docs/numerics.md.
+bool mayPair(const FormProblem &problem) {
+  return !problem.pairs && problem.type == OperandType::f32 && !problem.needsEveryGram;
 }
 
 std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
@@ -45,6 +43,67 @@ std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
     ++row;
   }
   return pairs;
+}
+
+/// The cheapest gram form that keeps the bound and costs less than `most`.
+class GramSearch {
+public:
+  GramSearch(const FormProblem &problem, FormWeights weights, double most)
+      : problem(problem), weights(weights), least(most) {}
+  std::optional<FormChoice> run();
+
+private:
+  bool mayPay(const FormChoice &choice) const;
+  void consider(const FormChoice &choice);
+  void considerOneShot();
+
+  const FormProblem &problem;
+  FormWeights weights;
+  double least;
+  std::optional<FormChoice> best;
+};
+
+/// Whether it costs less than the best, should its pairs be accepted.
+bool GramSearch::mayPay(const FormChoice &choice) const {
+  FormChoice paired = choice;
+  if (mayPair(problem))
+    paired.pairs = possiblePairs(problem.table, choice);
+  return std::min(costOf(problem, choice, weights), costOf(problem, paired, weights)) < least;
+}
+
+void GramSearch::consider(const FormChoice &choice) {
+  if (double cost = costOf(problem, choice, weights); cost < least)
+    best = choice, least = cost;
+}
+
+/// Of a large matrix, which may keep the bound where the small one does not.
+void GramSearch::considerOneShot() {
+  const FormChoice oneShot{FormChoice::gram, {}};
+  if (!hasManyDirections(problem) || !mayPay(oneShot) || errorOf(problem, {}) > weights.gramBound)
+    return;
+  for (const FormChoice &choice : {choosePairs(problem, oneShot, weights), oneShot})
+    if (emulateOneShot(problem, choice, weights.gramBound) <= weights.gramBound)
+      return consider(choice);
+}
+
+std::optional<FormChoice> GramSearch::run() {
+  int steps = problem.table.steps();
+  // A restart adds products, so without pairs the fewest are the cheapest.
+  for (int count = 0; count < std::max(1, steps) && (!best || mayPair(problem)); ++count) {
+    std::vector<RestartSet> sets = restartSets(steps, count);
+    std::erase_if(sets, [&](const RestartSet &set) { return !mayPay({FormChoice::gram, set}); });
+    for (const RestartSet &set : acceptedRestarts(problem.table, problem.type, weights.gramBound, std::move(sets)))
+      consider(choosePairs(problem, {FormChoice::gram, set}, weights));
+  }
+  considerOneShot();
+  return best;
+}
+
+std::optional<FormChoice> gramWithin(const FormProblem &problem, FormWeights weights, double most) {
+  if (!problem.restarts)
+    return GramSearch(problem, weights, most).run();
+  FormChoice given = choosePairs(problem, {FormChoice::gram, *problem.restarts}, weights);
+  return costOf(problem, given, weights) < most ? std::optional(given) : std::nullopt;
 }
 
 } // namespace
@@ -88,28 +147,26 @@ double expectedError(const FormProblem &problem, const FormChoice &choice, FormW
   if (choice.form == FormChoice::gram && choice.restarts.empty() && hasManyDirections(problem))
     if (double error = emulateOneShot(problem, choice, weights.gramBound); error <= weights.gramBound)
       return error;
-  return emulate(problem.table, choice, problem.type, emulationShortSide, emulationLongSide).worst;
+  return errorOf(problem, choice);
 }
 
 FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeights weights) {
   constexpr double equalError = 1.1;
   if (problem.pairs)
     choice.pairs = *problem.pairs;
-  if (problem.pairs || problem.type != OperandType::f32 || problem.needsEveryGram || choice.centred)
+  if (!mayPair(problem) || choice.centred)
     return choice;
   FormChoice paired = choice;
   paired.pairs = possiblePairs(problem.table, choice);
   if (costOf(problem, paired, weights) >= costOf(problem, choice, weights))
     return choice;
-  auto errorOf = [&](const FormChoice &c) {
-    return emulate(problem.table, c, problem.type, emulationShortSide, emulationLongSide).worst;
-  };
-  double error = errorOf(paired), bound = choice.form == FormChoice::gram ? weights.gramBound : weights.pairedBound;
-  return error <= bound || error <= equalError * errorOf(choice) ? paired : choice;
+  double error = errorOf(problem, paired);
+  double bound = choice.form == FormChoice::gram ? weights.gramBound : weights.pairedBound;
+  return error <= bound || error <= equalError * errorOf(problem, choice) ? paired : choice;
 }
 
 FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights) {
-  if (std::optional<FormChoice> gram = gramWithin(problem, weights))
+  if (std::optional<FormChoice> gram = gramWithin(problem, weights, std::numeric_limits<double>::infinity()))
     return *gram;
   std::vector<int> all(problem.table.steps() - 1);
   std::iota(all.begin(), all.end(), 1);
@@ -117,15 +174,8 @@ FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights) {
 }
 
 FormChoice chooseForm(const FormProblem &problem, FormWeights weights) {
-  // The search costs more than all the rest: none where even one block is no gain.
-  const FormChoice oneBlock{FormChoice::gram, {}};
-  FormChoice standard = choosePairs(problem, {}, weights), least = oneBlock;
-  if (!standard.pairs.empty())
-    least.pairs = possiblePairs(problem.table, oneBlock);
-  if (costOf(problem, least, weights) >= costOf(problem, standard, weights))
-    return standard;
-  std::optional<FormChoice> gram = gramWithin(problem, weights);
-  return gram && costOf(problem, *gram, weights) < costOf(problem, standard, weights) ? *gram : standard;
+  FormChoice standard = choosePairs(problem, {}, weights);
+  return gramWithin(problem, weights, costOf(problem, standard, weights)).value_or(standard);
 }
 
 } // namespace muon

@@ -2,6 +2,7 @@
 
 #include "EmulateWithin.h"
 #include "Known.h"
+#include "RestartSets.h"
 
 #include <algorithm>
 #include <cmath>
@@ -38,30 +39,7 @@ int significandBits(OperandType type) {
   return 24;
 }
 
-using RestartSet = std::vector<int>;
-
-/// All sets of `count` restarts in 1..steps-1, or one evenly spaced set for long tables.
-std::vector<RestartSet> restartSets(int steps, int count) {
-  if (steps > exhaustiveSteps) {
-    RestartSet even;
-    for (int i = 1; i <= count; ++i)
-      even.push_back(i * steps / (count + 1));
-    return {even};
-  }
-  std::vector<RestartSet> sets;
-  for (unsigned bits = 0; bits < 1u << (steps - 1); ++bits) {
-    RestartSet set;
-    for (int k = 1; k < steps; ++k)
-      if (bits >> (k - 1) & 1)
-        set.push_back(k);
-    if (static_cast<int>(set.size()) == count)
-      sets.push_back(std::move(set));
-  }
-  return sets;
-}
-
-std::vector<RestartSet> promisingSets(const Table &table, int count) {
-  std::vector<RestartSet> sets = restartSets(table.steps(), count);
+std::vector<RestartSet> promisingSets(const Table &table, std::vector<RestartSet> sets) {
   if (sets.size() <= candidatesPerCount)
     return sets;
   std::vector<std::pair<double, RestartSet>> ranked;
@@ -90,38 +68,68 @@ EmulationLimits acceptance(const Table &table, OperandType type, double bound, c
   return limits;
 }
 
-std::optional<RestartSet> search(const Table &table, OperandType type, double bound, int shortSide, int longSide) {
+/// The error of the set's gram form; infinity if it misses the limits.
+double errorWithin(const Table &table, OperandType type, const RestartSet &set, const EmulationLimits &limits,
+                   int shortSide, int longSide) {
+  EmulationError outcome = emulateWithin(table, {FormChoice::gram, set}, type, shortSide, longSide, limits);
+  for (size_t i = 0; i < outcome.errors.size(); ++i)
+    if (limits.isMissed(i, outcome.errors[i]))
+      return infinity;
+  return outcome.singular.upper <= limits.largestSingular ? outcome.worst : infinity;
+}
+
+EmulationLimits limitsOf(const Table &table, OperandType type, double bound, int shortSide, int longSide) {
   EmulationError standard = emulate(table, {}, type, shortSide, longSide);
   if (type == OperandType::f16Sums) { // they stand in for bf16, which may round more
     EmulationError replaced = emulate(table, {}, OperandType::bf16, shortSide, longSide);
     for (size_t i = 0; i < std::min(standard.errors.size(), replaced.errors.size()); ++i)
       standard.errors[i] = std::max(standard.errors[i], replaced.errors[i]);
   }
-  EmulationLimits limits = acceptance(table, type, bound, standard);
-  if (limits.error == nothing)
-    return std::nullopt;
-  auto isAccepted = [&](const EmulationError &outcome) {
-    return outcome.errors.size() == standard.errors.size() &&
-           !limits.isMissed(outcome.errors.size() - 1, outcome.errors.back()) &&
-           outcome.singular.upper <= limits.largestSingular;
-  };
-  for (int count = 0; count < std::max(1, table.steps()); ++count) {
-    std::optional<RestartSet> best;
-    double least = infinity;
-    for (const RestartSet &set : promisingSets(table, count)) {
-      EmulationError outcome = emulateWithin(table, {FormChoice::gram, set}, type, shortSide, longSide, limits);
-      if (isAccepted(outcome) && outcome.worst < least) {
-        least = outcome.worst;
-        best = set;
-      }
-    }
-    if (best)
-      return best;
-  }
-  return std::nullopt;
+  return acceptance(table, type, bound, standard);
 }
 
 } // namespace
+
+std::vector<RestartSet> restartSets(int steps, int count) {
+  if (steps > exhaustiveSteps) {
+    RestartSet even;
+    for (int i = 1; i <= count; ++i)
+      even.push_back(i * steps / (count + 1));
+    return {even};
+  }
+  std::vector<RestartSet> sets;
+  for (unsigned bits = 0; bits < 1u << (steps - 1); ++bits) {
+    RestartSet set;
+    for (int k = 1; k < steps; ++k)
+      if (bits >> (k - 1) & 1)
+        set.push_back(k);
+    if (static_cast<int>(set.size()) == count)
+      sets.push_back(std::move(set));
+  }
+  return sets;
+}
+
+std::vector<RestartSet> acceptedRestarts(const Table &table, OperandType type, double bound,
+                                         std::vector<RestartSet> sets, int shortSide, int longSide) {
+  static Known<std::tuple<std::vector<std::vector<double>>, OperandType, double, RestartSet, int, int>, double> known;
+  if (sets.empty())
+    return {};
+  EmulationLimits limits = limitsOf(table, type, bound, shortSide, longSide);
+  if (limits.error == nothing)
+    return {};
+  std::vector<std::pair<double, RestartSet>> accepted;
+  for (RestartSet &set : promisingSets(table, std::move(sets))) {
+    double error = known.lookup({coefficientsOf(table), type, bound, set, shortSide, longSide},
+                                [&] { return errorWithin(table, type, set, limits, shortSide, longSide); });
+    if (error < infinity)
+      accepted.emplace_back(error, std::move(set));
+  }
+  std::stable_sort(accepted.begin(), accepted.end(), [](auto &a, auto &b) { return a.first < b.first; });
+  std::vector<RestartSet> result;
+  for (auto &[error, set] : accepted)
+    result.push_back(std::move(set));
+  return result;
+}
 
 Band widenBand(Band band, OperandType type, int steps) {
   constexpr double c = 5;
@@ -166,10 +174,12 @@ double conditionMetric(const Table &table, const std::vector<int> &restarts) {
 
 std::optional<std::vector<int>> searchRestarts(const Table &table, OperandType type, double bound, int shortSide,
                                                int longSide) {
-  static Known<std::tuple<std::vector<std::vector<double>>, OperandType, double, int, int>, std::optional<RestartSet>>
-      known;
-  return known.lookup({coefficientsOf(table), type, bound, shortSide, longSide},
-                      [&] { return search(table, type, bound, shortSide, longSide); });
+  for (int count = 0; count < std::max(1, table.steps()); ++count)
+    if (std::vector<RestartSet> accepted =
+            acceptedRestarts(table, type, bound, restartSets(table.steps(), count), shortSide, longSide);
+        !accepted.empty())
+      return accepted.front();
+  return std::nullopt;
 }
 
 } // namespace muon

@@ -123,6 +123,28 @@ TEST(ChooseForm, LargeMatricesNeedNoRestartInF32) {
   EXPECT_EQ(restarts("polar_express_105", 768, 3072, true).size(), 1u);
 }
 
+/// No accepted set of any count, with its pairs, costs less; nor does the standard form.
+TEST(ChooseForm, IsTheCheapestOfAllCounts) {
+  struct Case {
+    const char *table;
+    double shortSide, longSide;
+  };
+  for (const Case &c : {Case{"keller", 2048, 2400}, {"keller", 1024, 1280}, {"pade", 1024, 1024}}) {
+    FormProblem problem{named(c.table), OperandType::f32, c.shortSide, c.longSide, true};
+    double least = costOf(problem, choosePairs(problem, {}));
+    for (unsigned bits = 0; bits < 1u << 4; ++bits) {
+      FormChoice gram{FormChoice::gram, {}};
+      for (int row = 1; row < 5; ++row)
+        if (bits >> (row - 1) & 1)
+          gram.restarts.push_back(row);
+      gram = choosePairs(problem, gram);
+      if (emulate(problem.table, gram, problem.type, 64, 128).worst <= FormWeights().gramBound)
+        least = std::min(least, costOf(problem, gram));
+    }
+    EXPECT_LE(costOf(problem, chooseForm(problem)), least) << c.table << " " << c.shortSide << "x" << c.longSide;
+  }
+}
+
 /// Where a pair saves more than it stores, and does not round more: not in halves, not where every Gram matrix is
 /// needed.
 TEST(ChoosePairs, WhereTheyPayInF32) {

@@ -20,17 +20,18 @@ struct FormWeights {
   double flopsPerByte = 8;
 };
 
-/// What is known before the choice. 1 <= shortSide <= longSide.
+/// What is known before the choice.
 struct FormProblem {
   Table table;
   OperandType type = OperandType::f32;
+  /// Of R, and the other one; R is on the longer side only where that was asked for.
   double shortSide = 1, longSide = 1;
   /// Whether f32 products add k in the order of sumOrder, as a processor's do.
   bool sumsInRuns = false;
   /// Whether the Gram matrix before every row is needed (early stop): no pairs.
   bool needsEveryGram = false;
-  /// What was asked for instead of choosePairs.
-  std::optional<std::vector<int>> pairs = std::nullopt;
+  /// What was asked for instead of choosePairs, and of a search.
+  std::optional<std::vector<int>> pairs = std::nullopt, restarts = std::nullopt;
 };
 
 /// Whether emulation finds the standard form with f16 sums no less accurate than that of bf16, which is what
@@ -53,13 +54,11 @@ double expectedError(const FormProblem &problem, const FormChoice &choice, FormW
 /// both the bound and 1.1 times that without pairs.
 FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeights weights = {});
 
-/// The gram form with the fewest restarts that keep the bound (searchRestarts, and emulateOneShot for large matrices
-/// whose sums are in runs); where there are none, a restart before every row: as accurate as the standard form, and as
-/// costly.
+/// The cheapest gram form that keeps the bound (acceptedRestarts, and emulateOneShot for large matrices whose sums are
+/// in runs); where there is none, a restart before every row: as accurate as the standard form, and as costly.
 FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights = {});
 
-/// The cheaper of the standard form and of the gram form with the fewest restarts that keep the
-/// bound; standard where there are none.
+/// The cheaper of the standard form and of the cheapest gram form that keeps the bound; standard where there is none.
 FormChoice chooseForm(const FormProblem &problem, FormWeights weights = {});
 
 } // namespace muon
