@@ -119,9 +119,9 @@ inline constexpr float f16Scale = 16;
 /// emulate whole zoos of: the largest over the zoo, each spectrum on a matrix of emulationShortSide x emulationLongSide
 /// or, where it misses `bound` there, on one of oneShotShortSide or, from there on, narrowSide, and oneShotAspect times
 /// that. What rounds R's small singular values is spread over as many directions as R has, so this error falls with the
-/// size, and what holds here holds for every larger matrix of the same order of sums not longer than oneShotAspect
-/// times its short side (docs/numerics.md). Ends at the first spectrum that misses `bound` on both. Kept per process;
-/// thread safe. shortSide: at least oneShotShortSide.
+/// size, and stands for larger matrices of the same order of sums not longer than oneShotAspect times their short side.
+/// It is a statement about the zoo: a heavy tail drawn anew can lie a tenth above it (docs/numerics.md). Ends at the
+/// first spectrum that misses `bound` on both. Kept per process; thread safe. shortSide: at least oneShotShortSide.
 double emulateOneShot(const Table &table, double bound, int shortSide, const std::vector<int> &pairs = {});
 
 inline constexpr int oneShotShortSide = 128, oneShotAspect = 4;
