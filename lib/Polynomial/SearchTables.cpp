@@ -42,9 +42,9 @@ bool scaleIntoBand(Table &table, Band band, double floor) {
   double least = band.lower / image.lower, most = band.upper / image.upper;
   if (!(image.lower > 0) || least > most)
     return false;
-  // Strictly inside where there is room: the scaled coefficients round.
+  // Strictly inside where there is room: the scaled coefficients round. Without room the ends may cross by rounding.
   double inset = std::min(1e-9, (most - least) / 2);
-  double factor = std::clamp(1.0, least + inset, most - inset);
+  double factor = std::min(std::max(1.0, least + inset), most - inset);
   if (factor != 1)
     for (double &c : table.rows.back().c)
       c *= factor;
