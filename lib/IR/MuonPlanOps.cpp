@@ -160,6 +160,34 @@ LogicalResult StageOp::verify() { // C1
   return verifyHolds<LaunchOp>(*this, getBody(), "muon.launch");
 }
 
+/// On a GPU a product has one more where its k is in parts, a sweep one for each operand in parts.
+static LogicalResult verifySizes(LaunchOp launch, KernelOp kernel) { // C5
+  bool isGpu = launch->getParentOfType<VariantOp>().getTarget().isGpu();
+  size_t expected = 3;
+  if (kernel.getKind() == KernelKind::chain)
+    expected = 2;
+  else if (kernel.getKind() == KernelKind::product && !isGpu)
+    expected = 6;
+  else if (isGpu)
+    expected += llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(),
+                               [](OperandAttr operand) { return operand.isInParts(); });
+  if (launch.getSizes().size() != expected)
+    return launch.emitOpError() << "expected " << expected << " sizes, got " << launch.getSizes().size();
+  return success();
+}
+
+static LogicalResult verifyPredicate(LaunchOp launch, KernelOp kernel) { // C4
+  int64_t places = launch.getPlaces().size(), predicate = launch.getPredicate();
+  if (predicate < -1 || predicate >= places)
+    return launch.emitOpError() << "expected a predicate of -1 to " << places - 1 << ", got " << predicate;
+  if (predicate < 0)
+    return success();
+  OperandAttr word = kernel.operandAt(predicate);
+  if (word.getDirection() != Direction::in || word.getSpace() != Space::scalar || !word.getDtype().isInteger(32))
+    return launch.emitOpError() << "expected the predicate to be a scalar i32 input, got " << word;
+  return success();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (!symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getFunctionAttr())) // C2
     return emitOpError() << "expected a func.func, got " << getFunctionAttr();
@@ -172,9 +200,8 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError() << "expected a muon.kernel, got " << getKernelAttr();
   if (getPlaces().size() != kernel.getOperands().size())
     return emitOpError() << "expected " << kernel.getOperands().size() << " places, got " << getPlaces().size();
-  int64_t places = getPlaces().size(), predicate = getPredicate();
-  if (predicate < -1 || predicate >= places) // C4
-    return emitOpError() << "expected a predicate of -1 to " << places - 1 << ", got " << predicate;
+  if (failed(verifyPredicate(*this, kernel)) || failed(verifySizes(*this, kernel)))
+    return failure();
   if (getCoefficients().size() != kernel.getNumCoefficients())
     return emitOpError() << "expected " << kernel.getNumCoefficients() << " coefficients, got "
                          << getCoefficients().size();

@@ -13,6 +13,15 @@ muon.kernel @negative_kernel_scalar_kinds sweep operands [#muon.operand<out, ele
 
 // -----
 
+// expected-error@+1 {{attribute 'num_coefficients' failed to satisfy constraint: 64-bit signless integer attribute whose value is non-negative}}
+muon.kernel @negative_kernel_coefficients sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients -1 {
+^bb0:
+  %x = arith.constant 0.0 : f32
+  muon.yield %x : f32
+}
+
+// -----
+
 // C7
 // expected-error@+1 {{expected parts to be the plain f32 output of a product, or an input of a sweep, to be added, got operand 0 #muon.operand<out, element, plain, f32, add>}}
 muon.kernel @negative_kernel_parts sweep operands [#muon.operand<out, element, plain, f32, add>] scalars [] [] coefficients 1 {
@@ -266,6 +275,36 @@ muon.variant @negative_launch_no_function <cpu = "x86-64-v3", features = "", tri
   muon.stage {
     // expected-error@+1 {{expected a func.func, got @step}}
     muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients [1.0]
+  }
+}
+
+// -----
+
+// muon.launch C5
+muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 1 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+func.func private @step(tensor<4x8xf32> {muon.arg = "weight"}) -> tensor<4x8xf32>
+muon.variant @negative_launch_sizes <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{expected 3 sizes, got 2}}
+    muon.launch @scale for @step tiles 1 sizes [4, 8] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients [1.0]
+  }
+}
+
+// -----
+
+// muon.launch C4
+muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 1 {
+^bb0(%c: f32):
+  muon.yield %c : f32
+}
+func.func private @step(tensor<4x8xf32> {muon.arg = "weight"}) -> tensor<4x8xf32>
+muon.variant @negative_launch_predicate_operand <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 0 scratch 0 {
+  muon.stage {
+    // expected-error@+1 {{expected the predicate to be a scalar i32 input, got #muon.operand<out, element, plain, f32, none>}}
+    muon.launch @scale for @step tiles 1 sizes [4, 8, 4] places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>] coefficients [1.0] predicate 0
   }
 }
 

@@ -44,7 +44,7 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     (C1) the body has the arguments above and ends in `muon.yield` with one value per out operand, of its dtype;
     (C2) a product has an `operand_type` and two leading `in` operands in a packed layout; a sweep has no
     `operand_type`; (C3) `symmetric` only on products, `square` only on symmetric ones;
-    (C4) only `muon.index`, `muon.parameter` and elementwise arith/math ops with one result in the body;
+    (C4) only `muon.index`, `muon.parameter`, `muon.contract` and elementwise arith/math ops with one result in the body;
     (C5) `tile` only on products, six positive numbers, and on chains, one positive multiple of 32;
     (C6) `gradients` are plain element inputs;
     (C7) an element operand with a reduction is plain f32 with reduction `add`: the one output of a product, or an input
@@ -69,7 +69,7 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Muon_KernelKindAttr:$kind, UnitAttr:$symmetric, UnitAttr:$square, OptionalAttr<TypeAttr>:$operand_type,
     TypedArrayAttrBase<Muon_OperandAttr, "operands">:$operands, StrArrayAttr:$scalars, DenseBoolArrayAttr:$integer_scalars,
-    DefaultValuedAttr<I64Attr, "0">:$num_coefficients, OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<DenseI64ArrayAttr>:$gradients);
+    DefaultValuedAttr<ConfinedAttr<I64Attr, [IntNonNegative]>, "0">:$num_coefficients, OptionalAttr<DenseI64ArrayAttr>:$tile, OptionalAttr<DenseI64ArrayAttr>:$gradients);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `` $kind (`symmetric` $symmetric^)? (`square` $square^)? (`of` $operand_type^)? `operands` $operands `scalars` $scalars $integer_scalars
@@ -203,7 +203,8 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
     Constraints:
     (C1) kernel names a `muon.kernel` with as many operands as `places` and as many coefficients, or what it was lowered
     to; (C2) function names a func.func; (C3) tiles is positive;
-    (C4) predicate is -1 (none) or the number of one of the places.
+    (C4) predicate is -1 (none) or the number of one of the places, a scalar i32 input;
+    (C5) sizes are as many as above.
 
     ```mlir
     muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
