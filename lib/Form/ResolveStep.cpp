@@ -2,12 +2,12 @@
 
 #include "ResolveStep.h"
 
+#include "muon/IR/PrintNumber.h"
 #include "muon/Polynomial/Emulate.h"
 #include "muon/Polynomial/Minimax.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/Format.h"
 #include "llvm/Support/InterleavedRange.h"
 
 #include <algorithm>
@@ -101,12 +101,6 @@ private:
   const Preset *preset = nullptr;
   ResolvedStep step{};
 };
-
-std::string print(double value) {
-  std::string text;
-  llvm::raw_string_ostream(text) << llvm::format("%g", value);
-  return text;
-}
 
 std::string joinNames(ArrayRef<StringRef> names) { return llvm::join(names, ", "); }
 
@@ -228,13 +222,13 @@ bool Resolver::resolveNumbers() {
   if (!choose("norm", options.norm, norms, spec.norm))
     return false;
   if (!(spec.eps >= 0 && std::isfinite(spec.eps)))
-    return fail("expected eps >= 0, got " + print(spec.eps));
+    return fail("expected eps >= 0, got " + printNumber(spec.eps));
   if (!(spec.safety >= 1 && std::isfinite(spec.safety)))
-    return fail("expected safety >= 1, got " + print(spec.safety));
+    return fail("expected safety >= 1, got " + printNumber(spec.safety));
   if (!(options.clip >= 0 && std::isfinite(options.clip)))
-    return fail("expected clip >= 0 (0 is off), got " + print(options.clip));
+    return fail("expected clip >= 0 (0 is off), got " + printNumber(options.clip));
   if (damped && !(spec.damping > 0 && std::isfinite(spec.damping)))
-    return fail("preset 'inverse_root' needs damping > 0, got " + print(spec.damping));
+    return fail("preset 'inverse_root' needs damping > 0, got " + printNumber(spec.damping));
   if (!damped && options.damping)
     return fail("damping is an option of preset 'inverse_root', not of '" + options.preset + "'");
   return true;
@@ -386,7 +380,7 @@ bool Resolver::resolveEarlyStop() {
   if (!options.earlyStop)
     return true;
   if (!(*options.earlyStop > 0 && *options.earlyStop < 1))
-    return fail("expected 0 < early_stop < 1, got " + print(*options.earlyStop));
+    return fail("expected 0 < early_stop < 1, got " + printNumber(*options.earlyStop));
   if (step.program == Program::rms)
     return fail("preset 'rms' takes no early_stop: it has no table");
   if (step.spec.form == Form::standard || step.program == Program::exact)

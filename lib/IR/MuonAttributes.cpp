@@ -1,5 +1,6 @@
 //===- MuonAttributes.cpp - enums, tables and targets -----------------------------------------===//
 
+#include "muon/IR/PrintNumber.h"
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 
@@ -200,9 +201,9 @@ void BandAttr::print(AsmPrinter &printer) const {
 LogicalResult BandAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, DenseF64ArrayAttr numbers) {
   ArrayRef<double> band = numbers.asArrayRef();
   if (band.empty() || !(band[0] > 0 && band[0] < 1)) // C1
-    return emitError() << "expected 0 < floor < 1, got " << band;
+    return emitError() << "expected 0 < floor < 1, got " << printNumbers(band);
   if (band.size() > 1 && !(band.size() == 3 && band[1] > 0 && band[1] < band[2] && band[2] < 2)) // C2
-    return emitError() << "expected 0 < lower < upper < 2, got " << band.drop_front();
+    return emitError() << "expected 0 < lower < upper < 2, got " << printNumbers(band.drop_front());
   return success();
 }
 

@@ -1,6 +1,7 @@
 //===- MuonOps.cpp - verifiers of the semantic and algebra ops --------------------------------===//
 
 #include "muon/IR/Muon.h"
+#include "muon/IR/PrintNumber.h"
 
 #include "muon/Polynomial/Band.h"
 #include "muon/Polynomial/PairedRows.h"
@@ -96,7 +97,7 @@ static LogicalResult verifyPairs(OrthogonalizeOp op) {
 static LogicalResult verifyTrace(OrthogonalizeOp op, double eps) {
   constexpr double kLeast = 1e-12;
   if (!(eps >= kLeast))
-    return op.emitOpError() << "norm trace without damping needs eps >= 1e-12, got " << eps;
+    return op.emitOpError() << "norm trace without damping needs eps >= 1e-12, got " << printNumber(eps);
   if (op.getOperands() && op.getOperands()->isF16())
     return op.emitOpError("norm trace without damping needs operands of f32's range, got f16");
   return success();
@@ -106,7 +107,7 @@ static LogicalResult verifyTrace(OrthogonalizeOp op, double eps) {
 static LogicalResult verifyEarlyStop(OrthogonalizeOp op) {
   if (std::optional<APFloat> stop = op.getEarlyStop();
       stop && !(stop->convertToDouble() > 0 && stop->convertToDouble() < 1))
-    return op.emitOpError() << "expected 0 < early_stop < 1, got " << stop->convertToDouble();
+    return op.emitOpError() << "expected 0 < early_stop < 1, got " << printNumber(stop->convertToDouble());
   if (op.getEarlyStop() && op.getForm() && *op.getForm() != Form::gram)
     return op.emitOpError() << "early_stop needs form gram, got " << stringifyForm(*op.getForm());
   size_t expected = op.getEarlyStop() ? 2 : 0;
@@ -137,17 +138,17 @@ LogicalResult OrthogonalizeOp::verify() {
   double safety = getSafety().convertToDouble(), eps = getEps().convertToDouble(),
          damping = getDamping().convertToDouble();
   if (!(safety >= 1.0) || !(eps >= 0.0) || !(damping >= 0.0) || !std::isfinite(safety + eps + damping)) // C5
-    return emitOpError() << "expected finite safety >= 1, eps >= 0 and damping >= 0, got " << safety << ", " << eps
-                         << " and " << damping;
+    return emitOpError() << "expected finite safety >= 1, eps >= 0 and damping >= 0, got "
+                         << printNumbers({safety, eps, damping});
   if (getNorm() == Norm::none && (safety != 1.0 || eps != 0.0)) // C10
-    return emitOpError() << "norm none divides by nothing: expected safety 1 and eps 0, got " << safety << " and "
-                         << eps;
+    return emitOpError() << "norm none divides by nothing: expected safety 1 and eps 0, got " << printNumber(safety)
+                         << " and " << printNumber(eps);
   if (getOperands() && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(*getOperands())) // C6
     return emitOpError() << "expected operands f32, bf16, f16 or tf32, got " << *getOperands();
   bool damped = damping > 0.0;
   if (damped && getNorm() != Norm::trace) // C2
     return emitOpError() << "damping > 0 needs norm trace, got norm " << stringifyNorm(getNorm()) << " and damping "
-                         << damping;
+                         << printNumber(damping);
   if (!damped && getNorm() == Norm::trace && failed(verifyTrace(*this, eps))) // C7
     return failure();
   if (damped && getForm() && (*getForm() != Form::gram || (getRestarts() && !getRestarts()->empty()))) // C2

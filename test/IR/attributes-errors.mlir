@@ -142,28 +142,28 @@ func.func private @use() attributes {t = #negative_chip}
 // -----
 
 // #muon.band C1
-// expected-error@+1 {{expected 0 < floor < 1, got 1.000000e+00}}
+// expected-error@+1 {{expected 0 < floor < 1, got 1}}
 #negative_floor = #muon.band<floor = 1.0>
 func.func private @use() attributes {t = #negative_floor}
 
 // -----
 
 // #muon.band C1
-// expected-error@+1 {{expected 0 < floor < 1, got 0.000000e+00}}
+// expected-error@+1 {{expected 0 < floor < 1, got 0}}
 #negative_no_floor = #muon.band<floor = 0.0>
 func.func private @use() attributes {t = #negative_no_floor}
 
 // -----
 
 // #muon.band C2
-// expected-error@+1 {{expected 0 < lower < upper < 2, got 6.800000e-01, 2.000000e+00}}
+// expected-error@+1 {{expected 0 < lower < upper < 2, got 0.68, 2}}
 #negative_upper = #muon.band<floor = 0.01, lower = 0.68, upper = 2.0>
 func.func private @use() attributes {t = #negative_upper}
 
 // -----
 
 // #muon.band C2
-// expected-error@+1 {{expected 0 < lower < upper < 2, got 1.140000e+00, 6.800000e-01}}
+// expected-error@+1 {{expected 0 < lower < upper < 2, got 1.14, 0.68}}
 #negative_band = #muon.band<floor = 0.01, lower = 1.14, upper = 0.68>
 func.func private @use() attributes {t = #negative_band}
 
