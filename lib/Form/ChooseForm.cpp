@@ -3,6 +3,7 @@
 #include "muon/Form/Passes.h"
 #include "muon/Form/StepBuilder.h"
 
+#include "muon/IR/PrintNumber.h"
 #include "muon/IR/Request.h"
 #include "muon/Polynomial/Band.h"
 #include "muon/Polynomial/ChooseForm.h"
@@ -31,12 +32,16 @@ OperandType operandType(Type type, bool onProcessor) {
   return onProcessor ? OperandType::f16Sums : OperandType::f16;
 }
 
+Side sideOf(OrthogonalizeOp op) {
+  return op.getSide().value_or(shortSide(cast<RankedTensorType>(op.getX().getType())));
+}
+
 FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
-  auto [shorter, longer] = std::minmax(shape[shape.size() - 2], shape[shape.size() - 1]);
-  bool onProcessor = target && !target.isGpu();
-  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), onProcessor), double(shorter),
-                      double(longer), onProcessor};
+  double rows = shape[shape.size() - 2], columns = shape.back();
+  bool onProcessor = target && !target.isGpu(), left = sideOf(op) == Side::left;
+  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), onProcessor), left ? rows : columns,
+                      left ? columns : rows, onProcessor};
   problem.needsEveryGram = op.getEarlyStop().has_value();
   if (op.getPairs())
     problem.pairs.emplace(op.getPairs()->begin(), op.getPairs()->end());
@@ -84,9 +89,9 @@ LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
 /// than nothing is.
 LogicalResult refuseDiverging(OrthogonalizeOp op, double error) {
   double end = 1 / op.getSafety().convertToDouble();
-  return op.emitOpError() << "table \"" << op.getTable().getName().getValue() << "\" diverges on (0, " << end
-                          << "] with operands " << *op.getOperands()
-                          << ": expected an error of at most 1, emulation finds " << error
+  return op.emitOpError() << "table \"" << op.getTable().getName().getValue() << "\" diverges on (0, "
+                          << printNumber(end) << "] with operands " << *op.getOperands()
+                          << ": expected an error of at most 1, emulation finds " << printNumber(error)
                           << "; a larger safety or operands f32 may hold";
 }
 
@@ -149,8 +154,7 @@ FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem
 
 void ChooseFormPass::write(OrthogonalizeOp op, const FormChoice &choice) {
   op.setForm(choice.form == FormChoice::gram ? Form::gram : Form::standard);
-  if (!op.getSide())
-    op.setSide(shortSide(cast<RankedTensorType>(op.getX().getType())));
+  op.setSide(sideOf(op));
   op.setRestarts(SmallVector<int64_t>(choice.restarts.begin(), choice.restarts.end()));
   op.setPairs(SmallVector<int64_t>(choice.pairs.begin(), choice.pairs.end()));
 }

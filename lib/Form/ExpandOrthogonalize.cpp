@@ -121,8 +121,10 @@ Expansion::Start Expansion::normalise() {
     return readTrace();
   Term wide = convert(x, b.getF64Type());
   Term square = sum(wide * wide);
-  if (op.getNorm() == Norm::trace)
-    square = square + double(squareType.getShape().back()) * damping;
+  if (op.getNorm() == Norm::trace) {
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
+    square = square + double(std::min(shape.end()[-2], shape.back())) * damping;
+  }
   Term inverse = inverseNorm(square);
   x = narrowed(x * convert(inverse, b.getF32Type()));
   switch (op.getNorm()) {

@@ -124,6 +124,14 @@ func.func @damped(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   return %o : tensor<4x8xf32>
 }
 
+// The short side, whichever side R has: what O is does not depend on it.
+// CHECK-LABEL: @damped_on_the_long_side(
+// CHECK: arith.constant dense<2.000000e+00> : tensor<f64>
+func.func @damped_on_the_long_side(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %o = muon.orthogonalize %x table<"cubic", 3> operands f32 norm trace damping 0.5 form gram side right : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
 // AOL: one scale per row of R, the product of two scales formed first so that R stays symmetric.
 // CHECK-LABEL: @aol(
 // CHECK: %[[R:.*]] = muon.gram left
