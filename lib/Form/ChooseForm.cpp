@@ -43,6 +43,8 @@ FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), onProcessor), left ? rows : columns,
                       left ? columns : rows, onProcessor};
   problem.needsEveryGram = op.getEarlyStop().has_value();
+  if (op.getRestarts())
+    problem.restarts.emplace(op.getRestarts()->begin(), op.getRestarts()->end());
   if (op.getPairs())
     problem.pairs.emplace(op.getPairs()->begin(), op.getPairs()->end());
   else if (target && target.isGpu())
@@ -144,12 +146,7 @@ FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem
     form = Form::gram;
   if (form == Form::standard)
     return choosePairs(problem, {FormChoice::standard, {}, isExact(op)}, weights);
-  if (form != Form::gram)
-    return chooseForm(problem, weights);
-  if (op.getRestarts())
-    return choosePairs(
-        problem, {FormChoice::gram, std::vector<int>(op.getRestarts()->begin(), op.getRestarts()->end())}, weights);
-  return chooseRestarts(problem, weights);
+  return form == Form::gram ? chooseRestarts(problem, weights) : chooseForm(problem, weights);
 }
 
 void ChooseFormPass::write(OrthogonalizeOp op, const FormChoice &choice) {

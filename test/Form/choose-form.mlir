@@ -80,6 +80,17 @@ func.func @given(%x: tensor<64x512xf32>) {
   return
 }
 
+// Restarts given without a form are the gram form's, should it be the cheaper.
+// CHECK-LABEL: @given_restarts
+// CHECK: form gram side left restarts [] pairs []
+// CHECK-SAME: expected_error = 6.1{{[0-9]*}}E-4
+// CHECK: form standard side left restarts []
+func.func @given_restarts(%x: tensor<64x1024xf32>, %square: tensor<64x64xf32>) {
+  %0 = muon.orthogonalize %x table<"keller", 5> operands f32 restarts [] : tensor<64x1024xf32> -> tensor<64x1024xf32>
+  %1 = muon.orthogonalize %square table<"keller", 5> operands f32 restarts [] : tensor<64x64xf32> -> tensor<64x64xf32>
+  return
+}
+
 // R of the longer side costs what it costs there.
 // CHECK-LABEL: @given_side
 // CHECK: form standard side right

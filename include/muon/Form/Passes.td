@@ -19,10 +19,10 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     - side: the one whose Gram matrix is smaller; left for a square matrix.
     - damping: gram without restarts, whatever the shape. accuracy exact: standard. early_stop: gram, with restarts as
       below.
-    - otherwise the cheaper of the standard form and the gram form with the fewest restarts that keep the error bound
-      (`searchRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form). Cost:
-      flops of the products plus `flops-per-byte` times the bytes they read and write. No such restarts: standard; where
-      gram is asked for, a restart before every row.
+    - otherwise the cheaper of the standard form and the cheapest gram form that keeps the error bound
+      (`searchRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form), or the
+      one with the restarts given. Cost: flops of the products on the side that R has plus `flops-per-byte` times the
+      bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
     - pairs (`choosePairs`): f32 operands only, none on GPUs, with early_stop, damping or accuracy exact. Standard:
       every two quintics from the first on. Gram: the last two rows of a block. Kept where they cost less by the same
       cost and emulation finds the error within `paired-bound` (gram: `gram-bound`) or at most 1.1 times that without.
