@@ -32,6 +32,13 @@ OperandType operandType(Type type, bool onProcessor) {
   return onProcessor ? OperandType::f16Sums : OperandType::f16;
 }
 
+/// The table of X / N, with what the safety factor does to its first row.
+Table wholeTable(OrthogonalizeOp op) {
+  Table table = toTable(op.getTable());
+  divideArgument(table.rows[0].c, op.getSafety().convertToDouble());
+  return table;
+}
+
 Side sideOf(OrthogonalizeOp op) {
   return op.getSide().value_or(shortSide(cast<RankedTensorType>(op.getX().getType())));
 }
@@ -40,7 +47,7 @@ FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
   double rows = shape[shape.size() - 2], columns = shape.back();
   bool onProcessor = target && !target.isGpu(), left = sideOf(op) == Side::left;
-  FormProblem problem{toTable(op.getTable()), operandType(*op.getOperands(), onProcessor), left ? rows : columns,
+  FormProblem problem{wholeTable(op), operandType(*op.getOperands(), onProcessor), left ? rows : columns,
                       left ? columns : rows, onProcessor};
   problem.needsEveryGram = op.getEarlyStop().has_value();
   if (op.getRestarts())
@@ -66,8 +73,7 @@ Type openOperands(OrthogonalizeOp op, TargetAttr target) {
     return b.getF32Type();
   if (isa != "half")
     return b.getBF16Type();
-  return op.getNorm() != Norm::trace && f16SumsSuffice(toTable(op.getTable())) ? Type(b.getF16Type())
-                                                                               : Type(b.getF32Type());
+  return op.getNorm() != Norm::trace && f16SumsSuffice(wholeTable(op)) ? Type(b.getF16Type()) : Type(b.getF32Type());
 }
 
 /// Writes what was asked for onto the op, where it leaves that open: from here on the op says it all, and the verifier
@@ -163,9 +169,8 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
   double flops = countProducts(problem.table, choice, problem.shortSide, problem.longSide);
   for (int64_t size : cast<RankedTensorType>(op.getX().getType()).getShape().drop_back(2))
     flops *= double(size);
-  double safety = op.getSafety().convertToDouble();
-  double floor = (asked ? asked.getFloor() : defaultFloor) / safety;
-  Band band = computeBand(problem.table, floor, 1 / safety);
+  double floor = asked ? asked.getFloor() : defaultFloor;
+  Band band = computeBand(problem.table, floor);
   entries.append("form", b.getStringAttr(stringifyForm(*op.getForm())));
   entries.append("restarts", op.getRestartsAttr());
   entries.append("pairs", op.getPairsAttr());
@@ -179,9 +184,8 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
   if (asked)
     entries.append("floor", b.getF64FloatAttr(asked.getFloor()));
   if (asked && asked.isBounded())
-    entries.append(
-        "within_band",
-        b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor, 1 / safety).empty()));
+    entries.append("within_band",
+                   b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor).empty()));
   if (error)
     entries.append("expected_error", b.getF64FloatAttr(*error));
   op->setAttr("muon.choice", entries.getDictionary(&getContext()));

@@ -100,6 +100,14 @@ func.func @given_side(%x: tensor<64x512xf32>) -> tensor<64x512xf32> {
   return %o : tensor<64x512xf32>
 }
 
+// A safety factor keeps what rounding lifts above 1 within the table.
+// CHECK-LABEL: @safe
+// CHECK: expected_error = {{0\.[0-9]*}} : f64
+func.func @safe(%x: tensor<64x128xf32>) -> tensor<64x128xf32> {
+  %o = muon.orthogonalize %x table<"cans", 5> operands bf16 safety 1.05 : tensor<64x128xf32> -> tensor<64x128xf32>
+  return %o : tensor<64x128xf32>
+}
+
 // No restarts help this table's ten steps: standard, or a restart before every row where gram is asked for.
 // CHECK-LABEL: @ten_steps
 // CHECK: form standard side left restarts []
