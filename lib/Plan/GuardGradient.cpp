@@ -15,10 +15,12 @@ namespace muon {
 using namespace mlir;
 using namespace muon;
 
+/// Null too where it is of integers, which are all finite.
 static Value findGradient(func::FuncOp function) {
   for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
     if (auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg"); role && role.getValue() == "gradient")
-      return function.getArgument(i);
+      return isa<FloatType>(getElementTypeOrSelf(function.getArgument(i).getType())) ? function.getArgument(i)
+                                                                                     : Value();
   return nullptr;
 }
 
@@ -34,13 +36,18 @@ static void guard(func::FuncOp function, Value gradient) {
   };
 
   auto f32 = RankedTensorType::get(type.getShape(), builder.getF32Type());
-  if (type != f32) {
+  bool isWide = type.getElementType().isF64();
+  if (type != f32 && !isWide) {
     gradient = arith::ExtFOp::create(builder, loc, f32, gradient);
     mark(gradient.getDefiningOp(), 0);
   }
   // 0 for a finite element, NaN for any other; the sum keeps a NaN.
-  Value zero = arith::MulFOp::create(builder, loc, gradient, dense(f32));
+  Value zero = arith::MulFOp::create(builder, loc, gradient, dense(isWide ? type : f32));
   mark(zero.getDefiningOp(), 0);
+  if (isWide) { // not before: what is large in f64 is infinite in f32
+    zero = arith::TruncFOp::create(builder, loc, f32, zero);
+    mark(zero.getDefiningOp(), 0);
+  }
   int64_t rank = type.getRank(), batch = rank > 2 ? rank - 2 : 0;
   auto scalar = RankedTensorType::get(type.getShape().take_front(batch), builder.getF32Type());
   SmallVector<int64_t> dimensions = llvm::to_vector(llvm::seq<int64_t>(batch, rank));

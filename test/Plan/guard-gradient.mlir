@@ -13,6 +13,20 @@ module attributes {muon.request = #muon.request<overrides = {nonfinite = "skip"}
     return %w : tensor<4x8xf32>
   }
 
+  // Narrowed as zero: what is large in f64 is infinite in f32.
+  // CHECK-LABEL: func.func @f64_gradient
+  // CHECK: %[[WIDE:.*]] = arith.mulf %{{.*}}, %{{.*}} {muon.guard = 0 : i64} : tensor<4x8xf64>
+  // CHECK: arith.truncf %[[WIDE]] {muon.guard = 0 : i64} : tensor<4x8xf64> to tensor<4x8xf32>
+  func.func @f64_gradient(%w: tensor<4x8xf32> {muon.arg = "weight"}, %g: tensor<4x8xf64> {muon.arg = "gradient"}) -> tensor<4x8xf32> {
+    return %w : tensor<4x8xf32>
+  }
+
+  // CHECK-LABEL: func.func @negative_integers
+  // CHECK-NOT: muon.predicate
+  func.func @negative_integers(%w: tensor<4x8xf32> {muon.arg = "weight"}, %g: tensor<4x8xi32> {muon.arg = "gradient"}) -> tensor<4x8xf32> {
+    return %w : tensor<4x8xf32>
+  }
+
   // A batch has one word per matrix.
   // CHECK-LABEL: func.func @batch
   // CHECK: linalg.reduce {{.*}} dimensions = [1, 2]
