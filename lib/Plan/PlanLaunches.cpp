@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <limits>
 #include <map>
 
 namespace muon {
@@ -20,7 +21,7 @@ using namespace mlir;
 using namespace muon;
 
 namespace {
-/// One step function and how many matrices run it.
+/// One step function's plan and where its matrices' regions begin in the workspace.
 struct Group {
   StepPlan plan;
   int64_t regionOffset;
@@ -29,12 +30,13 @@ struct Group {
 /// The kernels that launches share.
 class Kernels {
 public:
-  explicit Kernels(OpBuilder &builder) : builder(builder) {}
+  Kernels(OpBuilder &builder, SymbolTable &symbols) : builder(builder), symbols(symbols) {}
   StringAttr kernelFor(const StepPlan &plan, const Draft &draft, int64_t regionOffset, LaunchData &launch);
   size_t size() const { return known.size(); }
 
 private:
   OpBuilder &builder;
+  SymbolTable &symbols;              ///< step functions may be called anything
   llvm::StringMap<StringAttr> known; ///< printed kernel, without its name -> symbol
 };
 
@@ -65,14 +67,27 @@ static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
   return success();
 }
 
+/// The runtime counts matrices of a group, and tiles of a launch, in 32 bits.
+static LogicalResult checkCounts(const StepPlan &plan) {
+  constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
+  int64_t tiles = 1;
+  for (const Draft &draft : plan.drafts)
+    tiles = std::max(tiles, plan.numTiles(draft));
+  func::FuncOp function = plan.function;
+  if (plan.matrices > kMost / tiles)
+    return function.emitOpError() << "expected at most 2^32 - 1 tiles in a launch, got " << plan.matrices
+                                  << " matrices of " << tiles;
+  return success();
+}
+
 /// Adds to `workspace` what the groups take of it.
 static FailureOr<std::vector<Group>> planGroups(ModuleOp module, TargetAttr target, int64_t &workspace) {
   llvm::StringMap<int64_t> parameters;
-  bool hasProgram = false;
-  module.walk([&](UseOp use) {
-    hasProgram = true;
-    parameters[use.getFunction()] += use.getParameters().size();
-  });
+  auto programs = llvm::to_vector(module.getOps<ProgramOp>());
+  if (programs.size() > 1)
+    return programs[1].emitOpError("expected at most one muon.program in a module, got a second");
+  bool hasProgram = !programs.empty();
+  module.walk([&](UseOp use) { parameters[use.getFunction()] += use.getParameters().size(); });
   std::vector<Group> groups;
   for (auto function : module.getOps<func::FuncOp>()) {
     if (hasProgram && !parameters.count(function.getName()))
@@ -81,7 +96,7 @@ static FailureOr<std::vector<Group>> planGroups(ModuleOp module, TargetAttr targ
       return failure();
     int64_t count = (hasProgram ? parameters[function.getName()] : 1) * matricesPerParameter(function);
     FailureOr<StepPlan> plan = StepPlan::create(function, target, count);
-    if (failed(plan))
+    if (failed(plan) || failed(checkCounts(*plan)))
       return failure();
     int64_t bytes = plan->bytesPerMatrix * count;
     groups.push_back({std::move(*plan), workspace});
@@ -100,10 +115,8 @@ StringAttr Kernels::kernelFor(const StepPlan &plan, const Draft &draft, int64_t 
     kernel.erase();
     return symbol;
   }
-  std::string name = (stringifyKernelKind(kernel.getKind()) + "_" + Twine(known.size() - 1)).str();
-  symbol = builder.getStringAttr(name);
-  kernel.setSymNameAttr(symbol);
-  return symbol;
+  kernel.setSymName((stringifyKernelKind(kernel.getKind()) + "_" + Twine(known.size() - 1)).str());
+  return symbol = symbols.insert(kernel);
 }
 
 /// The program's scalars by name: the columns of every parameter's scalar row.
@@ -145,14 +158,16 @@ void PlanLaunches::runOnOperation() {
 
   OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
   Location loc = getOperation().getLoc();
+  SymbolTable symbols(getOperation());
   auto variant = VariantOp::create(builder, loc, "variant", target, workspace, 0, DictionaryAttr());
+  symbols.insert(variant);
   OpBuilder stages = OpBuilder::atBlockBegin(&variant.getBody().emplaceBlock());
   builder.setInsertionPoint(variant);
   std::map<int64_t, SmallVector<std::pair<const Group *, const Draft *>>> byStage;
   for (const Group &group : *groups)
     for (const Draft &draft : group.plan.drafts)
       byStage[draft.stage].push_back({&group, &draft});
-  Kernels kernels(builder);
+  Kernels kernels(builder, symbols);
   int64_t scratch = 0;
   for (auto &[number, drafts] : byStage) {
     auto stage = StageOp::create(stages, loc);

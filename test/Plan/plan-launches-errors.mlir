@@ -128,3 +128,25 @@ module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86
     return %o : tensor<8x4xf32>
   }
 }
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @f(%w: tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32> {
+    return %w : tensor<8x4xf32>
+  }
+  muon.program @first { muon.use @f parameters ["x"] set "s" }
+  // expected-error@+1 {{expected at most one muon.program in a module, got a second}}
+  muon.program @negative_second_program { muon.use @f parameters ["x"] set "s" }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  // expected-error@+1 {{expected at most 2^32 - 1 tiles in a launch, got 2147483648 matrices of 3}}
+  func.func @negative_tiles(%w: tensor<2147483648x64x4xf32> {muon.arg = "weight"}) -> tensor<2147483648x64x4xf32> attributes {muon.request = #muon.request<overrides = {tile = [32, 0]}>} {
+    %r = muon.gram left %w : tensor<2147483648x64x4xf32> -> tensor<2147483648x64x64xf32>
+    %w1 = muon.apply left %r, %w : tensor<2147483648x64x64xf32>, tensor<2147483648x64x4xf32> -> tensor<2147483648x64x4xf32>
+    return %w1 : tensor<2147483648x64x4xf32>
+  }
+}

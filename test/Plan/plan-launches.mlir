@@ -150,3 +150,17 @@ module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86
     return %w1, %x : tensor<37x53xf32>, tensor<37x53xf32>
   }
 }
+
+// -----
+
+// A step function may have a name that kernels and variants begin with.
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+// CHECK-LABEL: func.func @sweep_0
+// CHECK: muon.kernel @[[KERNEL:sweep_0_[0-9]+]] sweep
+// CHECK: muon.variant @variant
+// CHECK: muon.launch @[[KERNEL]] for @sweep_0
+  func.func @sweep_0(%w: tensor<8x4xf32> {muon.arg = "weight"}, %g: tensor<8x4xf32> {muon.arg = "gradient"}) -> tensor<8x4xf32> {
+    %w1 = arith.subf %w, %g : tensor<8x4xf32>
+    return %w1 : tensor<8x4xf32>
+  }
+}
