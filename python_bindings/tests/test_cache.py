@@ -235,5 +235,5 @@ def test_what_cannot_be_written_is_an_oserror(tmp_path, file):
     )
     command = [sys.executable, "-c", script, json.dumps(REQUEST), tmp_path / file]
     output = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
-    assert output.startswith(f"cannot write {tmp_path / file}") and output.count("\n") == 1
+    assert str(tmp_path / file) in output and output.count("\n") == 1
     assert not list(tmp_path.iterdir())
