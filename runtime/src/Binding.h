@@ -33,7 +33,7 @@ struct Parameter {
 struct ShareRun {
   uint64_t firstActive = 0; // in Binding::active, with room for all matrices
   uint64_t numActive = 0;   // per run: matrices whose parameter has a gradient
-  bool matrixMajor = false; // per run
+  uint64_t jobs = 0;        // per run: the first of them, which go matrix-major; the rest in stages
 };
 
 /// One launch over the matrices of a share, or with null all launches of a matrix as one tile, and

@@ -56,14 +56,15 @@ private:
     for (uint64_t number; (number = claim(stage.nextTile)) < stage.tiles;) {
       while (number >= segment->endTile)
         begin = segment++->endTile;
-      const uint32_t *active = binding.active.data() + binding.shares[segment->share].firstActive;
+      const ShareRun &share = binding.shares[segment->share];
+      const uint32_t *active = binding.active.data() + share.firstActive;
       uint64_t tile = number - begin;
       if (!segment->launch) {
         runMatrix(binding.plan().shares[segment->share].group, active[tile]);
         continue;
       }
       const muon_launch &launch = *segment->launch;
-      uint32_t matrix = active[tile / launch.tiles_per_matrix];
+      uint32_t matrix = active[share.jobs + tile / launch.tiles_per_matrix];
       if (!isPredicatedOff(launch, matrix))
         runTile(launch, matrix * launch.tiles_per_matrix + static_cast<uint32_t>(tile % launch.tiles_per_matrix));
     }

@@ -95,7 +95,10 @@ static void collectActive(Binding &binding, uint32_t s) {
     if (!isSkipped(binding.parameters[group.first_parameter + m / group.matrices_per_parameter]))
       *next++ = static_cast<uint32_t>(m);
   run.numActive = static_cast<uint64_t>(next - first);
-  run.matrixMajor = plan.isolated && prefersMatrixMajor(run.numActive, plan.matrixBytes, binding.handle->workers);
+  uint32_t workers = binding.handle->workers;
+  bool matrixMajor = plan.isolated && prefersMatrixMajor(run.numActive, plan.matrixBytes, workers);
+  uint64_t rest = run.numActive % workers;
+  run.jobs = matrixMajor ? run.numActive - (rest <= plan.mostSpread ? rest : 0) : 0;
 }
 
 void scheduleRun(Binding &binding) {
@@ -109,9 +112,7 @@ void scheduleRun(Binding &binding) {
     for (uint64_t i = 0; i < stage.numSegments; ++i) {
       Segment &segment = binding.segments[stage.firstSegment + i];
       const ShareRun &share = binding.shares[segment.share];
-      bool isJobs = !segment.launch;
-      if (share.matrixMajor == isJobs)
-        stage.tiles += share.numActive * (isJobs ? 1 : segment.launch->tiles_per_matrix);
+      stage.tiles += segment.launch ? (share.numActive - share.jobs) * segment.launch->tiles_per_matrix : share.jobs;
       segment.endTile = stage.tiles;
     }
     stage.nextTile.store(0, std::memory_order_relaxed);

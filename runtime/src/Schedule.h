@@ -12,7 +12,7 @@
 namespace muon::runtime {
 
 /// At bind: what can be between two barriers, in order. In every wave first its matrix-major jobs,
-/// then the stages; which of the two a share takes is known in each run. False if there is no
+/// then the stages; which of the two a matrix takes is known in each run. False if there is no
 /// memory.
 bool listStageRuns(Binding &binding);
 

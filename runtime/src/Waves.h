@@ -44,6 +44,7 @@ struct GroupPlan {
   uint64_t matrixBytes = 0;                  // workspace one matrix touches in all stages
   uint64_t thinnestTiles = 1;                // tiles of a matrix in the stage with the fewest
   uint64_t slots = 0;                        // matrices in flight
+  uint64_t mostSpread = 0;                   // matrices after the last full round of jobs that better go in stages
   bool isolated = false;                     // matrices never touch each other's workspace
   bool movable = false;                      // isolated, a slab of matrixBytes each
 };

@@ -37,7 +37,7 @@ static Outcome steps(Layout layout, uint32_t workers, int count = 5) {
   const Binding &made = *reinterpret_cast<Binding *>(binding);
   outcome.matrixMajor.assign(kShapes.size(), true);
   for (size_t s = 0; s < made.shares.size(); ++s)
-    if (!made.shares[s].matrixMajor)
+    if (!made.shares[s].jobs)
       outcome.matrixMajor[made.plan().shares[s].group] = false;
   muon_release(binding);
   muon_unload(handle);
@@ -67,6 +67,30 @@ TEST(Schedule, SmallMatricesGoMatrixMajor) {
   EXPECT_EQ(steps(Layout::Slab, 8).matrixMajor, std::vector<bool>({true, false, false, false}));
   EXPECT_EQ(steps(Layout::Arrays, 2).matrixMajor, std::vector<bool>({true, true, false, false}));
   EXPECT_EQ(steps(Layout::Shared, 2).matrixMajor, std::vector<bool>(4, false));
+}
+
+TEST(Schedule, WhatAFullRoundOfJobsLeavesGoesInStages) {
+  auto jobs = [](std::vector<GroupShape> shapes, uint32_t workers) {
+    StepProgram program(std::move(shapes), 4);
+    program.addVariant(Layout::Arrays);
+    muon_handle *handle = nullptr;
+    muon_binding *binding = nullptr;
+    EXPECT_EQ(program.load(&handle, workers), MUON_OK) << muon_error_text();
+    TrainerMemory memory(program);
+    EXPECT_EQ(memory.bind(handle, &binding), MUON_OK) << muon_error_text();
+    EXPECT_EQ(muon_run(binding, memory.gradients.data(), memory.scalars.data(), nullptr), MUON_OK);
+    uint64_t found = reinterpret_cast<Binding *>(binding)->shares[0].jobs;
+    muon_release(binding);
+    muon_unload(handle);
+    return found;
+  };
+  // Of 5 tiles each: two workers end one matrix in 3/5 of one worker's time, four end it in 2/5 and two in 3/5.
+  EXPECT_EQ(jobs({{{9, 7}, 5}}, 1), 5u);
+  EXPECT_EQ(jobs({{{9, 7}, 5}}, 2), 5u);
+  EXPECT_EQ(jobs({{{9, 7}, 8}}, 4), 8u);
+  EXPECT_EQ(jobs({{{9, 7}, 9}}, 4), 8u);
+  EXPECT_EQ(jobs({{{9, 7}, 10}}, 4), 10u);
+  EXPECT_EQ(jobs({{{2, 7}, 9}}, 4), 9u); // of one tile
 }
 
 TEST(Schedule, RuleOfMatrixMajor) {
@@ -119,7 +143,7 @@ static void recordTile(const muon_launch *launch, void *, uint32_t tile) {
 }
 
 TEST(Schedule, EveryTileRunsOnce) {
-  for (uint32_t workers : {1u, 4u}) {
+  for (uint32_t workers : {1u, 4u, 7u}) {
     StepProgram program(kShapes, 2);
     program.addVariant(Layout::Slab);
     muon_handle *handle = nullptr;

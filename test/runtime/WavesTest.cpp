@@ -148,15 +148,15 @@ TEST(Waves, OneWaveIsJobsAndStages) {
   const Binding &binding = *reinterpret_cast<Binding *>(loaded.binding);
   std::vector<bool> matrixMajor;
   for (const ShareRun &share : binding.shares)
-    matrixMajor.push_back(share.matrixMajor);
+    matrixMajor.push_back(share.jobs != 0);
   EXPECT_EQ(matrixMajor, std::vector<bool>({true, false, false}));
   EXPECT_EQ(loaded.plan().shares[2].wave, 1u);
   // Jobs and stages in the same wave: 4 jobs are not enough to fill it.
   Loaded both({{{4, 4}, 4}, {{5, 6}}}, Layout::Slab, 2);
   both.compareTwoSteps();
   EXPECT_EQ(both.waves(), 1u);
-  EXPECT_TRUE(reinterpret_cast<Binding *>(both.binding)->shares[0].matrixMajor);
-  EXPECT_FALSE(reinterpret_cast<Binding *>(both.binding)->shares[1].matrixMajor);
+  EXPECT_EQ(reinterpret_cast<Binding *>(both.binding)->shares[0].jobs, 4u);
+  EXPECT_EQ(reinterpret_cast<Binding *>(both.binding)->shares[1].jobs, 0u);
 }
 
 TEST(Waves, GradientsMayBeMissingInWholeWaves) {
