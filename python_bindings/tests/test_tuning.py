@@ -176,7 +176,8 @@ def test_an_import_whose_table_leaves_its_band_adds_nothing(tuned, muon_tune, tm
     exported, copy = tmp_path / "entries.json", tmp_path / "copy.sqlite"
     muon_tune("export", exported, "--database", tuned[0])
     content = json.loads(exported.read_text())
-    content["entries"].append({**content["entries"][0], "rows": 7, "plan": json.dumps({"table": YOU5[:3]})})
+    plan = {**json.loads(content["entries"][0]["plan"]), "table": YOU5[:3]}
+    content["entries"].append({**content["entries"][0], "rows": 7, "plan": json.dumps(plan)})
     exported.write_text(json.dumps(content))
     line = muon_tune("import", exported, "--database", copy, fails=True)
     assert "table 'entry 2' maps sigma in [0.01, 0.01199] to [0.5791, 0.6818]" in line
@@ -194,8 +195,21 @@ def test_an_import_whose_table_leaves_its_band_adds_nothing(tuned, muon_tune, tm
             lambda entry: entry.update(rows="many"),
             "ValueError: field 'rows': expected what muon-tune writes there, got 'many'",
         ),
-        (lambda entry: entry.update(plan="{}"), "KeyError: 'table'"),
-        (lambda entry: entry.update(plan='{"table": "keller"}'), "TypeError: "),
+        (lambda entry: entry.update(plan="{}"), "ValueError: expected table, form and operands in the plan of entry 2"),
+        (lambda entry: entry.update(plan="[]"), "ValueError: expected table, form and operands in the plan of entry 2"),
+        (lambda entry: entry.update(plan="[" * 100000), "RecursionError: "),
+        (
+            lambda entry: entry.update(plan='{"table": "keller", "form": "gram", "operands": "f32"}'),
+            "ValueError: expected the rows of a table in the plan of entry 2",
+        ),
+        (
+            lambda entry: entry.update(plan=json.dumps({**json.loads(entry["plan"]), "nesterov": True})),
+            "ValueError: expected table, form and operands in the plan of entry 2, and of ",
+        ),
+        (
+            lambda entry: entry.update(plan=json.dumps({**json.loads(entry["plan"]), "operands": "nope"})),
+            "ValueError: entry 2: unknown operand dtype 'nope'; known: ",
+        ),
     ],
 )
 def test_an_import_that_is_damaged_adds_nothing(tuned, muon_tune, tmp_path, change, line):
@@ -379,6 +393,19 @@ def test_where_nothing_is_verified_the_nearest_is_named(muon_tune, tmp_path):
         (("--shape", "8x8", "--dtype", "tf32"), "expected a GPU target for operands of 'tf32', got "),
         (("--shape", "8x8", "--target", "8086"), "unknown CPU target '8086'"),
         (("--shape", "8x8", "--table", "you5:4"), "--table you5:4: table 'you5' has 5 rows"),
+        (
+            ("--shape", "8x8", "--table", "keller:x"),
+            "--table keller:x: expected NAME, NAME:STEPS, or rows of numbers as JSON",
+        ),
+        (("--shape", "8x8", "--table", "[1,2]"), "--table [1,2]: expected rows of numbers as JSON, as in "),
+        (("--shape", "8x8", "--rounds", "0"), "expected 1 or more --rounds, got 0"),
+        (("--shape", "8x8", "--candidates", "-3"), "expected 1 or more --candidates, got -3"),
+        (("--shape", "8x8", "--workers", "-1"), "expected 0 or more --workers, got -1"),
+        (("--shape", "8x8", "--error", "0"), "expected 0 < --error, got 0"),
+        (("--shape", "8x8", "--error", "nan"), "expected 0 < --error, got nan"),
+        (("--shape", "8x8", "--quantile", "0.2"), "--quantile needs --gradients"),
+        (("--shape", "8x8", "--target", "cpu,sm_80"), "expected one --target, got cpu,sm_80"),
+        (("--shape", f"{10**19}x8"), f"malformed shape '{10**19}x8', expected ROWSxCOLUMNS, sizes up to 2^31"),
     ],
 )
 def test_refusals(muon_tune, tmp_path, words, line):

@@ -8,6 +8,8 @@ it does not know at once goes to muon_tune.py, in the same process slot, with th
 import os
 import sys
 
+LARGEST = 2**31  # rows or columns
+
 
 def plain_options(words):
     """{flag: value} where every word is `--flag value` or `--flag=value`, each flag once; None for anything else."""
@@ -40,9 +42,11 @@ def words_of(like, band, floor, error=None, norms=None, schatten4=0.0):
 def parse_shape(text):
     """(rows, columns) of ROWSxCOLUMNS; ValueError with one line."""
     parts = text.split("x")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise ValueError(f"malformed shape '{text}', expected ROWSxCOLUMNS")
-    return int(parts[0]), int(parts[1])
+    digits = all(part.isascii() and part.isdigit() and len(part) <= len(str(LARGEST)) for part in parts)
+    sizes = tuple(int(part) for part in parts) if digits else ()
+    if len(sizes) != 2 or not all(0 < size <= LARGEST for size in sizes):
+        raise ValueError(f"malformed shape '{text}', expected ROWSxCOLUMNS, sizes up to 2^31")
+    return sizes
 
 
 def parse_band(text):

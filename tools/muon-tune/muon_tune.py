@@ -9,6 +9,7 @@ muon-tune list | export FILE | import FILE
 import argparse
 import datetime
 import json
+import math
 import os
 import sys
 import tempfile
@@ -27,7 +28,6 @@ def parser_of_tuning():
     parser.add_argument(
         "--quantile",
         type=float,
-        default=0.1,
         help="with --gradients: the share of singular values below the floor (default 0.1)",
     )
     parser.add_argument(
@@ -101,13 +101,23 @@ def tables_by_hand(texts):
                 with open(text) as file:
                     name, content = os.path.basename(text), file.read()
             if content.lstrip().startswith("["):
-                tables.append((name, [[float(value) for value in row] for row in json.loads(content)]))
+                tables.append((name, rows_of(content)))
                 continue
-            published, _, steps = content.strip().partition(":")
-            tables.append(tuning.published_table(published, int(steps) if steps else None))
-        except (ValueError, TypeError) as error:
+            published, colon, steps = content.strip().partition(":")
+            if colon and not (steps.isascii() and steps.isdigit()):
+                raise ValueError("expected NAME, NAME:STEPS, or rows of numbers as JSON")
+            tables.append(tuning.published_table(published, int(steps) if colon else None))
+        except ValueError as error:
             fail(f"--table {text}: {error}")
     return tables
+
+
+def rows_of(content):
+    """The rows of a table written as JSON; ValueError with one line."""
+    try:
+        return [[float(value) for value in row] for row in json.loads(content)]
+    except (ValueError, TypeError, RecursionError):
+        raise ValueError("expected rows of numbers as JSON, as in [[1.5, -0.5], [1.5, -0.5]]") from None
 
 
 def entry_of(options, shape, outcome, asked, schatten4):
@@ -178,18 +188,32 @@ def norms_asked(options):
     return asked
 
 
+def check_numbers(options):
+    if options.floor is not None and not 0 < options.floor < 1:
+        fail(f"expected 0 < --floor < 1, got {options.floor:g}")
+    if options.error is not None and not 0 < options.error < math.inf:
+        fail(f"expected 0 < --error, got {options.error:g}")
+    if not 0 <= options.quantile < 1:
+        fail(f"expected 0 <= --quantile < 1, got {options.quantile:g}")
+    for name, least in (("candidates", 1), ("rounds", 1), ("workers", 0)):
+        if getattr(options, name) < least:
+            fail(f"expected {least} or more --{name}, got {getattr(options, name)}")
+
+
 def run_tuning(words):
     options = parser_of_tuning().parse_args(words)
     if options.band and options.like:
         fail("expected --band or --like, got both")
     if not options.shape and not options.gradients:
         fail("expected --shape or --gradients")
-    if options.floor is not None and not 0 < options.floor < 1:
-        fail(f"expected 0 < --floor < 1, got {options.floor:g}")
-    if not 0 <= options.quantile < 1:
-        fail(f"expected 0 <= --quantile < 1, got {options.quantile:g}")
-    if options.model and not options.gradients:
-        fail("--model needs --gradients")
+    for name in ("model", "quantile"):
+        if getattr(options, name) is not None and not options.gradients:
+            fail(f"--{name} needs --gradients")
+    if options.quantile is None:
+        options.quantile = 0.1
+    check_numbers(options)
+    if "," in options.target:
+        fail(f"expected one --target, got {options.target}")
     norms_asked(options)
     band = checked(answer.parse_band, options.band) if options.band else None
     shapes = [checked(answer.parse_shape, text) for text in options.shape]
@@ -246,6 +270,37 @@ def run_database(action, words):
         )
 
 
+PLAN = ("table", "steps", "safety", "norm", "operands", "form", "restarts", "tile")  # kPlanOptions of the compiler
+EVERYTHING = "sapphirerapids-amx"  # a processor that multiplies every operand type of processors
+
+
+def check_entry(entry, where):
+    """ValueError with one line if the compiler would not take what an entry says."""
+    from muonc import _tuning as tuning
+    from muonc import program
+    from stepping import request_of
+
+    if not isinstance(entry, dict):
+        raise ValueError(f"expected {where} to be an object")
+    plan = json.loads(entry["plan"])
+    if not isinstance(plan, dict) or not {"table", "form", "operands"} <= plan.keys() <= {*PLAN}:
+        raise ValueError(
+            f"expected table, form and operands in the plan of {where}, and of {', '.join(PLAN)} no others"
+        )
+    if not isinstance(plan["table"], list):
+        raise ValueError(f"expected the rows of a table in the plan of {where}")
+    outside = tuning.check_band(
+        plan["table"], entry["lower"], entry["upper"], tuning.floor_under(entry, plan.get("norm", "")), where
+    )
+    if outside:
+        raise ValueError(outside)
+    target = entry["device"] if entry["device"].startswith("sm_") else EVERYTHING
+    try:
+        program.compile_text(request_of((entry["rows"], entry["columns"]), "keller", plan, "auto", target), "header")
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
 def import_entries(database_path, path):
     """Adds the entries of an export whose tables are in their bands; one that is not ends it, with nothing added."""
     from muonc import _tuning as tuning
@@ -257,14 +312,10 @@ def import_entries(database_path, path):
         if content["application"] != "muon-tune" or content["version"] != 1:
             raise ValueError("expected application muon-tune, version 1")
         for index, entry in enumerate(content["entries"]):
-            plan = json.loads(entry["plan"])
-            floor = tuning.floor_under(entry, plan.get("norm", ""))
-            outside = tuning.check_band(plan["table"], entry["lower"], entry["upper"], floor, f"entry {index + 1}")
-            if outside:
-                raise ValueError(outside)
+            check_entry(entry, f"entry {index + 1}")
         database = tuning.open_database(database_path, create=True)
         database.record_all(content["entries"], content.get("layers", []))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         fail(f"{path} is not an export of muon-tune: {type(error).__name__}: {str(error).splitlines()[0]}")
     print(f"{len(content['entries'])} entries added.")
 
