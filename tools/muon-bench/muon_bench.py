@@ -31,6 +31,22 @@ ROWS = [
 PRODUCTS_OF_BF16 = ("amx", "dot")  # of the instruction sets the compiler tells apart
 
 
+def bound(text):
+    """The --early-stop."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text}")
+    return value
+
+
+def row_numbers(text):
+    """The --restarts or --pairs."""
+    rows = [] if text == "none" else text.split(",")
+    if not all(row.isascii() and row.isdigit() for row in rows):
+        raise argparse.ArgumentTypeError(f"expected row numbers as in 3 or 2,4, or none, got {text}")
+    return [int(row) for row in rows]
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="muon-bench", description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="", help="only rows whose name contains one of these, comma-separated")
@@ -41,27 +57,30 @@ def arguments():
         choices=("avx2", "avx512"),
         help="as on a processor that has only this (avx512: neither bf16 nor AMX): muon-limit-isa, for everybody in the process",
     )
-    parser.add_argument("--dtype", default="auto", help="our operand type: auto, f32, bf16, f16")
-    parser.add_argument("--form", default="auto", help="our form: auto, standard, gram")
+    parser.add_argument(
+        "--dtype", default="auto", choices=("auto", "f32", "bf16", "f16"), help="our operand type (default auto)"
+    )
+    parser.add_argument("--form", default="auto", choices=("auto", "standard", "gram"), help="our form (default auto)")
     parser.add_argument(
         "--restarts",
+        type=row_numbers,
         metavar="STEPS",
         help="with --form gram: where R is rebuilt, comma-separated, or none (default: chosen by error)",
     )
     parser.add_argument(
         "--pairs",
+        type=row_numbers,
         metavar="ROWS",
         help="with a form: rows evaluated as one with the next, comma-separated, or none (default: chosen)",
     )
     parser.add_argument("--no-compiled", action="store_true", help="leave torch.compile out")
-    parser.add_argument("--compile-time", action="store_true", help="cold, warm and disk-cache compile times instead")
-    parser.add_argument(
-        "--early-stop", type=float, default=0, metavar="BOUND", help="with and without an early stop instead"
-    )
-    parser.add_argument(
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("--compile-time", action="store_true", help="cold, warm and disk-cache compile times instead")
+    modes.add_argument("--early-stop", type=bound, metavar="BOUND", help="with and without an early stop instead")
+    modes.add_argument(
         "--exact", action="store_true", help="the preset exact beside the singular value decomposition instead"
     )
-    parser.add_argument("--peak", action="store_true", help="peaks and the efficiency of the GEMM stages instead")
+    modes.add_argument("--peak", action="store_true", help="peaks and the efficiency of the GEMM stages instead")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error(f"argument --rounds: expected 1 or more, got {options.rounds}")
@@ -110,8 +129,8 @@ class Ours:
 
         chosen = {"dtype": options.dtype, "form": options.form}
         for name, rows in (("restarts", options.restarts), ("pairs", options.pairs)):
-            if rows:
-                chosen[name] = [] if rows == "none" else [int(row) for row in rows.split(",")]
+            if rows is not None:
+                chosen[name] = rows
         self.peer = peers.TorchPeer(muonc.torch.Muon, weights, gradients, **chosen)
         self.step = self.peer.step
 
