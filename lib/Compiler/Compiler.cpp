@@ -36,7 +36,8 @@ public:
       : handler(context, [this](Diagnostic &diagnostic) {
           if (!text.empty() || diagnostic.getSeverity() != DiagnosticSeverity::Error)
             return success();
-          if (auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation())) // a program of the user's own
+          auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation());
+          if (place && place.getLine()) // a program of the user's own, but for its module
             text = llvm::formatv("line {0}: ", place.getLine());
           text += diagnostic.str();
           return success();
@@ -55,6 +56,9 @@ struct Variant {
   OwningOpRef<ModuleOp> planned;
   TargetAttr target;
 };
+
+/// Of the i-th variant's kernels: a dot, so that no program is called like one.
+std::string kernelPrefix(size_t i) { return "v" + std::to_string(i) + "."; }
 
 bool isForGpu(const Variant &variant) { return variant.target.isGpu(); }
 
@@ -123,9 +127,9 @@ llvm::Expected<GroupRequest> Compilation::tune(const GroupRequest &group, String
 }
 
 llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRef targetName) {
-  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  auto program = ProgramOp::create(builder, module.getLoc(), request.name);
-  OpBuilder uses = OpBuilder::atBlockBegin(&program.getBody().emplaceBlock());
+  OpBuilder builder(&context);
+  OwningOpRef<ProgramOp> program = ProgramOp::create(builder, module.getLoc(), request.name);
+  OpBuilder uses = OpBuilder::atBlockBegin(&program->getBody().emplaceBlock());
   for (const GroupRequest &asked : request.groups) {
     llvm::Expected<GroupRequest> tuned = tune(asked, targetName);
     if (!tuned)
@@ -148,6 +152,8 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
     SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());
     UseOp::create(uses, module.getLoc(), name, builder.getStrArrayAttr(parameters), group.set);
   }
+  // A group may be called what the program is.
+  SymbolTable(module).insert(program.release(), module.getBody()->begin());
   return llvm::Error::success();
 }
 
@@ -232,7 +238,7 @@ llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generate(ArrayRef<Var
   auto all = std::make_unique<llvm::Module>(request.name, llvmContext);
   SmallVector<DescribedVariant> described;
   for (auto [i, variant] : llvm::enumerate(variants)) {
-    std::string prefix = "v" + std::to_string(i) + "_";
+    std::string prefix = kernelPrefix(i);
     auto code = variant.target.isGpu() ? generateBlocks(variant) : generateKernels(variant, prefix);
     if (!code)
       return code.takeError();
@@ -389,8 +395,8 @@ llvm::Expected<std::string> Compilation::emitReport(bool again) {
   }
   llvm::json::Array reports;
   for (auto [i, variant] : llvm::enumerate(variants)) {
-    auto report = isForGpu(variant) ? reportOnGpu(variant, again)
-                                    : describe(*variant.planned, assembly, "v" + std::to_string(i) + "_");
+    auto report =
+        isForGpu(variant) ? reportOnGpu(variant, again) : describe(*variant.planned, assembly, kernelPrefix(i));
     if (!report)
       return report.takeError();
     reports.push_back(std::move(*report));
