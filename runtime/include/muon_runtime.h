@@ -246,11 +246,11 @@ void muon_unload(muon_handle *handle); /* its bindings go on; the last of them f
 const muon_program *muon_describe(const muon_handle *handle);
 const muon_variant *muon_variant_in_use(const muon_handle *handle);
 uint32_t muon_workers(const muon_handle *handle); /* CUDA: 0 */
-/* Bytes one binding needs; the workspace must be 64-byte aligned. Contents need not be kept between runs. Never more
- * than the variant's workspace_bytes; where matrices have slabs, enough for those in flight together, which are as many
- * as give each of the handle's workers 8 tiles. It depends on the program and the number of workers; matrices beyond
- * those take no more. CUDA: device memory, 256-byte aligned, with all matrices in flight; it holds the binding's tables
- * and is kept until release. */
+/* Bytes one binding needs; the workspace must be 64-byte aligned. Contents need not be kept between runs. CPU: at most
+ * the variant's workspace_bytes; where matrices have slabs, enough for those in flight together, which are as many as
+ * give each of the handle's workers 8 tiles, or one more. It depends on the program and the number of workers; matrices
+ * beyond those take no more. CUDA: device memory, 256-byte aligned: workspace_bytes, with all matrices in flight, and
+ * the binding's tables; it is kept until release. */
 uint64_t muon_workspace_size(const muon_handle *handle);
 
 /* tensors: for every group, every parameter, every argument in order (gradients give dtype, sizes and strides; their

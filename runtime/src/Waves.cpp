@@ -114,23 +114,34 @@ static void findIsolatedGroups(const muon_program &program, WavePlan &plan) {
   }
 }
 
-/// One job for each worker is a full round; in a last one of `rest` jobs the other workers are idle. The most that all
-/// workers together end in less than half of its time, by the tiles. Less is not worth it: with two workers, barriers
-/// and panels in another core's cache made 0.84 of a promised 0.52 and 1.08 of 0.66.
-static uint64_t mostSpread(const WavePlan &plan, uint32_t g, uint32_t workers) {
-  const GroupPlan &group = plan.groups[g];
-  uint64_t most = 0;
-  for (uint64_t rest = 1; rest < workers; ++rest) {
-    double time = 0; // in that of a launch over one matrix
-    for (uint64_t l = 0; l < group.numLaunches; ++l) {
-      uint64_t tiles = plan.launch(g, l).tiles_per_matrix;
-      time += static_cast<double>((rest * tiles + workers - 1) / workers) / static_cast<double>(tiles);
-    }
-    if (2 * time >= static_cast<double>(group.numLaunches))
-      break;
-    most = rest;
+/// How long all workers take for some matrices of a group, stage by stage, in launches over one matrix by one worker.
+static double stageTime(const WavePlan &plan, uint32_t g, uint64_t matrices, uint32_t workers) {
+  double time = 0;
+  for (uint64_t l = 0; l < plan.groups[g].numLaunches; ++l) {
+    uint64_t tiles = plan.launch(g, l).tiles_per_matrix;
+    uint64_t rounds = (matrices * tiles + workers - 1) / workers;
+    time += static_cast<double>(rounds) / static_cast<double>(tiles);
   }
-  return most;
+  return time;
+}
+
+/// One job for each worker is a full round; in a last one of `rest` jobs the other workers are idle. The most that all
+/// workers together end in less than half of its time. Less is not worth it: with two workers, barriers and panels in
+/// another core's cache made 0.84 of a promised 0.52 and 1.08 of 0.66.
+static uint64_t mostSpread(const WavePlan &plan, uint32_t g, uint32_t workers) {
+  uint64_t rest = 1;
+  while (rest < workers && 2 * stageTime(plan, g, rest, workers) < static_cast<double>(plan.groups[g].numLaunches))
+    ++rest;
+  return rest - 1;
+}
+
+/// Whether one matrix more in flight leaves less idle in the last rounds of the stages, by 1/32 or more of all.
+static bool oneMoreIsFaster(const WavePlan &plan, uint32_t g, uint64_t matrices, uint64_t slots, uint32_t workers) {
+  auto time = [&](uint64_t wave) {
+    return static_cast<double>(matrices / wave) * stageTime(plan, g, wave, workers) +
+           stageTime(plan, g, matrices % wave, workers);
+  };
+  return slots < matrices && time(slots + 1) * 32 <= time(slots) * 31;
 }
 
 /// How many matrices of every group are in flight. Stages without work of the group do not count
@@ -147,6 +158,9 @@ static void chooseSlots(const muon_program &program, uint32_t workers, WavePlan 
     bool jobs = prefersMatrixMajor(matrices, group.matrixBytes, workers);
     group.thinnestTiles = jobs || !group.numLaunches ? 1 : fewest;
     group.slots = slotsFor(matrices, group.thinnestTiles, workers);
+    // Not of jobs, and one at a time stays in the last-level cache.
+    if (!jobs && group.slots > 1 && oneMoreIsFaster(plan, g, matrices, group.slots, workers))
+      ++group.slots;
   }
 }
 

@@ -90,6 +90,16 @@ TEST(Waves, WorkspaceEndsWithTheWave) {
   EXPECT_EQ(Loaded({{{40, 5}, 30}, {{40, 5}, 2}, {{40, 5}, 40}}, Layout::BigSlab, 2).workspaceSize(), slab + (2 << 20));
 }
 
+TEST(Waves, OneMatrixMoreWhereTilesComeOutEven) {
+  auto slots = [](std::vector<GroupShape> shapes, uint32_t workers) {
+    return Loaded(std::move(shapes), Layout::BigSlab, workers).plan().groups[0].slots;
+  };
+  EXPECT_EQ(slots({{{20, 5}, 48}}, 6), 6u); // of 10 tiles: 50 are 9 rounds of 6 workers, 60 are 10
+  EXPECT_EQ(slots({{{20, 5}, 48}}, 5), 4u);
+  EXPECT_EQ(slots({{{20, 5}, 5}}, 6), 5u);  // there is no other
+  EXPECT_EQ(slots({{{34, 5}, 48}}, 2), 1u); // of 17 tiles: 9 rounds, but one at a time
+}
+
 TEST(Waves, SmallGroupsGoTogether) {
   // Of 20, 2, 2 and 20 tiles; a wave of two workers wants 16.
   Loaded loaded({{{40, 5}, 2}, {{4, 4}, 2}, {{4, 6}, 3}, {{40, 5}, 2}}, Layout::BigSlab, 2);
