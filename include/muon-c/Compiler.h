@@ -66,8 +66,9 @@ extern "C" {
 MUON_EXPORT const char *muon_compiler_build(void);
 /* Name of this machine's target as the compiler sees it (processor and features): part of a cache key. */
 MUON_EXPORT const char *muon_compiler_host(void);
-/* Writes the program to `path`. emit: library, object, header, asm, llvm, mlir, report, bitcode, ptx, cubin. 0 on
- * success. */
+/* Writes the program to `path`, all of it or nothing; a link, a device or a pipe stays one. emit: library, object,
+ * header, asm, llvm, mlir, report, bitcode, ptx, cubin. 0 on success, 1 where the request is refused, 2 where the file
+ * cannot be written. */
 MUON_EXPORT int muon_compile(const char *request_json, const char *emit, const char *path);
 /* The same of an emission that is text (header, asm, llvm, mlir, report, ptx), to be given to muon_compiler_free; null
  * on failure. */
