@@ -70,6 +70,7 @@ struct Binding {
   const muon_scalar *scalars = nullptr; // per run: what the items point to now
 
   uint32_t regionWorkers = 1;  // per run
+  bool needsBarriers = false;  // per run: more than one stage run has tiles
   bool oversubscribed = false; // at bind: more workers than processors
   alignas(kCacheLine) std::atomic<uint32_t> arrived{0};
   alignas(kCacheLine) std::atomic<uint32_t> phase{0};

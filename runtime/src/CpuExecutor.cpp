@@ -121,7 +121,7 @@ void executeOnCpu(Binding &binding) {
   if (!handle.parallel)
     binding.regionWorkers = pool::claim(binding.regionWorkers);
   if (binding.regionWorkers > 1)
-    pool::run(binding.regionWorkers, runWorker, &binding);
+    pool::run(binding.regionWorkers, runWorker, &binding, /*independent=*/!binding.needsBarriers);
   else
     runWorker(&binding, 0);
 }

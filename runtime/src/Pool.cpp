@@ -19,12 +19,17 @@
 namespace muon::runtime::pool {
 
 /// The announcement workers wait on: a count of regions above, the number of workers below. A
-/// thread decides from this one word whether it takes part; only those that do read the job, and
-/// the caller waits for all of them before it writes the next one.
+/// thread decides from this one word whether it is asked for; only one that then enters the region
+/// reads the job, and the caller waits for all of those before it writes the next one.
 static constexpr uint32_t kWorkerBits = 12;
 static constexpr uint32_t kWorkerMask = (1u << kWorkerBits) - 1;
 static constexpr uint32_t kLeave = kWorkerMask; // in place of the number: all threads end
 static_assert(kMaxWorkers < kLeave);
+
+/// The door of a region: its announcement above, whether it is closed, how many workers have entered.
+static constexpr uint32_t kDoorBits = 32;
+static constexpr uint64_t kClosed = uint64_t(1) << 31;
+static constexpr uint64_t kEntered = kClosed - 1;
 
 namespace {
 struct State {
@@ -33,8 +38,9 @@ struct State {
   Body body = nullptr;
   void *context = nullptr;
 
-  alignas(kCacheLine) std::atomic<uint32_t> running{0}; // workers of the region not yet done
-  alignas(kCacheLine) std::atomic<bool> taken{false};   // a region is being set up or running
+  alignas(kCacheLine) std::atomic<uint64_t> door{0};
+  alignas(kCacheLine) std::atomic<uint32_t> left{0};  // workers that entered the region and are done
+  alignas(kCacheLine) std::atomic<bool> taken{false}; // a region is being set up or running
   std::atomic<uint32_t> threads{0};
   std::atomic<uint32_t> processors{1};
   std::atomic<uint64_t> wakes{0};
@@ -90,6 +96,15 @@ static uint32_t awaitAnnouncement(uint32_t seen, bool maySpin) {
   }
 }
 
+/// Takes part in the region of this announcement, unless it is closed or over.
+static bool enter(uint32_t announcement) {
+  uint64_t door = state.door.load(std::memory_order_relaxed);
+  while (door >> kDoorBits == announcement && !(door & kClosed))
+    if (state.door.compare_exchange_weak(door, door + 1, std::memory_order_acquire, std::memory_order_relaxed))
+      return true;
+  return false;
+}
+
 static void *workerMain(void *argument) {
   uint32_t worker = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(argument));
   uint32_t seen = state.firstSeen[worker];
@@ -100,17 +115,18 @@ static void *workerMain(void *argument) {
     if (workers == kLeave)
       return nullptr;
     maySpin = worker < workers && workers <= state.processors;
-    if (worker >= workers)
+    if (worker >= workers || !enter(seen))
       continue;
     state.body(state.context, worker);
-    state.running.fetch_sub(1, std::memory_order_release);
+    state.left.fetch_add(1, std::memory_order_release);
   }
 }
 
-/// Publishes the next word and wakes whoever is parked.
+/// Opens the door of the next region, publishes its word and wakes whoever is parked.
 static void announce(uint32_t workers) {
   uint32_t word = state.announcement.load(std::memory_order_relaxed);
   word = ((word >> kWorkerBits) + 1) << kWorkerBits | workers;
+  state.door.store(uint64_t(word) << kDoorBits, std::memory_order_release);
   state.announcement.store(word, std::memory_order_seq_cst);
   if (state.parked.load(std::memory_order_seq_cst))
     wakeParked();
@@ -163,7 +179,6 @@ static void afterForkInParent() { pthread_mutex_unlock(&state.lifetime); }
 static void afterForkInChild() {
   state.threads.store(0, std::memory_order_relaxed);
   state.parked.store(0, std::memory_order_relaxed);
-  state.running.store(0, std::memory_order_relaxed);
   state.taken.store(false, std::memory_order_relaxed);
   pthread_mutex_unlock(&state.lifetime);
 }
@@ -204,14 +219,17 @@ uint32_t claim(uint32_t workers) {
   return available;
 }
 
-void run(uint32_t workers, Body body, void *context) {
+void run(uint32_t workers, Body body, void *context, bool independent) {
   state.body = body;
   state.context = context;
-  state.running.store(workers - 1, std::memory_order_relaxed);
+  state.left.store(0, std::memory_order_relaxed);
   announce(workers);
   body(context, 0);
+  uint64_t others = workers - 1;
+  if (independent)
+    others = state.door.fetch_or(kClosed, std::memory_order_relaxed) & kEntered;
   SpinWait wait(workers > state.processors);
-  wait.until([] { return state.running.load(std::memory_order_acquire) == 0; });
+  wait.until([&] { return state.left.load(std::memory_order_acquire) == others; });
   state.taken.store(false, std::memory_order_release);
 }
 

@@ -26,8 +26,10 @@ void release();
 /// by run with that number.
 uint32_t claim(uint32_t workers);
 
-/// Runs the body once per worker, concurrently, and gives the pool back.
-void run(uint32_t workers, Body body, void *context);
+/// Runs the body once per worker, concurrently, and gives the pool back. If the bodies are
+/// independent, of which none waits for another, the call does not wait for a worker that has not
+/// begun when the caller's own body ends: that one is left out.
+void run(uint32_t workers, Body body, void *context, bool independent);
 
 /// Wake system calls made so far, for tests.
 uint64_t wakeCalls();

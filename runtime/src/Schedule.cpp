@@ -107,6 +107,7 @@ void scheduleRun(Binding &binding) {
   for (uint32_t s = 0; s < binding.shares.size(); ++s)
     collectActive(binding, s);
   uint64_t most = 1; // tiles that can run at the same time
+  uint64_t stageRuns = 0;
   for (StageRun &stage : binding.stages) {
     stage.tiles = 0;
     for (uint64_t i = 0; i < stage.numSegments; ++i) {
@@ -117,7 +118,9 @@ void scheduleRun(Binding &binding) {
     }
     stage.nextTile.store(0, std::memory_order_relaxed);
     most = stage.tiles > most ? stage.tiles : most;
+    stageRuns += stage.tiles != 0;
   }
+  binding.needsBarriers = stageRuns > 1;
   binding.arrived.store(0, std::memory_order_relaxed);
   uint32_t workers = binding.handle->workers;
   binding.regionWorkers = most < workers ? static_cast<uint32_t>(most) : workers;

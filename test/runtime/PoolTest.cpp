@@ -6,10 +6,14 @@
 #include "StepKernels.h"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <mutex>
 #include <set>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 #if defined(__x86_64__)
@@ -175,4 +179,55 @@ TEST_F(Pool, NoMoreWorkersThanTilesAreCalled) {
   ASSERT_EQ(memory->bind(handle, &binding), MUON_OK);
   ASSERT_EQ(run(), MUON_OK);
   EXPECT_EQ(lent.workers, 2u);
+}
+
+static std::atomic<bool> held{false}, letGo{false};
+static void hold(int) {
+  held = true;
+  while (!letGo)
+    std::this_thread::yield();
+}
+static bool within2Seconds(const std::atomic<bool> &happened) {
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  while (!happened && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  return happened;
+}
+
+TEST_F(Pool, JobsDoNotWaitForAWorkerThatTookNone) {
+  program.emplace(std::vector<GroupShape>{{{4, 4}, 4}}, 3);
+  program->addVariant(Layout::Slab);
+  ASSERT_EQ(program->load(&handle, 2), MUON_OK) << muon_error_text();
+  memory.emplace(*program);
+  ASSERT_EQ(memory->bind(handle, &binding), MUON_OK);
+  std::vector<std::vector<float>> expected;
+  for (size_t t = 0; t < memory->tensors.size(); ++t)
+    expected.push_back(memory->values(t));
+  struct sigaction holding = {}, before;
+  holding.sa_handler = hold;
+  ASSERT_EQ(sigaction(SIGTRAP, &holding, &before), 0);
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::ifstream(task.path() / "comm") >> name;
+    if (name == "muon-worker")
+      syscall(SYS_tgkill, getpid(), std::stoi(task.path().filename()), SIGTRAP);
+  }
+  std::atomic<bool> done{false};
+  bool isHeld = within2Seconds(held), isDone = false;
+  if (isHeld) {
+    std::thread runner([&] { done = run() == MUON_OK; });
+    isDone = within2Seconds(done);
+    letGo = true;
+    runner.join();
+  }
+  sigaction(SIGTRAP, &before, nullptr);
+  if (!isHeld)
+    GTEST_SKIP() << "the worker takes no signal"; // a sanitizer's runtime keeps it
+  EXPECT_TRUE(isDone);
+  for (int step = 0; step < 20; ++step) // it takes part again
+    ASSERT_EQ(run(), MUON_OK);
+  for (int step = 0; step < 21; ++step)
+    referenceStep(*program, expected, memory->scalars, 3);
+  for (size_t t = 0; t < memory->tensors.size(); ++t)
+    EXPECT_EQ(memory->values(t), expected[t]);
 }
