@@ -4,6 +4,7 @@
 
 #include "CheckRequest.h"
 #include "muon/Compiler/Walk.h"
+#include "muon/IR/PrintNumber.h"
 #include "muon/Polynomial/Emulate.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -49,14 +50,14 @@ static llvm::Error checkFormIsOpen(const Request &request, const StepOptions &st
 static llvm::Error checkFloor(double floor) {
   if (floor > 0 && floor < 1)
     return llvm::Error::success();
-  return llvm::createStringError(llvm::formatv("tuned: expected 0 < floor < 1, got {0}", floor).str());
+  return llvm::createStringError("tuned: expected 0 < floor < 1, got " + printNumber(floor));
 }
 
 static llvm::Error checkBounds(const Band &band) {
   if (band.lower > 0 && band.lower < band.upper && band.upper < 2)
     return llvm::Error::success();
-  return llvm::createStringError(
-      llvm::formatv("tuned: expected a band 0 < lower < upper < 2, got {0}:{1}", band.lower, band.upper).str());
+  return llvm::createStringError("tuned: expected a band 0 < lower < upper < 2, got " + printNumber(band.lower) + ":" +
+                                 printNumber(band.upper));
 }
 
 /// Also where the step function has no table to choose.

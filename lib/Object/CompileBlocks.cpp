@@ -32,9 +32,13 @@ llvm::Expected<std::string> muon::compilePtx(llvm::Module &module, TargetAttr ta
 }
 
 std::string muon::findPtxas() {
-  llvm::SmallString<128> ofToolkit(llvm::sys::Process::GetEnv("CUDA_HOME").value_or(""));
-  llvm::sys::path::append(ofToolkit, "bin", "ptxas");
-  return findTool("MUON_PTXAS", {"ptxas", ofToolkit});
+  llvm::SmallString<128> ofToolkit;
+  llvm::SmallVector<StringRef> names{"ptxas"};
+  if (auto home = llvm::sys::Process::GetEnv("CUDA_HOME")) {
+    llvm::sys::path::append(ofToolkit, *home, "bin", "ptxas");
+    names.push_back(ofToolkit);
+  }
+  return findTool("MUON_PTXAS", names);
 }
 
 llvm::Expected<Cubin> muon::assemblePtx(StringRef ptx, StringRef chip) {

@@ -98,6 +98,8 @@ TEST(Request, WrongTypes) {
   EXPECT_EQ(refusal(group(R"("options": {"steps": "five"})")),
             "expected integer at request.groups[0].options.steps, got \"five\"");
   EXPECT_EQ(refusal(group("", R"("dtype": 16)")), "expected string at request.dtype, got 16");
+  EXPECT_EQ(refusal(group(R"("tuned": {"layer": "w"})")),
+            "expected model and layer together, or neither at request.groups[0].tuned, got {\"layer\":\"w\"}");
 }
 
 TEST(Request, UnknownValuesNameTheKnownOnes) {
@@ -106,7 +108,8 @@ TEST(Request, UnknownValuesNameTheKnownOnes) {
             "exact, rms, normuon, adamuon");
   EXPECT_EQ(refusal(group("", R"("dtype": "f8")")), "unknown dtype 'f8', expected auto, f32, bf16, f16 or tf32");
   EXPECT_EQ(refusal(group("", R"("form": "best")")), "unknown form 'best', expected auto, standard or gram");
-  EXPECT_EQ(refusal(group("", R"("name": "a-b")")), "expected a C identifier as the program's name, got 'a-b'");
+  EXPECT_EQ(refusal(group("", R"("name": "a-b")")),
+            "expected a C identifier that nobody has reserved as the program's name, got 'a-b'");
   EXPECT_EQ(refusal(group(R"("dtypes": {"weight": "f64"})")), "unknown weight dtype 'f64'; known: f32, bf16");
   EXPECT_EQ(refusal(group(R"("options": {"momentum_form": "avg"})")), "unknown momentum form 'avg'; known: ema, sum");
   EXPECT_EQ(refusal(group(R"("options": {"decay": "l2"})")), "unknown decay 'l2'; known: none, decoupled, coupled");
