@@ -218,7 +218,7 @@ typedef void (*muon_parallel)(void *pool, uint32_t workers, void (*body)(void *c
                               void *context);
 
 typedef struct muon_options {
-  uint32_t workers;       /* 0: min(affinity mask, cgroup quota); never more than 2048 */
+  uint32_t workers;       /* 0: min(affinity mask, cgroup quota); else taken as it is, up to 2048 */
   uint32_t variant;       /* 0: pick; i: use variant i - 1 or fail */
   muon_parallel parallel; /* null: the runtime's own pool */
   void *pool;             /* passed to `parallel` */
@@ -264,9 +264,10 @@ muon_status muon_bind(muon_handle *handle, const muon_tensor *tensors, uint64_t 
 void muon_release(struct muon_binding *binding);
 /* gradients: one pointer per parameter in program order; null leaves the parameter and its states untouched and says so
  * in its status. scalars: num_scalar_sets rows of num_scalars. A gradient that shares memory with what the program
- * writes is refused before anything is written. stream: ignored on CPU. CUDA: work is queued on it, nothing is waited
- * for; both tables are host memory and copied in stream order, page-locked ones when their turn comes; in a captured
- * graph at every replay, so they must stay. */
+ * writes is refused before anything is written. Of runs at the same time in a process one has the runtime's workers,
+ * the others are done by their callers alone. The child of a fork may run what no other thread was running then.
+ * stream: ignored on CPU. CUDA: work is queued on it, nothing is waited for; both tables are host memory and copied in
+ * stream order, page-locked ones when their turn comes; in a captured graph at every replay, so they must stay. */
 muon_status muon_run(struct muon_binding *binding, void *const *gradients, const muon_scalar *scalars, void *stream);
 
 #ifdef __cplusplus

@@ -3,9 +3,12 @@
 #include "StepProgram.h"
 
 #include "Pool.h"
+#include "StepKernels.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
@@ -68,6 +71,53 @@ TEST(Fork, ChildAndParentGoOn) {
   EXPECT_EQ(run(), MUON_OK);
   EXPECT_EQ(values(), expected);
   muon_release(binding);
+  muon_unload(handle);
+}
+
+static std::atomic<bool> inside{false}, leave{false};
+static void stay(const muon_launch *, void *, uint32_t) {
+  inside = true;
+  while (!leave)
+    usleep(100);
+}
+
+TEST(Fork, WhatAnotherThreadRanStaysBusyInTheChild) {
+#ifdef MUON_TEST_TSAN
+  GTEST_SKIP() << "ThreadSanitizer cannot start threads after a fork";
+#endif
+  StepProgram program({{{16, 8}, 3}}, 3);
+  program.addVariant(Layout::Shared);
+  muon_handle *handle = nullptr;
+  ASSERT_EQ(program.load(&handle, 2), MUON_OK);
+  TrainerMemory memory(program), idleMemory(program);
+  muon_binding *binding = nullptr, *idle = nullptr;
+  ASSERT_EQ(memory.bind(handle, &binding), MUON_OK);
+  ASSERT_EQ(idleMemory.bind(handle, &idle), MUON_OK);
+  auto run = [](muon_binding *ran, TrainerMemory &its) {
+    return muon_run(ran, its.gradients.data(), its.scalars.data(), nullptr);
+  };
+  tile_hook = stay;
+  std::thread other([&] { EXPECT_EQ(run(binding, memory), MUON_OK); });
+  while (!inside)
+    usleep(100);
+  EXPECT_EQ(inChild([&] {
+              tile_hook = nullptr;
+              if (run(binding, memory) != MUON_ERROR_BUSY)
+                return 1;
+              for (int step = 0; step < 3; ++step)
+                if (run(idle, idleMemory) != MUON_OK)
+                  return 2;
+              muon_release(binding);
+              muon_release(idle);
+              muon_unload(handle);
+              return muon::runtime::pool::threads() == 0 ? 0 : 3;
+            }),
+            0);
+  leave = true;
+  other.join();
+  tile_hook = nullptr;
+  muon_release(binding);
+  muon_release(idle);
   muon_unload(handle);
 }
 
