@@ -11,10 +11,8 @@ namespace muon::runtime {
 /// Beyond any machine's memory. Sizes up to it, times matrices or workers, do not wrap.
 static constexpr uint64_t kMostBytes = uint64_t(1) << 48;
 
-static const char *nameOf(const muon_program &program) { return program.name ? program.name : "(unnamed)"; }
-
 #define MALFORMED(format, ...)                                                                                         \
-  fail(MUON_ERROR_ABI, "program '%s' is malformed: " format, nameOf(program) __VA_OPT__(, ) __VA_ARGS__)
+  fail(MUON_ERROR_ABI, "program '%s' is malformed: " format, program.name __VA_OPT__(, ) __VA_ARGS__)
 
 static muon_status checkArgument(const muon_program &program, uint32_t g, uint32_t a) {
   const muon_argument &argument = program.groups[g].arguments[a];
@@ -67,6 +65,8 @@ static muon_status checkLists(const muon_program &program, const muon_variant &v
 }
 
 muon_status checkProgram(const muon_program &program) {
+  if (!program.name)
+    return fail(MUON_ERROR_ABI, "the program is malformed: it has no name");
   if (!program.num_groups || !program.groups || !program.num_variants || !program.variants)
     return MALFORMED("it has %u groups and %u variants", program.num_groups, program.num_variants);
   uint64_t parameters = 0;

@@ -135,6 +135,7 @@ TEST(Load, RefusesMalformedPrograms) {
     EXPECT_REFUSED(MUON_ERROR_ABI, program.load(&handle), text);
   };
   using P = StepProgram &;
+  refused([](P p) { p.program.name = nullptr; }, "the program is malformed: it has no name");
   refused([](P p) { p.program.num_groups = 0; }, "0 groups");
   refused([](P p) { p.program.num_parameters = 3; }, "2 parameters, it says 3");
   refused([](P p) { p.arguments[0][2].dtype = 17; }, "dtype 17");
