@@ -146,6 +146,8 @@ static bool startThreads(uint32_t wanted) {
   uint32_t existing = state.threads.load(std::memory_order_relaxed);
   if (existing >= wanted)
     return true;
+  if (!existing) // threads inherit the mask of whoever starts them
+    state.processors = affinityCount();
   sigset_t before;
   blockSignals(&before);
   int error = 0;
@@ -187,7 +189,6 @@ bool retain(uint32_t workers) {
   pthread_mutex_lock(&state.lifetime);
   if (!state.handlesFork)
     state.handlesFork = pthread_atfork(beforeFork, afterForkInParent, afterForkInChild) == 0;
-  state.processors = affinityCount();
   bool started = startThreads((workers < kMaxWorkers ? workers : kMaxWorkers) - 1);
   if (started)
     ++state.users;
@@ -235,5 +236,6 @@ void run(uint32_t workers, Body body, void *context, bool independent) {
 
 uint64_t wakeCalls() { return state.wakes.load(std::memory_order_relaxed); }
 uint32_t threads() { return state.threads.load(std::memory_order_relaxed); }
+uint32_t processors() { return state.processors.load(std::memory_order_relaxed); }
 
 } // namespace muon::runtime::pool

@@ -35,6 +35,8 @@ void run(uint32_t workers, Body body, void *context, bool independent);
 uint64_t wakeCalls();
 /// Threads alive now, for tests.
 uint32_t threads();
+/// Processors the threads may run on, for tests.
+uint32_t processors();
 
 } // namespace muon::runtime::pool
 

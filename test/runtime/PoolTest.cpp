@@ -12,6 +12,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <mutex>
+#include <sched.h>
 #include <set>
 #include <sys/syscall.h>
 #include <thread>
@@ -79,6 +80,30 @@ TEST_F(Pool, HandlesShareTheThreads) {
   EXPECT_EQ(run(), MUON_OK);
   muon_unload(other);
   EXPECT_EQ(run(), MUON_OK);
+}
+
+TEST_F(Pool, AnotherLoadersAffinityDoesNotCount) {
+  start(3);
+  uint32_t processors = pool::processors();
+  if (processors < 2)
+    GTEST_SKIP() << "one processor";
+  std::thread([] { // a data loader's, on one processor
+    cpu_set_t all, one;
+    ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    int first = 0;
+    while (!CPU_ISSET(first, &all))
+      ++first;
+    CPU_SET(first, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    StepProgram second({{{8, 8}}});
+    second.addVariant(Layout::Slab);
+    muon_handle *other = nullptr;
+    ASSERT_EQ(second.load(&other, 3), MUON_OK);
+    muon_unload(other);
+  })
+      .join();
+  EXPECT_EQ(pool::processors(), processors);
 }
 
 static std::mutex lock;
