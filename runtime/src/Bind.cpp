@@ -101,6 +101,7 @@ static bool listParameters(Binding &binding, const muon_tensor *tensors) {
       for (uint32_t a = 0; a < group.num_arguments; ++a)
         if (group.arguments[a].role == MUON_GRADIENT) {
           parameter.hasGradient = true;
+          parameter.gradientElement = elementBytes(group.arguments[a].dtype);
           parameter.gradientPrint = footprintOf(tensors[a]);
           parameter.gradientPrint.low = 0;
         }

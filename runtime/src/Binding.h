@@ -25,6 +25,7 @@ struct Parameter {
   uint32_t group, index; // index within the group
   uint64_t firstView, numViews;
   bool hasGradient;
+  uint32_t gradientElement; // bytes
   Footprint gradientPrint;  // with low = 0
   void *gradient = nullptr; // per run: what the views hold now; null: skipped
 };

@@ -13,15 +13,10 @@ using namespace muon::runtime;
 static muon_status checkGradient(const Binding &binding, const Parameter &parameter, void *gradient) {
   if (!gradient || gradient == parameter.gradient)
     return MUON_OK;
-  const muon_group &group = binding.program().groups[parameter.group];
-  const char *name = parameterName(group, parameter.index);
-  uint32_t bytes = 1;
-  for (uint32_t a = 0; a < group.num_arguments; ++a)
-    if (group.arguments[a].role == MUON_GRADIENT)
-      bytes = elementBytes(group.arguments[a].dtype);
-  if (reinterpret_cast<uintptr_t>(gradient) % bytes)
+  const char *name = parameterName(binding.program().groups[parameter.group], parameter.index);
+  if (reinterpret_cast<uintptr_t>(gradient) % parameter.gradientElement)
     return fail(MUON_ERROR_ARGUMENT, "parameter '%s': gradient at %p, expected to be aligned to %u bytes", name,
-                gradient, bytes);
+                gradient, parameter.gradientElement);
   Footprint print = parameter.gradientPrint;
   print.low = reinterpret_cast<uintptr_t>(gradient);
   const Span *written = findWritten(binding.spans, print);
