@@ -17,9 +17,10 @@ inline void pauseProcessor() {
 }
 
 /// One worker's waits inside a region. The awaited worker is normally running and close to done, so
-/// the processor is paused. Where there are more workers than processors, or a wait becomes so long
-/// that the other worker was evidently descheduled, the processor is given away instead; after that
-/// evidence sooner, because the machine is shared and the next barrier would wait as long.
+/// the processor is paused. Where there are more workers than processors, or a wait becomes long,
+/// the processor is given away instead, and in the region's later waits sooner: the other worker may
+/// be descheduled on a shared machine, and would be again. It may also have a long tile; then giving
+/// away costs the calls.
 class SpinWait {
 public:
   explicit SpinWait(bool oversubscribed) : patience(oversubscribed ? 0 : kPauses) {}
