@@ -53,7 +53,7 @@ public:
   std::optional<FormChoice> run();
 
 private:
-  bool mayPay(const FormChoice &choice) const;
+  bool mayPay(const FormChoice &choice, bool alone) const;
   void consider(const FormChoice &choice);
   void considerOneShot();
 
@@ -63,12 +63,12 @@ private:
   std::optional<FormChoice> best;
 };
 
-/// Whether it costs less than the best, should its pairs be accepted.
-bool GramSearch::mayPay(const FormChoice &choice) const {
+/// Whether it costs less than the best, should its pairs be accepted, or `alone`.
+bool GramSearch::mayPay(const FormChoice &choice, bool alone) const {
   FormChoice paired = choice;
   if (mayPair(problem))
     paired.pairs = possiblePairs(problem.table, choice);
-  return std::min(costOf(problem, choice, weights), costOf(problem, paired, weights)) < least;
+  return costOf(problem, paired, weights) < least || (alone && costOf(problem, choice, weights) < least);
 }
 
 void GramSearch::consider(const FormChoice &choice) {
@@ -79,7 +79,7 @@ void GramSearch::consider(const FormChoice &choice) {
 /// Of a large matrix, which may keep the bound where the small one does not.
 void GramSearch::considerOneShot() {
   const FormChoice oneShot{FormChoice::gram, {}};
-  if (!hasManyDirections(problem) || !mayPay(oneShot) || errorOf(problem, {}) > weights.gramBound)
+  if (!hasManyDirections(problem) || !mayPay(oneShot, true) || errorOf(problem, {}) > weights.gramBound)
     return;
   for (const FormChoice &choice : {choosePairs(problem, oneShot, weights), oneShot})
     if (emulateOneShot(problem, choice, weights.gramBound) <= weights.gramBound)
@@ -88,12 +88,14 @@ void GramSearch::considerOneShot() {
 
 std::optional<FormChoice> GramSearch::run() {
   int steps = problem.table.steps();
-  // A restart adds products, so without pairs the fewest are the cheapest.
+  // A restart adds products: more than are needed are for the pairs that they end.
   for (int count = 0; count < std::max(1, steps) && (!best || mayPair(problem)); ++count) {
+    bool fewest = !best;
     std::vector<RestartSet> sets = restartSets(steps, count);
-    std::erase_if(sets, [&](const RestartSet &set) { return !mayPay({FormChoice::gram, set}); });
+    std::erase_if(sets, [&](const RestartSet &set) { return !mayPay({FormChoice::gram, set}, fewest); });
     for (const RestartSet &set : acceptedRestarts(problem.table, problem.type, weights.gramBound, std::move(sets)))
-      consider(choosePairs(problem, {FormChoice::gram, set}, weights));
+      if (FormChoice choice = choosePairs(problem, {FormChoice::gram, set}, weights); fewest || !choice.pairs.empty())
+        consider(choice);
   }
   considerOneShot();
   return best;

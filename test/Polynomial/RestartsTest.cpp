@@ -145,6 +145,14 @@ TEST(ChooseForm, IsTheCheapestOfAllCounts) {
   }
 }
 
+/// A step that may stop early takes the same restarts, so that a matrix which does not stop has the same bits.
+TEST(ChooseForm, MoreRestartsAreForPairs) {
+  FormProblem small{named("keller"), OperandType::f32, 37, 53, true}, stopping = small;
+  stopping.needsEveryGram = true;
+  EXPECT_EQ(chooseRestarts(small).restarts.size(), 1u);
+  EXPECT_EQ(chooseRestarts(small), chooseRestarts(stopping));
+}
+
 /// Where a pair saves more than it stores, and does not round more: not in halves, not where every Gram matrix is
 /// needed.
 TEST(ChoosePairs, WhereTheyPayInF32) {
