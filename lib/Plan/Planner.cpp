@@ -3,7 +3,8 @@
 // Values that a later stage needs are stored or computed again: product operands are always stored, in the layouts
 // their products read; a value that follows from one stored matrix and scalars is computed again; anything else is
 // stored once. A donated buffer is written at or after the last stage that reads its old value; behind it, from the
-// workspace, where an element of the new value is made of other elements of the old.
+// workspace, where an element of the new value is made of other elements of the old, or where results wait for each
+// other.
 //
 //===----------------------------------------------------------------------------------------------===//
 
