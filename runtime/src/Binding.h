@@ -45,7 +45,7 @@ struct Segment {
   uint64_t endTile = 0;
 };
 
-/// The work between two barriers: one stage of one wave, or the wave's matrix-major jobs.
+/// The work between two barriers: one stage of one wave, the wave's matrix-major jobs, or these and its first stage.
 struct StageRun {
   alignas(kCacheLine) std::atomic<uint64_t> nextTile{0};
   uint64_t tiles = 0; // per run

@@ -28,6 +28,14 @@ struct StageRunWriter {
 };
 } // namespace
 
+/// Whether no group's matrices touch workspace of another's.
+static bool allIsolated(const WavePlan &plan) {
+  for (const GroupPlan &group : plan.groups)
+    if (!group.isolated)
+      return false;
+  return true;
+}
+
 /// The stage runs of shares [first, end), which are one wave. `next` are their launches not listed
 /// yet, one for each.
 static void listWave(StageRunWriter &writer, Array<uint64_t> &next, uint32_t first, uint32_t end) {
@@ -37,7 +45,8 @@ static void listWave(StageRunWriter &writer, Array<uint64_t> &next, uint32_t fir
     if (plan.groups[plan.shares[s].group].isolated)
       writer.add(nullptr, s);
   }
-  writer.close();
+  if (!allIsolated(plan)) // else jobs and the first stage may go together
+    writer.close();
   for (uint32_t stage = 0; stage < writer.binding.variant().num_stages; ++stage) {
     for (uint32_t s = first; s < end; ++s) {
       const GroupPlan &group = plan.groups[plan.shares[s].group];

@@ -12,8 +12,8 @@
 namespace muon::runtime {
 
 /// At bind: what can be between two barriers, in order. In every wave first its matrix-major jobs,
-/// then the stages; which of the two a matrix takes is known in each run. False if there is no
-/// memory.
+/// then the stages, the first of them without a barrier before it if all groups are isolated; which of the two a matrix
+/// takes is known in each run. False if there is no memory.
 bool listStageRuns(Binding &binding);
 
 /// Per run, after the gradients are known: active matrices, tile counts, counters, region width.

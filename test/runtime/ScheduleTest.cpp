@@ -93,6 +93,28 @@ TEST(Schedule, WhatAFullRoundOfJobsLeavesGoesInStages) {
   EXPECT_EQ(jobs({{{2, 7}, 9}}, 4), 9u); // of one tile
 }
 
+TEST(Schedule, NoBarrierPartsJobsFromAFirstStageOfOtherMemory) {
+  auto stageRuns = [](bool apart) {
+    StepProgram program({{{4, 4}, 4}, {{5, 6}}}, 4);
+    program.addVariant(Layout::Arrays);
+    if (!apart) // the second group's flags, which are read, where the first group's are
+      for (muon_operand &operand : program.operands[8])
+        if (operand.place == MUON_PLACE_WORKSPACE && !operand.written)
+          operand.offset = program.operands[0].back().offset;
+    muon_handle *handle = nullptr;
+    muon_binding *binding = nullptr;
+    EXPECT_EQ(program.load(&handle, 2), MUON_OK) << muon_error_text();
+    TrainerMemory memory(program);
+    EXPECT_EQ(memory.bind(handle, &binding), MUON_OK) << muon_error_text();
+    size_t found = reinterpret_cast<Binding *>(binding)->stages.size();
+    muon_release(binding);
+    muon_unload(handle);
+    return found;
+  };
+  EXPECT_EQ(stageRuns(true), 7u); // the jobs and the first stage, then the others
+  EXPECT_EQ(stageRuns(false), 8u);
+}
+
 TEST(Schedule, RuleOfMatrixMajor) {
   EXPECT_TRUE(prefersMatrixMajor(4, 2 << 20, 2));
   EXPECT_FALSE(prefersMatrixMajor(3, 100, 2));
