@@ -61,19 +61,14 @@ static void listWave(StageRunWriter &writer, Array<uint64_t> &next, uint32_t fir
   }
 }
 
-/// Calls visit(first, end) for the shares [first, end) of every wave.
-template <typename Visitor> static void eachWave(const Binding &binding, Visitor visit) {
-  const Array<Share> &shares = binding.plan().shares;
+static void listWaves(StageRunWriter &writer, Array<uint64_t> &next) {
+  const Array<Share> &shares = writer.binding.plan().shares;
   uint32_t count = static_cast<uint32_t>(shares.size());
   for (uint32_t first = 0, end = 0; first < count; first = end) {
     while (end < count && shares[end].wave == shares[first].wave)
       ++end;
-    visit(first, end);
+    listWave(writer, next, first, end);
   }
-}
-
-static void listWaves(StageRunWriter &writer, Array<uint64_t> &next) {
-  eachWave(writer.binding, [&](uint32_t first, uint32_t end) { listWave(writer, next, first, end); });
 }
 
 bool listStageRuns(Binding &binding) {
@@ -98,9 +93,10 @@ bool listStageRuns(Binding &binding) {
 
 static bool isSkipped(const Parameter &parameter) { return parameter.hasGradient && !parameter.gradient; }
 
-/// Lists the share's matrices whose parameter has a gradient.
+/// Lists the share's matrices whose parameter has a gradient and decides how they go.
 static void collectActive(Binding &binding, uint32_t s) {
   const Share &share = binding.plan().shares[s];
+  const GroupPlan &plan = binding.plan().groups[share.group];
   const muon_group &group = binding.program().groups[share.group];
   ShareRun &run = binding.shares[s];
   uint32_t *first = binding.active.data() + run.firstActive, *next = first;
@@ -108,25 +104,10 @@ static void collectActive(Binding &binding, uint32_t s) {
     if (!isSkipped(binding.parameters[group.first_parameter + m / group.matrices_per_parameter]))
       *next++ = static_cast<uint32_t>(m);
   run.numActive = static_cast<uint64_t>(next - first);
-}
-
-/// Decides how the matrices of a wave, shares [first, end), go. What a full round of jobs leaves goes in stages where
-/// that is worth its barriers, or where the wave has these anyway and half of the workers or more would be idle.
-static void chooseJobs(Binding &binding, uint32_t first, uint32_t end) {
   uint32_t workers = binding.handle->workers;
-  bool hasStages = false;
-  for (uint32_t s = first; s < end; ++s) {
-    ShareRun &run = binding.shares[s];
-    const GroupPlan &group = binding.plan().groups[binding.plan().shares[s].group];
-    bool matrixMajor = group.isolated && prefersMatrixMajor(run.numActive, group.matrixBytes, workers);
-    uint64_t rest = run.numActive % workers;
-    run.jobs = matrixMajor ? run.numActive - (rest <= group.mostSpread ? rest : 0) : 0;
-    hasStages |= run.jobs < run.numActive;
-  }
-  for (uint32_t s = first; hasStages && s < end; ++s) {
-    uint64_t rest = binding.shares[s].jobs % workers;
-    binding.shares[s].jobs -= 2 * rest <= workers ? rest : 0;
-  }
+  bool matrixMajor = plan.isolated && prefersMatrixMajor(run.numActive, plan.matrixBytes, workers);
+  uint64_t rest = run.numActive % workers;
+  run.jobs = matrixMajor ? run.numActive - (rest <= plan.mostSpread ? rest : 0) : 0;
 }
 
 void scheduleRun(Binding &binding) {
@@ -134,7 +115,6 @@ void scheduleRun(Binding &binding) {
     binding.status[p] = {isSkipped(binding.parameters[p]) ? 1u : 0u, 0};
   for (uint32_t s = 0; s < binding.shares.size(); ++s)
     collectActive(binding, s);
-  eachWave(binding, [&](uint32_t first, uint32_t end) { chooseJobs(binding, first, end); });
   uint64_t most = 1; // tiles that can run at the same time
   uint64_t stageRuns = 0;
   for (StageRun &stage : binding.stages) {

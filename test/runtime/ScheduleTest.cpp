@@ -91,10 +91,6 @@ TEST(Schedule, WhatAFullRoundOfJobsLeavesGoesInStages) {
   EXPECT_EQ(jobs({{{9, 7}, 9}}, 4), 8u);
   EXPECT_EQ(jobs({{{9, 7}, 10}}, 4), 10u);
   EXPECT_EQ(jobs({{{2, 7}, 9}}, 4), 9u); // of one tile
-  // Beside stages of another group half a round or less goes with them.
-  EXPECT_EQ(jobs({{{2, 7}, 5}, {{5, 6}}}, 2), 4u);
-  EXPECT_EQ(jobs({{{2, 7}, 10}, {{5, 6}}}, 4), 8u);
-  EXPECT_EQ(jobs({{{2, 7}, 11}, {{5, 6}}}, 4), 11u);
 }
 
 TEST(Schedule, NoBarrierPartsJobsFromAFirstStageOfOtherMemory) {
