@@ -124,7 +124,7 @@ std::vector<RestartSet> acceptedRestarts(const Table &table, OperandType type, d
     if (error < infinity)
       accepted.emplace_back(error, std::move(set));
   }
-  std::stable_sort(accepted.begin(), accepted.end(), [](auto &a, auto &b) { return a.first < b.first; });
+  std::sort(accepted.begin(), accepted.end());
   std::vector<RestartSet> result;
   for (auto &[error, set] : accepted)
     result.push_back(std::move(set));
