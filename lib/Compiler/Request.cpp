@@ -3,6 +3,7 @@
 #include "ParseJson.h"
 #include "Tuned.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 
