@@ -102,12 +102,14 @@ class Program:
 
         workspace, status: addresses on a GPU program's device of `workspace_bytes` bytes, 256-byte aligned, and of two
         32-bit words per parameter (0: nobody looks); the caller keeps both as long as the binding. A program for the
-        processor has its own.
+        processor has its own: both 0.
 
         ValueError: a missing array, one that the program does not know, or one whose element type, sizes, strides or
         memory do not fit.
         """
         flat = []
+        for name, address in (("workspace", workspace), ("status", status)):
+            check_integer(name, address, 0, (1 << 64) - 1)
         _check_names("the program", "parameter", tensors, self.parameters)
         for group in self.description["groups"]:
             arguments = [argument["name"] for argument in group["arguments"]]

@@ -66,6 +66,6 @@ NB_MODULE(_runtime, m) {
   nb::class_<Binding>(m, "Binding", "A program bound to tensors; one run at a time.")
       .def(nb::init<const Handle &, nb::sequence, uintptr_t, uintptr_t>(), nb::arg("handle"), nb::arg("tensors"),
            nb::arg("workspace") = 0, nb::arg("status") = 0, nb::keep_alive<1, 2>())
-      .def("run", &Binding::run, nb::arg("gradients"), nb::arg("scalars"), nb::arg("stream") = 0)
+      .def("run", &Binding::run, nb::arg("gradients").none(), nb::arg("scalars").none(), nb::arg("stream") = 0)
       .def("status", &Binding::status, "Per parameter: 0 updated, 1 no gradient, 2 not finite.");
 }

@@ -63,7 +63,7 @@ public:
 
   /// gradients: per parameter an address, a DLPack array of the layout bound, or None. scalars:
   /// rows flattened, an int for integer columns, a number for the others. stream: a CUDA stream, 0 its default one.
-  void run(nanobind::sequence gradients, nanobind::sequence scalars, uintptr_t stream);
+  void run(nanobind::object gradients, nanobind::object scalars, uintptr_t stream);
   /// State of every parameter after the last run.
   nanobind::list status() const;
 

@@ -68,6 +68,20 @@ def on_device(device, tensor):
     return device.allocate(tensor.numel(), tensor.dtype).view(tensor.shape).copy_(tensor)
 
 
+def refused(program):
+    """What is said where the program is bound without a workspace."""
+    arrays = {name: {} for name in program.parameters}
+    for group in program.description["groups"]:
+        for name in group["parameters"]:
+            for argument in group["arguments"]:
+                rows, columns = argument["sizes"]
+                arrays[name][argument["name"]] = 256, argument["dtype"], (rows, columns), (columns, 1)
+    try:
+        program.bind(arrays)
+    except ValueError as error:
+        return str(error).replace(str(program.workspace_bytes), "N")
+
+
 def main():
     open_context()
     asked = set()
@@ -104,6 +118,7 @@ def main():
                 "reports": reports,
                 "target": optimizer.report()["target"],
                 "asked": sorted(asked),
+                "without a workspace": refused(optimizer._plan.program),
             }
         )
     )

@@ -35,6 +35,8 @@ def test_steps_on_the_emulated_gpu_follow_the_processor(build_directory):
     assert result["skipped"] == [False, False, True]
     assert max(result["errors"]) <= 1e-4
     assert result["asked"] == ["capability of cuda:0", "context of cuda:0", "stream of cuda:0"]
+    line = "bind: workspace is 0, expected the address of N bytes on the device"
+    assert result["without a workspace"] == line
 
 
 @needs_ptxas

@@ -2,6 +2,7 @@
 
 import gc
 import pathlib
+import re
 import shutil
 import subprocess
 import threading
@@ -90,7 +91,14 @@ def test_transposed_arrays_and_torch_tensors(program):
         (lambda h: h["a"].update(weight=np.ones((3, 5), np.float32)), "3, 4"),
         (lambda h: h["a"].update(weight=np.ones((6, 8), np.float32)[::2, ::2]), "stride"),
         (lambda h: h["a"].update(weight=h["b"]["weight"]), "weight"),
-        (lambda h: h["a"].update(weight=np.ones((3, 4), np.complex64)), "element type"),
+        (
+            lambda h: h["b"].update(weight=np.ones((3, 4), np.complex64)),
+            "^tensor 2: expected elements of f32, bf16, f16, f64, i32 or i64, got complex64$",
+        ),
+        (
+            lambda h: h["a"].update(gradient=(0, 0, (3, 4), (1,))),
+            r"^tensor 1: expected as many strides as sizes, got \(1\) for \(3, 4\)$",
+        ),
         (lambda h: h["a"].update(weight="text"), "DLPack"),
         (lambda h: h["a"].update(momentum=0), "parameter 'a' has no array 'momentum', expected weight, gradient"),
         (lambda h: h.update(c={}), "the program has no parameter 'c', expected a, b"),
@@ -110,6 +118,19 @@ def test_bind_takes_a_dict(program):
         program.bind(None)
 
 
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        ({"status": 12345}, "bind: status is 12345, expected 0 where workspace is 0"),
+        ({"workspace": -1}, "workspace should be an integer from 0 to 18446744073709551615 but is: -1"),
+        ({"status": "x"}, "status should be an integer from 0 to 18446744073709551615 but is: x"),
+    ],
+)
+def test_what_is_no_address(program, words, line):
+    with pytest.raises(ValueError, match=f"^{line}$"):
+        program.bind(arrays(), **words)
+
+
 def test_a_read_only_weight_is_refused(program):
     held = arrays()
     held["a"]["weight"].setflags(write=False)
@@ -120,9 +141,16 @@ def test_a_read_only_weight_is_refused(program):
 def test_run_refuses_other_gradients_than_bound(program):
     binding = program.bind(arrays())
     good, row = np.zeros((3, 4), np.float32), [0.0, 0, 0.0, 0]
-    for bad in (np.zeros((3, 4)), np.zeros((4, 3), np.float32).T, np.zeros((2, 4), np.float32)):
-        with pytest.raises(ValueError, match="gradient 1"):
+    for bad, got in (
+        (np.zeros((3, 4)), "f64 of sizes (3, 4), strides (4, 1)"),
+        (np.zeros((4, 3), np.float32).T, "f32 of sizes (3, 4), strides (1, 3)"),
+        (np.zeros((2, 4), np.float32), "f32 of sizes (2, 4), strides (4, 1)"),
+    ):
+        line = f"gradient 1: expected f32 of sizes (3, 4), strides (4, 1), as it was bound, got {got}"
+        with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
             binding.run([good, bad], row)
+    with pytest.raises(ValueError, match="^gradient 0: expected elements of f32, .*, got uint8$"):
+        binding.run([np.zeros((3, 4), np.uint8), good], row)
     with pytest.raises(ValueError, match="2 gradients and 4 scalars, got 1 and 4"):
         binding.run([good], row)
     with pytest.raises(TypeError, match=r"^scalar 'shift': expected an integer, got 1\.5$"):
@@ -190,6 +218,54 @@ def test_one_run_at_a_time(program):
     with pytest.raises(ValueError):
         binding.run([None, "zeros"], row)
     binding.run([None, None], row)
+
+
+class Growing:
+    """A gradient or a scalar that lengthens the list it is in as soon as it is asked for its value."""
+
+    def __init__(self, within, more):
+        self.within, self.more = within, more
+        within.append(self)
+
+    def grow(self):
+        self.within.extend([self.more] * 200_000)
+
+    def __dlpack__(self, **settings):
+        self.grow()
+        return np.ones((3, 4), np.float32).__dlpack__(**settings)
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+    def __float__(self):
+        self.grow()
+        return 0.5
+
+
+def test_lists_that_grow_while_they_are_read(program):
+    held = arrays()
+    binding = program.bind(held)
+    gradients, scalars = [None], [0.25, 0]
+    Growing(gradients, held["a"]["weight"].ctypes.data)
+    binding.run(gradients, [0.5, 0, 0.5, 0])
+    np.testing.assert_array_equal(held["b"]["weight"], 0.5)
+    Growing(scalars, 1.0)
+    scalars.append(0)
+    binding.run([None, np.ones((3, 4), np.float32)], scalars)
+    np.testing.assert_array_equal(held["b"]["weight"], 0)
+    assert len(gradients) > 200_000 and len(scalars) > 200_000
+
+
+@pytest.mark.parametrize(
+    "gradients, scalars, line",
+    [
+        (None, None, "run: expected a sequence of gradients, got NoneType"),
+        ([None, None], 0.5, "run: expected a sequence of scalars, got float"),
+    ],
+)
+def test_what_is_no_sequence(program, gradients, scalars, line):
+    with pytest.raises(TypeError, match=f"^{line}$"):
+        program.bind(arrays()).run(gradients, scalars)
 
 
 @pytest.mark.parametrize("gradient, got", [(-1, "-1"), ("zeros", "str"), (1 << 70, str(1 << 70)), (True, "True")])
