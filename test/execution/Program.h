@@ -53,11 +53,14 @@ public:
   Program(const Program &) = delete;
   Program &operator=(const Program &) = delete;
 
-  /// Loads it; null with the runtime's text in `why` if it refuses.
+  /// Loads it; null with the runtime's text in `why` if no variant, or not the one asked for, runs on this machine. All
+  /// else that the runtime refuses fails the test.
   muon_handle *load(const muon_options &options, std::string *why = nullptr) const;
 
   /// "" if it can run on this machine, else why not.
   std::string whyNotHere() const;
+
+  const std::string &library() const { return path; }
 
   const Request request;
 

@@ -128,9 +128,11 @@ TEST(Variant, NoneRunsHere) {
 
 TEST(Variant, BeyondTheLastIsRefused) {
   Program program({.groups = {{.shape = {8, 8}}}});
-  std::string why;
-  EXPECT_EQ(program.load({1, 2, nullptr, nullptr}, &why), nullptr);
-  EXPECT_NE(why, "");
+  muon_options options{1, 2, nullptr, nullptr};
+  muon_handle *handle = nullptr;
+  EXPECT_EQ(muon_load_library(program.library().c_str(), "step", &options, &handle), MUON_ERROR_ARGUMENT);
+  EXPECT_EQ(handle, nullptr);
+  EXPECT_STREQ(muon_error_text(), "variant 2 was asked for; program 'step' has 1");
 }
 
 } // namespace
