@@ -68,11 +68,13 @@ TEST(Allocation, RunAllocatesNothing) {
     std::vector<float> moved(63);
     void *first = memory.gradients[0];
     before = allocations;
+    int refused = 0;
     for (int step = 0; step < 50; ++step) {
       memory.gradients[0] = step % 3 == 0 ? nullptr : step % 3 == 1 ? moved.data() : first;
-      muon_run(binding, memory.gradients.data(), memory.scalars.data(), nullptr);
+      refused += muon_run(binding, memory.gradients.data(), memory.scalars.data(), nullptr) != MUON_OK;
     }
     EXPECT_EQ(allocations, before) << workers << " workers";
+    EXPECT_EQ(refused, 0) << muon_error_text();
     muon_release(binding);
     muon_unload(handle);
   }

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <thread>
+#include <utility>
 
 using testing::HasSubstr;
 
@@ -207,9 +208,15 @@ TEST_F(Run, PredicateOfWhatIsDoneSkipsInSilence) {
 
 TEST_F(Run, UnboundMetricIsNotWritten) {
   start({{{4, 6}, 2}});
-  memory->tensors[METRIC].data = nullptr;
+  std::vector<std::vector<float>> before = snapshot(), expected = before;
+  void *metric = std::exchange(memory->tensors[METRIC].data, nullptr);
   bind();
+  memory->tensors[METRIC].data = metric;
   ASSERT_EQ(run(), MUON_OK);
+  referenceStep(*program, expected, memory->scalars, kMixes);
+  EXPECT_NE(expected[METRIC], before[METRIC]);
+  expected[METRIC] = before[METRIC];
+  EXPECT_EQ(snapshot(), expected);
 }
 
 TEST_F(Run, StatusIsOptional) {
