@@ -4,6 +4,7 @@
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -36,6 +37,12 @@ TableAttr muon::toAttribute(MLIRContext *context, const Table &table) {
   for (const Row &row : table.rows)
     rows.push_back(DenseF64ArrayAttr::get(context, row.c));
   return TableAttr::get(context, StringAttr::get(context, table.name), rows);
+}
+
+bool muon::isOperandType(Type type) { return isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(type); }
+
+Type muon::operandTypeNamed(MLIRContext *context, StringRef name) {
+  return llvm::is_contained(kOperandTypes, name) ? parseType(name, context) : Type();
 }
 
 /// Whether the name alone says the same, so that the short form can be printed.
@@ -207,59 +214,33 @@ LogicalResult BandAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErro
   return success();
 }
 
-namespace {
-/// What an override may be: one of the words, else a positive integer or a list of integers.
-struct Override {
-  StringRef name;
-  ArrayRef<StringRef> words;
-  bool list = false;
-};
-} // namespace
-
-static ArrayRef<Override> knownOverrides() {
-  static constexpr StringRef kChains[] = {"auto", "block", "launches"}, kForms[] = {"standard", "gram"};
-  static constexpr StringRef kNonfinite[] = {"propagate", "skip"};
-  static const Override kKnown[] = {{"chain", kChains},  {"form", kForms}, {"nonfinite", kNonfinite},
-                                    {"pairs", {}, true}, {"parts", {}},    {"restarts", {}, true},
-                                    {"tile", {}, true}};
-  return kKnown;
-}
-
 static LogicalResult verifyOverride(llvm::function_ref<InFlightDiagnostic()> emitError, NamedAttribute given) {
   StringRef name = given.getName().getValue();
-  const Override *known = llvm::find_if(knownOverrides(), [&](const Override &one) { return one.name == name; });
-  if (known == knownOverrides().end()) // C3
+  const Override *known = findOverride(name);
+  if (!known) // C3
     return emitError() << "unknown override '" << name << "', expected "
-                       << llvm::join(llvm::map_range(knownOverrides().drop_back(),
-                                                     [](const Override &one) { return one.name; }),
-                                     ", ")
-                       << " or " << knownOverrides().back().name;
-  auto refuse = [&](const Twine &expected) {
-    return emitError() << "override '" << name << "': expected " << expected << ", got " << given.getValue();
-  };
+                       << printChoices(
+                              llvm::map_to_vector(knownOverrides(), [](const Override &one) { return one.name; }));
   auto isInteger = [](Attribute value) {
     return isa<IntegerAttr>(value) && cast<IntegerAttr>(value).getType().isInteger(64);
   };
-  if (!known->words.empty()) { // C4
-    auto word = dyn_cast<StringAttr>(given.getValue());
-    if (!word || !llvm::is_contained(known->words, word.getValue()))
-      return refuse(llvm::join(known->words.drop_back(), ", ") + " or " + known->words.back());
-    return success();
-  }
-  if (known->list) {
-    auto numbers = dyn_cast<ArrayAttr>(given.getValue());
-    return numbers && llvm::all_of(numbers, isInteger) ? success() : refuse("a list of integers");
-  }
-  return isInteger(given.getValue()) && cast<IntegerAttr>(given.getValue()).getInt() > 0 ? success()
-                                                                                         : refuse("a positive integer");
+  Attribute value = given.getValue();
+  auto word = dyn_cast<StringAttr>(value);
+  auto numbers = dyn_cast<ArrayAttr>(value);
+  bool fits = known->kind == Override::word   ? word && llvm::is_contained(known->words, word.getValue())
+              : known->kind == Override::list ? numbers && llvm::all_of(numbers, isInteger)
+                                              : isInteger(value) && cast<IntegerAttr>(value).getInt() > 0;
+  if (!fits) // C4
+    return emitError() << "override '" << name << "': expected " << known->expected() << ", got " << value;
+  return success();
 }
 
 LogicalResult RequestAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, TargetAttr target, Type dtype,
                                   BandAttr, DictionaryAttr overrides, unsigned version) {
   if (version > kDialectVersion) // C1
     return emitError() << "expected a request of version " << kDialectVersion << " at most, got version " << version;
-  if (dtype && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(dtype)) // C2
-    return emitError() << "expected dtype f32, bf16, f16 or tf32, got " << dtype;
+  if (dtype && !isOperandType(dtype)) // C2
+    return emitError() << "expected dtype " << printChoices(kOperandTypes) << ", got " << dtype;
   if (std::string why = dtype && target ? target.whyNot(dtype) : ""; !why.empty()) // C2
     return emitError() << why;
   for (NamedAttribute given : overrides ? overrides.getValue() : ArrayRef<NamedAttribute>())

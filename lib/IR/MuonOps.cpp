@@ -143,8 +143,8 @@ LogicalResult OrthogonalizeOp::verify() {
   if (getNorm() == Norm::none && (safety != 1.0 || eps != 0.0)) // C10
     return emitOpError() << "norm none divides by nothing: expected safety 1 and eps 0, got " << printNumber(safety)
                          << " and " << printNumber(eps);
-  if (getOperands() && !isa<Float32Type, BFloat16Type, Float16Type, FloatTF32Type>(*getOperands())) // C6
-    return emitOpError() << "expected operands f32, bf16, f16 or tf32, got " << *getOperands();
+  if (getOperands() && !isOperandType(*getOperands())) // C6
+    return emitOpError() << "expected operands " << printChoices(kOperandTypes) << ", got " << *getOperands();
   bool damped = damping > 0.0;
   if (damped && getNorm() != Norm::trace) // C2
     return emitOpError() << "damping > 0 needs norm trace, got norm " << stringifyNorm(getNorm()) << " and damping "

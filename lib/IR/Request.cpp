@@ -2,6 +2,8 @@
 
 #include "muon/IR/Request.h"
 
+#include "muon/IR/PrintNumber.h"
+
 using namespace mlir;
 using namespace muon;
 
@@ -29,6 +31,36 @@ void muon::stampVersion(ModuleOp module) {
     said = RequestAttr::get(context, TargetAttr(), Type(), BandAttr(), DictionaryAttr(), kDialectVersion);
   module->setAttr(kRequest, RequestAttr::get(context, said.getTarget(), said.getDtype(), said.getBand(),
                                              said.getOverrides(), kDialectVersion));
+}
+
+std::string Override::expected() const {
+  switch (kind) {
+  case word:
+    return printChoices(words);
+  case list:
+    return "a list of integers";
+  case number:
+    return "a positive integer";
+  }
+  llvm_unreachable("every kind is named above");
+}
+
+ArrayRef<Override> muon::knownOverrides() {
+  static constexpr StringRef kChains[] = {"auto", "block", "launches"}, kForms[] = {"auto", "standard", "gram"},
+                             kNonfinite[] = {"propagate", "skip"};
+  static constexpr Override kKnown[] = {{"chain", Override::word, kChains, /*gpuOnly=*/true},
+                                        {"form", Override::word, kForms},
+                                        {"nonfinite", Override::word, kNonfinite},
+                                        {"pairs", Override::list},
+                                        {"parts", Override::number, {}, /*gpuOnly=*/true},
+                                        {"restarts", Override::list},
+                                        {"tile", Override::list}};
+  return kKnown;
+}
+
+const Override *muon::findOverride(StringRef name) {
+  const Override *known = llvm::find_if(knownOverrides(), [&](const Override &one) { return one.name == name; });
+  return known == knownOverrides().end() ? nullptr : known;
 }
 
 Asked::Asked(func::FuncOp function) : own(requestOf(function)) {
@@ -75,7 +107,7 @@ std::optional<int64_t> Asked::parts() const {
 
 StringRef Asked::chain() const {
   auto word = dyn_cast_or_null<StringAttr>(find("chain"));
-  return word ? word.getValue() : "auto";
+  return word ? word.getValue() : findOverride("chain")->words.front();
 }
 
 bool Asked::skipsNonfinite() const {

@@ -195,7 +195,7 @@ module @negative_unknown_override attributes {muon.request = #muon.request<overr
 // -----
 
 // #muon.request C4
-// expected-error@+1 {{override 'form': expected standard or gram, got 3 : i64}}
+// expected-error@+1 {{override 'form': expected auto, standard or gram, got 3 : i64}}
 module @negative_form attributes {muon.request = #muon.request<overrides = {form = 3}>} {}
 
 // -----

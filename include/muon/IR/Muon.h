@@ -28,6 +28,11 @@ Table toTable(TableAttr attribute);
 TableAttr toAttribute(mlir::MLIRContext *context, const Table &table);
 /// The type of the Gram matrix of `x` on `side`, with elements of `element`.
 mlir::RankedTensorType gramType(mlir::RankedTensorType x, Side side, mlir::Type element);
+/// The types that operands of products are narrowed to.
+inline constexpr llvm::StringRef kOperandTypes[] = {"f32", "bf16", "f16", "tf32"};
+bool isOperandType(mlir::Type type);
+/// Null where it names none.
+mlir::Type operandTypeNamed(mlir::MLIRContext *context, llvm::StringRef name);
 } // namespace muon
 
 #endif // MUON_IR_MUON_H

@@ -184,19 +184,18 @@ def Muon_RequestAttr : Muon_Attr<"Request", "request"> {
 
     | override | value | read by |
     |----------|-------|---------|
-    | form | standard, gram | `muon-choose-form` |
+    | form | auto, standard or gram | `muon-choose-form` |
     | restarts | rows, ascending | `muon-choose-form` |
     | pairs | rows, ascending | `muon-choose-form` |
     | tile | the block of every product: [side, depth] on a CPU, six numbers on a GPU | `muon-plan-launches` |
     | parts | into how many parts a GPU cuts the k of every product | `muon-split-products` |
-    | chain | how a GPU computes chains of products: block, launches or auto | `muon-plan-launches` |
+    | chain | how a GPU computes chains of products: auto, block or launches | `muon-plan-launches` |
     | nonfinite | propagate, or skip: a matrix with a non-finite gradient keeps weight and states | `muon-guard-gradient` |
 
     Constraints: (C1) version is at most 1;
     (C2) dtype is f32, bf16, f16 or tf32, one the target has products of (f16: GPUs and isa half; tf32: GPUs);
-    (C3) an override is one of the seven above;
-    (C4) its value is of that kind: form, chain and nonfinite one of the words, restarts, pairs and tile lists of
-    integers, parts a positive integer.
+    (C3) an override is one of those above;
+    (C4) its value is of that kind: one of the words, a list of integers, or for parts a positive integer.
 
     ```mlir
     #muon.request<target = #v3, dtype = bf16, band = <floor = 0.01, lower = 0.68, upper = 1.14>,

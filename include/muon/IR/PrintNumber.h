@@ -1,4 +1,4 @@
-//===- PrintNumber.h - A number in a message ----------------------------------------*- C++ -*-===//
+//===- PrintNumber.h - Numbers and choices in a message -----------------------------*- C++ -*-===//
 #ifndef MUON_IR_PRINT_NUMBER_H
 #define MUON_IR_PRINT_NUMBER_H
 
@@ -20,6 +20,11 @@ inline std::string printNumber(double value) {
 
 inline std::string printNumbers(llvm::ArrayRef<double> values) {
   return llvm::join(llvm::map_range(values, printNumber), ", ");
+}
+
+/// "a, b or c".
+inline std::string printChoices(llvm::ArrayRef<llvm::StringRef> choices) {
+  return llvm::join(choices.drop_back(), ", ") + (choices.size() > 1 ? " or " : "") + choices.back().str();
 }
 
 } // namespace muon

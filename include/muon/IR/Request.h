@@ -24,6 +24,23 @@ mlir::FailureOr<TargetAttr> findTarget(mlir::ModuleOp module);
 /// Says in the module's request which version it is written in.
 void stampVersion(mlir::ModuleOp module);
 
+/// A choice of the compiler's that a request may make instead.
+struct Override {
+  enum Kind { word, list, number };
+  llvm::StringRef name;
+  Kind kind;
+  /// What a word may be; the first means what an absent override does.
+  llvm::ArrayRef<llvm::StringRef> words = {};
+  bool gpuOnly = false;
+
+  /// As messages say it: "auto, block or launches", "a list of integers", "a positive integer".
+  std::string expected() const;
+};
+/// All of them, by name.
+llvm::ArrayRef<Override> knownOverrides();
+/// Null where there is none of this name.
+const Override *findOverride(llvm::StringRef name);
+
 /// What was asked of one step function. An absent answer leaves the choice to the room.
 class Asked {
 public:
