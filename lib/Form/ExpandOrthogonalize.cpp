@@ -237,7 +237,7 @@ double Expansion::slopeAt(size_t row) {
   return choice.rowsAt(row) == 2 ? rows[row].c[0] * rows[row + 1].c[0] : rows[row].c[0];
 }
 
-/// Z, with half of a I, narrowed.
+/// Z = a/2 I + P(R), narrowed.
 Term Expansion::factor(Term r, size_t row) {
   return narrowed(
       fma(slopeAt(row) / 2, identity(), choice.rowsAt(row) == 2 ? pairedPart(r, row) : oddPart(r, rows[row].c)));

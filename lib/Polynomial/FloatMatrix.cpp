@@ -180,11 +180,11 @@ void narrow(FloatMatrix &a, OperandType type) {
     std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToTf32);
 }
 
-void addTerms(FloatMatrix &accumulator, std::initializer_list<Term> terms) {
-  for (const Term &term : terms) {
-    float scale = static_cast<float>(term.scale);
+void addTerms(FloatMatrix &accumulator, std::initializer_list<Addend> addends) {
+  for (const Addend &addend : addends) {
+    float scale = static_cast<float>(addend.scale);
     for (size_t i = 0; i < accumulator.values.size(); ++i)
-      accumulator.values[i] += scale * term.matrix->values[i];
+      accumulator.values[i] += scale * addend.matrix->values[i];
   }
 }
 

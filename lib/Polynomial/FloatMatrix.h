@@ -52,17 +52,17 @@ FloatMatrix multiply(const FloatMatrix &a, const FloatMatrix &b, SumOrder order 
 /// computed and the upper half mirrors them to the bit, as the kernels do.
 FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b, SumOrder order = plainSum);
 
-/// Rounds to nearest even in the operand type; nothing to do for f32.
+/// Rounds to the nearest value of the operand type. Ties go to even, those of tf32 away from zero. f32 stays as it is.
 void narrow(FloatMatrix &a, OperandType type);
 
-/// One coefficient of an epilogue: scale * matrix.
-struct Term {
+/// One term of an epilogue: scale * matrix.
+struct Addend {
   double scale;
   const FloatMatrix *matrix;
 };
 
-/// accumulator + sum of terms, elementwise in f32 (scales are narrowed to f32 first).
-void addTerms(FloatMatrix &accumulator, std::initializer_list<Term> terms);
+/// accumulator + sum of addends, elementwise in f32 (scales are narrowed to f32 first).
+void addTerms(FloatMatrix &accumulator, std::initializer_list<Addend> addends);
 
 /// a + scale I, in f32.
 void addIdentity(FloatMatrix &a, double scale);

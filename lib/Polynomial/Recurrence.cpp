@@ -144,7 +144,7 @@ FloatMatrix Recurrence::standard(FloatMatrix x) const {
   return x;
 }
 
-/// Z - a/2 I, narrowed.
+/// Z = a/2 I + P(R), narrowed.
 FloatMatrix Recurrence::factor(FloatMatrix r, int row) const {
   bool isPair = choice.rowsAt(row) == 2;
   FloatMatrix z = isPair ? pairedPart(std::move(r), pairRows(table.rows[row], table.rows[row + 1], ceilingAt(row)))
