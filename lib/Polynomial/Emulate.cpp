@@ -116,8 +116,6 @@ std::vector<std::string> spectrumNames() {
   return names;
 }
 
-double servedFloor(OperandType type) { return type == OperandType::f32 ? 1e-3 : 1e-2; }
-
 EmulationError emulateWithin(const Table &table, const FormChoice &choice, OperandType type, int shortSide,
                              int longSide, const EmulationLimits &limits, std::optional<double> floor) {
   const SpectrumZoo &zoo = spectrumZoo(shortSide, longSide);

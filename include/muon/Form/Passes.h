@@ -10,7 +10,7 @@
 namespace muon {
 
 /// Smallest normalised singular value that bands are reported for.
-inline constexpr double defaultFloor = 1e-3;
+inline constexpr double defaultFloor = servedFloor(OperandType::f32);
 
 using FormOptions = FormWeights;
 

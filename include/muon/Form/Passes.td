@@ -20,7 +20,7 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     - damping: gram without restarts, whatever the shape. accuracy exact: standard. early_stop: gram, with restarts as
       below.
     - otherwise the cheaper of the standard form and the cheapest gram form that keeps the error bound
-      (`searchRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form), or the
+      (`chooseRestarts`: f32 within `gram-bound`, halves on no spectrum of the zoo worse than the standard form), or the
       one with the restarts given. Cost: flops of the products on the side that R has plus `flops-per-byte` times the
       bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
     - pairs (`choosePairs`): f32 operands only, none on GPUs, with early_stop, damping or accuracy exact. Standard:
@@ -38,8 +38,8 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     the request's `floor`; `within_band` says whether the table keeps the request's band; `flops` are of the whole
     batch.
 
-    A table whose standard form too is off by more than it computes (error above 1), as one that only holds up to σ = 1
-    with rounded operands, is refused.
+    A table is refused where the error of its standard form is above 1 too. With rounded operands a table that holds up
+    to σ = 1 only is such a table: rounding lifts some σ above 1.
 
     Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is
     `expected_error` (Keller's table in f32: standard 2.0e-5, in pairs 1.4e-5, one restart 1.9e-5, no restart 6.2e-4 on

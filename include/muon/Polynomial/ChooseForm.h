@@ -48,10 +48,10 @@ double costOf(const FormProblem &problem, const FormChoice &choice, FormWeights 
 /// the choice rests on these (emulateOneShot).
 double expectedError(const FormProblem &problem, const FormChoice &choice, FormWeights weights = {});
 
-/// `choice` with its pairs: in the standard form of every two quintics from the first on; in the gram form the last two
-/// rows of a block, because an R that h is multiplied into carries h's rounding on to rows that lift it
-/// (docs/numerics.md). None where they cost more, where operands are not f32, or where emulation finds the error above
-/// both the bound and 1.1 times that without pairs.
+/// `choice` with its pairs. In the standard form every two quintics from the first on are a pair. In the gram form the
+/// last two rows of a block are: after an earlier pair the rounding of its polynomial would stand in R, and the rows to
+/// come would lift it (docs/numerics.md). There are no pairs where they cost more, or where operands are not f32. Nor
+/// are there where emulation finds the error above the bound and above 1.1 times the error without pairs.
 FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeights weights = {});
 
 /// The cheapest gram form that keeps the bound (acceptedRestarts, and emulateOneShot for large matrices whose sums are

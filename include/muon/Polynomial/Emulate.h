@@ -115,13 +115,16 @@ constexpr SumOrder sumOrder(int rows) { return {rows < narrowSide ? narrowPart :
 inline constexpr int f16Run = 32;
 inline constexpr float f16Scale = 16;
 
-/// The error of the gram form without restarts, f32 operands, sums in the order of sumOrder, on matrices too large to
-/// emulate whole zoos of: the largest over the zoo, each spectrum on a matrix of emulationShortSide x emulationLongSide
-/// or, where it misses `bound` there, on one of oneShotShortSide or, from there on, narrowSide, and oneShotAspect times
-/// that. What rounds R's small singular values is spread over as many directions as R has, so this error falls with the
-/// size, and stands for larger matrices of the same order of sums not longer than oneShotAspect times their short side.
-/// It is a statement about the zoo: a heavy tail drawn anew can lie a tenth above it (docs/numerics.md). Ends at the
-/// first spectrum that misses `bound` on both. Kept per process; thread safe. shortSide: at least oneShotShortSide.
+/// The largest error over the zoo of the gram form without restarts, for f32 matrices too large to emulate whole zoos
+/// of. Sums are in the order of sumOrder.
+///  - A spectrum is emulated on a matrix of emulationShortSide x emulationLongSide first.
+///  - One that misses `bound` there is emulated again on a large matrix. Its short side is narrowSide where `shortSide`
+///    is at least that, else oneShotShortSide; its long side is oneShotAspect times as long.
+///  - The emulation ends at the first spectrum that misses `bound` on both.
+/// The error falls with the size, because the rounding of R's small singular values spreads over as many directions as
+/// R has. The figure so holds for larger matrices of the same order of sums, up to oneShotAspect times as long as wide.
+/// It is a statement about the zoo: a heavy tail drawn anew can lie a tenth above it (docs/numerics.md).
+/// Results are kept per process; thread safe. shortSide: at least oneShotShortSide.
 double emulateOneShot(const Table &table, double bound, int shortSide, const std::vector<int> &pairs = {});
 
 inline constexpr int oneShotShortSide = 128, oneShotAspect = 4;
@@ -130,7 +133,7 @@ inline constexpr int oneShotShortSide = 128, oneShotAspect = 4;
 std::vector<std::string> spectrumNames();
 
 /// Smallest normalised singular value the operand type carries: 1e-3 (f32), 1e-2 (the others).
-double servedFloor(OperandType type);
+constexpr double servedFloor(OperandType type) { return type == OperandType::f32 ? 1e-3 : 1e-2; }
 
 /// The rounding term: [lower (1 - w), upper (1 + w)], w = c 2^-p sqrt(T), p the significand bits of
 /// the operand type (24; 8; 11 for the others), c = 5: the smallest whole number that holds, at both ends and for
