@@ -17,10 +17,10 @@ void emitProduct(Emitter &e, Routines &routines, KernelOp kernel, Body &body, co
 enum class Micro { fma, f16, dot, tiles };
 Micro microOf(KernelOp kernel);
 
-/// One register tile: C (height x width, f32, at `c` with `stride`) = or += A B over `depth` words (tiles: steps of 32
-/// elements), `fresh`:
-/// =. `a` and `b` are the addresses of the first words: `height` lanes of a panel of A, the first `width` lanes of B's
-/// panel or all of two.
+/// One register tile of C: height x width f32 at `c`, whose rows are `stride` floats apart. It takes A B over `depth`
+/// words of k (AMX: steps of 32 elements). `fresh` says whether A B replaces what is there or is added to it.
+/// `a` and `b` are the addresses of the first words. A tile has `height` lanes of a panel of A, and of B the first
+/// `width` lanes of a panel or all of two.
 struct MicroTile {
   Value a, b, c, stride, depth, fresh;
   int64_t height, width;
@@ -37,7 +37,6 @@ void callDot(Emitter &e, Routines &routines, const MicroTile &tile);
 void callF16(Emitter &e, Routines &routines, const MicroTile &tile);
 /// 32 x 32; `strip` is the distance in elements from A's first strip of 16 rows to its second.
 void callTiles(Emitter &e, Routines &routines, const MicroTile &tile, Value strip);
-/// Register state the tile micro kernel needs, around all its calls in a tile function.
 
 // AMX, one instruction sequence each, between `openTiles` and `closeTiles`: a 32 x 32 product in four accumulator
 // tiles, which are set to zero or loaded from C, whose rows are `stride` floats apart; a step is 32 elements of depth:

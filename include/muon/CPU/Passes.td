@@ -8,8 +8,8 @@ include "mlir/Pass/PassBase.td"
 def MuonLowerKernels : Pass<"muon-lower-kernels", "::mlir::ModuleOp"> {
   let summary = "muon.kernel -> tile functions";
   let description = [{
-    Consumes: `muon.kernel` ops, and one `muon.variant` whose target says how to compute them (or the target
-    of the module's `muon.request`; for kernels on their own).
+    Consumes `muon.kernel` ops. The target of the module's `muon.request` says how to compute them. Where the request
+    names none, the target of the module's one `muon.variant` does.
     Guarantees: every kernel became an `llvm.func` of the same name with the runtime's tile-function signature
 
         llvm.func @k(%launch: !llvm.ptr, %binding: !llvm.ptr, %workspace: !llvm.ptr, %scratch: !llvm.ptr, %tile: i32)
