@@ -1,8 +1,11 @@
 //===- CheckRequest.cpp -----------------------------------------------------------------------===//
 
 #include "CheckRequest.h"
+#include "StateRequest.h"
 
 #include "muon/GPU/Targets.h"
+#include "muon/IR/PrintNumber.h"
+#include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -45,15 +48,26 @@ static bool isFree(StringRef name) {
          !keywords.contains((" " + name + " ").str());
 }
 
+/// The first value that is none of its words.
+static llvm::Error checkWords(const Request &request) {
+  std::string unknown;
+  auto check = [&](StringRef name, StringRef word, llvm::ArrayRef<StringRef> known) {
+    if (unknown.empty() && !llvm::is_contained(known, word))
+      unknown = ("unknown " + name + " '" + word + "', expected " + printChoices(known)).str();
+  };
+  llvm::SmallVector<StringRef> types{"auto"};
+  llvm::append_range(types, kOperandTypes);
+  check("dtype", request.dtype, types);
+  forEachOverride(request, [&](StringRef name, const auto &value) {
+    if constexpr (std::is_convertible_v<decltype(value), StringRef>)
+      check(name, value, findOverride(name)->words);
+  });
+  return unknown.empty() ? llvm::Error::success() : llvm::createStringError(unknown);
+}
+
 llvm::Error muon::checkRequest(const Request &request) {
-  if (!llvm::is_contained({"auto", "f32", "bf16", "f16", "tf32"}, request.dtype))
-    return llvm::createStringError("unknown dtype '" + request.dtype + "', expected auto, f32, bf16, f16 or tf32");
-  if (request.form != "auto" && request.form != "standard" && request.form != "gram")
-    return llvm::createStringError("unknown form '" + request.form + "', expected auto, standard or gram");
-  if (request.chain != "auto" && request.chain != "block" && request.chain != "launches")
-    return llvm::createStringError("unknown chain '" + request.chain + "', expected auto, block or launches");
-  if (request.nonfinite != "propagate" && request.nonfinite != "skip")
-    return llvm::createStringError("unknown nonfinite '" + request.nonfinite + "', expected propagate or skip");
+  if (llvm::Error error = checkWords(request))
+    return error;
   if (!isFree(request.name))
     return llvm::createStringError("expected a C identifier that nobody has reserved as the program's name, got '" +
                                    request.name + "'");
@@ -79,12 +93,24 @@ llvm::Error muon::checkRequest(const Request &request) {
   return llvm::Error::success();
 }
 
+/// 'block', or 3.
+static std::string show(mlir::Attribute value) {
+  if (auto word = llvm::dyn_cast<mlir::StringAttr>(value))
+    return ("'" + word.getValue() + "'").str();
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  value.print(stream, /*elideType=*/true);
+  return text;
+}
+
 llvm::Error muon::checkTarget(const Request &request, TargetAttr target, StringRef name) {
-  if (request.parts && !target.isGpu())
-    return llvm::createStringError("expected a GPU target for products in " + llvm::Twine(request.parts) +
-                                   " parts, got " + name);
-  if (request.chain != "auto" && !target.isGpu())
-    return llvm::createStringError("expected a GPU target for chain '" + request.chain + "', got " + name);
+  mlir::DictionaryAttr overrides = stateOverrides(target.getContext(), request);
+  for (mlir::NamedAttribute asked : overrides ? overrides.getValue() : llvm::ArrayRef<mlir::NamedAttribute>()) {
+    StringRef override = asked.getName().getValue();
+    if (findOverride(override)->gpuOnly && !target.isGpu())
+      return llvm::createStringError("expected a GPU target for " + override + " " + show(asked.getValue()) + ", got " +
+                                     name);
+  }
   return llvm::Error::success();
 }
 

@@ -30,6 +30,16 @@ static bool onlyKnown(const json::Value &value, llvm::ArrayRef<StringRef> known,
   return true;
 }
 
+static std::vector<StringRef> optionNames(bool plannedOnly = false) {
+  std::vector<StringRef> names;
+  StepOptions step;
+  forEachOption(step, [&](StringRef name, auto &&, bool planned) {
+    if (planned || !plannedOnly)
+      names.push_back(name);
+  });
+  return names;
+}
+
 /// The value that a path like request.groups[0].options.eps leads to from the document's root; null where it leads
 /// nowhere.
 static const json::Value *valueAt(const json::Value &document, StringRef path) {
@@ -71,10 +81,28 @@ static bool readDtypes(const json::Value &value, StepOptions &step, json::Path p
          map.mapOptional("gradient", step.gradient) && map.mapOptional("momentum", step.momentum);
 }
 
+template <typename T> static bool readOption(const json::Value &value, T &option, json::Path path) {
+  return fromJSON(value, option, path);
+}
+
+static bool readOption(const json::Value &value, std::optional<int> &steps, json::Path path) {
+  std::optional<int64_t> number;
+  if (!fromJSON(value, number, path))
+    return false;
+  if (number && !llvm::isInt<32>(*number)) { // which is all that it holds
+    path.report("expected steps in 32 bits");
+    return false;
+  }
+  steps = number;
+  return true;
+}
+
+using TableOption = std::tuple<std::optional<std::string> &, std::vector<Row> &>;
+
 /// A table is a published name, or rows of coefficients.
-static bool readTable(const json::Value &value, StepOptions &step, json::Path path) {
+static bool readOption(const json::Value &value, TableOption table, json::Path path) {
   if (auto name = value.getAsString()) {
-    step.table = name->str();
+    std::get<0>(table) = name->str();
     return true;
   }
   std::vector<std::vector<double>> rows;
@@ -85,37 +113,20 @@ static bool readTable(const json::Value &value, StepOptions &step, json::Path pa
     return false;
   }
   for (std::vector<double> &row : rows)
-    step.rows.push_back(Row{std::move(row)});
+    std::get<1>(table).push_back(Row{std::move(row)});
   return true;
 }
 
-static bool readOptions(const json::Value &value, StepOptions &step, json::Path path) {
-  json::ObjectMapper map(value, path);
-  if (!onlyKnown(value,
-                 {"nesterov", "momentum_form", "adjust_lr", "decay", "table", "steps", "eps", "eps_form", "safety",
-                  "damping", "clip", "stochastic_rounding", "norm", "operands", "form", "restarts", "pairs", "tile",
-                  "early_stop"},
-                 path) ||
-      !map)
-    return false;
-  std::optional<int64_t> steps;
-  if (!map.map("steps", steps))
-    return false;
-  if (steps && !llvm::isInt<32>(*steps)) { // which is all that step.steps holds
-    path.field("steps").report("expected steps in 32 bits");
-    return false;
-  }
-  step.steps = steps;
-  const json::Value *table = value.getAsObject()->get("table");
-  if (table && !readTable(*table, step, path.field("table")))
-    return false;
-  return map.mapOptional("clip", step.clip) && map.mapOptional("stochastic_rounding", step.stochasticRounding) &&
-         map.map("nesterov", step.nesterov) && map.map("momentum_form", step.momentumForm) &&
-         map.map("adjust_lr", step.adjustLr) && map.map("decay", step.decay) && map.map("eps", step.eps) &&
-         map.map("eps_form", step.epsForm) && map.map("safety", step.safety) && map.map("damping", step.damping) &&
-         map.map("norm", step.norm) && map.map("operands", step.operands) && map.map("form", step.form) &&
-         map.map("restarts", step.restarts) && map.map("pairs", step.pairs) && map.mapOptional("tile", step.tile) &&
-         map.map("early_stop", step.earlyStop);
+static bool readOptions(const json::Value &value, llvm::ArrayRef<StringRef> known, StepOptions &step, json::Path path) {
+  const json::Object *given = value.getAsObject();
+  if (!given)
+    path.report("expected object");
+  bool good = given && onlyKnown(value, known, path);
+  forEachOption(step, [&](StringRef name, auto &&option, bool) {
+    if (const json::Value *one = good ? given->get(name) : nullptr)
+      good = readOption(*one, option, path.field(name));
+  });
+  return good;
 }
 
 /// true, false, or {"floor": 0.01, "band": [0.7, 1.3], "database": "file"}, or with "model" and "layer" in place of a
@@ -180,22 +191,23 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
       dtypes && !readDtypes(*dtypes, group.step, path.field("dtypes")))
     return false;
   const json::Value *options = object.get("options");
-  return !options || readOptions(*options, group.step, path.field("options"));
+  return !options || readOptions(*options, optionNames(), group.step, path.field("options"));
 }
 
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
   std::string targets = "cpu";
-  if (!onlyKnown(value,
-                 {"name", "target", "dtype", "form", "restarts", "pairs", "nonfinite", "embed_bitcode", "tile", "parts",
-                  "chain", "tuned", "groups", "program"},
-                 path) ||
-      !map || !map.mapOptional("name", request.name) || !map.mapOptional("target", targets) ||
-      !map.mapOptional("dtype", request.dtype) || !map.mapOptional("form", request.form) ||
-      !map.map("restarts", request.restarts) || !map.map("pairs", request.pairs) ||
-      !map.mapOptional("nonfinite", request.nonfinite) || !map.mapOptional("embed_bitcode", request.embedBitcode) ||
-      !map.mapOptional("tile", request.tile) || !map.mapOptional("parts", request.parts) ||
-      !map.mapOptional("chain", request.chain) || !map.mapOptional("program", request.program) ||
+  std::vector<StringRef> known{"name", "target", "dtype"};
+  bool good = map;
+  forEachOverride(request, [&](StringRef name, auto &override) {
+    known.push_back(name);
+    if (const json::Value *given = good ? value.getAsObject()->get(name) : nullptr)
+      good = fromJSON(*given, override, path.field(name));
+  });
+  known.insert(known.end(), {"embed_bitcode", "tuned", "groups", "program"});
+  if (!good || !onlyKnown(value, known, path) || !map.mapOptional("name", request.name) ||
+      !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
+      !map.mapOptional("embed_bitcode", request.embedBitcode) || !map.mapOptional("program", request.program) ||
       !(request.program.empty() ? map.map("groups", request.groups) : map.mapOptional("groups", request.groups)))
     return false;
   if (const json::Value *tuned = value.getAsObject()->get("tuned");
@@ -226,22 +238,21 @@ llvm::Expected<Request> muon::parseRequest(StringRef text) {
   return request;
 }
 
+std::vector<StringRef> muon::plannedOptions() { return optionNames(/*plannedOnly=*/true); }
+
+template <typename T> static void reset(T &option) { option = T(); }
+static void reset(TableOption table) { table = std::tuple<std::optional<std::string>, std::vector<Row>>(); }
+
 llvm::Error muon::applyPlan(StringRef text, StepOptions &step) {
   llvm::Expected<json::Value> plan = parseJson(text);
   if (!plan)
     return llvm::createStringError("expected a plan as JSON text: " + llvm::toString(plan.takeError()));
-  step.table.reset();
-  step.rows.clear();
-  step.steps.reset();
-  step.safety.reset();
-  step.norm.reset();
-  step.operands.reset();
-  step.form.reset();
-  step.restarts.reset();
-  step.pairs.reset();
-  step.tile.clear();
+  forEachOption(step, [](StringRef, auto &&option, bool planned) {
+    if (planned)
+      reset(option);
+  });
   json::Path::Root root("plan");
-  if (!onlyKnown(*plan, kPlanOptions, root) || !readOptions(*plan, step, root))
+  if (!readOptions(*plan, plannedOptions(), step, root))
     return refuse(root, *plan);
   if (step.rows.empty())
     return llvm::createStringError("expected a plan with the rows of a table");
@@ -253,7 +264,7 @@ llvm::Error muon::readStepOptions(StringRef text, StepOptions &step) {
   if (!options)
     return llvm::createStringError("expected options as JSON text: " + llvm::toString(options.takeError()));
   json::Path::Root root("options");
-  if (!readOptions(*options, step, root))
+  if (!readOptions(*options, optionNames(), step, root))
     return refuse(root, *options);
   return llvm::Error::success();
 }

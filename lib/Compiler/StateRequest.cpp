@@ -7,42 +7,39 @@
 using namespace mlir;
 using namespace muon;
 
-/// Null for auto.
-static Type typeNamed(Builder &builder, StringRef name) {
-  if (name == "tf32")
-    return builder.getTF32Type();
-  if (name == "f16")
-    return builder.getF16Type();
-  if (name == "bf16")
-    return builder.getBF16Type();
-  return name == "f32" ? Type(builder.getF32Type()) : Type();
-}
-
 static DictionaryAttr dictionaryOf(Builder &builder, const NamedAttrList &overrides) {
   return overrides.empty() ? DictionaryAttr() : overrides.getDictionary(builder.getContext());
 }
 
-RequestAttr muon::stateRequest(const Request &request, TargetAttr target) {
-  Builder builder(target.getContext());
+/// Null where the choice is left to the compiler.
+static Attribute attributeOf(Builder &builder, const Override &known, const std::string &word) {
+  return word == known.words.front() ? Attribute() : builder.getStringAttr(word);
+}
+static Attribute attributeOf(Builder &builder, const Override &, const std::optional<std::vector<int64_t>> &list) {
+  return list ? builder.getI64ArrayAttr(*list) : Attribute();
+}
+static Attribute attributeOf(Builder &builder, const Override &, const std::vector<int64_t> &list) {
+  return list.empty() ? Attribute() : builder.getI64ArrayAttr(list);
+}
+static Attribute attributeOf(Builder &builder, const Override &, int64_t number) {
+  return number == 0 ? Attribute() : builder.getI64IntegerAttr(number);
+}
+
+DictionaryAttr muon::stateOverrides(MLIRContext *context, const Request &request) {
+  Builder builder(context);
   NamedAttrList overrides;
-  auto word = [&](StringRef name, StringRef value, StringRef open) {
-    if (value != open)
-      overrides.set(name, builder.getStringAttr(value));
-  };
-  word("form", request.form, "auto");
-  word("chain", request.chain, "auto");
-  word("nonfinite", request.nonfinite, "propagate");
-  if (request.restarts)
-    overrides.set("restarts", builder.getI64ArrayAttr(*request.restarts));
-  if (request.pairs)
-    overrides.set("pairs", builder.getI64ArrayAttr(*request.pairs));
-  if (!request.tile.empty())
-    overrides.set("tile", builder.getI64ArrayAttr(request.tile));
-  if (request.parts)
-    overrides.set("parts", builder.getI64IntegerAttr(request.parts));
-  auto emitError = [&] { return mlir::emitError(builder.getUnknownLoc()); };
-  return RequestAttr::getChecked(emitError, builder.getContext(), target, typeNamed(builder, request.dtype), BandAttr(),
-                                 dictionaryOf(builder, overrides), kDialectVersion);
+  forEachOverride(request, [&](StringRef name, const auto &value) {
+    if (Attribute asked = attributeOf(builder, *findOverride(name), value))
+      overrides.set(name, asked);
+  });
+  return dictionaryOf(builder, overrides);
+}
+
+RequestAttr muon::stateRequest(const Request &request, TargetAttr target) {
+  MLIRContext *context = target.getContext();
+  auto emitError = [&] { return mlir::emitError(UnknownLoc::get(context)); };
+  return RequestAttr::getChecked(emitError, context, target, operandTypeNamed(context, request.dtype), BandAttr(),
+                                 stateOverrides(context, request), kDialectVersion);
 }
 
 RequestAttr muon::stateRequest(MLIRContext *context, const GroupRequest &group) {

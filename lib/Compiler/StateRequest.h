@@ -7,6 +7,9 @@
 
 namespace muon {
 
+/// What the request asks for in place of choices of the compiler. Null: nothing.
+mlir::DictionaryAttr stateOverrides(mlir::MLIRContext *context, const Request &request);
+
 /// What holds for every group, planned for `target`. Null after a diagnostic: the target cannot do what was asked.
 RequestAttr stateRequest(const Request &request, TargetAttr target);
 

@@ -14,9 +14,6 @@ using namespace muon;
 namespace json = llvm::json;
 using llvm::StringRef;
 
-static constexpr StringRef kPlanned[] = {"table", "steps", "safety", "norm", "operands", "form", "restarts", "tile"};
-const llvm::ArrayRef<StringRef> muon::kPlanOptions(kPlanned);
-
 /// The table that the step function has without the database, and whether there is anything to choose. Built, because
 /// presets and their options are known to Form alone.
 static llvm::Expected<std::optional<std::pair<Table, double>>> ownTable(MLIRContext &context, const StepOptions &step) {
@@ -212,7 +209,7 @@ static void mergePlan(json::Object &group, const json::Object &plan) {
   json::Object options;
   if (const json::Object *given = group.getObject("options"))
     options = *given;
-  for (StringRef name : kPlanOptions)
+  for (StringRef name : plannedOptions())
     options.erase(name);
   for (const auto &field : plan)
     options[field.first] = field.second;

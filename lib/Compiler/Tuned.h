@@ -31,11 +31,11 @@ llvm::Expected<std::optional<TunedGroup>> lookupTuned(mlir::MLIRContext &context
 /// question.
 std::optional<ServedBand> servedBand(const TunedGroup &tuned, llvm::StringRef norm);
 
-/// Replaces what a plan decides: table, steps, safety, norm, operands, form, restarts. `json`: a plan's text.
-llvm::Error applyPlan(llvm::StringRef json, StepOptions &step);
+/// The names of the options that a plan decides.
+std::vector<llvm::StringRef> plannedOptions();
 
-/// The options that a plan replaces.
-extern const llvm::ArrayRef<llvm::StringRef> kPlanOptions;
+/// Replaces the planned options, those that the plan leaves out too. `json`: a plan's text.
+llvm::Error applyPlan(llvm::StringRef json, StepOptions &step);
 
 } // namespace muon
 

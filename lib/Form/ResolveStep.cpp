@@ -56,11 +56,14 @@ template <typename T> struct Choice {
   T value;
 };
 
-const Choice<MomentumForm> momentumForms[] = {{"ema", ema}, {"sum", sumForm}};
-const Choice<EpsForm> epsForms[] = {{"add", add}, {"clamp", clamp}};
-const Choice<Norm> norms[] = {
-    {"frobenius", Norm::frobenius}, {"trace", Norm::trace}, {"aol", Norm::aol}, {"schatten4", Norm::schatten4}};
-const Choice<Form> forms[] = {{"standard", Form::standard}, {"gram", Form::gram}};
+/// The cases of one of the dialect's enums.
+template <typename T> SmallVector<Choice<T>> choicesOf() {
+  SmallVector<Choice<T>> choices;
+  for (uint32_t i = 0; !stringifyEnum(T(i)).empty(); ++i)
+    choices.push_back({stringifyEnum(T(i)), T(i)});
+  return choices;
+}
+
 const Choice<WeightDecay> decays[] = {
     {"none", WeightDecay::none}, {"decoupled", WeightDecay::decoupled}, {"coupled", WeightDecay::coupled}};
 const Choice<AdjustLr> adjustments[] = {{"original", AdjustLr::original},
@@ -80,8 +83,9 @@ private:
     error = message.str();
     return false;
   }
-  template <typename T, size_t N>
-  bool choose(StringRef what, const std::optional<std::string> &asked, const Choice<T> (&known)[N], T &value);
+  template <typename T>
+  bool choose(StringRef what, const std::optional<std::string> &asked, T &value,
+              ArrayRef<Choice<T>> known = choicesOf<T>());
   bool findPreset();
   bool checkShape();
   bool resolveTypes();
@@ -104,8 +108,8 @@ private:
 
 std::string joinNames(ArrayRef<StringRef> names) { return llvm::join(names, ", "); }
 
-template <typename T, size_t N>
-bool Resolver::choose(StringRef what, const std::optional<std::string> &asked, const Choice<T> (&known)[N], T &value) {
+template <typename T>
+bool Resolver::choose(StringRef what, const std::optional<std::string> &asked, T &value, ArrayRef<Choice<T>> known) {
   if (!asked)
     return true;
   SmallVector<StringRef> names;
@@ -143,14 +147,7 @@ bool Resolver::checkShape() {
 bool Resolver::elementType(StringRef what, StringRef name, ArrayRef<StringRef> known, Type &type) {
   if (!llvm::is_contained(known, name))
     return fail("unknown " + what + " dtype '" + name + "'; known: " + joinNames(known));
-  if (name == "f32")
-    type = Float32Type::get(context);
-  else if (name == "bf16")
-    type = BFloat16Type::get(context);
-  else if (name == "tf32")
-    type = FloatTF32Type::get(context);
-  else
-    type = Float16Type::get(context);
+  type = operandTypeNamed(context, name);
   return true;
 }
 
@@ -160,8 +157,7 @@ bool Resolver::resolveTypes() {
       !elementType("gradient", options.gradient, {"f32", "bf16"}, gradient) ||
       !elementType("momentum", options.momentum, {"f32", "bf16"}, momentum))
     return false;
-  if (options.operands &&
-      !elementType("operand", *options.operands, {"f32", "bf16", "f16", "tf32"}, step.spec.operands))
+  if (options.operands && !elementType("operand", *options.operands, kOperandTypes, step.spec.operands))
     return false;
   step.weight = RankedTensorType::get(options.shape, weight);
   step.gradient = RankedTensorType::get(options.shape, gradient);
@@ -179,13 +175,13 @@ bool Resolver::resolveMomentum() {
   step.nesterov = options.nesterov.value_or(preset->nesterov);
   step.momentumForm = preset->momentumForm;
   step.decay = WeightDecay::decoupled;
-  return choose("momentum form", options.momentumForm, momentumForms, step.momentumForm) &&
-         choose("decay", options.decay, decays, step.decay);
+  return choose("momentum form", options.momentumForm, step.momentumForm) &&
+         choose("decay", options.decay, step.decay, ArrayRef(decays));
 }
 
 bool Resolver::resolveScale() {
   AdjustLr rule = preset->adjustLr;
-  if (!choose("adjust_lr", options.adjustLr, adjustments, rule))
+  if (!choose("adjust_lr", options.adjustLr, rule, ArrayRef(adjustments)))
     return false;
   bool matrix = step.program != Program::rms;
   double columns = options.shape.back();
@@ -210,7 +206,7 @@ bool Resolver::resolveNumbers() {
   OrthogonalizeSpec &spec = step.spec;
   step.eps = spec.eps = options.eps.value_or(preset->eps);
   spec.epsForm = preset->epsForm;
-  if (!choose("eps form", options.epsForm, epsForms, spec.epsForm))
+  if (!choose("eps form", options.epsForm, spec.epsForm))
     return false;
   spec.safety = options.safety.value_or(preset->safety);
   spec.damping = options.damping.value_or(preset->damping);
@@ -219,7 +215,9 @@ bool Resolver::resolveNumbers() {
   spec.norm = damped ? Norm::trace : Norm::frobenius;
   if (damped && options.norm)
     return fail("preset 'inverse_root' takes no norm: its is the trace");
-  if (!choose("norm", options.norm, norms, spec.norm))
+  SmallVector<Choice<Norm>> norms = choicesOf<Norm>();
+  llvm::erase_if(norms, [](const Choice<Norm> &norm) { return norm.value == Norm::none; });
+  if (!choose("norm", options.norm, spec.norm, ArrayRef(norms)))
     return false;
   if (!(spec.eps >= 0 && std::isfinite(spec.eps)))
     return fail("expected eps >= 0, got " + printNumber(spec.eps));
@@ -350,7 +348,7 @@ bool Resolver::resolveForm() {
   OrthogonalizeSpec &spec = step.spec;
   if (options.form) {
     Form form;
-    if (!choose("form", options.form, forms, form))
+    if (!choose("form", options.form, form))
       return false;
     if (step.program == Program::exact && form != Form::standard)
       return fail("preset 'exact' needs form standard, got '" + *options.form + "'");

@@ -79,6 +79,17 @@ struct Request {
   std::string program;
 };
 
+/// Calls f(name, value) for every override (knownOverrides) that holds for the whole request.
+template <class AnyRequest, class F> void forEachOverride(AnyRequest &request, F f) {
+  f("form", request.form);
+  f("restarts", request.restarts);
+  f("pairs", request.pairs);
+  f("nonfinite", request.nonfinite);
+  f("tile", request.tile);
+  f("parts", request.parts);
+  f("chain", request.chain);
+}
+
 enum class Emit { object, library, header, assembly, llvm, mlir, report, bitcode, ptx, cubin };
 constexpr bool isBinary(Emit emit) {
   return emit == Emit::object || emit == Emit::library || emit == Emit::bitcode || emit == Emit::cubin;

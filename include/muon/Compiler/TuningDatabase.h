@@ -32,7 +32,7 @@ inline constexpr int kTuningPatience = 10'000;        // milliseconds
 struct TuningKey {
   /// tuningDevice of the target.
   std::string device;
-  /// Operand types the candidates could have: auto (any), f32, bf16.
+  /// Operand types the candidates could have: auto (any), f32, bf16, f16 or tf32.
   std::string dtype = "auto";
   int64_t rows = 0, columns = 0;
   /// Singular values in [floor, 1], relative to the Frobenius norm, end in `band`.
@@ -46,8 +46,8 @@ struct TuningKey {
   /// Where the singular values that are served begin after `norm` (an option of the step function, empty: frobenius):
   /// the floor that a table with it has to be made for.
   double floorUnder(const std::string &norm) const;
-  /// "floor 0.01, band 0.6816:1.134": six digits, which is what two requests are compared by. With a recorded floor: ",
-  /// schatten4 0.06".
+  /// "floor 0.01, band 0.6816:1.134", with a recorded floor "floor 0.01, band 0.6816:1.134, schatten4 0.06". Numbers
+  /// have six digits: two requests are the same where these texts are.
   std::string request() const;
   /// All of it in words, for messages.
   std::string describe() const;

@@ -45,6 +45,7 @@
 
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace muon {
@@ -95,6 +96,30 @@ struct StepOptions {
   /// "steps", per matrix. Not exact, not rms.
   std::optional<double> earlyStop;
 };
+
+/// Calls f(name, option, planned) for every option that a request may give, by its name there; of the table, two
+/// options in one: std::tie(table, rows). `planned`: what muon-tune found for the shape decides it.
+template <class F> void forEachOption(StepOptions &step, F f) {
+  f("nesterov", step.nesterov, /*planned=*/false);
+  f("momentum_form", step.momentumForm, /*planned=*/false);
+  f("adjust_lr", step.adjustLr, /*planned=*/false);
+  f("decay", step.decay, /*planned=*/false);
+  f("table", std::tie(step.table, step.rows), /*planned=*/true);
+  f("steps", step.steps, /*planned=*/true);
+  f("eps", step.eps, /*planned=*/false);
+  f("eps_form", step.epsForm, /*planned=*/false);
+  f("safety", step.safety, /*planned=*/true);
+  f("damping", step.damping, /*planned=*/false);
+  f("clip", step.clip, /*planned=*/false);
+  f("stochastic_rounding", step.stochasticRounding, /*planned=*/false);
+  f("norm", step.norm, /*planned=*/true);
+  f("operands", step.operands, /*planned=*/true);
+  f("form", step.form, /*planned=*/true);
+  f("restarts", step.restarts, /*planned=*/true);
+  f("pairs", step.pairs, /*planned=*/false);
+  f("tile", step.tile, /*planned=*/true);
+  f("early_stop", step.earlyStop, /*planned=*/false);
+}
 
 /// Adds the step function `name` to `module`. Arguments: weight, gradient, states ("momentum", then
 /// the preset's own), scalars. Results: new weight, new states, metrics. On failure `error` is one
