@@ -57,13 +57,17 @@ static OperandType operandType(const std::string &name) {
   throw nb::value_error(("unknown operands '" + name + "', expected f32, bf16, f16, f16 sums or tf32").c_str());
 }
 
+static std::string printed(double value) { return nb::repr(nb::float_(value)).c_str(); }
+
+static std::string listOf(const std::vector<int> &values) { return nb::repr(nb::cast(values)).c_str(); }
+
 static FormChoice formChoice(const Table &table, const std::string &form, const std::vector<int> &restarts) {
   if (form != "standard" && form != "gram")
     throw nb::value_error(("unknown form '" + form + "', expected standard or gram").c_str());
   for (int previous = 0; int restart : restarts) {
     if (restart <= previous || restart >= table.steps())
       throw nb::value_error(("expected increasing restarts between 1 and " + std::to_string(table.steps() - 1) +
-                             ", got " + std::to_string(restart))
+                             ", got " + listOf(restarts))
                                 .c_str());
     previous = restart;
   }
@@ -101,7 +105,9 @@ static NamedRows scaled(const Rows &rows, double floor, double lower, double upp
 static NamedRows minimax(double floor, const std::vector<int> &degrees, double safety, double cushion) {
   Table table = generateMinimax(floor, degrees, {safety, cushion});
   if (table.rows.empty())
-    throw nb::value_error("expected 0 < floor < 1 and odd degrees of 3 to 13");
+    throw nb::value_error(("expected 0 < floor < 1 and odd degrees of 3 to 13, got floor " + printed(floor) +
+                           " and degrees " + listOf(degrees))
+                              .c_str());
   return describeTable(table);
 }
 

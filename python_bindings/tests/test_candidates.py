@@ -94,8 +94,8 @@ def test_the_judge_finds_the_error_and_the_band():
 @pytest.mark.parametrize(
     "restarts, sides, line",
     [
-        ([5], (8, 16), "expected increasing restarts between 1 and 4, got 5"),
-        ([3, 2], (8, 16), "expected increasing restarts between 1 and 4, got 2"),
+        ([5], (8, 16), "expected increasing restarts between 1 and 4, got [5]"),
+        ([2, 2], (8, 16), "expected increasing restarts between 1 and 4, got [2, 2]"),
         ([], (16, 8), "expected 1 <= short_side <= long_side, got 16 and 8"),
         ([], (0, 8), "expected 1 <= short_side <= long_side, got 0 and 8"),
     ],
@@ -104,6 +104,20 @@ def test_what_cannot_be_emulated(restarts, sides, line):
     with pytest.raises(ValueError) as caught:
         tuning.emulate(KELLER, "gram", restarts, "f32", *sides)
     assert str(caught.value) == line
+
+
+@pytest.mark.parametrize(
+    "floor, degrees, got",
+    [
+        (1.5, [3, 5], "floor 1.5 and degrees [3, 5]"),
+        (1e-3, [4], "floor 0.001 and degrees [4]"),
+        (float("nan"), [], "floor nan and degrees []"),
+    ],
+)
+def test_what_no_minimax_table_is_made_for(floor, degrees, got):
+    with pytest.raises(ValueError) as caught:
+        tuning.minimax(floor, degrees)
+    assert str(caught.value) == f"expected 0 < floor < 1 and odd degrees of 3 to 13, got {got}"
 
 
 def test_a_limited_table_keeps_its_limit():
