@@ -14,6 +14,11 @@ GENERATED = {"docs/reference/dialect.md"}
 # Where Debian's LLVM lives is said once per build description.
 LLVM_PATH = "/".join(["", "usr", "lib", "llvm-22"])  # in pieces: this file is checked too
 LLVM_PATH_FILES = {"CMakePresets.json", "python_bindings/pyproject.toml"}
+VERSIONS = {
+    "CMakeLists.txt": r"^project\(muon VERSION ([\d.]+)",
+    "python_bindings/pyproject.toml": r'^version = "([\d.]+)"',
+    "python_bindings/muonc/__init__.py": r'^__version__ = "([\d.]+)"',
+}
 MACHINE_PATH = re.compile(r"(?<![\w.])/(root|home|work|opt|usr/lib/llvm)\b[-/\w.]*")
 MARKER = re.compile(r"\b(TO" "DO|FIX" "ME|XX" "X|DO NOT SUB" r"MIT)\b")
 # No address but a citation: installation finds its registries by itself.
@@ -112,7 +117,28 @@ def check_passes(root, name, text):
             yield f"{name}: {head[2]} has no description with a line 'Numerics:'"
 
 
+def check_commands(root, name, text):
+    """That a command beside a number still runs something: a file of tests, and one whose name has the word after -k."""
+    for tests, word in re.findall(r"pytest (\S+\.py) -k (\w+)", text):
+        path = root / tests
+        if not path.exists():
+            yield f"{name}: pytest {tests}, which does not exist"
+        elif not re.search(rf"^def test_\w*{word}", path.read_text(), re.MULTILINE):
+            yield f"{name}: pytest {tests} -k {word}, which is in the name of no test there"
+
+
+def check_versions(root):
+    """One version, wherever it is written."""
+    written = {}
+    for name, pattern in VERSIONS.items():
+        if (root / name).exists():
+            written[name] = re.search(pattern, (root / name).read_text(), re.MULTILINE)[1]
+    if len(set(written.values())) > 1:
+        yield f"versions differ: {', '.join(f'{version} in {name}' for name, version in written.items())}"
+
+
 def breaches(root):
+    yield from check_versions(root)
     for name, path in files(root):
         text = path.read_text(errors="replace")
         yield from check_name(name)
@@ -121,6 +147,7 @@ def breaches(root):
             yield from check_text(name, text)
         if path.suffix == ".md":
             yield from check_links(path, name, text)
+            yield from check_commands(root, name, text)
         if re.fullmatch(r"include/muon/\w+/Passes\.td", name):
             yield from check_passes(root, name, text)
 
