@@ -258,6 +258,23 @@ def test_a_target_that_is_not_here_is_modelled(muon_tune, tmp_path):
     assert tuning.check_band(json.loads(entry["plan"])["table"], entry["lower"], entry["upper"], entry["floor"]) == ""
 
 
+@pytest.mark.parametrize(
+    ("target", "operands"), [("haswell", "f32"), ("sapphirerapids-amx", "f16"), ("znver4", "bf16"), ("sm_80", "bf16")]
+)
+def test_a_model_takes_a_16_bit_type_where_its_products_are_faster(muon_tune, tmp_path, target, operands):
+    database = tmp_path / "tuning.sqlite"
+    muon_tune(*"--shape 64x256 --candidates 2 --target".split(), target, "--database", database)
+    assert json.loads(only_entry(database)["plan"])["operands"] == operands
+
+
+def test_an_answer_is_for_the_number_of_threads_that_was_asked_for(muon_tune, tmp_path):
+    words = "--shape 64x256 --target haswell --candidates 1 --database".split()
+    known = []
+    for more in ([], [], ["--workers", "1"], ["--workers=1"]):
+        known.append("From the tuning database" in muon_tune(*words, tmp_path / "tuning.sqlite", *more))
+    assert known == [False, True, False, True]
+
+
 def test_a_gpu_without_a_model_is_refused(muon_tune, tmp_path):
     line = muon_tune(
         *"--shape 64x128 --dtype bf16 --target sm_89 --database".split(),

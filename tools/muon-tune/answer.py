@@ -30,10 +30,10 @@ def default_floor(dtype):
     return 1e-3 if dtype == "f32" else 1e-2
 
 
-def words_of(like, band, floor, error=None, norms=None, schatten4=0.0):
+def words_of(like, band, floor, error=None, norms=None, schatten4=0.0, workers=0):
     """The request in canonical words: what an entry is `asked` for. band: (lower, upper), wins over like."""
     what = f"band {band[0]:g}:{band[1]:g}" if band else f"like {like}"
-    said = {"error": error, "norms": norms, "schatten4": schatten4}
+    said = {"error": error, "norms": norms, "schatten4": schatten4, "workers": workers}
     return f"{what}, floor {floor:g}" + "".join(
         f", {name} {value if name == 'norms' else format(value, 'g')}" for name, value in said.items() if value
     )

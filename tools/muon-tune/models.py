@@ -7,13 +7,21 @@ from variants import has_own_tables
 
 import candidates as proposing
 from muonc import _tuning as tuning
+from stepping import isa_of
 
-# Matrix rates by operand type in flop/s and memory in byte/s: data sheets of A100 and H100, dense, and a core pair of a
-# server processor. f32 on a GPU is three products of tf32 (docs/gpu.md). Only ratios matter: the model ranks.
-RATES = {
+# Matrix rates by operand type in flop/s and memory in byte/s. Only ratios matter: the model ranks.
+# Data sheets of A100 and H100, dense. f32 there is three products of tf32 (docs/gpu.md).
+GPUS = {
     "sm_80": {"bf16": 312e12, "f16": 312e12, "tf32": 156e12, "f32": 52e12, "bytes": 1.55e12},
     "sm_90": {"bf16": 989e12, "f16": 989e12, "tf32": 495e12, "f32": 165e12, "bytes": 3.35e12},
-    "cpu": {"bf16": 200e9, "f16": 200e9, "tf32": 100e9, "f32": 100e9, "bytes": 20e9},
+}
+# A core pair of a server processor, by how it computes products (`isa` of the report); what it has no products of is
+# widened to f32. AMX: as product stages run (docs/benchmarks.md).
+PROCESSORS = {
+    "fma": {"f32": 100e9, "bf16": 100e9, "bytes": 20e9},
+    "half": {"f32": 100e9, "bf16": 100e9, "f16": 200e9, "bytes": 20e9},
+    "dot": {"f32": 100e9, "bf16": 200e9, "bytes": 20e9},
+    "amx": {"f32": 100e9, "bf16": 600e9, "bytes": 20e9},
 }
 
 
@@ -22,12 +30,18 @@ def runs_here(target):
 
 
 def rates(target):
-    for name, figures in RATES.items():
+    for name, figures in GPUS.items():
         if target.startswith(name):
             return figures
     if target.startswith("sm_"):
         raise ValueError(f"no rates are known for {target}: expected sm_80, sm_90 or a processor")
-    return RATES["cpu"]
+    return PROCESSORS[isa_of(target)]
+
+
+def types_worth_trying(figures):
+    """f32, and the fastest 16-bit type where it is faster."""
+    half = max(("bf16", "f16"), key=lambda operands: figures.get(operands, 0.0))  # of equals bf16
+    return (half, "f32") if figures[half] > figures["f32"] else ("f32",)
 
 
 def seconds(problem, candidate, figures):
@@ -64,7 +78,7 @@ def own_program(problem, operands):
 def tune(options, problem, by_hand, refused):
     """As tuner.tune, by emulation and model alone."""
     figures = rates(options.target)
-    types = ("bf16", "f32") if options.dtype == "auto" else (options.dtype,)
+    types = types_worth_trying(figures) if options.dtype == "auto" else (options.dtype,)
     found, baselines = [], []
     for operands in types:
         baseline = own_program(problem, operands)

@@ -37,7 +37,9 @@ def parser_of_tuning():
         help="operand types a candidate may have (default auto)",
     )
     parser.add_argument(
-        "--target", default="cpu", help="cpu: this machine, timed; any other: ranked by the model, marked `modelled`"
+        "--target",
+        default="cpu",
+        help="cpu: this machine, timed; sm_80, sm_90 or another processor: ranked by the model, marked `modelled`",
     )
     parser.add_argument(
         "--floor",
@@ -138,7 +140,7 @@ def entry_of(options, shape, outcome, asked, schatten4):
             {"baseline": outcome["baseline"].facts(), "candidates": [c.facts() for c in outcome["candidates"]]}
         ),
         "text": outcome["text"],
-        "made": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "made": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": winner.seconds,
         "modelled": outcome["modelled"],
     }
@@ -152,7 +154,7 @@ def tune_shape(options, database, shape, floor, band, recording=None):
 
     like = options.like or "keller"
     schatten4 = recording.schatten4 if recording else 0.0
-    asked = answer.words_of(like, band, floor, options.error, options.norms, schatten4)
+    asked = answer.words_of(like, band, floor, options.error, options.norms, schatten4, options.workers)
     if not options.again and not options.table:
         entry = database.find_asked(answer.key_of(tuning, shape, options.dtype, options.target), asked)
         if entry is not None:

@@ -163,7 +163,7 @@ def tune_recorded(options, database, shapes, band, asked, tune_shape):
         entry = tune_shape(
             options, database, shape, floor, band, Recording(spectra, norms_for(members, asked), schatten4)
         )
-        made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        made = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         under = f", schatten4 {schatten4:g}" if schatten4 else ""
         for kind in kinds:
             database.record_layer(

@@ -1,5 +1,6 @@
 """A candidate's program: compiled, bound to memory, run on a matrix, timed."""
 
+import json
 import time
 
 import numpy as np
@@ -15,6 +16,12 @@ def request_of(shape, preset, plan, dtype, target="cpu"):
         "dtype": dtype,
         "groups": [{"shape": list(shape), "parameters": ["w"], "preset": preset, "options": plan}],
     }
+
+
+def isa_of(target):
+    """How the target computes products: fma, half, dot, amx or mma."""
+    report = muonc.program.compile_text(request_of((8, 8), "keller", {}, "auto", target), "report")
+    return json.loads(report)["target"]["isa"]
 
 
 # Presets that do more to O than scale it are verified and timed on Keller's step with their own table.

@@ -16,7 +16,7 @@ from candidates import EMULATED_AGAIN, Candidate, Problem
 from muonc import _tuning as tuning
 from muonc import program as programs
 from spectra import F32_GRAM_BAR, Judge
-from stepping import Step, request_of
+from stepping import Step, isa_of, request_of
 
 VERIFIED_SIDE = 256  # candidates are verified up to this short side; the winner at its own shape
 HARDEST = ("linear", "log 1e-2", "low rank + noise", "near rank one")  # there, on those spectra that decide
@@ -243,8 +243,7 @@ def weighed(candidate):
 
 def fastest_half(options):
     """The 16-bit type whose products are fastest on this machine."""
-    report = json.loads(programs.compile_text(request_of((8, 8), "keller", {}, "auto", options.target), "report"))
-    return "f16" if report["target"]["isa"] == "half" else "bf16"
+    return "f16" if isa_of(options.target) == "half" else "bf16"
 
 
 def operand_types(work, types):
