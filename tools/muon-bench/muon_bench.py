@@ -28,6 +28,14 @@ ROWS = [
     ("GPT-2 small (48 matrices)", GPT2_SMALL, 2.7, 2.0),
 ]
 
+# What a mode does not look at.
+IGNORED = {
+    "compile_time": ("rows", "restarts", "pairs", "no_compiled"),
+    "early_stop": ("form", "restarts", "pairs", "no_compiled"),
+    "exact": ("dtype", "form", "restarts", "pairs", "no_compiled"),
+    "peak": ("rows", "rounds", "dtype", "form", "restarts", "pairs", "no_compiled"),
+}
+
 PRODUCTS_OF_BF16 = ("amx", "dot")  # of the instruction sets the compiler tells apart
 
 
@@ -86,6 +94,10 @@ def arguments():
         parser.error(f"argument --rounds: expected 1 or more, got {options.rounds}")
     if options.threads < 0:
         parser.error(f"argument --threads: expected 1 or more, or 0 for all, got {options.threads}")
+    for mode, ignored in IGNORED.items():
+        for name in ignored:
+            if getattr(options, mode) and getattr(options, name) != parser.get_default(name):
+                parser.error(f"argument --{name}: not allowed with argument --{mode}".replace("_", "-"))
     return options
 
 
