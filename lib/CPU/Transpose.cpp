@@ -24,29 +24,19 @@ static std::array<Value, 4> transposedGroups(Emitter &e, ArrayRef<Value> rows) {
           perGroup(e, high01, high23, {0, 1, 4, 5}), perGroup(e, high01, high23, {2, 3, 6, 7})};
 }
 
-/// Four words from each of the rows `first`, `first` + 4, ...: one after the other in a vector. Putting loads together
-/// takes no shuffle, only blends, which is half of a transposition.
-static Value loadGroups(Emitter &e, Value pointer, Value stride, int64_t first, int64_t column) {
-  Type group = VectorType::get({4}, e.f32);
-  auto load = [&](int64_t row) {
-    Value at = e.offset(pointer, e.f32, e.add(e.mul(stride, row), column));
-    return e.loadRaw(group, at, 4);
-  };
-  auto join = [&](Value a, Value b) {
-    int64_t size = cast<VectorType>(a.getType()).getNumElements();
-    return e.shuffle(a, b, llvm::to_vector(llvm::seq<int64_t>(0, 2 * size)));
-  };
-  Value low = join(load(first), load(first + 4)), high = join(load(first + 8), load(first + 12));
-  return join(low, high);
-}
-
 SmallVector<Value> muon::cpu::loadTransposed(Emitter &e, Value pointer, Value stride) {
+  Type half = VectorType::get({kLanes / 2}, e.f32);
+  auto load = [&](int64_t row, int64_t column) {
+    return e.loadRaw(half, e.offset(pointer, e.f32, e.add(e.mul(stride, row), column)), 4);
+  };
+  SmallVector<int64_t> joined = llvm::to_vector(llvm::seq(kLanes));
   SmallVector<Value> columns;
-  for (int64_t column = 0; column < kLanes; column += 4) {
+  for (int64_t column = 0; column < kLanes; column += kLanes / 2) {
+    // A row beside the one 8 below it: loads are put together by blends, shuffles are left for the transposition.
     SmallVector<Value> rows;
-    for (int64_t first = 0; first < 4; ++first)
-      rows.push_back(loadGroups(e, pointer, stride, first, column));
-    llvm::append_range(columns, transposedGroups(e, rows));
+    for (int64_t r = 0; r < kLanes / 2; ++r)
+      rows.push_back(e.shuffle(load(r, column), load(r + kLanes / 2, column), joined));
+    llvm::append_range(columns, transposedHalves(e, rows));
   }
   return columns;
 }
