@@ -76,6 +76,12 @@ MUON_EXPORT char *muon_compile_text(const char *request_json, const char *emit);
 /* The request with the tuning database's answers for its one target written out, as JSON text
  * (include/muon/Compiler/Compiler.h, resolveTuned), to be given to muon_compiler_free; null on failure. */
 MUON_EXPORT char *muon_resolve_tuned(const char *request_json);
+/* The rule by which muon-opt --shapes-from leaves out 2-D weights by their name: 1 where `exclude`, a POSIX extended
+ * regular expression that is searched anywhere in the name, leaves this one out, 0 where not ("" leaves out none), -1
+ * where it is malformed. */
+MUON_EXPORT int muon_excludes(const char *exclude, const char *name);
+/* What `exclude` is where nobody says: embeddings and output heads. */
+MUON_EXPORT const char *muon_default_exclude(void);
 MUON_EXPORT void muon_compiler_free(char *text);
 /* One line about the calling thread's last failure; "" if there was none. */
 MUON_EXPORT const char *muon_compiler_error(void);

@@ -3,6 +3,7 @@
 #include "muon-c/Compiler.h"
 
 #include "muon/Compiler/Compiler.h"
+#include "muon/Compiler/Safetensors.h"
 #include "muon/Object/Files.h"
 
 #include <cstdlib>
@@ -65,6 +66,17 @@ char *muon_resolve_tuned(const char *request_json) {
   std::optional<std::string> text = take(resolveTuned(request_json));
   return text ? strdup(text->c_str()) : nullptr;
 }
+
+int muon_excludes(const char *exclude, const char *name) {
+  llvm::Expected<bool> excluded = isExcluded(name, exclude);
+  lastError.clear();
+  if (excluded)
+    return *excluded;
+  lastError = llvm::toString(excluded.takeError());
+  return -1;
+}
+
+const char *muon_default_exclude(void) { return kDefaultExclude; }
 
 void muon_compiler_free(char *text) { std::free(text); }
 

@@ -5,6 +5,7 @@
 #include "ParseJson.h"
 
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Regex.h"
@@ -140,13 +141,36 @@ llvm::Expected<std::vector<TensorInfo>> muon::readSafetensorsHeader(StringRef pa
   return tensors;
 }
 
-std::string muon::whyExcluded(const TensorInfo &tensor, StringRef exclude) {
+/// The first backslash with a letter behind it.
+static StringRef findEscapedLetter(StringRef pattern) {
+  for (size_t at = pattern.find('\\'); at < pattern.size(); at = pattern.find('\\', at + 2))
+    if (at + 1 < pattern.size() && llvm::isAlpha(pattern[at + 1]))
+      return pattern.substr(at, 2);
+  return "";
+}
+
+llvm::Expected<bool> muon::isExcluded(StringRef name, StringRef exclude) {
+  if (exclude.empty())
+    return false;
+  std::string what = "malformed exclude '" + exclude.str() + "'";
+  auto malformed = [&](const llvm::Twine &why) { return refuse(what, why); };
+  if (StringRef escape = findEscapedLetter(exclude); !escape.empty())
+    return malformed("expected a POSIX extended regular expression, got " + escape + " (say [0-9] for a digit)");
+  llvm::Regex pattern(exclude);
+  std::string error;
+  if (!pattern.isValid(error))
+    return malformed(error);
+  return pattern.match(name);
+}
+
+llvm::Expected<std::string> muon::whyExcluded(const TensorInfo &tensor, StringRef exclude) {
   if (tensor.shape.size() != 2)
     return "has rank " + std::to_string(tensor.shape.size()) + ", not 2";
   const Dtype *dtype = findDtype(tensor.dtype);
   if (!dtype || !dtype->isFloat)
     return "has dtype " + tensor.dtype + ", not a float type";
-  if (!exclude.empty() && llvm::Regex(exclude).match(tensor.name))
-    return "its name matches " + exclude.str();
-  return "";
+  auto excluded = isExcluded(tensor.name, exclude);
+  if (!excluded)
+    return excluded.takeError();
+  return *excluded ? "its name matches " + exclude.str() : "";
 }

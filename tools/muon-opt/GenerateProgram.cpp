@@ -14,7 +14,6 @@
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Regex.h"
 #include "llvm/Support/WithColor.h"
 
 using namespace muon;
@@ -182,16 +181,15 @@ static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) 
 
 /// Groups the tensors of a file by shape, with `byKind` by kind of layer too, and says what was taken and what was not.
 static llvm::Error addFile(StringRef path, StringRef exclude, bool byKind, Request &request) {
-  std::string error;
-  if (!exclude.empty() && !llvm::Regex(exclude).isValid(error))
-    return refuse("malformed --exclude '" + exclude + "': " + error);
+  if (llvm::Error error = isExcluded("", exclude).takeError())
+    return error;
   auto tensors = readSafetensorsHeader(path);
   if (!tensors)
     return tensors.takeError();
   using Key = std::pair<std::vector<int64_t>, std::string>;
   llvm::MapVector<Key, std::vector<std::string>, std::map<Key, unsigned>> groups;
   for (const TensorInfo &tensor : *tensors) {
-    std::string why = whyExcluded(tensor, exclude), shape;
+    std::string why = cantFail(whyExcluded(tensor, exclude)), shape;
     for (auto [i, size] : llvm::enumerate(tensor.shape))
       shape += (i ? "x" : "") + std::to_string(size);
     llvm::errs() << (why.empty() ? "took " : "left ");

@@ -24,9 +24,13 @@ llvm::Expected<std::vector<TensorInfo>> readSafetensorsHeader(llvm::StringRef pa
 /// The names an optimizer for matrices leaves out by default: embeddings and output heads.
 inline constexpr const char *kDefaultExclude = "embed|wte|wpe|lm_head|head";
 
-/// Why a tensor is not for Muon, or "" if it is: not 2-D, not a float type, or its name matches `exclude` (POSIX
-/// extended).
-std::string whyExcluded(const TensorInfo &tensor, llvm::StringRef exclude);
+/// Whether `exclude`, a POSIX extended regular expression that is searched anywhere in the name, leaves out a
+/// parameter; an empty one leaves out none. A malformed one is an error, and so is a letter behind a backslash: \d and
+/// \w mean something elsewhere, and d and w here.
+llvm::Expected<bool> isExcluded(llvm::StringRef name, llvm::StringRef exclude);
+
+/// Why a tensor is not for Muon, or "" if it is: not 2-D, not a float type, or its name is excluded.
+llvm::Expected<std::string> whyExcluded(const TensorInfo &tensor, llvm::StringRef exclude);
 
 } // namespace muon
 
