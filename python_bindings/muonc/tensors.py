@@ -1,6 +1,7 @@
 """What torch tensors and settings of a param group a program can take, and tensors as `Program.bind` takes them."""
 
 import json
+import math
 
 import torch
 
@@ -76,8 +77,8 @@ def called(group, index, parameter):
     return f"parameter {names[index] if index < len(names) else index} {tuple(parameter.shape)}"
 
 
-def check_parameter(what, parameter, flat):
-    """Refuses what no program can take, in one line that names the parameter as `what`. flat: it is one vector."""
+def check_parameter(what, parameter, is_vector):
+    """Refuses what no program can take, in one line that names the parameter as `what`."""
     gradient = parameter.grad
     if parameter.is_complex():
         raise RuntimeError("Muon does not support complex parameters")
@@ -97,8 +98,21 @@ def check_parameter(what, parameter, flat):
     if gradient is not None and gradient.shape != parameter.shape:
         expected = f"{tuple(parameter.shape)}, like the parameter"
         raise ValueError(f"Muon: the gradient of {what} has shape {tuple(gradient.shape)}; expected {expected}")
-    if parameter.layout is not torch.strided or not has_unit_stride(parameter, flat) or parameter.is_neg():
-        raise ValueError(f"Muon: {what} has strides {parameter.stride()}; expected 1 in one of its last two dimensions")
+    # Which of the two a tensor of more dimensions is taken with is the program's to say.
+    shape = tuple(parameter.shape)
+    ways = [(parameter.numel(),)] if is_vector else [shape]
+    if not is_vector and len(shape) > 2:
+        ways.append((shape[0], math.prod(shape[1:])))
+    strided = parameter.layout is torch.strided and not parameter.is_neg()
+    if not strided or all(strides_as(parameter, way) is None for way in ways):
+        raise strides_error(what, parameter, ways[0])
+
+
+def strides_error(what, parameter, sizes):
+    """The error for a parameter that cannot be walked by a program that takes it with these sizes."""
+    expected = {parameter.ndim: "1 in one of its last two dimensions", 1: "its elements side by side"}
+    flattened = "all dimensions but the first side by side, or those of a contiguous or channels_last tensor"
+    return ValueError(f"Muon: {what} has strides {parameter.stride()}; expected {expected.get(len(sizes), flattened)}")
 
 
 def check_state(name, state, parameter):
@@ -110,24 +124,41 @@ def check_state(name, state, parameter):
         )
 
 
-def has_unit_stride(tensor, flat):
-    """Whether one of the last two dimensions can be walked element by element, as a program needs it.
-
-    flat: stepped as one vector, so that every dense tensor passes.
+def strides_as(tensor, sizes):
+    """The strides by which a program walks the tensor that takes it with these sizes: its own, those of a vector, or
+    (first, rest) with all dimensions but the first as one. None where it cannot: one of the last two has to be walked
+    element by element, and dimensions that are taken as one follow each other without gaps, in whatever order.
     """
-    if flat and is_dense(tensor):
+    if len(sizes) == tensor.ndim:
+        strides = tensor.stride()
+    elif len(sizes) == 1:
+        strides = (_step(tensor, 0),)
+    else:
+        strides = (tensor.stride(0), _step(tensor, 1))
+    walked = not sizes or any(size == 1 or stride == 1 for size, stride in zip(sizes[-2:], strides[-2:]))
+    return strides if walked and None not in strides else None
+
+
+def _step(tensor, first):
+    """The one stride that walks all dimensions from `first` on in the order of memory, or None."""
+    sides = sorted((stride, size) for stride, size in zip(tensor.stride()[first:], tensor.shape[first:]) if size > 1)
+    step = following = sides[0][0] if sides else 1
+    for stride, size in sides:
+        if stride != following:
+            return None
+        following *= size
+    return step
+
+
+def in_order(tensor, other, sizes):
+    """Whether a program that takes both with these sizes meets their elements in the same order."""
+    if len(sizes) == other.ndim:
         return True
-    return any(size == 1 or stride == 1 for size, stride in zip(tensor.shape[-2:], tensor.stride()[-2:]))
-
-
-def is_dense(tensor):
-    """Whether the elements lie side by side, in whatever order."""
-    dense = 1
-    for stride, size in sorted((stride, size) for size, stride in zip(tensor.shape, tensor.stride()) if size > 1):
-        if stride != dense:
-            return False
-        dense *= size
-    return True
+    first = len(sizes) - 1
+    own, others = (
+        [stride for stride, size in zip(t.stride()[first:], t.shape[first:]) if size > 1] for t in (tensor, other)
+    )
+    return own == others
 
 
 def place(tensor):
@@ -135,10 +166,10 @@ def place(tensor):
     return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
 
 
-def array(tensor, flat=False):
-    if flat:
-        return tensor.data_ptr(), DTYPES[tensor.dtype], (tensor.numel(),), (1,)
-    return tensor.data_ptr(), DTYPES[tensor.dtype], tuple(tensor.shape), tensor.stride()
+def array(tensor, sizes):
+    """A tensor that can be walked so (strides_as)."""
+    own = tuple(tensor.shape) if len(sizes) == tensor.ndim else sizes
+    return tensor.data_ptr(), DTYPES[tensor.dtype], own, strides_as(tensor, sizes)
 
 
 def dtype_name(dtype):

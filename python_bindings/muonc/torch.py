@@ -13,7 +13,7 @@ import torch
 
 from . import device as devices
 from . import program as programs
-from . import requests, tensors
+from . import requests, slots, tensors
 
 # Settings of a param group that a program is compiled for, beside ns_coefficients; lr, weight_decay and momentum come
 # with every step.
@@ -146,7 +146,7 @@ class Muon(torch.optim.Optimizer):
         try:
             tensors.check_group(group)
             for parameter in group["params"]:
-                if not self._takes(parameter):
+                if not self._takes(group, parameter):
                     raise ValueError(
                         f"Muon only supports 2D parameters whereas we found a parameter with size: {parameter.size()}"
                     )
@@ -197,8 +197,8 @@ class Muon(torch.optim.Optimizer):
         the last Gram matrix that was formed: the result's own where the matrix stopped, else the one before the last
         row.
         """
-        slots = {} if self._plan is None else {slot.parameter: slot.metrics for slot in self._plan.stepped}
-        return [slots.get(p, {}) for group in self.param_groups for p in group["params"]]
+        metrics = {} if self._plan is None else {slot.parameter: slot.metrics for slot in self._plan.stepped}
+        return [metrics.get(p, {}) for group in self.param_groups for p in group["params"]]
 
     def load_state_dict(self, state_dict):
         """As in torch, which casts every state to its parameter's dtype; a preset's own states keep theirs."""
@@ -212,11 +212,11 @@ class Muon(torch.optim.Optimizer):
                 if isinstance(value, torch.Tensor) and name != "momentum_buffer":
                     self.state[parameter][name] = value.to(parameter.device)
 
-    def _is_matrix(self, parameter):
+    def _is_matrix(self, group, parameter):
         return parameter.ndim == 2 or (self._settings["batched"] and parameter.ndim > 2)
 
-    def _takes(self, parameter):
-        return self._is_matrix(parameter) or (self._settings["non_matrices"] == "rms" and parameter.ndim > 0)
+    def _takes(self, group, parameter):
+        return self._is_matrix(group, parameter) or (self._settings["non_matrices"] == "rms" and parameter.ndim > 0)
 
     def __getstate__(self):
         return {**super().__getstate__(), "muonc": self._settings}
@@ -241,107 +241,6 @@ class Muon(torch.optim.Optimizer):
         self._waiting = {}
 
 
-def _preset_of(optimizer, group, parameter):
-    return group["preset"] if optimizer._is_matrix(parameter) else "rms"
-
-
-def _check(optimizer, group, what, parameter):
-    """Refuses a parameter that cannot be stepped, in one line that calls it `what`."""
-    tensors.check_parameter(what, parameter, _preset_of(optimizer, group, parameter) == "rms")
-    if not optimizer._takes(parameter):  # appended to a group, or given other data: torch asks the gradient
-        raise ValueError(f"Param gradient must be a 2D matrix: {what}")
-
-
-def _is_idle(optimizer, group, parameter):
-    """Whether the program can do without the parameter: it has no gradient, and could not be stepped if one came."""
-    if parameter.grad is not None:
-        return False
-    try:
-        _check(optimizer, group, "", parameter)
-    except (ValueError, RuntimeError):
-        return True
-    return not parameter.requires_grad
-
-
-class _Slot:
-    """One parameter of the program, with what it was bound to."""
-
-    def __init__(self, optimizer, group, index, parameter):
-        self.what = tensors.called(group, index, parameter)
-        _check(optimizer, group, self.what, parameter)
-        gradient = parameter.grad
-        like = parameter if gradient is None else gradient
-        self.parameter, self.group = parameter, group
-        self.place = tensors.place(parameter)
-        self.dtype, self.strides = like.dtype, like.stride()
-        self.tuned = requests.tuned_of(group, index)
-        self.preset = _preset_of(optimizer, group, parameter)
-        self.shape = tuple(parameter.shape)
-        # An RMS-normalised step does not care where in its tensor an element lies: tensors are taken as vectors.
-        self.flat = self.preset == "rms" and parameter.ndim > 1
-        # A gradient that no dimension walks densely (an expanded one) is copied in every step.
-        self.copied = not tensors.has_unit_stride(like, self.flat) or like.is_neg()
-        self.momentum = _held(
-            optimizer,
-            parameter,
-            "momentum_buffer",
-            lambda: torch.zeros_like(like, memory_format=torch.preserve_format, requires_grad=False),
-            like=parameter if self.flat else None,
-        )
-        # What of state[parameter] the program has been given, and where it was then.
-        self.states = {"momentum_buffer": (self.momentum, tensors.place(self.momentum))}
-        if self.flat:
-            self._flatten()
-        self.metrics = {}
-
-    def _flatten(self):
-        order = self.parameter.stride()
-        if not tensors.is_dense(self.parameter):
-            raise ValueError(f"Muon: {self.what} has strides {order}; expected its elements side by side")
-        self.copied = self.copied or self.strides != order
-        self.shape = (self.parameter.numel(),)
-
-    def dense(self, gradient):
-        """A copy of a gradient as the program was told it would be."""
-        if self.flat:
-            return torch.empty_like(self.parameter, dtype=self.dtype).copy_(gradient)
-        return gradient.resolve_neg().contiguous()
-
-    def holds(self, state):
-        """Whether the parameter's state is what was bound, where it was."""
-        return all(
-            state.get(name) is held and tensors.place(held) == place for name, (held, place) in self.states.items()
-        )
-
-    def key(self):
-        """What the compiler distinguishes parameters of one param group by."""
-        return self.preset, self.shape, self.parameter.dtype, self.dtype, self.momentum.dtype
-
-    def arrays(self, optimizer, arguments):
-        """The tensors for a program's arguments, as `Program.bind` takes them."""
-        own = (1,) if self.flat else self.strides
-        strides = torch.empty(self.shape, device="meta").stride() if self.copied else own
-        arrays = {}
-        for argument in arguments:
-            name, role = argument["name"], argument["role"]
-            if role == programs.WEIGHT:
-                arrays[name] = tensors.array(self.parameter, self.flat)
-            elif role == programs.GRADIENT:
-                arrays[name] = (0, tensors.DTYPES[self.dtype], self.shape, strides)
-            elif name == "momentum":
-                arrays[name] = tensors.array(self.momentum, self.flat)
-            else:
-                dtype = torch.bfloat16 if argument["dtype"] == programs.BF16 else torch.float32
-                made = torch.zeros(argument["sizes"], dtype=dtype, device=self.parameter.device)
-                if role == programs.METRIC:
-                    self.metrics[name] = made
-                else:
-                    made = _held(optimizer, self.parameter, name, lambda made=made: made, dtype)
-                    self.states[name] = made, tensors.place(made)
-                arrays[name] = tensors.array(made)
-        return arrays
-
-
 class _Plan:
     """The program for an optimizer's parameters, bound to their memory. Serves until one of them moves."""
 
@@ -351,21 +250,20 @@ class _Plan:
         optimizer._waiting = {}  # all zeros: nothing is lost, and shapes or dtypes may be others now
         # Not in the program: those without a gradient, and none to come that could be used, and those without elements.
         self.idle, self.empty = [], []
-        slots = []
+        self.slots, self.program = [], None
         for group in optimizer.param_groups:
             tensors.check_compiled(group)
             for index, parameter in enumerate(group["params"]):
-                if _is_idle(optimizer, group, parameter):
+                if slots.is_idle(optimizer, group, parameter):
                     self.idle.append(parameter)
                 elif parameter.numel() == 0:
                     self.empty.append(parameter)
                     if parameter.grad is not None:  # nothing to step, but torch keeps a state for it
                         optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter.grad))
                 else:
-                    slots.append(_Slot(optimizer, group, index, parameter))
-        self.slots, self.program = slots, None
+                    self.slots.append(slots.Slot(optimizer, group, index, parameter))
         self.stepped = []  # by the last step
-        if slots:
+        if self.slots:
             self._compile(optimizer)
 
     def _compile(self, optimizer):
@@ -476,25 +374,3 @@ def _with_names(line, named):
     return re.sub(
         r"(?:parameter )?'(p\d+)'", lambda found: named[found[1]].what if found[1] in named else found[0], line
     )
-
-
-def _held(optimizer, parameter, name, make, dtype=None, like=None):
-    """A state of the parameter, made if there is none; not in `state` before its first gradient, as in torch.
-
-    dtype: the one it must have; what went through torch's Muon was cast to the parameter's. like: a tensor whose
-    strides it must have.
-    """
-    if parameter.grad is not None or parameter in optimizer.state:
-        store = optimizer.state[parameter]
-    else:
-        store = optimizer._waiting.setdefault(parameter, {})
-    if name not in store:
-        store[name] = make()
-    if dtype is not None:
-        store[name] = store[name].to(dtype)
-    tensors.check_state(name, store[name], parameter)
-    if not tensors.has_unit_stride(store[name], flat=like is not None):
-        store[name] = store[name].contiguous()
-    if like is not None and store[name].stride() != like.stride():
-        store[name] = torch.empty_like(like, dtype=store[name].dtype).copy_(store[name])
-    return store[name]
