@@ -165,6 +165,11 @@ def compile_text(request, emit):
     return _compiler().compile_text(_canonical(request), str(emit))
 
 
+def excludes(exclude, name):
+    """Whether a pattern of muon-opt --exclude leaves out a name; None: its own. Loads LLVM. ValueError: malformed."""
+    return _compiler().excludes(exclude, name)
+
+
 def check_integer(name, value, least, most):
     """ValueError for what is no integer from `least` to `most`."""
     if not (hasattr(value, "__index__") and least <= operator.index(value) <= most):

@@ -3,8 +3,10 @@
 #include "muon-c/Compiler.h"
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <optional>
 #include <string>
 
 namespace nb = nanobind;
@@ -49,6 +51,14 @@ static std::string resolveTuned(const std::string &request) {
   return result;
 }
 
+/// exclude: None is the rule of muon-opt where it is not told another.
+static bool excludes(const std::optional<std::string> &exclude, const std::string &name) {
+  int excluded = muon_excludes(exclude ? exclude->c_str() : muon_default_exclude(), name.c_str());
+  if (excluded < 0)
+    throw nb::value_error(muon_compiler_error());
+  return excluded;
+}
+
 NB_MODULE(_compiler, m) {
   nb::set_leak_warnings(false); // an optimizer that a hook of its own parameters holds lives as long as the process
   m.doc() = "Compiles requests (JSON text, see muon-c/Compiler.h) to programs. Loads LLVM.";
@@ -57,4 +67,5 @@ NB_MODULE(_compiler, m) {
   m.def("compile", &compile, nb::arg("request"), nb::arg("emit"), nb::arg("path"));
   m.def("compile_text", &compileText, nb::arg("request"), nb::arg("emit"));
   m.def("resolve_tuned", &resolveTuned, nb::arg("request"));
+  m.def("excludes", &excludes, nb::arg("exclude").none(), nb::arg("name"));
 }

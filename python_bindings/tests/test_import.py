@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import muonc
 
@@ -73,6 +74,49 @@ def test_split_takes_pairs_too():
     assert muonc.split_parameters(pairs, named=True) == (pairs[:1], pairs[1:])
     matrices, others = muonc.split_parameters(pairs)
     assert len(matrices) == len(others) == 1
+
+
+NAMES = ["h.0.w", "h.10.w", "bw", "Ada", "a.b.w", "d", "wte.w", "lm_head", "Head"]
+
+
+def muon_opt_takes(build_directory, path, *words):
+    """(names that muon-opt --shapes-from took, its error's text)."""
+    command = [build_directory / "bin" / "muon-opt", "--shapes-from", path, *words, "--emit", "mlir", "-o", "/dev/null"]
+    lines = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
+    refusals = [line.removeprefix("muon-opt: error: ") for line in lines if "error" in line]
+    return [line.split()[1] for line in lines if line.startswith("took ")], refusals[0] if refusals else None
+
+
+@pytest.mark.parametrize(
+    "exclude",
+    [None, "", "[[:digit:]]", r"^h\.[0-3]\.", r"\d", r"\bw", "(?i)a", "a.*?w", "(", "a{1,2}", "[A-H]", "w$|\\.b"],
+)
+def test_split_and_muon_opt_read_a_pattern_alike(exclude, build_directory, tmp_path):
+    tensors = {name: torch.nn.Parameter(torch.zeros(4, 4)) for name in NAMES}
+    save_file(tensors, tmp_path / "model.safetensors")
+    words = [] if exclude is None else ["--exclude", exclude]
+    taken, refusal = muon_opt_takes(build_directory, tmp_path / "model.safetensors", *words)
+    if refusal is not None and refusal.startswith("malformed"):
+        with pytest.raises(ValueError) as caught:
+            muonc.split_parameters([], exclude=exclude)
+        assert str(caught.value) == refusal
+        return
+    matrices, _ = muonc.split_parameters(tensors.items(), exclude=exclude, named=True)
+    assert sorted(name for name, _ in matrices) == sorted(taken)
+
+
+def test_split_and_muon_opt_take_the_same_dtypes(build_directory, tmp_path):
+    names = "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 int64 int32 int8 uint8 bool complex64".split()
+    tensors = {f"w.{name}": torch.zeros(4, 4, dtype=getattr(torch, name)) for name in names}
+    for tensor in tensors.values():
+        tensor.requires_grad_(tensor.is_floating_point() or tensor.is_complex())
+    save_file(tensors, tmp_path / "model.safetensors")
+    taken, _ = muon_opt_takes(build_directory, tmp_path / "model.safetensors")
+    matrices, _ = muonc.split_parameters(tensors.items(), named=True)
+    assert sorted(name for name, _ in matrices) == sorted(taken)
+    assert len(matrices) == 6
+    arrays = [(kind, np.zeros((2, 3), kind)) for kind in ("f2", "f4", "f8", "i4", "c8", "?")]
+    assert [kind for kind, _ in muonc.split_parameters(arrays, named=True)[0]] == ["f2", "f4", "f8"]
 
 
 def test_the_names_of_the_package():
