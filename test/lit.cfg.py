@@ -51,6 +51,8 @@ for folder in wheels.stdout.split("\n")[:-1]:  # PyPI's packages
     ptxas = ptxas or shutil.which("ptxas", path=folder)
 if shutil.which("nvdisasm", path=config.environment["PATH"]):
     config.available_features.add("nvdisasm")
+if os.path.exists(os.path.join(config.muon_tools_dir, "muon-emulate")):  # needs x86-64
+    config.available_features.add("emulator")
 if ptxas:
     config.environment["MUON_PTXAS"] = ptxas
     config.available_features.add("ptxas")

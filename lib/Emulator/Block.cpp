@@ -16,7 +16,7 @@ static void startThread() {
 
 Block::Block(const Launch &launch, Dimensions index) : launch(launch), index(index), threads(launch.block.count()) {
   Machine &device = machine();
-  if (launch.checks & 2)
+  if (launch.findsRaces())
     // Bulk engines: 16 mbarriers, and of each warp its products and its tensor stores.
     device.races.startBlock(threads.size(), 16 + (threads.size() + 31) / 32 * 2, device.nextBlock, launch.firstBlock);
   random.seed(device.seed * 0x9e3779b97f4a7c15 + device.nextBlock++);
@@ -32,7 +32,7 @@ Block::Block(const Launch &launch, Dimensions index) : launch(launch), index(ind
                         launch.dynamicSharedBytes};
     thread.index = t;
     thread.context = device.stacks.prepare(t, startThread);
-    thread.clock = launch.checks & 2 ? device.races.clockOf(t) : nullptr;
+    thread.clock = launch.findsRaces() ? device.races.clockOf(t) : nullptr;
     ready.push_back(&thread);
   }
   unfinished = threads.size();

@@ -95,6 +95,8 @@ struct Launch {
   uint32_t dynamicSharedBytes;
   unsigned checks;
   uint32_t firstBlock; ///< Serial number.
+
+  bool findsRaces() const { return checks & (MUON_EMULATOR_ALL & ~MUON_EMULATOR_MEMORY); }
 };
 
 class Block {

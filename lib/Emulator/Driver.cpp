@@ -2,18 +2,21 @@
 
 #include "Driver.h"
 
+#include "llvm/ADT/StringRef.h"
+
 #include <cstdlib>
-#include <cstring>
+#include <dlfcn.h>
+#include <tuple>
 
 using namespace muon::emulator;
 
 namespace muon::emulator {
 
-// CUDA C++ Programming Guide, technical specifications per compute capability; multiprocessors of A100, RTX 3090, RTX
-// 4090, H100 SXM, RTX 5090.
+// CUDA C++ Programming Guide, technical specifications per compute capability, and the multiprocessors of the products
+// that the compiler's targets describe (lib/GPU/Targets.cpp; test/GPU/ChipTest.cpp compares them).
 static constexpr Chip kChips[] = {
-    {"sm_80", 8, 0, 108, 166912, 167936}, {"sm_86", 8, 6, 82, 101376, 102400},    {"sm_89", 8, 9, 128, 101376, 102400},
-    {"sm_90", 9, 0, 132, 232448, 233472}, {"sm_120", 12, 0, 170, 101376, 102400},
+    {"sm_80", 8, 0, 108, 166912, 167936}, {"sm_86", 8, 6, 84, 101376, 102400},    {"sm_89", 8, 9, 128, 101376, 102400},
+    {"sm_90", 9, 0, 132, 232448, 233472}, {"sm_120", 12, 0, 188, 101376, 102400},
 };
 
 const Chip *findChip(const std::string &name) {
@@ -64,24 +67,54 @@ CUresult Driver::submit(CUstream stream, Work work) {
   return CUDA_SUCCESS;
 }
 
-static void readEnvironment() {
-  if (const char *checks = getenv("MUON_EMULATE_CHECKS"))
-    machine().checks = !strcmp(checks, "values")   ? MUON_EMULATOR_VALUES
-                       : !strcmp(checks, "memory") ? MUON_EMULATOR_MEMORY
-                                                   : MUON_EMULATOR_ALL;
-  if (const char *seed = getenv("MUON_EMULATE_SEED"))
-    machine().seed = strtoull(seed, nullptr, 0);
-  machine().quiet = getenv("MUON_EMULATE_QUIET") != nullptr;
-  std::string faults = getenv("MUON_EMULATE_FAULT") ? getenv("MUON_EMULATE_FAULT") : "";
-  for (size_t begin = 0; begin < faults.size();) {
-    size_t end = std::min(faults.find(',', begin), faults.size());
-    char function[64];
-    unsigned nth = 0;
-    int error = 0;
-    if (sscanf(faults.substr(begin, end - begin).c_str(), "%63[^:]:%u:%d", function, &nth, &error) == 3)
-      driver().faults.push_back({function, nth, static_cast<CUresult>(error)});
-    begin = end + 1;
+/// What a variable of the environment says, "" if it is not set.
+static std::string variable(const char *name) {
+  const char *value = getenv(name);
+  return value ? value : "";
+}
+
+/// False, having said what was expected.
+static bool refuse(const char *name, const std::string &value, const char *expected) {
+  fprintf(stderr, "muon emulator: %s is '%s', expected %s\n", name, value.c_str(), expected);
+  return false;
+}
+
+/// "cuMemAlloc_v2:2:2": a function of the driver or "kernel", which call of it, its error.
+static bool parseFault(llvm::StringRef text, InjectedFault &fault) {
+  auto [function, numbers] = text.split(':');
+  auto [nth, error] = numbers.split(':');
+  fault.function = function.str();
+  int code = 0;
+  if (nth.getAsInteger(10, fault.countdown) || error.getAsInteger(10, code) || !fault.countdown || code <= 0)
+    return false;
+  fault.error = static_cast<CUresult>(code);
+  return function == "kernel" || (function.starts_with("cu") && dlsym(RTLD_DEFAULT, fault.function.c_str()));
+}
+
+/// All of it or, with one line that says what is wrong, none.
+static bool readEnvironment() {
+  std::string checks = variable("MUON_EMULATE_CHECKS"), seed = variable("MUON_EMULATE_SEED"),
+              list = variable("MUON_EMULATE_FAULT");
+  bool memory = checks == "memory", values = checks == "values";
+  if (!checks.empty() && checks != "all" && !memory && !values)
+    return refuse("MUON_EMULATE_CHECKS", checks, "all, memory or values");
+  uint64_t number = machine().seed;
+  if (!seed.empty() && llvm::StringRef(seed).getAsInteger(0, number))
+    return refuse("MUON_EMULATE_SEED", seed, "a number");
+  std::vector<InjectedFault> faults;
+  for (llvm::StringRef rest = list; !rest.empty();) {
+    llvm::StringRef one;
+    std::tie(one, rest) = rest.split(',');
+    if (!parseFault(one, faults.emplace_back()))
+      return refuse("MUON_EMULATE_FAULT", list,
+                    "FUNCTION:N:ERROR[,...] with a driver function or kernel, and numbers from 1");
   }
+  if (!checks.empty())
+    machine().checks = values ? MUON_EMULATOR_VALUES : memory ? MUON_EMULATOR_MEMORY : MUON_EMULATOR_ALL;
+  machine().seed = number;
+  machine().quiet = getenv("MUON_EMULATE_QUIET") != nullptr;
+  driver().faults.insert(driver().faults.end(), faults.begin(), faults.end());
+  return true;
 }
 
 /// The one context; its address is all there is to it.
@@ -100,13 +133,15 @@ CUresult cuInit(unsigned) {
   std::lock_guard guard(state.lock);
   if (state.initialised)
     return CUDA_SUCCESS;
-  readEnvironment();
+  if (!state.environmentRead && !readEnvironment())
+    return CUDA_ERROR_INVALID_VALUE;
+  state.environmentRead = true; // once: a call that fails below has counted
   if (CUresult error = state.injected("cuInit"))
     return error;
-  const char *name = getenv("MUON_EMULATE_CHIP");
-  state.chip = findChip(name ? name : "sm_80");
+  std::string name = variable("MUON_EMULATE_CHIP");
+  state.chip = findChip(name.empty() ? "sm_80" : name);
   if (!state.chip) {
-    fprintf(stderr, "muon emulator: MUON_EMULATE_CHIP is '%s', expected sm_80, sm_86, sm_89, sm_90 or sm_120\n", name);
+    refuse("MUON_EMULATE_CHIP", name, "sm_80, sm_86, sm_89, sm_90 or sm_120");
     return CUDA_ERROR_NO_DEVICE;
   }
   state.initialised = true;

@@ -38,7 +38,7 @@ struct InjectedFault {
 
 struct Driver {
   std::recursive_mutex lock;
-  bool initialised = false;
+  bool environmentRead = false, initialised = false;
   const Chip *chip = nullptr;
   std::deque<Work> queue;
   std::vector<InjectedFault> faults;
@@ -73,9 +73,8 @@ struct CUgraph_st {
 struct CUgraphExec_st {
   std::vector<muon::emulator::Work> nodes;
 };
-struct CUevent_st {
-  bool recorded = false;
-};
+/// All that is issued before a wait is done by it, whatever an event has recorded.
+struct CUevent_st {};
 
 /// Begins a driver function: takes the lock and returns what stands against the call.
 #define MUON_DRIVER_ENTER(function)                                                                                    \

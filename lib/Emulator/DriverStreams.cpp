@@ -53,10 +53,10 @@ CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
 
 CUresult cuStreamBeginCapture_v2(CUstream stream, int) {
   MUON_DRIVER_ENTER(cuStreamBeginCapture_v2);
-  if (!stream || stream->capturing)
-    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   if (!isStream(stream))
     return CUDA_ERROR_INVALID_HANDLE;
+  if (!stream || stream->capturing)
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   stream->capturing = true;
   return CUDA_SUCCESS;
 }
@@ -93,7 +93,6 @@ CUresult cuEventRecord(CUevent event, CUstream stream) {
   MUON_DRIVER_ENTER(cuEventRecord);
   if (!isStream(stream) || !driver().events.count(event))
     return CUDA_ERROR_INVALID_HANDLE;
-  event->recorded = true;
   return CUDA_SUCCESS;
 }
 

@@ -8,8 +8,6 @@
 #include "Floats.h"
 #include "Operations.h"
 
-#include "llvm/ADT/StringMap.h"
-
 namespace muon::emulator {
 
 static float f32(uint64_t slot) { return std::bit_cast<float>(static_cast<uint32_t>(slot)); }
@@ -99,79 +97,88 @@ static void trap(Thread &thread, const Call &call) {
   block->stop(Fault::illegal, *call.site, thread, "the kernel trapped");
 }
 
+namespace {
+struct ScalarOperation {
+  llvm::StringLiteral name;
+  Operation::ThreadHandler handler;
+};
+} // namespace
+
+static constexpr ScalarOperation kScalarOperations[] = {
+    {"rcp.approx.ftz.f", unary<reciprocal>},
+    {"rcp.rn.f", unary<reciprocal>},
+    {"rcp.rn.ftz.f", unary<reciprocal>},
+    {"rcp.approx.ftz.d", unaryDouble<reciprocal>},
+    {"rcp.rn.d", unaryDouble<reciprocal>},
+    {"rsqrt.approx.f", unary<inverseRoot>},
+    {"rsqrt.approx.ftz.f", unary<inverseRoot>},
+    {"rsqrt.approx.d", unaryDouble<inverseRoot>},
+    {"rsqrt.approx.ftz.d", unaryDouble<inverseRoot>},
+    {"sqrt.f", unary<root>},
+    {"sqrt.rn.f", unary<root>},
+    {"sqrt.rn.ftz.f", unary<root>},
+    {"sqrt.approx.f", unary<root>},
+    {"sqrt.approx.ftz.f", unary<root>},
+    {"sqrt.rn.d", unaryDouble<root>},
+    {"ex2.approx", unary<power2>},
+    {"ex2.approx.ftz", unary<power2>},
+    {"lg2.approx.f", unary<logarithm2>},
+    {"lg2.approx.ftz.f", unary<logarithm2>},
+    {"sin.approx.f", unary<sine>},
+    {"cos.approx.f", unary<cosine>},
+    {"sin.approx.ftz.f", unary<sine>},
+    {"cos.approx.ftz.f", unary<cosine>},
+    {"fabs", unary<absolute>},
+    {"fabs.ftz", unary<absolute>},
+    {"saturate.f", unary<saturate>},
+    {"add.rn.f", binary<add>},
+    {"add.rn.ftz.f", binary<add>},
+    {"mul.rn.f", binary<multiply>},
+    {"mul.rn.ftz.f", binary<multiply>},
+    {"add.rn.d", binaryDouble<add>},
+    {"mul.rn.d", binaryDouble<multiply>},
+    {"div.rn.d", binaryDouble<divide>},
+    {"div.rn.f", binary<divide>},
+    {"div.full", binary<divide>},
+    {"div.full.ftz", binary<divide>},
+    {"div.approx.f", binary<divide>},
+    {"div.approx.ftz.f", binary<divide>},
+    {"fmax.f", binary<maximum>},
+    {"fmin.f", binary<minimum>},
+    {"fmax.ftz.f", binary<maximum>},
+    {"fmin.ftz.f", binary<minimum>},
+    {"fmax.d", binaryDouble<maximum>},
+    {"fmin.d", binaryDouble<minimum>},
+    {"fma.rn.f", fma32},
+    {"fma.rn.ftz.f", fma32},
+    {"fma.rn.d", fma64},
+    {"f2bf16.rn", toBf16},
+    {"f2f16.rn", toF16},
+    {"f2h.rn", toF16},
+    {"ff2bf16x2.rn", toBf16Pair},
+    {"ff2f16x2.rn", toF16Pair},
+    {"f2tf32.rn", toTf32},
+    {"f2tf32.rna", toTf32Away},
+    {"d2f.rn", doubleToFloat},
+    {"d2i.hi", highWord},
+    {"d2i.lo", lowWord},
+    {"lohi.i2d", fromWords},
+    {"mulhi.ui", highProduct},
+    {"prmt", permuteBytes},
+    {"membar.cta", nothing},
+    {"membar.gl", nothing},
+    {"membar.sys", nothing},
+    {"trap", trap},
+};
+
 std::optional<Operation> findScalarOperation(llvm::StringRef name) {
-  static const llvm::StringMap<Operation::ThreadHandler> handlers = {
-      {"rcp.approx.ftz.f", unary<reciprocal>},
-      {"rcp.rn.f", unary<reciprocal>},
-      {"rcp.rn.ftz.f", unary<reciprocal>},
-      {"rcp.approx.ftz.d", unaryDouble<reciprocal>},
-      {"rcp.rn.d", unaryDouble<reciprocal>},
-      {"rsqrt.approx.f", unary<inverseRoot>},
-      {"rsqrt.approx.ftz.f", unary<inverseRoot>},
-      {"rsqrt.approx.d", unaryDouble<inverseRoot>},
-      {"rsqrt.approx.ftz.d", unaryDouble<inverseRoot>},
-      {"sqrt.f", unary<root>},
-      {"sqrt.rn.f", unary<root>},
-      {"sqrt.rn.ftz.f", unary<root>},
-      {"sqrt.approx.f", unary<root>},
-      {"sqrt.approx.ftz.f", unary<root>},
-      {"sqrt.rn.d", unaryDouble<root>},
-      {"ex2.approx", unary<power2>},
-      {"ex2.approx.ftz", unary<power2>},
-      {"lg2.approx.f", unary<logarithm2>},
-      {"lg2.approx.ftz.f", unary<logarithm2>},
-      {"sin.approx.f", unary<sine>},
-      {"cos.approx.f", unary<cosine>},
-      {"sin.approx.ftz.f", unary<sine>},
-      {"cos.approx.ftz.f", unary<cosine>},
-      {"fabs", unary<absolute>},
-      {"fabs.ftz", unary<absolute>},
-      {"saturate.f", unary<saturate>},
-      {"add.rn.f", binary<add>},
-      {"add.rn.ftz.f", binary<add>},
-      {"mul.rn.f", binary<multiply>},
-      {"mul.rn.ftz.f", binary<multiply>},
-      {"add.rn.d", binaryDouble<add>},
-      {"mul.rn.d", binaryDouble<multiply>},
-      {"div.rn.d", binaryDouble<divide>},
-      {"div.rn.f", binary<divide>},
-      {"div.full", binary<divide>},
-      {"div.full.ftz", binary<divide>},
-      {"div.approx.f", binary<divide>},
-      {"div.approx.ftz.f", binary<divide>},
-      {"fmax.f", binary<maximum>},
-      {"fmin.f", binary<minimum>},
-      {"fmax.ftz.f", binary<maximum>},
-      {"fmin.ftz.f", binary<minimum>},
-      {"fmax.d", binaryDouble<maximum>},
-      {"fmin.d", binaryDouble<minimum>},
-      {"fma.rn.f", fma32},
-      {"fma.rn.ftz.f", fma32},
-      {"fma.rn.d", fma64},
-      {"f2bf16.rn", toBf16},
-      {"f2f16.rn", toF16},
-      {"f2h.rn", toF16},
-      {"ff2bf16x2.rn", toBf16Pair},
-      {"ff2f16x2.rn", toF16Pair},
-      {"f2tf32.rn", toTf32},
-      {"f2tf32.rna", toTf32Away},
-      {"d2f.rn", doubleToFloat},
-      {"d2i.hi", highWord},
-      {"d2i.lo", lowWord},
-      {"lohi.i2d", fromWords},
-      {"mulhi.ui", highProduct},
-      {"prmt", permuteBytes},
-      {"membar.cta", nothing},
-      {"membar.gl", nothing},
-      {"membar.sys", nothing},
-      {"trap", trap},
-  };
-  auto found = handlers.find(name);
-  if (found == handlers.end())
-    return std::nullopt;
-  Operation operation;
-  operation.thread = found->second;
-  return operation;
+  for (const ScalarOperation &known : kScalarOperations)
+    if (name == known.name) {
+      Operation operation;
+      operation.thread = known.handler;
+      return operation;
+    }
+  return std::nullopt;
 }
 
 static void unknown(Thread &thread, const Call &call) {

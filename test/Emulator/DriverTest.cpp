@@ -15,6 +15,19 @@ TEST(Driver, DescribesTheChip) {
   EXPECT_EQ(cuDeviceGetAttribute(&major, 12345, 0), CUDA_ERROR_INVALID_VALUE);
 }
 
+/// In a process of its own: in this one the driver may have started.
+TEST(Driver, AFailedStartCountsAsACall) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  auto start = [] {
+    setenv("MUON_EMULATE_FAULT", "cuInit:1:100,cuMemAlloc_v2:1:2", 1);
+    CUdeviceptr address = 0;
+    bool right = cuInit(0) == CUDA_ERROR_NO_DEVICE && cuInit(0) == CUDA_SUCCESS &&
+                 cuMemAlloc_v2(&address, 64) == CUDA_ERROR_OUT_OF_MEMORY && cuMemAlloc_v2(&address, 64) == CUDA_SUCCESS;
+    exit(!right);
+  };
+  EXPECT_EXIT(start(), testing::ExitedWithCode(0), "");
+}
+
 TEST(Driver, WorkIsDoneWhenSomebodyWaits) {
   EmulatedDevice device;
   CUstream stream;
@@ -90,6 +103,9 @@ TEST(Driver, RefusesWhatIsNotThere) {
   EXPECT_EQ(muonEmulatorModuleLoad(&module, "not bitcode", 11), CUDA_ERROR_INVALID_IMAGE);
   EXPECT_EQ(cuMemcpyHtoD_v2(16, "x", 1), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(cuMemFree_v2(16), CUDA_ERROR_INVALID_VALUE);
+  auto *stream = reinterpret_cast<CUstream>(uintptr_t(16));
+  EXPECT_EQ(cuStreamBeginCapture_v2(stream, 0), CUDA_ERROR_INVALID_HANDLE);
+  EXPECT_EQ(cuStreamSynchronize(stream), CUDA_ERROR_INVALID_HANDLE);
   CUdeviceptr address;
   EXPECT_EQ(cuMemAlloc_v2(&address, size_t(1) << 50), CUDA_ERROR_OUT_OF_MEMORY);
 }

@@ -174,6 +174,9 @@ Error KernelRun::writeLaunch(const json::Object &launch, muon_device_launch &mad
     const json::Array *views = item ? item->getArray("views") : nullptr;
     if (!views)
       return failure("expected an item with \"views\"");
+    if (&value != &items->front() && views->size() != made.num_operands)
+      return failure("expected items of " + Twine(made.num_operands) + " views like the launch's first, got one of " +
+                     Twine(views->size()));
     made.num_operands = static_cast<uint32_t>(views->size());
     made.item_bytes = sizeof(muon_device_item) + views->size() * sizeof(muon_view);
     if (Error error = writeItem(*item, scalars))

@@ -63,16 +63,21 @@ static Expected<json::Value> readDescription() {
   if (!file)
     return createStringError("cannot read '" + path.str() + "': " + file.getError().message());
   Expected<json::Value> value = json::parse((*file)->getBuffer());
-  if (value && !value->getAsObject())
-    return createStringError("'" + path.str() + "' is not a JSON object");
+  if (!value)
+    return createStringError("'" + path.str() + "': " + toString(value.takeError()));
+  if (!value->getAsObject())
+    return createStringError("'" + path.str() + "': expected a JSON object");
   return value;
 }
 
 static Error start(StringRef wanted) {
   if (!wanted.empty())
     setenv("MUON_EMULATE_CHIP", wanted.str().c_str(), 1);
-  if (cuInit(0))
-    return createStringError("cannot emulate '" + wanted + "'");
+  if (CUresult error = cuInit(0)) {
+    const char *name = nullptr;
+    cuGetErrorName(error, &name);
+    return createStringError("the emulator does not start: " + Twine(name ? name : "an unknown error"));
+  }
   muonEmulatorSetChecks(checks);
   return Error::success();
 }
@@ -141,7 +146,7 @@ static Expected<bool> run() {
     muonEmulatorSetSchedule(seed);
     if (Error error = runOnce(options, isProgram, &kernel, bitcode ? bitcode->getBuffer() : ""))
       return std::move(error);
-    bool bad = *muonEmulatorReports();
+    bool bad = cuCtxSynchronize() || *muonEmulatorReports();
     faults |= bad;
     outs() << "schedule " << seed << ": " << (bad ? "faults" : "clean") << "\n";
     if (counters)

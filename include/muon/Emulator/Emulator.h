@@ -10,7 +10,9 @@
 //   MUON_EMULATE_FAULT    "FUNCTION:N:ERROR[,...]", as muonEmulatorInjectFault
 //   MUON_EMULATE_QUIET    if set, reports are not printed on stderr
 //
-// Not safe for use by several threads at a time, as a driver would be: calls are serialised by one lock.
+// Any thread may call, as with a driver: one lock serialises the calls. What follows is the process's, though, not a
+// thread's: checks, schedule and faults are set for every thread, and the text of muonEmulatorReports() changes under
+// whoever reads it while another thread waits for work.
 //
 //===-------------------------------------------------------------------------------------------===//
 #ifndef MUON_EMULATOR_EMULATOR_H
