@@ -1,5 +1,7 @@
 //===- ChooseForm.cpp - operands, form, side and restarts of orthogonalize --------------------===//
 
+#include "ChooseOperands.h"
+
 #include "muon/Form/Passes.h"
 #include "muon/Form/StepBuilder.h"
 
@@ -21,23 +23,6 @@ namespace muon {
 } // namespace muon
 
 namespace {
-
-OperandType operandType(Type type, bool onProcessor) {
-  if (type.isF32())
-    return OperandType::f32;
-  if (isa<FloatTF32Type>(type))
-    return OperandType::tf32;
-  if (type.isBF16())
-    return OperandType::bf16;
-  return onProcessor ? OperandType::f16Sums : OperandType::f16;
-}
-
-/// The table of X / N, with what the safety factor does to its first row.
-Table wholeTable(OrthogonalizeOp op) {
-  Table table = toTable(op.getTable());
-  divideArgument(table.rows[0].c, op.getSafety().convertToDouble());
-  return table;
-}
 
 Side sideOf(OrthogonalizeOp op) {
   return op.getSide().value_or(shortSide(cast<RankedTensorType>(op.getX().getType())));
@@ -64,23 +49,11 @@ bool isDamped(OrthogonalizeOp op) { return op.getDamping().convertToDouble() > 0
 
 bool isExact(OrthogonalizeOp op) { return op.getAccuracy() == Accuracy::exact; }
 
-/// Where nothing is asked: f32 for what needs it and where halves would not be multiplied faster, f16 where sums of f16
-/// are fastest and lose no more than bf16 does, else bf16.
-Type openOperands(OrthogonalizeOp op, TargetAttr target) {
-  Builder b(op.getContext());
-  StringRef isa = target ? target.getIsa() : "";
-  if (isExact(op) || isDamped(op) || isa == "fma")
-    return b.getF32Type();
-  if (isa != "half")
-    return b.getBF16Type();
-  return op.getNorm() != Norm::trace && f16SumsSuffice(wholeTable(op)) ? Type(b.getF16Type()) : Type(b.getF32Type());
-}
-
 /// Writes what was asked for onto the op, where it leaves that open: from here on the op says it all, and the verifier
 /// judges it.
 LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
   if (!op.getOperands())
-    op.setOperandsAttr(TypeAttr::get(asked.dtype() ? asked.dtype() : openOperands(op, asked.target())));
+    op.setOperandsAttr(TypeAttr::get(asked.dtype() ? asked.dtype() : openOperands(op, asked.target(), asked.band())));
   Type operands = *op.getOperands();
   if (std::string why = asked.target() ? asked.target().whyNot(operands) : ""; !why.empty())
     return op.emitOpError(why);
@@ -185,7 +158,8 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
     entries.append("floor", b.getF64FloatAttr(asked.getFloor()));
   if (asked && asked.isBounded())
     entries.append("within_band",
-                   b.getBoolAttr(checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor).empty()));
+                   b.getBoolAttr(carries(problem.type, asked) &&
+                                 checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor).empty()));
   if (error)
     entries.append("expected_error", b.getF64FloatAttr(*error));
   op->setAttr("muon.choice", entries.getDictionary(&getContext()));

@@ -166,6 +166,38 @@ module @asked attributes {muon.request = #muon.request<dtype = f16, overrides = 
   }
 }
 
+// 16-bit operands within the asked band only: they carry its floor, and the table's band lies in it with what they round.
+// CHECK-LABEL: module @asked_band
+module @asked_band {
+  // CHECK-LABEL: @wide_enough
+  // CHECK: operands bf16
+  // CHECK-SAME: within_band = true
+  func.func @wide_enough(%x: tensor<64x512xf32>)
+      attributes {muon.request = #muon.request<band = <floor = 0.01, lower = 0.6, upper = 1.3>>} {
+    %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    return
+  }
+  // CHECK-LABEL: @without_room_for_rounding
+  // CHECK: operands f32
+  // CHECK-SAME: within_band = true
+  func.func @without_room_for_rounding(%x: tensor<64x512xf32>)
+      attributes {muon.request = #muon.request<band = <floor = 0.01, lower = 0.68, upper = 1.21>>} {
+    %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    return
+  }
+  // CHECK-LABEL: @below_the_floor_of_halves
+  // CHECK: operands f32
+  // CHECK-SAME: within_band = true
+  // CHECK: operands bf16
+  // CHECK-SAME: within_band = false
+  func.func @below_the_floor_of_halves(%x: tensor<64x512xf32>)
+      attributes {muon.request = #muon.request<band = <floor = 0.002, lower = 0.4, upper = 1.3>>} {
+    %0 = muon.orthogonalize %x table<"keller", 5> : tensor<64x512xf32> -> tensor<64x512xf32>
+    %1 = muon.orthogonalize %x table<"keller", 5> operands bf16 : tensor<64x512xf32> -> tensor<64x512xf32>
+    return
+  }
+}
+
 // f16 where the target's sums of f16 are fastest, judged by bf16's standard form; f32 for what needs its range.
 // CHECK-LABEL: module @f16_sums
 module @f16_sums attributes {muon.request = #muon.request<target = #muon.target<cpu = "sapphirerapids", features = "-amx-tile,-amx-int8,-amx-bf16", triple = "x86_64-unknown-linux-gnu", isa = "half", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 49152, l2 = 2097152>>} {
@@ -173,11 +205,29 @@ module @f16_sums attributes {muon.request = #muon.request<target = #muon.target<
   // CHECK: operands f16 form standard
   // CHECK: operands f32 norm trace
   // CHECK: operands f32 {{.*}}accuracy exact
-  func.func @by_target(%x: tensor<768x3072xf32>, %square: tensor<768x768xf32>) {
+  // CHECK: operands f32
+  // CHECK: operands f16
+  func.func @by_target(%x: tensor<768x3072xf32>, %small: tensor<16x64xf32>, %long: tensor<16x256xf32>, %square: tensor<768x768xf32>) {
     %0 = muon.orthogonalize %x table<"keller", 5> : tensor<768x3072xf32> -> tensor<768x3072xf32>
     %1 = muon.orthogonalize %square table<"keller", 5> : tensor<768x768xf32> -> tensor<768x768xf32>
     %2 = muon.orthogonalize %x table<"keller", 5> norm trace eps 1.0e-6 : tensor<768x3072xf32> -> tensor<768x3072xf32>
     %3 = muon.orthogonalize %square table<"pade", 12> accuracy exact : tensor<768x768xf32> -> tensor<768x768xf32>
+    %4 = muon.orthogonalize %small table<"keller", 5> : tensor<16x64xf32> -> tensor<16x64xf32>
+    %5 = muon.orthogonalize %long table<"keller", 5> : tensor<16x256xf32> -> tensor<16x256xf32>
+    return
+  }
+}
+
+// f32 for a matrix that fills a part of one tile only.
+// CHECK-LABEL: module @tiles
+module @tiles attributes {muon.request = #muon.request<target = #muon.target<cpu = "sapphirerapids", features = "", triple = "x86_64-unknown-linux-gnu", isa = "amx", lanes = 32, heights = [8, 8, 8, 8], vector = 16, l1 = 49152, l2 = 2097152>>} {
+  // CHECK: operands f32
+  // CHECK: operands f32
+  // CHECK: operands bf16
+  func.func @by_target(%small: tensor<100x31x31xf32>, %tall: tensor<768x24xf32>, %whole: tensor<32x64xf32>) {
+    %0 = muon.orthogonalize %small table<"keller", 5> : tensor<100x31x31xf32> -> tensor<100x31x31xf32>
+    %1 = muon.orthogonalize %tall table<"keller", 5> : tensor<768x24xf32> -> tensor<768x24xf32>
+    %2 = muon.orthogonalize %whole table<"keller", 5> : tensor<32x64xf32> -> tensor<32x64xf32>
     return
   }
 }

@@ -13,9 +13,12 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     Guarantees that all five are set, and writes what was chosen and why into the op's `muon.choice`, which
     `muon-expand-orthogonalize` collects on the function.
 
-    - operands: f32 for accuracy exact, with damping, and where the request's target multiplies no halves faster; for
-      isa half f16 where emulation finds its sums as accurate as bf16 (`f16SumsSuffice`) and the norm is not from the
-      trace, else f32; elsewhere bf16.
+    - operands: f32 for accuracy exact and with damping. Else the type that the request's target multiplies fastest: bf16
+      for isa amx and dot, and without a target; for isa half f16 where emulation finds its sums as accurate as bf16
+      (`f16SumsSuffice`) and the norm is not from the trace; for isa fma f32. It is f32, too, where a short side below 32
+      fills a part of a register tile only (isa half: unless the long side has 256), and where the request's band has no
+      room for halves: its floor is below theirs (`servedFloor`), or the table's band leaves it when widened by their
+      rounding (`widenBand`).
     - side: the one whose Gram matrix is smaller; left for a square matrix.
     - damping: gram without restarts, whatever the shape. accuracy exact: standard. early_stop: gram, with restarts as
       below.
@@ -35,8 +38,8 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
 
     `expected_error` is the largest relative error over the spectrum zoo of the emulated recurrence (absent with
     damping, which the emulation does not know); `lower`, `upper` are the band of the table on [1e-3, 1]/safety, or from
-    the request's `floor`; `within_band` says whether the table keeps the request's band; `flops` are of the whole
-    batch.
+    the request's `floor`; `within_band` says whether the table keeps the request's band and the operands carry its
+    floor; `flops` are of the whole batch.
 
     A table is refused where the error of its standard form is above 1 too. With rounded operands a table that holds up
     to σ = 1 only is such a table: rounding lifts some σ above 1.
