@@ -28,9 +28,8 @@ OperandType muon::operandType(Type type, bool onProcessor) {
 
 bool muon::carries(OperandType type, BandAttr asked) { return asked.getFloor() >= servedFloor(type); }
 
-/// Matrices that fill a part of one register tile, where narrowing costs more than products save. On AMX, steps of
-/// matrices with a short side of 24 took 1.1 to 1.2 times as long in bf16 as in f32, and 0.7 times with one of 32. Sums
-/// in f16 pad less, and gain as soon as the long side is long: 1.0 to 1.2 times below 256 columns, less above.
+/// Matrices that fill a part of one register tile, where narrowing costs more than products save (`muon-bench --small`,
+/// docs/benchmarks.md). Sums in f16 pad less, and gain as soon as the long side is long.
 static bool isSmall(OrthogonalizeOp op, TargetAttr target) {
   constexpr int64_t kTile = 32, kLong = 256;
   ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape().take_back(2);

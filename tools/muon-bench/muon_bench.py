@@ -34,6 +34,7 @@ IGNORED = {
     "early_stop": ("form", "restarts", "pairs", "no_compiled"),
     "exact": ("dtype", "form", "restarts", "pairs", "no_compiled"),
     "peak": ("rows", "rounds", "dtype", "form", "restarts", "pairs", "no_compiled"),
+    "small": ("dtype", "form", "restarts", "pairs", "no_compiled"),
 }
 
 PRODUCTS_OF_BF16 = ("amx", "dot")  # of the instruction sets the compiler tells apart
@@ -89,6 +90,7 @@ def arguments():
         "--exact", action="store_true", help="the preset exact beside the singular value decomposition instead"
     )
     modes.add_argument("--peak", action="store_true", help="peaks and the efficiency of the GEMM stages instead")
+    modes.add_argument("--small", action="store_true", help="small matrices by operand type instead")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error(f"argument --rounds: expected 1 or more, got {options.rounds}")
@@ -378,6 +380,10 @@ def main():
         import exact
 
         return exact.run(options)
+    if options.small:
+        import small
+
+        return small.run(options)
     return run_rows(options)
 
 
