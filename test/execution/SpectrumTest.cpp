@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <random>
 
 using namespace muon::execution;
 
@@ -15,14 +18,28 @@ struct Named {
   Matrix matrix;
 };
 
+/// Descending draws of a gamma distribution of shape 2, the largest 1.
+std::vector<double> gammaValues(int64_t count, unsigned seed) {
+  std::mt19937_64 engine(seed);
+  auto uniform = [&] { return double((engine() >> 11) + 1) * 0x1p-53; };
+  std::vector<double> values;
+  for (int64_t i = 0; i < count; ++i)
+    values.push_back(-std::log(uniform() * uniform()));
+  std::sort(values.begin(), values.end(), std::greater<>());
+  double largest = values.front();
+  for (double &value : values)
+    value /= largest;
+  return values;
+}
+
 /// The zoo: singular values from 1 down, random bases.
-std::vector<Named> zoo(int64_t rows, int64_t columns) {
+std::vector<Named> zoo(int64_t rows, int64_t columns, unsigned seed = 7) {
   int64_t k = std::min(rows, columns);
   auto spectrum = [&](auto f) {
     std::vector<double> values;
     for (int64_t i = 0; i < k; ++i)
       values.push_back(f(double(i) / double(k - 1)));
-    return Spectral(rows, columns, values, 7).matrix();
+    return Spectral(rows, columns, values, seed).matrix();
   };
   std::vector<Named> matrices;
   matrices.push_back({"linear", spectrum([](double t) { return 1.001 - t; })});
@@ -30,10 +47,11 @@ std::vector<Named> zoo(int64_t rows, int64_t columns) {
   matrices.push_back({"log to 1e-4", spectrum([](double t) { return std::pow(10, -4 * t); })});
   matrices.push_back({"log to 1e-9", spectrum([](double t) { return std::pow(10, -9 * t); })});
   matrices.push_back({"low rank", spectrum([](double t) { return t < 0.1 ? 1 : 1e-3 * (1.5 - t); })});
+  matrices.push_back({"gamma", Spectral(rows, columns, gammaValues(k, seed), seed).matrix()});
   matrices.push_back({"power law", spectrum([](double t) { return 1 / (1 + 63 * t); })});
   matrices.push_back({"heavy tail", spectrum([](double t) { return t == 0 ? 1 : 0.02 / (t + 0.1); })});
   matrices.push_back({"near rank 1", spectrum([](double t) { return t == 0 ? 1 : 1e-3 * (1 - t / 2); })});
-  matrices.push_back({"gauss", normal(rows, columns, 11)});
+  matrices.push_back({"gauss", normal(rows, columns, seed + 4)});
   return matrices;
 }
 
@@ -47,9 +65,10 @@ Matrix inF32(Matrix a) {
 /// One program of these presets at three shapes, and the zoo as their inputs.
 class ZooRun {
 public:
-  ZooRun(const std::vector<std::string> &presets, const std::string &dtype, const std::string &form) {
+  ZooRun(const std::vector<std::string> &presets, const std::string &dtype, const std::string &form,
+         unsigned seed = 7) {
     for (auto [rows, columns] : {std::pair{40, 100}, {64, 64}, {90, 30}}) {
-      std::vector<Named> inputs = zoo(rows, columns);
+      std::vector<Named> inputs = zoo(rows, columns, seed);
       for (const std::string &preset : presets) {
         Group group{.shape = {rows, columns}, .preset = preset};
         group.adjustLr = "none", group.parameters = int(inputs.size());
@@ -123,23 +142,31 @@ TEST(Spectrum, OneShotOfLargeMatricesInF32) {
   }
 }
 
-/// Not farther from float64 than the peers are: torch and the originals keep every intermediate
-/// result in bf16. One spectrum of one seed may be a little luckier there; the worst is not.
+/// Not farther from float64 than the peers are: torch and the originals keep every intermediate result in bf16. Every
+/// spectrum of every preset, its squared errors summed over shapes and seeds: of a single matrix both errors are a few
+/// roundings, and either may be the luckier.
 void expectNotFartherThanPeers(const std::string &form) {
-  ZooRun run({"keller", "torch", "polar_express"}, "bf16", form);
-  std::vector<double> ours(run.groups.size()), theirs(run.groups.size());
-  for (size_t i = 0; i < run.results.size(); ++i) {
-    size_t group = run.groupOf[i];
-    StepReference reference(run.groups[group]);
-    Matrix exact = reference.direction(run.matrices[i]);
-    double own = relativeError(run.results[i], exact);
-    double peer = relativeError(reference.directionInBf16(run.matrices[i]), exact);
-    EXPECT_LE(own, std::max(1.5 * peer, 2e-2)) << run.names[i];
-    ours[group] = std::max(ours[group], own), theirs[group] = std::max(theirs[group], peer);
+  struct Errors {
+    double ours = 0, theirs = 0;
+  };
+  std::map<std::string, Errors> errors;
+  for (unsigned seed = 7; seed < 12; ++seed) {
+    ZooRun run({"keller", "torch", "polar_express"}, "bf16", form, seed);
+    for (size_t i = 0; i < run.results.size(); ++i) {
+      StepReference reference(run.groups[run.groupOf[i]]);
+      Matrix exact = reference.direction(run.matrices[i]);
+      double own = relativeError(run.results[i], exact);
+      double peer = relativeError(reference.directionInBf16(run.matrices[i]), exact);
+      EXPECT_LE(own, 1.25 * peer) << run.names[i] << " seed " << seed;
+      Errors &sum = errors[run.names[i].substr(0, run.names[i].rfind(' '))];
+      sum.ours += own * own, sum.theirs += peer * peer;
+    }
   }
-  constexpr double kEqual = 1.05; // as searchRestarts takes it
-  for (size_t group = 0; group < ours.size(); ++group)
-    EXPECT_LE(ours[group], kEqual * theirs[group]) << run.groups[group].preset;
+  for (const auto &[name, sum] : errors) {
+    // A quarter of O and more is off there, because X is narrowed to bf16 before anything else, by both alike.
+    bool ofNarrowing = name.ends_with("near rank 1") || name.ends_with("low rank");
+    EXPECT_LE(std::sqrt(sum.ours / sum.theirs), ofNarrowing ? 1.005 : 1) << name << " " << form;
+  }
 }
 
 TEST(Spectrum, Bf16IsNotFartherFromFloat64ThanThePeers) {
