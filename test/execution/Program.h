@@ -30,7 +30,7 @@ struct Group {
 
 struct Request {
   std::vector<Group> groups = {};
-  std::string dtype = "f32", form = "auto", target = "cpu";
+  std::string dtype = "f32", form = "auto", side = "auto", target = "cpu";
   /// As JSON, "[2, 4]"; empty: chosen.
   std::string restarts = "", pairs = "";
   std::string nonfinite = "propagate";
@@ -68,7 +68,7 @@ private:
   std::string path;
 };
 
-/// Whether to run the sweeps that take minutes: environment variable MUON_HEAVY_TESTS.
+/// Whether to run what takes minutes: MUON_HEAVY_TESTS is in the environment, where ./check --heavy puts it.
 bool heavyTests();
 
 } // namespace muon::execution

@@ -13,16 +13,9 @@ const std::vector<Group> kGroups = {{.shape = {37, 53}},
                                     {.shape = {2, 24, 96}, .preset = "normuon"},
                                     {.shape = {77}, .preset = "rms"}};
 
-/// Processors whose instruction set another one of the list has.
-bool isHeavy(const std::string &target) {
-  return target == "haswell" || target == "skylake-avx512" || target == "znver3" || target == "znver4";
-}
-
 struct Target : ::testing::TestWithParam<std::string> {};
 
 TEST_P(Target, StepsAgreeWithFloat64) {
-  if (isHeavy(GetParam()) && !heavyTests())
-    GTEST_SKIP() << "set MUON_HEAVY_TESTS";
   for (std::string dtype : {"f32", "bf16"}) {
     Program program({.groups = kGroups, .dtype = dtype, .target = GetParam()});
     if (std::string why = program.whyNotHere(); !why.empty())
