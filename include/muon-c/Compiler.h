@@ -9,6 +9,7 @@
  *     "dtype": "auto",                operand type of the products: auto, f32, bf16, f16 (GPUs, avx512_fp16 without
  *                                     AMX) and tf32 (GPUs)
  *     "form": "auto",                 auto, standard, gram
+ *     "side": "auto",                 of the Gram matrix R: left (R = X Xᵀ), right (R = XᵀX), auto: the short one
  *     "restarts": [3],                with form gram: rebuild R before these steps; absent: chosen
  *     "pairs": [0, 2],                with form standard, or gram and restarts: evaluate each of these rows (quintics)
  *                                     as one with the next; []: none; absent: chosen
@@ -43,8 +44,8 @@
  * Instead of "groups":
  *     "program": "func.func @f(...) ...", the text of step functions in the muon dialect (docs/dialect.md), with a
  *                                     muon.program, or without one: then every function has one parameter of its own
- *                                     name. dtype, form, restarts, pairs and tuned are not taken with it: its ops have
- *                                     their own
+ *                                     name. dtype, form, side, restarts, pairs and tuned are not taken with it: its ops
+ *                                     have their own
  * Operands, form, restarts, pairs and tile of a group win over the request's dtype, form, restarts, pairs and tile. An
  * option left out is the preset's own. early_stop (CPUs, chooses form gram): between 0 and 1, absent: off. A matrix
  * whose Gram matrix R of the iterate has ‖I - R/μ‖_F within it for some μ skips the rows of the table that are left,

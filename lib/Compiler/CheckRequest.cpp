@@ -11,6 +11,9 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace muon;
 using llvm::StringRef;
@@ -30,7 +33,27 @@ static llvm::Error checkSize(const GroupRequest &group) {
   return llvm::Error::success();
 }
 
-/// Whether the header can declare it: neither C, C++ nor muon_runtime.h has it for a word of its own.
+/// What <stddef.h> and <stdint.h>, which the header includes, have or may come to have: types as in int8_t, and macros
+/// as in SIZE_MAX, INT64_C and UINT8_WIDTH.
+static bool isOfStandardHeaders(StringRef name) {
+  bool type = (name.starts_with("int") || name.starts_with("uint")) && name.ends_with("_t");
+  bool macro = llvm::any_of(llvm::ArrayRef<StringRef>{"_MAX", "_MIN", "_WIDTH", "_C"},
+                            [&](StringRef end) { return name.ends_with(end); }) &&
+               llvm::any_of(llvm::ArrayRef<StringRef>{"INT", "UINT", "SIZE", "PTRDIFF", "SIG_ATOMIC", "WCHAR", "WINT"},
+                            [&](StringRef begin) { return name.starts_with(begin); });
+  return type || macro ||
+         llvm::is_contained({"size_t", "ptrdiff_t", "max_align_t", "nullptr_t", "offsetof", "unreachable"}, name);
+}
+
+/// The symbol would stand in for a function of C's library, as LLVM knows them.
+static bool isLibraryFunction(StringRef name) {
+  static const llvm::TargetLibraryInfoImpl library{llvm::Triple(llvm::sys::getDefaultTargetTriple())};
+  llvm::LibFunc function;
+  return library.getLibFunc(name, function);
+}
+
+/// Whether the header can declare it and a C program link it: neither C, C++, their libraries nor muon_runtime.h has
+/// it.
 static bool isFree(StringRef name) {
   static constexpr llvm::StringLiteral keywords =
       " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t "
@@ -45,7 +68,7 @@ static bool isFree(StringRef name) {
                   name.starts_with_insensitive("muon_");
   auto belongs = [](char c) { return llvm::isAlnum(c) || c == '_'; };
   return !name.empty() && !llvm::isDigit(name[0]) && llvm::all_of(name, belongs) && !reserved &&
-         !keywords.contains((" " + name + " ").str());
+         !keywords.contains((" " + name + " ").str()) && !isOfStandardHeaders(name) && !isLibraryFunction(name);
 }
 
 /// The first value that is none of its words.
@@ -69,7 +92,9 @@ llvm::Error muon::checkRequest(const Request &request) {
   if (llvm::Error error = checkWords(request))
     return error;
   if (!isFree(request.name))
-    return llvm::createStringError("expected a C identifier that nobody has reserved as the program's name, got '" +
+    return llvm::createStringError("expected a C identifier as the program's name, without __, _ and a capital or "
+                                   "muon_ in front, and no keyword, name of <stdint.h> or function of C's library, "
+                                   "got '" +
                                    request.name + "'");
   llvm::StringSet<> targets;
   for (const std::string &target : request.targets)
@@ -80,10 +105,10 @@ llvm::Error muon::checkRequest(const Request &request) {
                                    llvm::join(request.targets, ","));
   if (!request.program.empty() && !request.groups.empty())
     return llvm::createStringError("expected groups or a program, got both");
-  if (!request.program.empty() &&
-      (request.dtype != "auto" || request.form != "auto" || request.restarts || request.pairs || request.tuned))
-    return llvm::createStringError("dtype, form, restarts, pairs and tuned are for presets: a program's ops have their "
-                                   "own operands, form, restarts, pairs and table");
+  if (!request.program.empty() && (request.dtype != "auto" || request.form != "auto" || request.side != "auto" ||
+                                   request.restarts || request.pairs || request.tuned))
+    return llvm::createStringError("dtype, form, side, restarts, pairs and tuned are for presets: a program's ops have "
+                                   "their own operands, form, side, restarts, pairs and table");
   for (const GroupRequest &group : request.groups) {
     if (group.parameters.empty())
       return llvm::createStringError("a group of preset '" + group.step.preset + "' has no parameters");

@@ -163,12 +163,14 @@ llvm::Expected<bool> muon::isExcluded(StringRef name, StringRef exclude) {
   return pattern.match(name);
 }
 
-llvm::Expected<std::string> muon::whyExcluded(const TensorInfo &tensor, StringRef exclude) {
-  if (tensor.shape.size() != 2)
+llvm::Expected<std::string> muon::whyExcluded(const TensorInfo &tensor, StringRef exclude, bool anyRank) {
+  if (tensor.shape.size() != 2 && !anyRank)
     return "has rank " + std::to_string(tensor.shape.size()) + ", not 2";
   const Dtype *dtype = findDtype(tensor.dtype);
   if (!dtype || !dtype->isFloat)
     return "has dtype " + tensor.dtype + ", not a float type";
+  if (llvm::is_contained(tensor.shape, 0))
+    return "is empty";
   auto excluded = isExcluded(tensor.name, exclude);
   if (!excluded)
     return excluded.takeError();

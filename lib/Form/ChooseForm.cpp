@@ -59,6 +59,8 @@ LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
     return op.emitOpError(why);
   if (!op.getForm() && asked.form())
     op.setForm(*asked.form());
+  if (!op.getSide() && asked.side())
+    op.setSide(*asked.side());
   if (!op.getRestarts() && asked.restarts())
     op.setRestarts(*asked.restarts());
   if (!op.getPairs() && asked.pairs())

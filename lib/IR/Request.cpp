@@ -47,13 +47,14 @@ std::string Override::expected() const {
 
 ArrayRef<Override> muon::knownOverrides() {
   static constexpr StringRef kChains[] = {"auto", "block", "launches"}, kForms[] = {"auto", "standard", "gram"},
-                             kNonfinite[] = {"propagate", "skip"};
+                             kNonfinite[] = {"propagate", "skip"}, kSides[] = {"auto", "left", "right"};
   static constexpr Override kKnown[] = {{"chain", Override::word, kChains, /*gpuOnly=*/true},
                                         {"form", Override::word, kForms},
                                         {"nonfinite", Override::word, kNonfinite},
                                         {"pairs", Override::list},
                                         {"parts", Override::number, {}, /*gpuOnly=*/true},
                                         {"restarts", Override::list},
+                                        {"side", Override::word, kSides},
                                         {"tile", Override::list}};
   return kKnown;
 }
@@ -98,6 +99,11 @@ std::optional<SmallVector<int64_t>> Asked::list(StringRef name) const {
 std::optional<Form> Asked::form() const {
   auto word = dyn_cast_or_null<StringAttr>(find("form"));
   return word ? symbolizeForm(word.getValue()) : std::nullopt;
+}
+
+std::optional<Side> Asked::side() const {
+  auto word = dyn_cast_or_null<StringAttr>(find("side"));
+  return word ? symbolizeSide(word.getValue()) : std::nullopt;
 }
 
 std::optional<int64_t> Asked::parts() const {

@@ -189,7 +189,7 @@ module @negative_half_on_a_processor attributes {muon.request = #muon.request<ta
 // -----
 
 // #muon.request C3
-// expected-error@+1 {{unknown override 'colour', expected chain, form, nonfinite, pairs, parts, restarts or tile}}
+// expected-error@+1 {{unknown override 'colour', expected chain, form, nonfinite, pairs, parts, restarts, side or tile}}
 module @negative_unknown_override attributes {muon.request = #muon.request<overrides = {colour = "red"}>} {}
 
 // -----
@@ -197,6 +197,12 @@ module @negative_unknown_override attributes {muon.request = #muon.request<overr
 // #muon.request C4
 // expected-error@+1 {{override 'form': expected auto, standard or gram, got 3 : i64}}
 module @negative_form attributes {muon.request = #muon.request<overrides = {form = 3}>} {}
+
+// -----
+
+// #muon.request C4
+// expected-error@+1 {{override 'side': expected auto, left or right, got "short"}}
+module @negative_side attributes {muon.request = #muon.request<overrides = {side = "short"}>} {}
 
 // -----
 

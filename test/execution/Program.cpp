@@ -115,6 +115,7 @@ std::string toJson(const Request &request) {
   if (request.program.empty()) {
     fields.addText("dtype", request.dtype);
     fields.addText("form", request.form);
+    fields.addText("side", request.side);
   } else {
     fields.add("program", quoted(request.program));
   }

@@ -74,16 +74,16 @@ TEST(Request, AProgramInsteadOfGroups) {
   EXPECT_EQ(refusal("{" + program + "}"), "");
   EXPECT_EQ(refusal(group("", program)), "expected groups or a program, got both");
   EXPECT_EQ(refusal("{" + program + R"(, "dtype": "bf16"})"),
-            "dtype, form, restarts, pairs and tuned are for presets: a program's ops have their own operands, form, "
-            "restarts, pairs and table");
+            "dtype, form, side, restarts, pairs and tuned are for presets: a program's ops have their own operands, "
+            "form, side, restarts, pairs and table");
   EXPECT_EQ(refusal(R"({"program": "func.func @f() -> f32 {\n  return %x : f32\n}"})"),
             "line 2: use of undeclared SSA value name");
 }
 
 TEST(Request, UnknownFieldsNameTheKnownOnes) {
   EXPECT_EQ(refusal(group("", R"("targets": "cpu")")),
-            "unknown field at request.targets, expected name, target, dtype, form, restarts, pairs, "
-            "nonfinite, embed_bitcode, tile, parts, chain, tuned, groups, program");
+            "unknown field at request.targets, expected name, target, dtype, form, side, restarts, pairs, "
+            "nonfinite, tile, parts, chain, embed_bitcode, tuned, groups, program");
   EXPECT_EQ(refusal(group(R"("lr": 1)")),
             "unknown field at request.groups[0].lr, expected shape, parameters, set, preset, "
             "dtypes, options, tuned, tuned_by, served");
@@ -111,7 +111,8 @@ TEST(Request, UnknownValuesNameTheKnownOnes) {
   EXPECT_EQ(refusal(group("", R"("dtype": "f8")")), "unknown dtype 'f8', expected auto, f32, bf16, f16 or tf32");
   EXPECT_EQ(refusal(group("", R"("form": "best")")), "unknown form 'best', expected auto, standard or gram");
   EXPECT_EQ(refusal(group("", R"("name": "a-b")")),
-            "expected a C identifier that nobody has reserved as the program's name, got 'a-b'");
+            "expected a C identifier as the program's name, without __, _ and a capital or muon_ in front, and no keyword, "
+            "name of <stdint.h> or function of C's library, got 'a-b'");
   EXPECT_EQ(refusal(group(R"("dtypes": {"weight": "f64"})")), "unknown weight dtype 'f64'; known: f32, bf16");
   EXPECT_EQ(refusal(group(R"("options": {"momentum_form": "avg"})")), "unknown momentum form 'avg'; known: ema, sum");
   EXPECT_EQ(refusal(group(R"("options": {"decay": "l2"})")), "unknown decay 'l2'; known: none, decoupled, coupled");

@@ -56,6 +56,17 @@ TEST(Shape, GramFormInF32IsWithin2em4) { expectWithin(compare({.groups = everySh
 
 TEST(Shape, ChosenFormInF32IsWithin2em4) { expectWithin(compare({.groups = largerShapes()}), 2e-4); }
 
+/// With R on the long side, too, where it is singular.
+TEST(Shape, EitherSideIsWithinTheBoundsOfItsForm) {
+  for (const char *side : {"left", "right"}) {
+    expectWithin(compare({.groups = everyShape(), .form = "standard", .side = side}), 2e-5);
+    expectWithin(compare({.groups = everyShape(), .form = "gram", .side = side}), 2e-4);
+  }
+  Group damped{.shape = {33, 17}, .preset = "inverse_root"}, exact{.shape = {17, 33}, .preset = "exact"};
+  for (const char *side : {"left", "right"})
+    expectWithin(compare({.groups = {damped, exact}, .side = side}), 2e-4);
+}
+
 /// bf16 keeps eight bits: Keller's five steps leave a few per cent.
 TEST(Shape, StandardFormInBf16) {
   expectWithin(compare({.groups = everyShape(), .dtype = "bf16", .form = "standard"}), 4e-2);
@@ -77,7 +88,7 @@ TEST(Shape, ChosenFormInBf16) { expectWithin(compare({.groups = largerShapes(), 
 
 TEST(Shape, SweepOfSmallShapes) {
   if (!heavyTests())
-    GTEST_SKIP() << "set MUON_HEAVY_TESTS";
+    GTEST_SKIP() << "takes a minute: ./check --heavy, or MUON_HEAVY_TESTS in the environment";
   for (std::string dtype : {"f32", "bf16"})
     for (int64_t rows = 1; rows <= 70; rows += 3) {
       std::vector<Group> groups;

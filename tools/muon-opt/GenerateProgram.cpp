@@ -1,161 +1,47 @@
 //===- GenerateProgram.cpp - muon-opt --shape ...: shapes to a program ------------------------===//
 
 #include "GenerateProgram.h"
+#include "ProgramOptions.h"
 
-#include "muon/CPU/Targets.h"
 #include "muon/Compiler/Compiler.h"
 #include "muon/Compiler/Safetensors.h"
 #include "muon/Compiler/TuningDatabase.h"
-#include "muon/GPU/Targets.h"
 #include "muon/Object/Files.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/CommandLine.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/WithColor.h"
 
+#include <numeric>
+
 using namespace muon;
 using llvm::StringRef;
-namespace cl = llvm::cl;
-
-/// The names that --target takes.
-static StringRef targetHelp() {
-  static const std::string text =
-      "cpu (this machine), processors or GPUs, comma-separated: one variant each; SCHEDULE@PROCESSOR runs the schedule "
-      "of one on another. Known: " +
-      llvm::join(knownTargets(), ", ") + ", " + llvm::join(knownGpuTargets(), ", ") + " (default cpu)";
-  return text;
-}
-
-static StringRef excludeHelp() {
-  static const std::string text =
-      std::string("names that --shapes-from leaves out (regular expression; empty: none; default ") + kDefaultExclude +
-      ")";
-  return text;
-}
-
-namespace {
-/// Registered only in this mode: muon-opt's pass driver has options of the same names.
-struct Options {
-  cl::OptionCategory category{"Program options"};
-  cl::list<std::string> shapes{"shape",
-                               cl::desc("ROWSxCOLUMNS, or ROWSxCOLUMNS*COUNT for COUNT parameters; may be repeated"),
-                               cl::cat(category)};
-  cl::opt<std::string> shapesFrom{"shapes-from",
-                                  cl::desc("take the 2-D weights of a .safetensors file (only its header is read)"),
-                                  cl::cat(category)};
-  cl::opt<std::string> program{
-      "program", cl::desc("compile the step functions of a file in the muon dialect instead of a preset's"),
-      cl::cat(category)};
-  cl::opt<std::string> exclude{"exclude", cl::desc(excludeHelp()), cl::init(kDefaultExclude), cl::cat(category)};
-  cl::opt<std::string> preset{"preset", cl::desc("which Muon (default keller)"), cl::init("keller"), cl::cat(category)};
-  cl::opt<std::string> dtype{
-      "dtype",
-      cl::desc("operand type of the products: auto, f32, bf16, f16 (GPUs, avx512_fp16 without AMX), tf32 (GPUs); "
-               "default auto"),
-      cl::init("auto"), cl::cat(category)};
-  cl::opt<std::string> form{"form", cl::desc("auto, standard or gram (default auto)"), cl::init("auto"),
-                            cl::cat(category)};
-  cl::opt<std::string> restarts{"restarts",
-                                cl::desc("with form gram: rebuild R before these rows of the table, as in 3 or 2,4"),
-                                cl::cat(category)};
-  cl::opt<std::string> pairs{
-      "pairs",
-      cl::desc("with a form: evaluate each of these rows of the table as one with the next, as in 0,2; empty: none"),
-      cl::cat(category)};
-  cl::opt<double> earlyStop{"early-stop",
-                            cl::desc("between 0 and 1: a matrix skips the rows of the table that are left once its "
-                                     "Gram matrix is this close to the identity (CPUs; chooses form gram)"),
-                            cl::cat(category)};
-  cl::opt<std::string> nonfinite{"nonfinite",
-                                 cl::desc("gradients with infinities or NaNs: propagate, or skip the matrix "
-                                          "(default propagate)"),
-                                 cl::init("propagate"), cl::cat(category)};
-  cl::opt<std::string> stepOptions{"options",
-                                   cl::desc("further options of the step function as JSON (include/muon-c/Compiler.h), "
-                                            "as in '{\"table\": [[1.5, -0.5], [1.5, -0.5]]}'"),
-                                   cl::cat(category)};
-  cl::opt<bool> tuned{"tuned", cl::desc("table, form, restarts and operand type from the tuning database (muon-tune)"),
-                      cl::cat(category)};
-  cl::opt<double> floor{"floor",
-                        cl::desc("with --tuned: smallest singular value served, relative to the Frobenius norm "
-                                 "(default 1e-2; with --dtype f32 1e-3)"),
-                        cl::cat(category)};
-  cl::opt<std::string> band{
-      "band", cl::desc("with --tuned: LOWER:UPPER, where singular values end (default: the preset's own band)"),
-      cl::cat(category)};
-  cl::opt<std::string> database{
-      "database",
-      cl::desc("with --tuned: the tuning database (default: $MUON_TUNING_DB, or tuning.sqlite in the cache)"),
-      cl::cat(category)};
-  cl::opt<std::string> model{"model",
-                             cl::desc("with --tuned and --shapes-from: every parameter's floor as muon-tune "
-                                      "--gradients recorded it under this name"),
-                             cl::cat(category)};
-  cl::opt<std::string> weight{"weight-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
-  cl::opt<std::string> gradient{"gradient-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
-  cl::opt<std::string> momentum{"momentum-dtype", cl::desc("f32 or bf16"), cl::init("f32"), cl::cat(category)};
-  cl::opt<std::string> target{"target", cl::desc(targetHelp()), cl::init("cpu"), cl::cat(category)};
-  cl::opt<std::string> emit{
-      "emit", cl::desc("object, library, header, asm, llvm, mlir, bitcode, report, ptx or cubin (default object)"),
-      cl::init("object"), cl::cat(category)};
-  cl::opt<std::string> name{"name", cl::desc("symbol of the program (default step)"), cl::init("step"),
-                            cl::cat(category)};
-  cl::list<int64_t> tile{
-      "tile", cl::CommaSeparated, cl::value_desc("sizes"),
-      cl::desc("every product's block. GPU target: rows, columns, k per step, steps in flight, warps down and across; "
-               "CPU target: side, elements of k at a time (0: by operands and cache)"),
-      cl::cat(category)};
-  cl::opt<int64_t> parts{
-      "parts", cl::value_desc("count"),
-      cl::desc("GPU target: parts the k of every product is cut into (default: by the model, for the matrix's shape)"),
-      cl::init(0), cl::cat(category)};
-  cl::opt<std::string> chain{"chain",
-                             cl::desc("GPU target: chains of products of small symmetric matrices in one block per "
-                                      "matrix, in launches, or auto: what is modelled faster (default auto)"),
-                             cl::init("auto"), cl::cat(category)};
-  cl::opt<bool> embedBitcode{
-      "embed-bitcode",
-      cl::desc("GPU targets: also keep the kernels' LLVM IR in objects and libraries, for the emulator"),
-      cl::cat(category)};
-  cl::opt<std::string> dumpKernels{
-      "dump-kernels",
-      cl::desc("GPU target: write bitcode, PTX, cubin and launch facts of every kernel into this directory"),
-      cl::cat(category)};
-  cl::opt<bool> report{"report", cl::desc("also print the report"), cl::cat(category)};
-  cl::opt<std::string> output{"o", cl::desc("file to write (default: standard output for text)"), cl::cat(category)};
-};
-} // namespace
-
-static Options &registeredOptions() {
-  static Options options;
-  return options;
-}
-
-/// Whether there is an option of ours. Those of the pass driver's are not among them: where there is none they make
-/// room.
-bool asksForProgram(int argc, char **argv) {
-  const cl::OptionCategory *category = &registeredOptions().category;
-  llvm::StringMap<cl::Option *> ours;
-  for (auto &[name, option] : cl::getRegisteredOptions())
-    if (llvm::is_contained(option->Categories, category))
-      ours[name] = option;
-  bool asks = llvm::any_of(llvm::ArrayRef(argv + 1, argv + argc), [&](const char *argument) {
-    StringRef flag = StringRef(argument).split('=').first;
-    return flag.consume_front("-") && flag != "o" && ours.contains(flag.ltrim('-'));
-  });
-  for (auto &option : ours)
-    if (!asks)
-      option.second->removeArgument();
-  return asks;
-}
 
 static llvm::Error refuse(const llvm::Twine &why) { return llvm::createStringError(why); }
 
+/// An option that says one thing, said twice: the first would be dropped.
+static llvm::Error checkSaidOnce(const cl::OptionCategory *category) {
+  for (auto &[name, option] : cl::getRegisteredOptions())
+    if (llvm::is_contained(option->Categories, category) && option->getNumOccurrences() > 1 &&
+        !llvm::is_contained({"shape", "shapes-from", "tile"}, name)) // lists
+      return refuse("expected -" + llvm::Twine(name.size() > 1 ? "-" : "") + name + " once, got it " +
+                    llvm::Twine(option->getNumOccurrences()) + " times");
+  return llvm::Error::success();
+}
+
+static bool takesVectors(const ProgramOptions &options) { return options.vectors.getNumOccurrences(); }
+
+/// A group that --preset does not take as matrices.
+static void becomeVectors(GroupRequest &group) {
+  group.step.preset = "rms";
+  group.set = "vectors";
+}
+
 /// A group of `count` parameters p0, p1, ... of one shape.
-static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) {
+static llvm::Error addShape(StringRef text, const ProgramOptions &options, Request &request, unsigned &serial) {
   auto malformed = [&] {
     return refuse("malformed shape '" + text +
                   "', expected ROWSxCOLUMNS or ROWSxCOLUMNS*COUNT, sizes up to 2^31 and counts up to a million");
@@ -165,6 +51,7 @@ static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) 
   if (text.contains('*') && (countText.getAsInteger(10, count) || count == 0 || count > 1'000'000))
     return malformed();
   GroupRequest group;
+  group.step.weight = options.weight;
   llvm::SmallVector<StringRef> parts;
   sizes.split(parts, 'x');
   for (StringRef part : parts) {
@@ -173,40 +60,91 @@ static llvm::Error addShape(StringRef text, Request &request, unsigned &serial) 
       return malformed();
     group.step.shape.push_back(size);
   }
+  if (takesVectors(options) && group.step.shape.size() == 1)
+    becomeVectors(group);
   for (uint64_t i = 0; i < count; ++i)
     group.parameters.push_back("p" + std::to_string(serial++));
   request.groups.push_back(std::move(group));
   return llvm::Error::success();
 }
 
-/// Groups the tensors of a file by shape, with `byKind` by kind of layer too, and says what was taken and what was not.
-static llvm::Error addFile(StringRef path, StringRef exclude, bool byKind, Request &request) {
-  if (llvm::Error error = isExcluded("", exclude).takeError())
-    return error;
+namespace {
+/// What the tensors of one group have in common.
+struct FileGroup {
+  std::vector<int64_t> shape;
+  std::string weight, kind;
+  bool isVector;
+
+  auto operator<=>(const FileGroup &) const = default;
+};
+using FileGroups = llvm::MapVector<FileGroup, std::vector<std::string>, std::map<FileGroup, unsigned>>;
+} // namespace
+
+/// The type of a weight as the file says it, unless --weight-dtype does.
+static llvm::Expected<std::string> weightOf(const TensorInfo &tensor, StringRef path, const ProgramOptions &options) {
+  if (options.weight.getNumOccurrences())
+    return options.weight;
+  if (tensor.dtype == "F32" || tensor.dtype == "BF16")
+    return StringRef(tensor.dtype).lower();
+  return refuse(path + ": " + tensor.name + " has dtype " + tensor.dtype +
+                ", expected F32 or BF16, or --weight-dtype f32 or bf16 for what the trainer keeps");
+}
+
+/// Says what of a file was taken and what was not, and adds the former to the groups.
+static llvm::Error sortTensors(StringRef path, const ProgramOptions &options, FileGroups &groups) {
   auto tensors = readSafetensorsHeader(path);
   if (!tensors)
     return tensors.takeError();
-  using Key = std::pair<std::vector<int64_t>, std::string>;
-  llvm::MapVector<Key, std::vector<std::string>, std::map<Key, unsigned>> groups;
   for (const TensorInfo &tensor : *tensors) {
-    std::string why = cantFail(whyExcluded(tensor, exclude)), shape;
+    std::string why = cantFail(whyExcluded(tensor, options.exclude, takesVectors(options))), shape;
     for (auto [i, size] : llvm::enumerate(tensor.shape))
       shape += (i ? "x" : "") + std::to_string(size);
+    FileGroup group{tensor.shape, "", "", tensor.shape.size() != 2};
+    if (group.isVector)
+      group.shape = {std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t(1), std::multiplies<>())};
     llvm::errs() << (why.empty() ? "took " : "left ");
     llvm::printEscapedString(tensor.name, llvm::errs());
-    llvm::errs() << " " << shape << (why.empty() ? " " + tensor.dtype : ": " + why) << "\n";
-    if (why.empty())
-      groups[{tensor.shape, byKind ? layerKind(tensor.name) : ""}].push_back(tensor.name);
+    llvm::errs() << " " << shape << (why.empty() ? " " + tensor.dtype : ": " + why);
+    if (why.empty() && group.isVector)
+      llvm::errs() << " as a vector of " << group.shape.front();
+    llvm::errs() << "\n";
+    if (!why.empty())
+      continue;
+    auto weight = weightOf(tensor, path, options);
+    if (!weight)
+      return weight.takeError();
+    group.weight = *weight;
+    if (!options.model.empty() && !group.isVector)
+      group.kind = layerKind(tensor.name);
+    groups[group].push_back(tensor.name);
   }
+  return llvm::Error::success();
+}
+
+/// Groups the tensors of all files by shape and weight, with --model by kind of layer too.
+static llvm::Error addFiles(const ProgramOptions &options, Request &request) {
+  if (llvm::Error error = isExcluded("", options.exclude).takeError())
+    return error;
+  FileGroups groups;
+  for (const std::string &path : options.shapesFrom)
+    if (llvm::Error error = sortTensors(path, options, groups))
+      return error;
   if (groups.empty())
-    return refuse(path + ": expected at least one 2-D weight, found none");
+    return refuse(llvm::join(options.shapesFrom, ", ") + ": expected at least one 2-D weight, found none");
+  llvm::StringSet<> taken;
   for (auto &[key, names] : groups) {
+    for (const std::string &name : names)
+      if (!taken.insert(name).second)
+        return refuse("expected each tensor in one of the files of --shapes-from, got " + name + " twice");
     GroupRequest group;
-    group.step.shape = key.first;
+    group.step.shape = key.shape;
+    group.step.weight = key.weight;
     group.parameters = std::move(names);
-    if (byKind) {
+    if (key.isVector)
+      becomeVectors(group);
+    if (!key.kind.empty()) {
       group.tuned = request.tuned;
-      group.tuned->layer = key.second;
+      group.tuned->layer = key.kind;
     }
     request.groups.push_back(std::move(group));
   }
@@ -228,7 +166,7 @@ static llvm::Error readRows(const cl::opt<std::string> &option, std::optional<st
 }
 
 /// --tuned with what goes with it.
-static llvm::Error readTuned(const Options &options, Request &request) {
+static llvm::Error readTuned(const ProgramOptions &options, Request &request) {
   if (!options.tuned) {
     for (const cl::Option *option :
          {static_cast<const cl::Option *>(&options.floor), static_cast<const cl::Option *>(&options.band),
@@ -254,24 +192,48 @@ static llvm::Error readTuned(const Options &options, Request &request) {
 }
 
 /// What to compile, and nothing that would be left aside.
-static llvm::Error checkSource(const Options &options) {
+static llvm::Error checkSource(const ProgramOptions &options) {
+  if (llvm::Error error = checkSaidOnce(&options.category))
+    return error;
   if (options.shapes.empty() && options.shapesFrom.empty() && options.program.empty())
     return refuse("expected --shape, --shapes-from or --program");
+  if (llvm::is_contained(options.shapesFrom, ""))
+    return refuse("expected a file for --shapes-from, got ''");
   if (options.exclude.getNumOccurrences() && options.shapesFrom.empty())
     return refuse("--exclude needs --shapes-from");
-  const cl::Option *const ofPresets[] = {&options.preset, &options.earlyStop, &options.stepOptions,
-                                         &options.weight, &options.gradient,  &options.momentum};
+  if (takesVectors(options) && options.vectors != "rms")
+    return refuse("unknown --vectors '" + options.vectors + "', expected rms");
+  const cl::Option *const ofPresets[] = {&options.preset, &options.vectors,  &options.earlyStop, &options.stepOptions,
+                                         &options.weight, &options.gradient, &options.momentum};
   for (const cl::Option *option : ofPresets)
     if (option->getNumOccurrences() && !options.program.empty())
       return refuse("--" + option->ArgStr + " is for a preset's step function, got it with --program");
   return llvm::Error::success();
 }
 
-static llvm::Expected<Request> buildRequest(const Options &options) {
+/// What is said of every step function; what only a preset for matrices has is not for vectors.
+static llvm::Error applyOptions(const ProgramOptions &options, GroupRequest &group) {
+  group.step.gradient = options.gradient;
+  group.step.momentum = options.momentum;
+  if (takesVectors(options) && group.step.preset == "rms")
+    return llvm::Error::success();
+  group.step.preset = options.preset;
+  if (options.stepOptions.getNumOccurrences())
+    if (llvm::Error error = readStepOptions(options.stepOptions, group.step))
+      return error;
+  if (options.earlyStop.getNumOccurrences() && group.step.earlyStop)
+    return refuse("expected --early-stop or early_stop in --options, got both");
+  if (options.earlyStop.getNumOccurrences())
+    group.step.earlyStop = options.earlyStop;
+  return llvm::Error::success();
+}
+
+static llvm::Expected<Request> buildRequest(const ProgramOptions &options) {
   Request request;
   request.name = options.name;
   request.dtype = options.dtype;
   request.form = options.form;
+  request.side = options.side;
   request.nonfinite = options.nonfinite;
   request.embedBitcode = options.embedBitcode;
   request.chain = options.chain;
@@ -286,10 +248,10 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
   request.targets = splitTargets(options.target);
   unsigned serial = 0;
   for (const std::string &shape : options.shapes)
-    if (llvm::Error error = addShape(shape, request, serial))
+    if (llvm::Error error = addShape(shape, options, request, serial))
       return error;
   if (!options.shapesFrom.empty())
-    if (llvm::Error error = addFile(options.shapesFrom, options.exclude, !options.model.empty(), request))
+    if (llvm::Error error = addFiles(options, request))
       return error;
   if (!options.program.empty()) {
     auto file = llvm::MemoryBuffer::getFile(options.program, /*IsText=*/true);
@@ -299,19 +261,9 @@ static llvm::Expected<Request> buildRequest(const Options &options) {
     if (request.program.empty())
       return refuse("--program '" + options.program + "': expected step functions, got an empty file");
   }
-  for (GroupRequest &group : request.groups) {
-    group.step.preset = options.preset;
-    group.step.weight = options.weight;
-    group.step.gradient = options.gradient;
-    group.step.momentum = options.momentum;
-    if (options.stepOptions.getNumOccurrences())
-      if (llvm::Error error = readStepOptions(options.stepOptions, group.step))
-        return error;
-    if (options.earlyStop.getNumOccurrences() && group.step.earlyStop)
-      return refuse("expected --early-stop or early_stop in --options, got both");
-    if (options.earlyStop.getNumOccurrences())
-      group.step.earlyStop = options.earlyStop;
-  }
+  for (GroupRequest &group : request.groups)
+    if (llvm::Error error = applyOptions(options, group))
+      return error;
   return request;
 }
 
@@ -324,7 +276,7 @@ static llvm::Error print(StringRef bytes) {
 }
 
 /// What to write, before anything is compiled for it; nothing where kernels are dumped and no file was asked for.
-static llvm::Expected<std::optional<Emit>> chooseEmission(const Options &options) {
+static llvm::Expected<std::optional<Emit>> chooseEmission(const ProgramOptions &options) {
   auto emit = parseEmit(options.emit);
   if (!emit)
     return emit.takeError();
@@ -337,7 +289,7 @@ static llvm::Expected<std::optional<Emit>> chooseEmission(const Options &options
   return *emit;
 }
 
-static llvm::Error run(const Options &options) {
+static llvm::Error run(const ProgramOptions &options) {
   if (llvm::Error error = checkSource(options))
     return error;
   auto emit = chooseEmission(options);
@@ -362,11 +314,16 @@ static llvm::Error run(const Options &options) {
 }
 
 int generateProgram(int argc, char **argv) {
-  Options &options = registeredOptions();
+  ProgramOptions &options = programOptions();
   cl::HideUnrelatedOptions(options.category);
   std::string trouble;
   llvm::raw_string_ostream says(trouble);
-  if (!cl::ParseCommandLineOptions(argc, argv, "muon-opt: a program for the Muon optimizer from matrix shapes\n",
+  if (!cl::ParseCommandLineOptions(argc, argv,
+                                   "a program for the Muon optimizer from matrix shapes, as in\n"
+                                   "  muon-opt --shape 768x3072 --preset keller --target cpu --emit object -o step.o\n"
+                                   "or passes over a file, as in\n"
+                                   "  muon-opt step.mlir --muon-pipeline=stop-after=plan -o plan.mlir\n"
+                                   "Passes and their options: muon-opt --help step.mlir\n",
                                    &says)) {
     if (!trouble.empty()) // else said already. One line: what follows the first are guesses
       llvm::WithColor::error(llvm::errs(), "muon-opt")

@@ -57,6 +57,8 @@ struct Request {
   /// avx512_fp16 and without AMX) or tf32 (GPUs).
   std::string dtype = "auto";
   std::string form = "auto";
+  /// auto (the short one), left or right: on which side R stands.
+  std::string side = "auto";
   std::optional<std::vector<int64_t>> restarts, pairs;
   /// propagate, or skip: a matrix whose gradient is not finite keeps its weight and states, and its status says so.
   std::string nonfinite = "propagate";
@@ -82,6 +84,7 @@ struct Request {
 /// Calls f(name, value) for every override (knownOverrides) that holds for the whole request.
 template <class AnyRequest, class F> void forEachOverride(AnyRequest &request, F f) {
   f("form", request.form);
+  f("side", request.side);
   f("restarts", request.restarts);
   f("pairs", request.pairs);
   f("nonfinite", request.nonfinite);

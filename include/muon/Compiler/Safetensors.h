@@ -29,8 +29,9 @@ inline constexpr const char *kDefaultExclude = "embed|wte|wpe|lm_head|head";
 /// \w mean something elsewhere, and d and w here.
 llvm::Expected<bool> isExcluded(llvm::StringRef name, llvm::StringRef exclude);
 
-/// Why a tensor is not for Muon, or "" if it is: not 2-D, not a float type, or its name is excluded.
-llvm::Expected<std::string> whyExcluded(const TensorInfo &tensor, llvm::StringRef exclude);
+/// Why a tensor is not for Muon, or "" if it is: not 2-D (with `anyRank` that is none), not a float type, without an
+/// element, or its name is excluded.
+llvm::Expected<std::string> whyExcluded(const TensorInfo &tensor, llvm::StringRef exclude, bool anyRank = false);
 
 } // namespace muon
 

@@ -185,6 +185,7 @@ def Muon_RequestAttr : Muon_Attr<"Request", "request"> {
     | override | value | read by |
     |----------|-------|---------|
     | form | auto, standard or gram | `muon-choose-form` |
+    | side | auto (the short one), left or right | `muon-choose-form` |
     | restarts | rows, ascending | `muon-choose-form` |
     | pairs | rows, ascending | `muon-choose-form` |
     | tile | the block of every product: [side, depth] on a CPU, six numbers on a GPU | `muon-plan-launches` |

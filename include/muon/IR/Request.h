@@ -51,6 +51,7 @@ public:
   mlir::Type dtype() const;
   BandAttr band() const;
   std::optional<Form> form() const;
+  std::optional<Side> side() const;
   std::optional<llvm::SmallVector<int64_t>> restarts() const { return list("restarts"); }
   std::optional<llvm::SmallVector<int64_t>> pairs() const { return list("pairs"); }
   std::optional<llvm::SmallVector<int64_t>> tile() const { return list("tile"); }
