@@ -291,13 +291,15 @@ TEST_F(PresetsTest, Normuon) {
   Array v = randomArray({6}, 4, 0.1);
   for (double &value : v.values)
     value *= value;
+  Array newV = v;
   auto direction = [&](const Matrix &x) {
     Matrix o = reference::iterate(table, (1 / (frobenius(x) + 1e-7)) * x), u = o;
     for (int i = 0; i < o.rows; ++i) {
       double mean = 0;
       for (int j = 0; j < o.columns; ++j)
         mean += o.at(i, j) * o.at(i, j) / o.columns;
-      double d = std::sqrt(v[i] + 0.05 * (mean - v[i])) + 1e-10;
+      newV[i] = v[i] + 0.05 * (mean - v[i]);
+      double d = std::sqrt(newV[i]) + 1e-10;
       for (int j = 0; j < o.columns; ++j)
         u.at(i, j) /= d;
     }
@@ -308,6 +310,8 @@ TEST_F(PresetsTest, Normuon) {
   Matrix newW = matrixOf(w), newM = matrixOf(m);
   reference::run(makeStep(1, direction), newW, matrixOf(g), newM);
   EXPECT_LT(relativeError(results[0], arrayOf(options.shape, {newW})), 1e-8);
+  EXPECT_LT(relativeError(results[1], arrayOf(options.shape, {newM})), 1e-14);
+  EXPECT_LT(relativeError(results[2], newV), 1e-8);
 }
 
 TEST_F(PresetsTest, Adamuon) {
@@ -320,6 +324,7 @@ TEST_F(PresetsTest, Adamuon) {
   Array v = randomArray(options.shape, 4, 0.1);
   for (double &value : v.values)
     value *= value;
+  Array newV = v;
   auto direction = [&](const Matrix &x) {
     Matrix signs = x;
     for (double &value : signs.values)
@@ -327,7 +332,8 @@ TEST_F(PresetsTest, Adamuon) {
     Matrix u = reference::iterate(table, (1 / (frobenius(signs) + 1e-7)) * signs);
     for (size_t i = 0; i < u.values.size(); ++i) {
       double o = u.values[i];
-      u.values[i] = o / (std::sqrt(v[i] + (1 - mu) * (o * o - v[i])) + 1e-8);
+      newV[i] = v[i] + (1 - mu) * (o * o - v[i]);
+      u.values[i] = o / (std::sqrt(newV[i]) + 1e-8);
     }
     return (0.2 * std::sqrt(54.0) / frobenius(u)) * u;
   };
@@ -338,6 +344,8 @@ TEST_F(PresetsTest, Adamuon) {
   step.nesterov = false;
   reference::run(step, newW, matrixOf(g), newM);
   EXPECT_LT(relativeError(results[0], arrayOf(options.shape, {newW})), 1e-8);
+  EXPECT_LT(relativeError(results[1], arrayOf(options.shape, {newM})), 1e-14);
+  EXPECT_LT(relativeError(results[2], newV), 1e-8);
 }
 
 } // namespace

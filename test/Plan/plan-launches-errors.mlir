@@ -150,3 +150,35 @@ module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86
     return %w1 : tensor<2147483648x64x4xf32>
   }
 }
+
+// -----
+
+#v3 = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>
+module attributes {muon.request = #muon.request<target = #v3>} {
+  func.func @negative_two_inputs(%w: tensor<8x4xf32> {muon.arg = "weight"}, %g: tensor<8x4xf32> {muon.arg = "gradient"}) -> tensor<8x4xf32> {
+    %z = arith.constant dense<0.0> : tensor<8xf32>
+    // expected-error@+1 {{expected one input to plan}}
+    %s, %t = linalg.reduce ins(%w, %g : tensor<8x4xf32>, tensor<8x4xf32>) outs(%z, %z : tensor<8xf32>, tensor<8xf32>) dimensions = [1]
+      (%a: f32, %b: f32, %c: f32, %d: f32) {
+        %x = arith.addf %a, %c : f32
+        %y = arith.addf %b, %d : f32
+        linalg.yield %x, %y : f32, f32
+      }
+    %r = linalg.broadcast ins(%s : tensor<8xf32>) outs(%w : tensor<8x4xf32>) dimensions = [1]
+    return %r : tensor<8x4xf32>
+  }
+}
+
+// -----
+
+#v3 = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>
+module attributes {muon.request = #muon.request<target = #v3>} {
+  func.func @negative_smaller_batch(%w: tensor<2x8x4xf32> {muon.arg = "weight"}, %g: tensor<2x8x4xf32> {muon.arg = "gradient"}) -> tensor<2x8x4xf32> {
+    // expected-error@+1 {{is a batch of matrices, 'tensor<2x2x4x4xf32>', in a step of a smaller batch; expected every view of it to take one matrix}}
+    %x = tensor.expand_shape %g [[0], [1, 2], [3]] output_shape [2, 2, 4, 4] : tensor<2x8x4xf32> into tensor<2x2x4x4xf32>
+    %r = muon.gram left %x : tensor<2x2x4x4xf32> -> tensor<2x2x4x4xf32>
+    %o = muon.apply left %r, %x : tensor<2x2x4x4xf32>, tensor<2x2x4x4xf32> -> tensor<2x2x4x4xf32>
+    %c = tensor.collapse_shape %o [[0], [1, 2], [3]] : tensor<2x2x4x4xf32> into tensor<2x8x4xf32>
+    return %c : tensor<2x8x4xf32>
+  }
+}
