@@ -1,6 +1,6 @@
 //===- ParseJson.cpp --------------------------------------------------------------------------===//
 
-#include "ParseJson.h"
+#include "muon/Compiler/ParseJson.h"
 
 using namespace muon;
 using llvm::StringRef;

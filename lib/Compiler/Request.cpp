@@ -1,7 +1,8 @@
 //===- Request.cpp - a request from JSON text -------------------------------------------------===//
 
-#include "ParseJson.h"
 #include "Tuned.h"
+
+#include "muon/Compiler/ParseJson.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"

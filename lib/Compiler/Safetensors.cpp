@@ -2,7 +2,7 @@
 
 #include "muon/Compiler/Safetensors.h"
 
-#include "ParseJson.h"
+#include "muon/Compiler/ParseJson.h"
 
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"

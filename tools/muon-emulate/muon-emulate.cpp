@@ -10,6 +10,7 @@
 #include "RunKernel.h"
 #include "RunProgram.h"
 
+#include "muon/Compiler/ParseJson.h"
 #include "muon/Emulator/Emulator.h"
 
 #include "llvm/Support/CommandLine.h"
@@ -62,7 +63,7 @@ static Expected<json::Value> readDescription() {
   auto file = MemoryBuffer::getFile(path);
   if (!file)
     return createStringError("cannot read '" + path.str() + "': " + file.getError().message());
-  Expected<json::Value> value = json::parse((*file)->getBuffer());
+  Expected<json::Value> value = muon::parseJson((*file)->getBuffer());
   if (!value)
     return createStringError("'" + path.str() + "': " + toString(value.takeError()));
   if (!value->getAsObject())

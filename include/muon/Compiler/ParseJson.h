@@ -1,7 +1,7 @@
 //===- ParseJson.h - JSON text that somebody else wrote -----------------------------*- C++ -*-===//
 
-#ifndef MUON_LIB_COMPILER_PARSE_JSON_H
-#define MUON_LIB_COMPILER_PARSE_JSON_H
+#ifndef MUON_COMPILER_PARSEJSON_H
+#define MUON_COMPILER_PARSEJSON_H
 
 #include "llvm/Support/JSON.h"
 
@@ -12,4 +12,4 @@ llvm::Expected<llvm::json::Value> parseJson(llvm::StringRef text);
 
 } // namespace muon
 
-#endif // MUON_LIB_COMPILER_PARSE_JSON_H
+#endif // MUON_COMPILER_PARSEJSON_H
