@@ -12,6 +12,18 @@
 using namespace mlir;
 using namespace muon;
 
+/// To the last bit, which lists of numbers elsewhere are not: a launch that was left in a file goes on from there.
+static void printCoefficients(OpAsmPrinter &printer, Operation *, DenseF64ArrayAttr numbers) {
+  printer << "[";
+  llvm::interleaveComma(numbers.asArrayRef(), printer, [&](double number) { printer.printFloat(APFloat(number)); });
+  printer << "]";
+}
+
+static ParseResult parseCoefficients(OpAsmParser &parser, DenseF64ArrayAttr &numbers) {
+  numbers = dyn_cast_or_null<DenseF64ArrayAttr>(DenseF64ArrayAttr::parse(parser, Type()));
+  return success(numbers != nullptr);
+}
+
 #include "muon/IR/MuonInterfaces.cpp.inc"
 #define GET_OP_CLASSES
 #include "muon/IR/MuonOps.cpp.inc"
@@ -152,7 +164,9 @@ LogicalResult OrthogonalizeOp::verify() {
   if (!damped && getNorm() == Norm::trace && failed(verifyTrace(*this, eps))) // C7
     return failure();
   if (damped && getForm() && (*getForm() != Form::gram || (getRestarts() && !getRestarts()->empty()))) // C2
-    return emitOpError("damping needs form gram and no restarts");
+    return emitOpError() << "damping needs form gram and no restarts, got damping " << printNumber(damping) << ", form "
+                         << stringifyForm(*getForm()) << " and restarts ["
+                         << getRestarts().value_or(ArrayRef<int64_t>()) << "]";
   if (failed(verifyPrecision(*this, damped))) // C11
     return failure();
   if (getRestarts() && failed(verifyRestarts(*this))) // C4

@@ -23,7 +23,7 @@ module @negative_late_restart attributes {muon.request = #muon.request<overrides
 
 module @negative_damped_standard attributes {muon.request = #muon.request<overrides = {form = "standard"}>} {
   func.func @step(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-    // expected-error@+1 {{damping needs form gram and no restarts}}
+    // expected-error@+1 {{damping needs form gram and no restarts, got damping 1e-06, form standard and restarts []}}
     %o = muon.orthogonalize %x table<"cubic", 6> operands f32 norm trace damping 1.0e-6 : tensor<4x8xf32> -> tensor<4x8xf32>
     return %o : tensor<4x8xf32>
   }

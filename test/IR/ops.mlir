@@ -173,11 +173,11 @@ muon.kernel @square product symmetric of bf16 operands [#muon.operand<in, elemen
 muon.variant @v3 <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
   // CHECK-NEXT: muon.stage {
   muon.stage {
-    // CHECK-NEXT: muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8] places [#muon.place<{{.*}}>, {{.*}}] coefficients [5.000000e-01]
+    // CHECK-NEXT: muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8] places [#muon.place<{{.*}}>, {{.*}}] coefficients [0.12345678901230001]
     muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
         places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
                 #muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
                 #muon.place<argument = -1, row_axis = -1, column_axis = -1, offset = 0, matrix_stride = 64, row_stride = 1, column_stride = 0>]
-        coefficients [0.5]
+        coefficients [0.12345678901230001]
   }
 }

@@ -218,7 +218,7 @@ def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceM
     TypedArrayAttrBase<Muon_PlaceAttr, "places">:$places, DenseF64ArrayAttr:$coefficients,
     DefaultValuedAttr<I64Attr, "-1">:$predicate);
   let assemblyFormat = [{
-    $kernel `for` $function `tiles` $tiles `sizes` $sizes `places` $places `coefficients` $coefficients (`predicate` $predicate^)? attr-dict
+    $kernel `for` $function `tiles` $tiles `sizes` $sizes `places` $places `coefficients` custom<Coefficients>($coefficients) (`predicate` $predicate^)? attr-dict
   }];
 }
 
