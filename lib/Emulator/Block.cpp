@@ -17,8 +17,9 @@ static void startThread() {
 Block::Block(const Launch &launch, Dimensions index) : launch(launch), index(index), threads(launch.block.count()) {
   Machine &device = machine();
   if (launch.findsRaces())
-    // Bulk engines: 16 mbarriers, and of each warp its products and its tensor stores.
-    device.races.startBlock(threads.size(), 16 + (threads.size() + 31) / 32 * 2, device.nextBlock, launch.firstBlock);
+    // Bulk engines: of mbarriers, and of each warp its products and its tensor stores.
+    device.races.startBlock(threads.size(), kMostMbarriers + (threads.size() + 31) / 32 * 2, device.nextBlock,
+                            launch.firstBlock);
   random.seed(device.seed * 0x9e3779b97f4a7c15 + device.nextBlock++);
   for (uint32_t t = 0; t < threads.size(); ++t) {
     Thread &thread = threads[t];

@@ -111,6 +111,8 @@ public:
   Barrier barriers[16];
   std::vector<std::vector<Meeting>> meetings; ///< Of each warp: more than one if it has diverged.
   std::map<uint64_t, Mbarrier> mbarriers;     ///< By address.
+  /// Bulk copies so far by the engine of each, whichever object it was of: their epochs.
+  uint32_t bulkCopies[kMostMbarriers] = {};
   std::deque<PendingBulk> bulk;
 
   /// Lets others run until somebody makes the current thread ready again.

@@ -20,6 +20,14 @@ struct BoxRow {
   uint64_t source; ///< Address of its first element.
   bool inside;     ///< In all axes but the contiguous one.
 };
+
+/// 16 bytes of a box, and what of them lies in the tensor.
+struct Chunk {
+  uint8_t *begin;  ///< Of the 16 in shared memory.
+  uint8_t *shared; ///< Of those in the tensor.
+  uint8_t *global; ///< The same ones there; null if there are none.
+  uint64_t bytes;
+};
 } // namespace
 
 static BoxRow rowOf(const TensorMap &map, const int32_t *coordinates, uint64_t row) {
@@ -40,33 +48,37 @@ static uint64_t boxRows(const TensorMap &map) {
   return rows;
 }
 
-/// Calls visit(shared, global or null, bytes) for every 16 bytes of the box; null is outside the tensor.
 template <typename Visitor> static void eachChunk(const PendingBulk &bulk, Visitor visit) {
   const TensorMap &map = bulk.map;
-  uint64_t rowBytes = uint64_t(map.box[0]) * map.elementBytes, perChunk = 16 / map.elementBytes;
+  uint64_t rowBytes = uint64_t(map.box[0]) * map.elementBytes;
+  int64_t perChunk = 16 / map.elementBytes;
   for (uint64_t row = 0; row < boxRows(map); ++row) {
     BoxRow from = rowOf(map, bulk.coordinates, row);
     for (uint64_t at = 0; at < rowBytes; at += 16) {
       int64_t first = bulk.coordinates[0] + static_cast<int64_t>(at / map.elementBytes);
-      int64_t inside = std::min<int64_t>(perChunk, int64_t(map.sizes[0]) - first);
-      bool any = from.inside && first >= 0 && inside > 0;
-      auto *source =
-          any ? reinterpret_cast<const uint8_t *>(from.source + static_cast<uint64_t>(first) * map.elementBytes)
-              : nullptr;
+      int64_t begin = std::clamp<int64_t>(-first, 0, perChunk);
+      int64_t end = std::clamp<int64_t>(int64_t(map.sizes[0]) - first, 0, perChunk);
       auto *destination = reinterpret_cast<uint8_t *>(swizzle(bulk.shared + row * rowBytes + at, map.swizzleBytes));
-      visit(destination, source, any ? static_cast<uint64_t>(inside) * map.elementBytes : 0);
+      Chunk chunk = {destination, destination, nullptr, 0};
+      if (from.inside && begin < end) {
+        chunk.shared += begin * map.elementBytes;
+        chunk.global =
+            reinterpret_cast<uint8_t *>(from.source + static_cast<uint64_t>(first + begin) * map.elementBytes);
+        chunk.bytes = static_cast<uint64_t>(end - begin) * map.elementBytes;
+      }
+      visit(chunk);
     }
   }
 }
 
 void completeBulk(const PendingBulk &bulk) {
   int64_t bytes = 0;
-  eachChunk(bulk, [&](uint8_t *destination, const uint8_t *source, uint64_t count) {
-    memset(destination, 0, 16);
-    if (source)
-      memcpy(destination, source, count);
+  eachChunk(bulk, [&](const Chunk &chunk) {
+    memset(chunk.begin, 0, 16);
+    if (chunk.global)
+      memcpy(chunk.shared, chunk.global, chunk.bytes);
     if (block->launch.checks != MUON_EMULATOR_VALUES)
-      machine().memory.sharedRegion().mark(destination, 16, Byte::defined);
+      machine().memory.sharedRegion().mark(chunk.begin, 16, Byte::defined);
     bytes += 16;
   });
   machine().counters.copiedBytes += static_cast<uint64_t>(bytes);
@@ -77,19 +89,20 @@ void completeBulk(const PendingBulk &bulk) {
 
 /// Bounds and races of all chunks, as of the moment the copy is issued.
 static void checkBulk(Thread &thread, const Site &site, const PendingBulk &bulk, uint32_t engine) {
-  eachChunk(bulk, [&](uint8_t *destination, const uint8_t *source, uint64_t count) {
-    Region *to = checkBounds(thread, site, destination, 16, 16, true);
+  eachChunk(bulk, [&](const Chunk &chunk) {
+    Region *to = checkBounds(thread, site, chunk.begin, 16, 16, true);
     if (!to || !to->shared)
       block->stop(Fault::illegal, site, thread, "the destination of a tensor copy is not shared memory");
-    to->mark(destination, 16, Byte::poisoned);
-    Region *from = source ? checkBounds(thread, site, source, count, bulk.map.elementBytes, false) : nullptr;
+    to->mark(chunk.begin, 16, Byte::poisoned);
+    Region *from =
+        chunk.global ? checkBounds(thread, site, chunk.global, chunk.bytes, bulk.map.elementBytes, false) : nullptr;
     if (from)
-      checkDefined(thread, site, *from, source, count);
+      checkDefined(thread, site, *from, chunk.global, chunk.bytes);
     if (!thread.clock)
       return;
     if (from)
-      checkRaces(thread, site, *from, source, count, false, false, engine, bulk.epoch);
-    checkRaces(thread, site, *to, destination, 16, true, false, engine, bulk.epoch);
+      checkRaces(thread, site, *from, chunk.global, chunk.bytes, false, false, engine, bulk.epoch);
+    checkRaces(thread, site, *to, chunk.begin, 16, true, false, engine, bulk.epoch);
   });
 }
 
@@ -123,7 +136,7 @@ static void load(Thread &thread, const Call &call) {
     block->stop(Fault::illegal, site, thread,
                 "a tensor copy to several blocks of a cluster, which the emulator does not have");
   Mbarrier &barrier = findMbarrier(thread, site, bulk.barrier);
-  bulk.epoch = ++barrier.copies;
+  bulk.epoch = ++block->bulkCopies[barrier.index];
   if (block->launch.checks != MUON_EMULATOR_VALUES)
     checkBulk(thread, site, bulk, thread.clock ? machine().races.bulkEngine(barrier.index) : 0);
   block->bulk.push_back(bulk);
@@ -131,7 +144,8 @@ static void load(Thread &thread, const Call &call) {
 
 /// The engine of a warp's tensor stores; those of mbarriers and of wgmma come before.
 static uint32_t storeEngine(const Thread &thread) {
-  return machine().races.bulkEngine(16 + static_cast<uint32_t>(block->meetings.size()) + thread.registers.warpid);
+  return machine().races.bulkEngine(kMostMbarriers + static_cast<uint32_t>(block->meetings.size()) +
+                                    thread.registers.warpid);
 }
 
 /// Arguments: source, map, coordinates.
@@ -147,33 +161,32 @@ static void store(Thread &thread, const Call &call) {
   thread.stores.push_back(bulk);
   if (block->launch.checks == MUON_EMULATOR_VALUES)
     return;
-  eachChunk(bulk, [&](uint8_t *source, const uint8_t *destination, uint64_t count) {
-    Region *from = checkBounds(thread, site, source, 16, 16, false);
+  eachChunk(bulk, [&](const Chunk &chunk) {
+    Region *from = checkBounds(thread, site, chunk.begin, 16, 16, false);
     if (!from || !from->shared)
       block->stop(Fault::illegal, site, thread, "the source of a tensor store is not shared memory");
-    if (!destination)
+    if (!chunk.global)
       return;
-    checkDefined(thread, site, *from, source, count);
-    Region *to = checkBounds(thread, site, destination, count, bulk.map.elementBytes, true);
+    checkDefined(thread, site, *from, chunk.shared, chunk.bytes);
+    Region *to = checkBounds(thread, site, chunk.global, chunk.bytes, bulk.map.elementBytes, true);
     if (!to || !thread.clock)
       return;
-    checkRaces(thread, site, *from, source, count, false, false, storeEngine(thread), bulk.epoch);
-    checkProxy(thread, site, *from, source, count);
-    checkRaces(thread, site, *to, destination, count, true, false, storeEngine(thread), bulk.epoch);
+    checkRaces(thread, site, *from, chunk.shared, chunk.bytes, false, false, storeEngine(thread), bulk.epoch);
+    checkProxy(thread, site, *from, chunk.shared, chunk.bytes);
+    checkRaces(thread, site, *to, chunk.global, chunk.bytes, true, false, storeEngine(thread), bulk.epoch);
   });
 }
 
 static void completeStores(Thread &thread, uint32_t group) {
   size_t done = 0;
   for (; done < thread.stores.size() && thread.stores[done].epoch <= group; ++done)
-    eachChunk(thread.stores[done], [&](const uint8_t *source, const uint8_t *destination, uint64_t count) {
-      if (!destination)
+    eachChunk(thread.stores[done], [&](const Chunk &chunk) {
+      if (!chunk.global)
         return;
-      auto *to = const_cast<uint8_t *>(destination);
-      memcpy(to, source, count);
-      machine().counters.copiedBytes += count;
+      memcpy(chunk.global, chunk.shared, chunk.bytes);
+      machine().counters.copiedBytes += chunk.bytes;
       if (block->launch.checks != MUON_EMULATOR_VALUES)
-        machine().memory.find(to)->mark(to, count, Byte::defined);
+        machine().memory.find(chunk.global)->mark(chunk.global, chunk.bytes, Byte::defined);
     });
   thread.stores.erase(thread.stores.begin(), thread.stores.begin() + static_cast<ptrdiff_t>(done));
   if (thread.clock)

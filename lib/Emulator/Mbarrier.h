@@ -11,6 +11,9 @@ namespace muon::emulator {
 struct Thread;
 struct Site;
 
+/// Of a block at a time.
+inline constexpr uint32_t kMostMbarriers = 16;
+
 /// What an initialised mbarrier object stands for. Its 64 bits in memory hold a signature only: whoever overwrites it
 /// is noticed.
 struct Mbarrier {
@@ -18,7 +21,6 @@ struct Mbarrier {
   uint32_t count = 0, pending = 0;        ///< Arrivals a phase takes, and that are missing.
   int64_t bytes = 0;                      ///< Expected and not yet copied.
   uint32_t phase = 0;                     ///< Completed phases.
-  uint32_t copies = 0;                    ///< Issued so far: their epoch.
   std::vector<uint32_t> clock, completed; ///< What arrivals of the open phase know; of all phases before.
   std::vector<Thread *> waiting;
 };

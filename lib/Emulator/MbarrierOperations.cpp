@@ -3,6 +3,8 @@
 #include "Block.h"
 #include "Operations.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <cstring>
 
 namespace muon::emulator {
@@ -47,21 +49,33 @@ void completeBytes(Mbarrier &barrier, int64_t bytes, uint32_t epoch) {
   tryComplete(barrier);
 }
 
+/// The engine of the object at an address: its own, or one that nobody has.
+static uint32_t engineFor(uint64_t address) {
+  auto found = block->mbarriers.find(address);
+  if (found != block->mbarriers.end())
+    return found->second.index;
+  auto hasEngine = [](uint32_t engine) {
+    return llvm::any_of(block->mbarriers, [&](const auto &entry) { return entry.second.index == engine; });
+  };
+  uint32_t engine = 0;
+  while (hasEngine(engine))
+    ++engine;
+  return engine;
+}
+
 /// Arguments: address, count.
 static void initialise(Thread &thread, const Call &call) {
   uint64_t address = call.arguments[0];
   auto count = static_cast<uint32_t>(call.arguments[1]);
   if (block->launch.checks != MUON_EMULATOR_VALUES)
     checkAccess(thread, *call.site, reinterpret_cast<void *>(address), 8, 8, true, false);
-  if (!count || count >= 1u << 20 || (block->mbarriers.size() == 16 && !block->mbarriers.count(address)))
+  if (!count || count >= 1u << 20 || (block->mbarriers.size() == kMostMbarriers && !block->mbarriers.count(address)))
     block->stop(Fault::illegal, *call.site, thread,
                 "mbarrier for " + std::to_string(count) + " arrivals, or the 17th of the block");
   uint64_t held = signature(address);
   memcpy(reinterpret_cast<void *>(address), &held, sizeof held);
   Mbarrier made;
-  made.index = static_cast<uint32_t>(block->mbarriers.size());
-  if (block->mbarriers.count(address))
-    made.index = block->mbarriers[address].index;
+  made.index = engineFor(address);
   made.count = made.pending = count;
   if (thread.clock) {
     made.clock.resize(machine().races.engines());

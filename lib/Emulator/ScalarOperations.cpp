@@ -210,6 +210,8 @@ extern "C" void muonEmulatorOperation(const Site *site, const uint64_t *argument
   thread.call = call;
   uint32_t lanes = std::min<uint32_t>(32, block->threads.size() - thread.registers.warpid * 32);
   uint32_t all = lanes == 32 ? ~0u : (1u << lanes) - 1;
+  if (operation.maskArgument < 0 && lanes < 32)
+    block->stop(Fault::illegal, *site, thread, "expected a whole warp, got " + std::to_string(lanes) + " threads");
   thread.mask = operation.maskArgument < 0 ? all : static_cast<uint32_t>(arguments[operation.maskArgument]) & all;
   block->meet(thread);
 }

@@ -46,7 +46,7 @@ struct Operation {
   ThreadHandler thread = nullptr;
   WarpHandler warp = nullptr;
   void (*warpgroup)(const WarpgroupCall &) = nullptr;
-  int maskArgument = -1;      ///< Slot of the member mask of a warp operation, -1: all lanes.
+  int maskArgument = -1;      ///< Slot of the member mask of a warp operation, -1: all 32 lanes.
   int predicateArgument = -1; ///< Slot of a predicate: the operation is skipped where it is false.
   uint32_t a = 0, b = 0;      ///< The variant, for handlers that serve several names.
 };

@@ -50,7 +50,9 @@ static float load(uint64_t address, uint32_t type) {
 }
 
 /// Which warp's engine of the block; engines of mbarriers come before.
-static uint32_t wgmmaEngine(const Thread &thread) { return machine().races.bulkEngine(16 + thread.registers.warpid); }
+static uint32_t wgmmaEngine(const Thread &thread) {
+  return machine().races.bulkEngine(kMostMbarriers + thread.registers.warpid);
+}
 
 /// Every element of the operand that the warp reads.
 static void checkOperand(const WarpgroupCall &call, const Descriptor &descriptor, uint32_t warp, uint32_t first,

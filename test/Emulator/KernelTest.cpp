@@ -66,6 +66,13 @@ TEST(Fragments, F16) {
   EXPECT_TRUE(equal(device.download<float>(dc, 16 * 8), product(a, b, 16, 8, 16)));
 }
 
+TEST(Fragments, HalfAWarpIsRefused) {
+  EmulatedDevice device;
+  CUdeviceptr in = device.upload(std::vector<float>(256)), out = device.allocate(16 * 8 * 4);
+  EXPECT_EQ(device.launch("fragments_tf32", 1, 1, 16, 0, {&in, &in, &out}), CUDA_ERROR_ILLEGAL_INSTRUCTION);
+  EXPECT_THAT(device.reports(), testing::HasSubstr("expected a whole warp, got 16 threads"));
+}
+
 TEST(Fragments, Tf32IgnoresTheLowBits) {
   EmulatedDevice device;
   std::vector<float> a = integers(16 * 8, 6), b = integers(8 * 8, 7);

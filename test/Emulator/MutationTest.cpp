@@ -74,7 +74,11 @@ INSTANTIATE_TEST_SUITE_P(
                         Mutant{"MISSING_LANE", sums, CUDA_ERROR_LAUNCH_TIMEOUT, "deadlock"},
                         Mutant{"SAME_OUTPUT", sums, CUDA_ERROR_LAUNCH_FAILED, "another block"},
                         Mutant{"UNKNOWN_OPERATION", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "does not know"},
-                        Mutant{"TRAP", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "trapped"}),
+                        Mutant{"TRAP", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "trapped"},
+                        Mutant{"ABSENT_LANE", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "which takes no part"},
+                        Mutant{"FOREIGN_MASK", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "not in its own member mask 1"},
+                        Mutant{"PARTIAL_BARRIER", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "barrier for 48 threads"},
+                        Mutant{"UNLIKE_BARRIERS", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "threads, others said "}),
         testing::Values(0, 1, 2)),
     [](const auto &info) {
       return std::string(std::get<0>(info.param).name) + "_" + std::to_string(std::get<1>(info.param));

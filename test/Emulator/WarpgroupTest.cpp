@@ -127,7 +127,8 @@ static CUresult negate(EmulatedDevice &device, int32_t x, int32_t y, std::vector
 }
 
 TEST(TensorCopies, LoadAndStoreLeaveOutWhatIsOutside) {
-  for (auto [x, y] : {std::pair{0, 0}, std::pair{36, 4}, std::pair{60, 10}, std::pair{-8, -3}}) {
+  for (auto [x, y] :
+       {std::pair{0, 0}, std::pair{36, 4}, std::pair{60, 10}, std::pair{-8, -3}, std::pair{-3, 2}, std::pair{38, -1}}) {
     EmulatedDevice device("TENSOR");
     std::vector<float> in, out;
     ASSERT_EQ(negate(device, x, y, in, out), CUDA_SUCCESS) << device.reports();
@@ -144,6 +145,8 @@ TEST(TensorCopies, LoadAndStoreLeaveOutWhatIsOutside) {
 TEST(TensorCopies, MutantsAreFound) {
   for (auto [name, error, report] :
        {std::tuple{"TENSOR_NO_FENCE", CUDA_ERROR_LAUNCH_FAILED, "without a fence.proxy.async after the write"},
+        std::tuple{"TENSOR_NO_INIT", CUDA_ERROR_LAUNCH_FAILED, "no mbarrier was initialised at this address"},
+        std::tuple{"TENSOR_OVERWRITTEN", CUDA_ERROR_ILLEGAL_INSTRUCTION, "the mbarrier's memory was overwritten"},
         std::tuple{"TENSOR_NO_BARRIER", CUDA_ERROR_LAUNCH_FAILED, "races with a write"},
         std::tuple{"TENSOR_NO_WAIT", CUDA_ERROR_ILLEGAL_INSTRUCTION, "returned before its tensor store"}}) {
     EmulatedDevice device(name);

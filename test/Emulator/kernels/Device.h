@@ -54,6 +54,10 @@ CONVERGENT void mma_tf32(float *d, const u32 *a, const u32 *b);
 #define SAME_OUTPUT 20       /* all blocks write one element */
 #define UNKNOWN_OPERATION 21
 #define TRAP 22
+#define ABSENT_LANE 23     /* a shuffle reads a lane that takes no part */
+#define FOREIGN_MASK 24    /* lanes that are not in their own mask */
+#define PARTIAL_BARRIER 25 /* a barrier of a warp and a half */
+#define UNLIKE_BARRIERS 26 /* threads that count differently */
 #ifndef MUTANT
 #define MUTANT NONE
 #endif

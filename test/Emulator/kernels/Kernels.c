@@ -34,7 +34,7 @@ KERNEL matmul_f32(const float *a, const float *b, float *c, u32 m, u32 n, u32 k)
 }
 #endif
 
-#if IN(NO_BARRIER_WARPS, TRAP)
+#if IN(NO_BARRIER_WARPS, UNLIKE_BARRIERS)
 /* ---- out[block] = sum of the block's n elements: shuffles within a warp, shared memory between warps. ---- */
 static SHARED float warp_sums[33];
 
@@ -60,6 +60,16 @@ KERNEL reduce(const float *in, float *out, u32 n) {
   if (thread() % 32 < 16)
 #endif
     sum = warp_sum(sum);
+#if MUTANT == ABSENT_LANE
+  if (thread() % 32 < 16)
+    sum += __nvvm_shfl_sync_down_f32(0xffff, sum, 16, 31);
+#elif MUTANT == FOREIGN_MASK
+  sum += __nvvm_shfl_sync_down_f32(1, sum, 16, 31);
+#elif MUTANT == PARTIAL_BARRIER
+  __nvvm_barrier_sync_cnt(1, 48);
+#elif MUTANT == UNLIKE_BARRIERS
+  __nvvm_barrier_sync_cnt(1, thread() < 32 ? 64 : 128);
+#endif
   if (thread() % 32 == 0)
     warp_sums[thread() / 32] = sum;
 #if MUTANT == DIVERGENT_BARRIER
