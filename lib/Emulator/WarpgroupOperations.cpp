@@ -27,10 +27,13 @@ struct Descriptor {
       : start(sharedBase + ((bits & 0x3fff) << 4)), leading((bits >> 16 & 0x3fff) << 4),
         stride((bits >> 32 & 0x3fff) << 4), span(16u << (bits >> 62 == 0 ? 0 : 4 - (bits >> 62))) {}
 
-  /// The address of element (i, k), i along M or N. Contiguous along k, or if `turned` along i.
+  /// The address of element (i, k), i along M or N. Contiguous along k, or if `turned` along i. Turned and without a
+  /// swizzle the strides have each other's meaning.
   uint64_t at(uint32_t i, uint32_t k, uint32_t bytes, bool turned) const {
     uint32_t row = turned ? k : i, column = (turned ? i : k) * bytes;
-    uint64_t offset = row / 8 * stride + row % 8 * span + column / span * leading + column % span;
+    bool exchanged = turned && span == 16;
+    uint64_t down = exchanged ? leading : stride, across = exchanged ? stride : leading;
+    uint64_t offset = row / 8 * down + row % 8 * span + column / span * across + column % span;
     return swizzle(start + offset, span == 16 ? 0 : span);
   }
 };

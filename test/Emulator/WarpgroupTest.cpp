@@ -105,6 +105,42 @@ INSTANTIATE_TEST_SUITE_P(Sm90, WarpgroupMutants,
                                          Mutant{"WGMMA_OFFSET", CUDA_ERROR_LAUNCH_FAILED, "asynchronous read"}),
                          [](const auto &info) { return std::string(info.param.name); });
 
+/// One product of operands without a swizzle. `alongK`: groups of 8 lines, of 8 elements along k each, else the other
+/// way round. The descriptor's leading stride is between groups along k, its other stride between groups of lines.
+static bool runUnswizzled(bool alongK) {
+  constexpr uint64_t rows = 64, columns = 8, depth = 16, group = 8 * 8;
+  EmulatedDevice device("WGMMA_LAYOUTS");
+  std::vector<float> a = integers(rows * depth, 1), b = integers(depth * columns, 2);
+  auto pack = [&](uint64_t lines, auto at) {
+    std::vector<float> packed(lines * depth);
+    for (uint64_t i = 0; i < lines; ++i)
+      for (uint64_t k = 0; k < depth; ++k)
+        packed[i / 8 * group + k / 8 * (lines * 8) + (alongK ? i % 8 * 8 + k % 8 : k % 8 * 8 + i % 8)] = at(i, k);
+    return device.upload(asF16(packed));
+  };
+  auto strides = [](uint64_t lines) { return lines * 8 * 2 / 16 << 16 | (group * 2 / 16) << 32; };
+  CUdeviceptr da = pack(rows, [&](uint64_t i, uint64_t k) { return a[i * depth + k]; });
+  CUdeviceptr db = pack(columns, [&](uint64_t j, uint64_t k) { return b[k * columns + j]; });
+  CUdeviceptr d = device.allocate(rows * columns * 4);
+  uint64_t stridesA = strides(rows), stridesB = strides(columns);
+  EXPECT_EQ(device.launch(alongK ? "along_k" : "along_lines", 1, 1, 128, 0, {&da, &db, &d, &stridesA, &stridesB}),
+            CUDA_SUCCESS);
+  EXPECT_EQ(device.reports(), "");
+  std::vector<float> got = device.download<float>(d, rows * columns);
+  std::vector<double> expected = product(a, b, rows, columns, depth);
+  bool right = true;
+  for (uint64_t i = 0; i < got.size(); ++i) { // four of each thread: two columns of two rows
+    uint64_t thread = i / 4, row = thread / 32 * 16 + thread % 32 / 4 + i % 4 / 2 * 8, column = thread % 4 * 2 + i % 2;
+    right &= static_cast<double>(got[i]) == expected[row * columns + column];
+  }
+  return right;
+}
+
+TEST(Warpgroup, OperandsWithoutSwizzle) {
+  EXPECT_TRUE(runUnswizzled(/*alongK=*/true));
+  EXPECT_TRUE(runUnswizzled(/*alongK=*/false));
+}
+
 /// Negates a 16 x 64 box at (x, y) of a 20 x 100 matrix, elsewhere ones.
 static CUresult negate(EmulatedDevice &device, int32_t x, int32_t y, std::vector<float> &in, std::vector<float> &out) {
   constexpr uint64_t rows = 20, columns = 100;
