@@ -34,11 +34,12 @@
  *                   "set": "matrices",
  *                   "preset": "keller",   muon_compile lists the known ones when it refuses one
  *                   "dtypes": { "weight": "f32", "gradient": "f32", "momentum": "f32" },
- *                   "options": { "nesterov": true, "momentum_form": "ema", "adjust_lr": "original",
- *                                "decay": "decoupled", "table": [[3.4445, -4.775, 2.0315]], "steps": 5, "eps": 1e-7,
- *                                "eps_form": "clamp", "clip": 0, "stochastic_rounding": false, "safety": 1,
- *                                "damping": 0, "norm": "frobenius", "operands": "bf16", "form": "gram",
- *                                "restarts": [3], "pairs": [3], "tile": [128, 0], "early_stop": 0.3 },
+ *                   "options": { "matrices": "flatten_4d", "nesterov": true, "momentum_form": "ema",
+ *                                "adjust_lr": "original", "decay": "decoupled", "table": [[3.4445, -4.775, 2.0315]],
+ *                                "steps": 5, "eps": 1e-7, "eps_form": "clamp", "clip": 0,
+ *                                "stochastic_rounding": false, "safety": 1, "damping": 0, "norm": "frobenius",
+ *                                "operands": "bf16", "form": "gram", "restarts": [3], "pairs": [3],
+ *                                "tile": [128, 0], "early_stop": 0.3 },
  *                   "tuned_by": "...",    as muon_resolve_tuned writes it, for the report: where the options came from,
  *                   "served": [0.01, 0.7, 1.3] } ] }   and the floor and band they were tuned for
  * Instead of "groups":
@@ -47,9 +48,12 @@
  *                                     name. dtype, form, side, restarts, pairs and tuned are not taken with it: its ops
  *                                     have their own
  * Operands, form, restarts, pairs and tile of a group win over the request's dtype, form, restarts, pairs and tile. An
- * option left out is the preset's own. early_stop (CPUs, chooses form gram): between 0 and 1, absent: off. A matrix
- * whose Gram matrix R of the iterate has ‖I - R/μ‖_F within it for some μ skips the rows of the table that are left,
- * and the step function has the metrics "orthogonality" and "steps" (docs/numerics.md). */
+ * option left out is the preset's own. matrices says what more than two sizes are: "batch", the last two are a matrix;
+ * "flatten", the first is the rows of one matrix and all others are its columns, and the program takes tensors of these
+ * two sizes; "flatten_4d", that of four sizes and else a batch (include/muon/Form/Presets.h). early_stop (CPUs, chooses
+ * form gram): between 0 and 1, absent: off. A matrix whose Gram matrix R of the iterate has ‖I - R/μ‖_F within it for
+ * some μ skips the rows of the table that are left, and the step function has the metrics "orthogonality" and "steps"
+ * (docs/numerics.md). */
 #ifndef MUON_C_COMPILER_H
 #define MUON_C_COMPILER_H
 

@@ -72,8 +72,9 @@ static llvm::Expected<TuningKey> makeKey(const Request &request, const GroupRequ
   const StepOptions &step = group.step;
   key.device = tuningDevice(target.str());
   key.dtype = step.operands.value_or(request.dtype);
-  key.rows = step.shape.end()[-2];
-  key.columns = step.shape.back();
+  std::vector<int64_t> shape = matrixShape(step);
+  key.rows = shape.end()[-2];
+  key.columns = shape.back();
   key.floor = query.floor.value_or(servedFloor(key.dtype == "f32" ? OperandType::f32 : OperandType::bf16));
   if (layer) {
     key.floor = layer->floor;
@@ -137,7 +138,7 @@ static llvm::Expected<std::optional<TuningLayer>> findLayer(TuningDatabase *data
   if (query.floor)
     return llvm::createStringError("tuned: expected a floor or a model, whose layers have their own, got both");
   std::string error;
-  const std::vector<int64_t> &shape = group.step.shape;
+  std::vector<int64_t> shape = matrixShape(group.step);
   std::optional<TuningLayer> layer;
   if (database)
     layer = database->findLayer(query.model, query.layer, shape.end()[-2], shape.back(), error);

@@ -170,5 +170,8 @@ FailureOr<func::FuncOp> muon::buildStep(ModuleOp module, StringRef name, const S
   std::optional<ResolvedStep> resolved = resolveStep(module.getContext(), options, error);
   if (!resolved)
     return failure();
-  return PresetStep(module, name, *resolved).build();
+  func::FuncOp function = PresetStep(module, name, *resolved).build();
+  if (resolved->weight.getShape() != ArrayRef(options.shape))
+    function->setAttr("muon.flattened_from", DenseI64ArrayAttr::get(module.getContext(), options.shape));
+  return function;
 }

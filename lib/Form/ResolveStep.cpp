@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 using namespace mlir;
 using namespace muon;
@@ -31,23 +32,25 @@ struct Preset {
   MomentumForm momentumForm;
   bool nesterov;
   AdjustLr adjustLr;
+  Matrices matrices;
 };
 
 constexpr EpsForm add = EpsForm::add, clamp = EpsForm::clamp;
 constexpr MomentumForm ema = MomentumForm::ema, sumForm = MomentumForm::sum;
+constexpr Matrices batch = Matrices::batch, flatten = Matrices::flatten, flatten4d = Matrices::flatten4d;
 
 // clang-format off
 const Preset presets[] = {
-    {"keller", Program::muon, "keller", 5, 1e-7, add, 1, 0, ema, true, AdjustLr::original},
-    {"torch", Program::muon, "keller", 5, 1e-7, clamp, 1, 0, ema, true, AdjustLr::original},
-    {"moonlight", Program::muon, "keller", 5, 1e-7, add, 1, 0, sumForm, true, AdjustLr::matchRmsAdamw},
+    {"keller", Program::muon, "keller", 5, 1e-7, add, 1, 0, ema, true, AdjustLr::original, flatten4d},
+    {"torch", Program::muon, "keller", 5, 1e-7, clamp, 1, 0, ema, true, AdjustLr::original, batch},
+    {"moonlight", Program::muon, "keller", 5, 1e-7, add, 1, 0, sumForm, true, AdjustLr::matchRmsAdamw, flatten},
     // 1.02 (N + eps) is the original's 1.02 N + 1e-6.
-    {"polar_express", Program::muon, "nanogpt_pe", 5, 1e-6 / 1.02, add, 1.02, 0, ema, true, AdjustLr::original},
-    {"inverse_root", Program::inverseRoot, "cubic", 6, 0, add, 1, 1e-6, ema, true, AdjustLr::original},
-    {"exact", Program::exact, "", 0, 0, add, 1, 0, ema, true, AdjustLr::original},
-    {"rms", Program::rms, "", 0, 1e-7, add, 1, 0, ema, true, AdjustLr::original},
-    {"normuon", Program::normuon, "keller", 5, 1e-7, add, 1, 0, ema, true, AdjustLr::original},
-    {"adamuon", Program::adamuon, "keller", 5, 1e-7, add, 1, 0, ema, false, AdjustLr::none},
+    {"polar_express", Program::muon, "nanogpt_pe", 5, 1e-6 / 1.02, add, 1.02, 0, ema, true, AdjustLr::original, batch},
+    {"inverse_root", Program::inverseRoot, "cubic", 6, 0, add, 1, 1e-6, ema, true, AdjustLr::original, batch},
+    {"exact", Program::exact, "", 0, 0, add, 1, 0, ema, true, AdjustLr::original, batch},
+    {"rms", Program::rms, "", 0, 1e-7, add, 1, 0, ema, true, AdjustLr::original, batch},
+    {"normuon", Program::normuon, "keller", 5, 1e-7, add, 1, 0, ema, true, AdjustLr::original, flatten4d},
+    {"adamuon", Program::adamuon, "keller", 5, 1e-7, add, 1, 0, ema, false, AdjustLr::none, flatten4d},
 };
 // clang-format on
 
@@ -71,6 +74,16 @@ const Choice<AdjustLr> adjustments[] = {{"original", AdjustLr::original},
                                         {"spectral", AdjustLr::spectral},
                                         {"none", AdjustLr::none}};
 
+const Choice<Matrices> matricesKnown[] = {{"batch", batch}, {"flatten", flatten}, {"flatten_4d", flatten4d}};
+
+/// The shape of W that the step function has.
+std::vector<int64_t> seenAs(const std::vector<int64_t> &shape, Matrices matrices) {
+  bool flat = shape.size() > 2 && (matrices == flatten || (matrices == flatten4d && shape.size() == 4));
+  if (!flat)
+    return shape;
+  return {shape.front(), std::accumulate(shape.begin() + 1, shape.end(), int64_t(1), std::multiplies<>())};
+}
+
 /// Resolves one request; the first thing wrong is kept.
 class Resolver {
 public:
@@ -88,6 +101,7 @@ private:
               ArrayRef<Choice<T>> known = choicesOf<T>());
   bool findPreset();
   bool checkShape();
+  bool resolveMatrices();
   bool resolveTypes();
   bool elementType(StringRef what, StringRef name, ArrayRef<StringRef> known, Type &type);
   bool resolveMomentum();
@@ -103,6 +117,7 @@ private:
   const StepOptions &options;
   std::string &error;
   const Preset *preset = nullptr;
+  std::vector<int64_t> shape; ///< of W as the step function has it
   ResolvedStep step{};
 };
 
@@ -144,6 +159,14 @@ bool Resolver::checkShape() {
   return true;
 }
 
+bool Resolver::resolveMatrices() {
+  Matrices matrices = preset->matrices;
+  if (!choose("matrices", options.matrices, matrices, ArrayRef(matricesKnown)))
+    return false;
+  shape = seenAs(options.shape, matrices);
+  return true;
+}
+
 bool Resolver::elementType(StringRef what, StringRef name, ArrayRef<StringRef> known, Type &type) {
   if (!llvm::is_contained(known, name))
     return fail("unknown " + what + " dtype '" + name + "'; known: " + joinNames(known));
@@ -159,9 +182,9 @@ bool Resolver::resolveTypes() {
     return false;
   if (options.operands && !elementType("operand", *options.operands, kOperandTypes, step.spec.operands))
     return false;
-  step.weight = RankedTensorType::get(options.shape, weight);
-  step.gradient = RankedTensorType::get(options.shape, gradient);
-  step.momentum = RankedTensorType::get(options.shape, momentum);
+  step.weight = RankedTensorType::get(shape, weight);
+  step.gradient = RankedTensorType::get(shape, gradient);
+  step.momentum = RankedTensorType::get(shape, momentum);
   step.stochasticRounding = options.stochasticRounding;
   if (options.stochasticRounding && !weight.isBF16())
     return fail("stochastic rounding needs weight dtype bf16, got '" + options.weight + "'");
@@ -184,8 +207,9 @@ bool Resolver::resolveScale() {
   if (!choose("adjust_lr", options.adjustLr, rule, ArrayRef(adjustments)))
     return false;
   bool matrix = step.program != Program::rms;
-  double columns = options.shape.back();
-  double rows = matrix ? options.shape[options.shape.size() - 2] : columns;
+  ArrayRef<int64_t> sizes = rule == AdjustLr::original ? options.shape : shape;
+  double columns = sizes.back();
+  double rows = matrix ? sizes.drop_back().back() : columns;
   switch (rule) {
   case AdjustLr::original:
     step.scale = std::sqrt(std::max(1.0, rows / columns));
@@ -232,14 +256,19 @@ bool Resolver::resolveNumbers() {
   return true;
 }
 
-/// Options that would have no effect. Operand dtype, form and restarts are often given for a whole
-/// list of parameters, so a vector among them takes no offence.
+/// Options that would have no effect.
 bool Resolver::checkUnused() {
   bool table = options.table || !options.rows.empty() || options.steps || options.safety || options.norm;
   if (table && preset->table.empty())
     return fail("preset '" + options.preset + "' takes no table, steps, safety or norm");
-  if (step.program == Program::rms && options.epsForm)
+  if (step.program != Program::rms)
+    return true;
+  if (options.epsForm)
     return fail("preset 'rms' takes no eps form: its norm is √(mean(X²) + eps²)");
+  if (options.operands || options.form || options.restarts || options.pairs || !options.tile.empty())
+    return fail("preset 'rms' takes no operands, form, restarts, pairs or tile: it has no products");
+  if (options.matrices)
+    return fail("preset 'rms' takes no matrices: its mean is over the whole tensor");
   return true;
 }
 
@@ -388,13 +417,24 @@ bool Resolver::resolveEarlyStop() {
 }
 
 std::optional<ResolvedStep> Resolver::run() {
-  if (findPreset() && checkShape() && resolveTypes() && resolveMomentum() && resolveScale() && resolveNumbers() &&
-      checkUnused() && resolveTable() && resolveForm() && resolveEarlyStop())
+  if (findPreset() && checkShape() && resolveMatrices() && resolveTypes() && resolveMomentum() && resolveScale() &&
+      resolveNumbers() && checkUnused() && resolveTable() && resolveForm() && resolveEarlyStop())
     return step;
   return std::nullopt;
 }
 
 } // namespace
+
+std::vector<int64_t> muon::matrixShape(const StepOptions &options) {
+  const Preset *preset = llvm::find_if(presets, [&](const Preset &p) { return p.name == options.preset; });
+  if (preset == std::end(presets))
+    return options.shape;
+  Matrices matrices = preset->matrices;
+  for (const Choice<Matrices> &choice : matricesKnown)
+    if (choice.name == options.matrices)
+      matrices = choice.value;
+  return seenAs(options.shape, matrices);
+}
 
 std::vector<std::string> muon::presetNames() {
   std::vector<std::string> names;

@@ -10,6 +10,7 @@ namespace muon {
 /// What surrounds the spectral map.
 enum class Program { muon, inverseRoot, exact, rms, normuon, adamuon };
 enum class AdjustLr { original, matchRmsAdamw, spectral, none };
+enum class Matrices { batch, flatten, flatten4d };
 enum class WeightDecay { none, decoupled, coupled };
 
 /// A step function with nothing left open but the form.

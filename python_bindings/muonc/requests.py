@@ -27,7 +27,7 @@ def build(optimizer, slots, names):
                     "gradient": tensors.dtype_name(gradient),
                     "momentum": tensors.dtype_name(momentum),
                 },
-                "options": options_of(slot.group, preset == "rms"),
+                "options": options_of(optimizer, slot.group, preset == "rms"),
                 **({"tuned": slot.tuned} if slot.tuned else {}),
             },
         )
@@ -39,11 +39,16 @@ def build(optimizer, slots, names):
     return request
 
 
-def options_of(group, is_vector):
-    """The step function's options of a param group, in the compiler's words; vectors have no products."""
+# What of a group's settings a vector has a use for whatever its matrices are told.
+_OF_VECTORS = ("nesterov", "adjust_lr", "momentum_form", "decay", "clip", "stochastic_rounding")
+
+
+def options_of(optimizer, group, is_vector):
+    """The step function's options of a param group, in the compiler's words."""
     defaults = {"nesterov": True, "ns_coefficients": KELLER, "eps": 1e-7, "ns_steps": 5, "adjust_lr_fn": None}
     asked = {key for key, value in defaults.items() if not _same(group[key], value)}
-    options = {}
+    # Of each option, the settings that it is made of.
+    options, made_of = {}, {"steps": ("ns_steps", "ns_coefficients"), "table": ("ns_coefficients",)}
     if "nesterov" in asked:
         options["nesterov"] = bool(group["nesterov"])
     if "eps" in asked:
@@ -56,11 +61,30 @@ def options_of(group, is_vector):
         options["steps"] = operator.index(group["ns_steps"])
     if group["early_stop"] is not None:
         options["early_stop"] = float(group["early_stop"])
-    options.update(group["options"] or {})
+    own = group["options"] or {}
+    made_of.update(dict.fromkeys(own, ("options",)))
+    options.update(own)
     if is_vector:
-        of_matrices = ("table", "steps", "eps", "eps_form", "safety", "damping", "early_stop")
-        options = {key: value for key, value in options.items() if key not in of_matrices}
+        options = {
+            name: value
+            for name, value in options.items()
+            if name in _OF_VECTORS or any(_is_meant(optimizer, group, key) for key in made_of.get(name, (name,)))
+        }
     return options
+
+
+def _is_meant(optimizer, group, key):
+    """Whether a setting was given to the vectors of a group: to no group that steps matrices, whose own it would be."""
+    own = not _same(group[key], optimizer.defaults[key])
+    return not _has_matrices(optimizer, [group] if own else optimizer.param_groups)
+
+
+def _has_matrices(optimizer, groups):
+    """Whether any of these param groups steps matrices."""
+    return any(
+        group["preset"] != "rms" and any(optimizer._is_matrix(group, parameter) for parameter in group["params"])
+        for group in groups
+    )
 
 
 def _same(left, right):

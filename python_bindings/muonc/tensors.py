@@ -111,7 +111,7 @@ def check_parameter(what, parameter, is_vector):
 def strides_error(what, parameter, sizes):
     """The error for a parameter that cannot be walked by a program that takes it with these sizes."""
     expected = {parameter.ndim: "1 in one of its last two dimensions", 1: "its elements side by side"}
-    flattened = "all dimensions but the first side by side, or those of a contiguous or channels_last tensor"
+    flattened = "all dimensions but the first side by side, as those of a contiguous or channels_last tensor"
     return ValueError(f"Muon: {what} has strides {parameter.stride()}; expected {expected.get(len(sizes), flattened)}")
 
 

@@ -39,6 +39,9 @@ class Muon(torch.optim.Optimizer):
     stride. Gradients may be at another address in every step. state[p]["momentum_buffer"] has the gradient's shape and
     dtype; a state_dict of either optimizer loads into the other.
 
+    What torch.optim.Muon takes and this does not, refused in one line: ns_steps=0, which there divides by the norm and
+    iterates nothing; parameters and gradients of float64 and float16.
+
     Args:
         params, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn: as in
             torch.optim.Muon. lr, weight_decay and momentum may change at any time; a change of the others, or of the
@@ -62,8 +65,14 @@ class Muon(torch.optim.Optimizer):
         form: auto, standard, gram; restarts: with gram, the steps before which the Gram matrix is rebuilt; pairs: with
             standard, or gram and restarts, the rows that are evaluated as one with the next, [] for none. None: chosen.
         nonfinite: propagate, or skip: a matrix with a non-finite gradient is left untouched (see `skipped`).
-        batched: accept more than two dimensions; the leading ones are a batch of matrices.
+        batched: accept more than two dimensions, as the preset takes them: keller, normuon and adamuon flatten four
+            of them, the weights of a convolution, to a matrix of the first by all others, moonlight any number; else
+            the last two are a matrix and the others count them. options={"matrices": "batch", "flatten" or
+            "flatten_4d"} says it otherwise, and accepts them too. What is flattened lies side by side but for the
+            first dimension: contiguous, channels_last.
         non_matrices: refuse, or rms: what is not a matrix takes an RMS-normalised momentum step in the same program.
+            What the group says of its matrices (table, steps, eps, form, ...) is not for them; where no group that it
+            was given to has matrices, eps counts and the others are refused.
         workers: threads of a step; None: as many as torch uses, but no more than the processors allowed to us.
         seed: of stochastic rounding (options={"stochastic_rounding": True}).
 
@@ -213,7 +222,8 @@ class Muon(torch.optim.Optimizer):
                     self.state[parameter][name] = value.to(parameter.device)
 
     def _is_matrix(self, group, parameter):
-        return parameter.ndim == 2 or (self._settings["batched"] and parameter.ndim > 2)
+        more = self._settings["batched"] or "matrices" in (group["options"] or {})
+        return parameter.ndim == 2 or (parameter.ndim > 2 and more)
 
     def _takes(self, group, parameter):
         return self._is_matrix(group, parameter) or (self._settings["non_matrices"] == "rms" and parameter.ndim > 0)

@@ -114,6 +114,73 @@ def test_vectors_take_a_normalised_momentum_step_when_asked():
             torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=1e-7)
 
 
+def stepped_vector(groups=None, **settings):
+    """A vector of zeros after one step, and the vector's gradient; groups: what makes param groups of it."""
+    vector = torch.nn.Parameter(torch.zeros(6))
+    vector.grad = torch.arange(6.0) - 2.0
+    settings = {"lr": 1.0, "weight_decay": 0.0, "momentum": 0.0, **settings}
+    optimizer = muonc.torch.Muon(groups(vector) if groups else [vector], non_matrices="rms", **settings)
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter is not vector:
+                parameter.grad = torch.eye(4)
+    optimizer.step()
+    return vector.detach(), vector.grad
+
+
+def beside_a_matrix(of_the_vector):
+    """Groups of a vector and a matrix; of_the_vector: further settings of its group."""
+    return lambda vector: [
+        {"params": [vector], **of_the_vector},
+        {"params": [torch.nn.Parameter(torch.zeros(4, 4))]},
+    ]
+
+
+@pytest.mark.parametrize(
+    "groups, settings",
+    [
+        (None, {"preset": "rms", "eps": 10.0}),
+        (None, {"preset": "rms", "options": {"eps": 10.0}}),
+        (None, {"eps": 10.0}),
+        (beside_a_matrix({"preset": "rms", "eps": 10.0}), {}),
+        (beside_a_matrix({"options": {"eps": 10.0}}), {}),
+    ],
+)
+def test_eps_that_is_given_to_vectors_counts(groups, settings):
+    moved, gradient = stepped_vector(groups, **settings)
+    torch.testing.assert_close(moved, -gradient / (gradient.square().mean() + 100.0).sqrt())
+
+
+NONE_OF_VECTORS = [
+    ({"ns_steps": 3}, "takes no table, steps, safety or norm"),
+    ({"ns_coefficients": (1.5, -0.5, 0.0)}, "takes no table, steps, safety or norm"),
+    ({"options": {"table": "cubic"}}, "takes no table, steps, safety or norm"),
+    ({"options": {"safety": 1.1}}, "takes no table, steps, safety or norm"),
+    ({"options": {"eps_form": "add"}}, "takes no eps form"),
+    ({"options": {"operands": "f32"}}, "takes no operands, form, restarts, pairs or tile: it has no products"),
+    ({"options": {"form": "gram"}}, "takes no operands, form, restarts, pairs or tile: it has no products"),
+    ({"early_stop": 0.3}, "takes no early_stop: it has no table"),
+]
+
+
+@pytest.mark.parametrize("settings, why", NONE_OF_VECTORS)
+def test_what_vectors_have_no_use_for_is_refused_where_it_is_given_to_them(settings, why):
+    for groups, all_settings in ((None, {"preset": "rms", **settings}), (beside_a_matrix(settings), {})):
+        with pytest.raises(ValueError) as caught:
+            stepped_vector(groups, **all_settings)
+        assert f"preset 'rms' {why}" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [settings for settings, _ in NONE_OF_VECTORS] + [{"eps": 10.0}])
+def test_what_is_given_to_matrices_is_not_for_the_vectors_beside_them(settings):
+    def together(vector):
+        return [{"params": [vector, torch.nn.Parameter(torch.zeros(4, 4))], **settings}]
+
+    for groups, all_settings in ((beside_a_matrix({}), settings), (together, {})):
+        moved, gradient = stepped_vector(groups, **all_settings)
+        torch.testing.assert_close(moved, -gradient / gradient.square().mean().sqrt())
+
+
 @pytest.mark.parametrize("strides", [(5, 1, 1), (5, 2, 1)], ids=["overlaps", "gaps"])
 def test_what_does_not_lie_side_by_side_is_no_vector(strides):
     memory = torch.zeros(9)

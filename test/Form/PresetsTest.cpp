@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 using namespace mlir;
 using namespace muon;
@@ -54,17 +55,17 @@ Array difference(const Array &a, const Array &b) {
 void PresetsTest::compare(const StepOptions &options, const reference::Step &expected, double tolerance) {
   func::FuncOp function = expand(options);
   ASSERT_TRUE(function);
-  Array w = randomArray(options.shape, 1, 0.1), g = randomArray(options.shape, 2, 1e-3),
-        m = randomArray(options.shape, 3, 1e-3);
+  std::vector<int64_t> shape = matrixShape(options);
+  Array w = randomArray(shape, 1, 0.1), g = randomArray(shape, 2, 1e-3), m = randomArray(shape, 3, 1e-3);
   std::vector<Array> results = run(function, {w, g, m});
   std::vector<Matrix> newW, newM;
-  int64_t matrices = w.size() / (options.shape.end()[-1] * options.shape.end()[-2]);
+  int64_t matrices = w.size() / (shape.end()[-1] * shape.end()[-2]);
   for (int64_t i = 0; i < matrices; ++i) {
     newW.push_back(matrixOf(w, i));
     newM.push_back(matrixOf(m, i));
     reference::run(expected, newW.back(), matrixOf(g, i), newM.back());
   }
-  Array expectedW = arrayOf(options.shape, newW), expectedM = arrayOf(options.shape, newM);
+  Array expectedW = arrayOf(shape, newW), expectedM = arrayOf(shape, newM);
   EXPECT_LT(relativeError(difference(results[0], w), difference(expectedW, w)), tolerance);
   EXPECT_LT(relativeError(results[1], expectedM), 1e-14);
 }
@@ -100,6 +101,7 @@ TEST_F(PresetsTest, PublishedAlgorithms) {
         StepOptions options;
         options.preset = c.preset;
         options.shape = shape;
+        options.matrices = "batch";
         options.operands = "f32";
         options.form = form;
         options.pairs.emplace();
@@ -111,6 +113,54 @@ TEST_F(PresetsTest, PublishedAlgorithms) {
         // The gram form's constants are products of coefficients, rounded to f32 once more.
         compare(options, step, form == std::string("standard") ? 1e-11 : 1e-5);
       }
+}
+
+/// What more than two sizes are to each preset, and that it can be overridden. Keller's factor on lr is of the last two
+/// sizes, flattened or not.
+TEST_F(PresetsTest, MoreThanTwoSizes) {
+  using Shape = std::vector<int64_t>;
+  struct Case {
+    const char *preset;
+    std::optional<std::string> matrices;
+    Shape shape, seen;
+    double scale;
+  };
+  double root = std::sqrt(2);
+  for (const Case &c :
+       {Case{"keller", {}, {5, 3, 4, 2}, {5, 24}, root}, Case{"keller", {}, {30, 2, 3, 3}, {30, 18}, 1},
+        Case{"keller", {}, {5, 4, 2}, {5, 4, 2}, root}, Case{"keller", "flatten", {5, 4, 2}, {5, 8}, root},
+        Case{"keller", "batch", {5, 3, 4, 2}, {5, 3, 4, 2}, root},
+        Case{"keller", {}, {2, 2, 2, 4, 2}, {2, 2, 2, 4, 2}, root},
+        Case{"moonlight", {}, {5, 4, 2}, {5, 8}, 0.2 * std::sqrt(8)},
+        Case{"moonlight", {}, {9, 2, 2, 1}, {9, 4}, 0.2 * 3}, Case{"torch", {}, {5, 3, 4, 2}, {5, 3, 4, 2}, root},
+        Case{"torch", "flatten_4d", {5, 3, 4, 2}, {5, 24}, root},
+        Case{"polar_express", {}, {5, 3, 4, 2}, {5, 3, 4, 2}, root}}) {
+    StepOptions options;
+    options.preset = c.preset;
+    options.matrices = c.matrices;
+    options.shape = c.shape;
+    options.operands = "f32";
+    options.form = "standard";
+    options.pairs.emplace();
+    SCOPED_TRACE(describe(options));
+    EXPECT_EQ(matrixShape(options), c.seen);
+    func::FuncOp function = expand(options);
+    ASSERT_TRUE(function);
+    EXPECT_EQ(cast<RankedTensorType>(function.getArgument(0).getType()).getShape(), ArrayRef(c.seen));
+    auto from = function->getAttrOfType<DenseI64ArrayAttr>("muon.flattened_from");
+    EXPECT_EQ(bool(from), c.seen != c.shape);
+    EXPECT_TRUE(!from || from.asArrayRef() == ArrayRef(c.shape));
+    bool polar = std::string_view(c.preset) == "polar_express", moonlight = std::string_view(c.preset) == "moonlight";
+    auto direction = [&](const Matrix &x) {
+      double norm = polar ? frobenius(x) * 1.02 + 1e-6 : frobenius(x) + 1e-7;
+      if (std::string_view(c.preset) == "torch")
+        norm = frobenius(x);
+      return reference::iterate(publishedTable(polar ? "nanogpt_pe" : "jordan", 5), (1 / norm) * x);
+    };
+    reference::Step step = makeStep(c.scale, direction);
+    step.sumForm = moonlight;
+    compare(options, step, 1e-11);
+  }
 }
 
 /// In exact arithmetic a pair is its two rows, but for its coefficients, which are rounded to f32.
@@ -126,6 +176,7 @@ TEST_F(PresetsTest, PairsAreTheirRows) {
         StepOptions options;
         options.preset = preset;
         options.shape = shape;
+        options.matrices = "batch";
         options.operands = "f32";
         options.form = c.form;
         options.restarts = c.restarts;

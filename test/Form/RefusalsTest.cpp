@@ -31,6 +31,9 @@ TEST_F(RefusalsTest, Names) {
   options.epsForm.reset();
   options.form = "newton";
   EXPECT_EQ(refusal(options), "unknown form 'newton'; known: standard, gram");
+  options.form.reset();
+  options.matrices = "flat";
+  EXPECT_EQ(refusal(options), "unknown matrices 'flat'; known: batch, flatten, flatten_4d");
 }
 
 TEST_F(RefusalsTest, Types) {
@@ -118,6 +121,30 @@ TEST_F(RefusalsTest, OptionsOfAnotherPreset) {
   options.table.reset();
   options.epsForm = "clamp";
   EXPECT_EQ(refusal(options), "preset 'rms' takes no eps form: its norm is √(mean(X²) + eps²)");
+}
+
+TEST_F(RefusalsTest, WhatVectorsHaveNoUseFor) {
+  auto refused = [&](auto set) {
+    StepOptions vector;
+    vector.preset = "rms";
+    vector.shape = {7};
+    set(vector);
+    return refusal(vector);
+  };
+  std::string table = "preset 'rms' takes no table, steps, safety or norm";
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.table = "cubic"; }), table);
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.steps = 3; }), table);
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.norm = "trace"; }), table);
+  std::string products = "preset 'rms' takes no operands, form, restarts, pairs or tile: it has no products";
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.operands = "f32"; }), products);
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.form = "gram"; }), products);
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.restarts.emplace(); }), products);
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.pairs.emplace(); }), products);
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.tile = {128, 0}; }), products);
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.matrices = "batch"; }),
+            "preset 'rms' takes no matrices: its mean is over the whole tensor");
+  EXPECT_EQ(refused([](StepOptions &vector) { vector.earlyStop = 0.3; }),
+            "preset 'rms' takes no early_stop: it has no table");
 }
 
 TEST_F(RefusalsTest, Restarts) {

@@ -76,6 +76,16 @@ TEST(Preset, NorMuon) { expectParity({.shape = {}, .preset = "normuon"}, "standa
 /// The sign of a momentum of 1e-9 may differ, and the sign matrix with it.
 TEST(Preset, AdaMuon) { expectParity({.shape = {}, .preset = "adamuon"}, "standard", 1e-4); }
 
+/// Weights of convolutions, which these presets take as one matrix.
+TEST(Preset, FlattenedWeights) {
+  std::vector<Group> groups;
+  for (std::string preset : {"keller", "moonlight", "normuon", "adamuon"})
+    for (std::vector<int64_t> shape : {std::vector<int64_t>{24, 3, 3, 2}, {10, 5, 2, 3}, {40, 2, 3, 3}})
+      groups.push_back({.shape = shape, .preset = preset, .parameters = 2});
+  groups.push_back({.shape = {6, 5, 4}, .preset = "moonlight"});
+  expectWithin(compare({.groups = groups, .form = "standard"}, kSteps), 1e-4, 1e-6, 1e-4);
+}
+
 TEST(Preset, InBf16EveryPresetStaysClose) {
   std::vector<Group> groups;
   for (std::string preset : {"keller", "torch", "moonlight", "polar_express", "normuon", "adamuon"})

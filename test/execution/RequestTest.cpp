@@ -90,7 +90,7 @@ TEST(Request, UnknownFieldsNameTheKnownOnes) {
   EXPECT_EQ(refusal(group(R"("dtypes": {"grad": "f32"})")),
             "unknown field at request.groups[0].dtypes.grad, expected weight, gradient, momentum");
   EXPECT_NE(refusal(group(R"("options": {"nesterow": true})"))
-                .find("unknown field at request.groups[0].options.nesterow, expected nesterov, "),
+                .find("unknown field at request.groups[0].options.nesterow, expected matrices, nesterov, "),
             std::string::npos);
 }
 
@@ -110,9 +110,10 @@ TEST(Request, UnknownValuesNameTheKnownOnes) {
             "exact, rms, normuon, adamuon");
   EXPECT_EQ(refusal(group("", R"("dtype": "f8")")), "unknown dtype 'f8', expected auto, f32, bf16, f16 or tf32");
   EXPECT_EQ(refusal(group("", R"("form": "best")")), "unknown form 'best', expected auto, standard or gram");
-  EXPECT_EQ(refusal(group("", R"("name": "a-b")")),
-            "expected a C identifier as the program's name, without __, _ and a capital or muon_ in front, and no keyword, "
-            "name of <stdint.h> or function of C's library, got 'a-b'");
+  EXPECT_EQ(
+      refusal(group("", R"("name": "a-b")")),
+      "expected a C identifier as the program's name, without __, _ and a capital or muon_ in front, and no keyword, "
+      "name of <stdint.h> or function of C's library, got 'a-b'");
   EXPECT_EQ(refusal(group(R"("dtypes": {"weight": "f64"})")), "unknown weight dtype 'f64'; known: f32, bf16");
   EXPECT_EQ(refusal(group(R"("options": {"momentum_form": "avg"})")), "unknown momentum form 'avg'; known: ema, sum");
   EXPECT_EQ(refusal(group(R"("options": {"decay": "l2"})")), "unknown decay 'l2'; known: none, decoupled, coupled");

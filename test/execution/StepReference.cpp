@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 
 namespace muon::execution {
@@ -83,6 +84,12 @@ void StepReference::readScale(const Group &group) {
   std::string rule = group.adjustLr.value_or(preset == "moonlight"                    ? "match_rms_adamw"
                                              : preset == "adamuon" || preset == "rms" ? "none"
                                                                                       : "original");
+  bool asConvolution = group.shape.size() == 4 && (preset == "keller" || preset == "normuon" || preset == "adamuon");
+  bool flattened = asConvolution || (preset == "moonlight" && group.shape.size() > 2);
+  if (flattened && rule != "original") { // which is of the last two sizes all the same
+    rows = double(group.shape.front());
+    columns = std::accumulate(group.shape.begin() + 1, group.shape.end(), 1.0, std::multiplies<>());
+  }
   if (preset == "rms")
     scale = rule == "match_rms_adamw" ? 0.2 : 1;
   else if (rule == "match_rms_adamw")
