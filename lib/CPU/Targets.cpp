@@ -208,15 +208,14 @@ std::vector<std::string> muon::knownTargets() {
   return names;
 }
 
-FailureOr<TargetAttr> muon::lookupTarget(MLIRContext *context, StringRef name, std::string &error) {
+llvm::Expected<TargetAttr> muon::lookupTarget(MLIRContext *context, StringRef name) {
   context->getOrLoadDialect<MuonDialect>();
   if (name == "native" || name == "cpu")
     return hostTarget(context);
   for (const Processor &processor : kProcessors)
     if (processor.name == name)
       return makeTarget(context, processor);
-  error = "unknown CPU target '" + name.str() + "', known are " + llvm::join(knownTargets(), ", ");
-  return failure();
+  return llvm::createStringError("unknown CPU target '" + name + "', known are " + llvm::join(knownTargets(), ", "));
 }
 
 TargetAttr muon::scheduleOn(TargetAttr schedule, TargetAttr machine) {

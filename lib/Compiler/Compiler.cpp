@@ -3,6 +3,7 @@
 #include "muon/Compiler/Compiler.h"
 
 #include "CheckRequest.h"
+#include "FirstDiagnostic.h"
 #include "GpuCode.h"
 #include "LinkLibrary.h"
 #include "OwnProgram.h"
@@ -29,28 +30,6 @@ using namespace mlir;
 using namespace muon;
 
 namespace {
-/// Keeps the first diagnostic as the error's text: one clear line.
-class FirstDiagnostic {
-public:
-  explicit FirstDiagnostic(MLIRContext *context)
-      : handler(context, [this](Diagnostic &diagnostic) {
-          if (!text.empty() || diagnostic.getSeverity() != DiagnosticSeverity::Error)
-            return success();
-          auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation());
-          if (place && place.getLine()) // a program of the user's own, but for its module
-            text = llvm::formatv("line {0}: ", place.getLine());
-          text += diagnostic.str();
-          return success();
-        }) {}
-  llvm::Error error() const {
-    return llvm::createStringError(text.empty() ? "the compiler failed without saying why" : text);
-  }
-
-private:
-  std::string text;
-  ScopedDiagnosticHandler handler;
-};
-
 /// One target's program on its way through the rooms.
 struct Variant {
   OwningOpRef<ModuleOp> planned;
@@ -81,7 +60,6 @@ private:
   std::string stepName(const GroupRequest &group);
   llvm::Expected<std::unique_ptr<llvm::Module>> generate(ArrayRef<Variant> variants);
   llvm::Expected<std::unique_ptr<llvm::Module>> generateKernels(const Variant &variant, StringRef prefix);
-  llvm::Expected<std::unique_ptr<llvm::Module>> generateBlocks(const Variant &variant);
   llvm::Error planAll();
   llvm::Expected<std::unique_ptr<llvm::Module>> translateOnce(bool again, bool blocks);
   llvm::Expected<std::string> emitGpu(const Variant &variant, Emit kind, bool again);
@@ -141,10 +119,10 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
     // Its own restarts or pairs, or an early stop, are of a form it must name.
     if ((step.restarts || step.pairs || step.earlyStop) && !step.form && request.form != "auto")
       step.form = request.form;
-    std::string error, name = stepName(group);
-    FailureOr<func::FuncOp> function = buildStep(module, name, step, error);
-    if (failed(function))
-      return llvm::createStringError(error);
+    std::string name = stepName(group);
+    llvm::Expected<func::FuncOp> function = buildStep(module, name, step);
+    if (!function)
+      return function.takeError();
     if (RequestAttr own = stateRequest(&context, group))
       (*function)->setAttr(kRequest, own);
     if (!group.tunedBy.empty())
@@ -159,21 +137,14 @@ llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRe
 
 /// A processor's name, or SCHEDULE@PROCESSOR: how one computes, in instructions that the other has.
 static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context, StringRef text) {
-  std::string error;
-  if (namesGpu(text)) {
-    FailureOr<TargetAttr> gpu = lookupGpuTarget(context, text, error);
-    return failed(gpu) ? llvm::Expected<TargetAttr>(llvm::createStringError(error)) : *gpu;
-  }
+  if (namesGpu(text))
+    return lookupGpuTarget(context, text);
   auto [name, machine] = text.split('@');
-  FailureOr<TargetAttr> target = lookupTarget(context, name, error);
-  if (failed(target))
-    return llvm::createStringError(error);
-  if (!text.contains('@'))
-    return *target;
-  FailureOr<TargetAttr> runsOn = lookupTarget(context, machine, error);
-  if (failed(runsOn))
-    return llvm::createStringError(error);
-  return scheduleOn(*target, *runsOn);
+  llvm::Expected<TargetAttr> target = lookupTarget(context, name);
+  if (!target || !text.contains('@'))
+    return target;
+  llvm::Expected<TargetAttr> runsOn = lookupTarget(context, machine);
+  return runsOn ? scheduleOn(*target, *runsOn) : std::move(runsOn);
 }
 
 llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
@@ -224,22 +195,14 @@ llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generateKernels(const
   return code;
 }
 
-llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generateBlocks(const Variant &variant) {
-  FirstDiagnostic diagnostic(&context);
-  std::string error;
-  std::unique_ptr<llvm::Module> code = muon::generateBlocks(*variant.planned, llvmContext, error);
-  if (!code)
-    return error.empty() ? diagnostic.error() : llvm::createStringError(error);
-  return code;
-}
-
 llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generate(ArrayRef<Variant> variants) {
   // Without a CPU variant it only holds the description and the images.
   auto all = std::make_unique<llvm::Module>(request.name, llvmContext);
   SmallVector<DescribedVariant> described;
   for (auto [i, variant] : llvm::enumerate(variants)) {
     std::string prefix = kernelPrefix(i);
-    auto code = variant.target.isGpu() ? generateBlocks(variant) : generateKernels(variant, prefix);
+    auto code =
+        variant.target.isGpu() ? generateBlocks(*variant.planned, llvmContext) : generateKernels(variant, prefix);
     if (!code)
       return code.takeError();
     DescribedVariant description;
@@ -324,7 +287,7 @@ static llvm::Expected<std::unique_ptr<llvm::Module>> copyOf(const llvm::Module &
 /// is given: another emission to follow needs a copy.
 llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::translateOnce(bool again, bool blocks) {
   if (!translated || translatedBlocks != blocks) { // a GPU's object is not its blocks
-    auto code = blocks ? generateBlocks(variants.front()) : generate(variants);
+    auto code = blocks ? generateBlocks(*variants.front().planned, llvmContext) : generate(variants);
     if (!code)
       return code.takeError();
     translated = std::move(*code), translatedBlocks = blocks;
@@ -375,7 +338,8 @@ llvm::Expected<std::string> Compilation::emitAssembly(bool again) {
 }
 
 llvm::Expected<llvm::json::Object> Compilation::reportOnGpu(const Variant &variant, bool again) {
-  auto code = variants.size() == 1 ? translateOnce(again, /*blocks=*/true) : generateBlocks(variant);
+  auto code =
+      variants.size() == 1 ? translateOnce(again, /*blocks=*/true) : generateBlocks(*variant.planned, llvmContext);
   if (!code)
     return code.takeError();
   auto cubin = compileCubin(**code, variant.target);
@@ -458,7 +422,7 @@ llvm::Error Compilation::dump(StringRef directory) {
   if (variants.size() != 1 || !variants.front().target.isGpu())
     return llvm::createStringError("expected one GPU target to dump kernels of, got " +
                                    llvm::join(request.targets, ","));
-  auto code = generateBlocks(variants.front());
+  auto code = generateBlocks(*variants.front().planned, llvmContext);
   if (!code)
     return code.takeError();
   return muon::dumpKernels(**code, *variants.front().planned, directory);
@@ -491,7 +455,6 @@ std::string muon::compilerBuild() {
 std::string muon::hostTarget() {
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.loadDialect<MuonDialect>();
-  std::string error;
-  FailureOr<TargetAttr> target = lookupTarget(&context, "native", error);
-  return failed(target) ? error : (target->getCpu() + " " + target->getFeatures()).str();
+  TargetAttr target = cantFail(lookupTarget(&context, "native"));
+  return (target.getCpu() + " " + target.getFeatures()).str();
 }

@@ -1,6 +1,7 @@
 //===- GpuCode.cpp - a GPU variant's kernels as images ----------------------------------------===//
 
 #include "GpuCode.h"
+#include "FirstDiagnostic.h"
 
 #include "muon/Compiler/Walk.h"
 #include "muon/GPU/Passes.h"
@@ -14,18 +15,16 @@ using namespace muon;
 
 static TargetAttr targetOf(ModuleOp planned) { return (*planned.getOps<VariantOp>().begin()).getTarget(); }
 
-std::unique_ptr<llvm::Module> muon::generateBlocks(ModuleOp planned, llvm::LLVMContext &context, std::string &error) {
-  TargetAttr target = targetOf(planned);
+llvm::Expected<std::unique_ptr<llvm::Module>> muon::generateBlocks(ModuleOp planned, llvm::LLVMContext &context) {
+  FirstDiagnostic diagnostic(planned.getContext());
   OwningOpRef<ModuleOp> lowered(cast<ModuleOp>(planned->clone()));
   if (failed(walk(*lowered, Room::gpu)))
-    return nullptr;
+    return diagnostic.error();
   std::unique_ptr<llvm::Module> code = translate(*lowered, context);
   if (!code)
-    return nullptr;
-  if (llvm::Error failure = finishBlocks(*code, target)) {
-    error = llvm::toString(std::move(failure));
-    return nullptr;
-  }
+    return diagnostic.error();
+  if (llvm::Error error = finishBlocks(*code, targetOf(planned)))
+    return std::move(error);
   return code;
 }
 

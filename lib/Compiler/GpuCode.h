@@ -11,9 +11,8 @@
 
 namespace muon {
 
-/// A planned module's kernels as LLVM IR for the NVPTX backend, finished: what the bitcode image holds. Null after a
-/// diagnostic or an error in `error`.
-std::unique_ptr<llvm::Module> generateBlocks(mlir::ModuleOp planned, llvm::LLVMContext &context, std::string &error);
+/// A planned module's kernels as LLVM IR for the NVPTX backend, finished: what the bitcode image holds.
+llvm::Expected<std::unique_ptr<llvm::Module>> generateBlocks(mlir::ModuleOp planned, llvm::LLVMContext &context);
 
 /// The images of a finished module (cubin, PTX, and bitcode if asked for) and the blocks of its kernels, added to
 /// `variant`.

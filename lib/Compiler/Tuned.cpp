@@ -18,10 +18,9 @@ using llvm::StringRef;
 /// presets and their options are known to Form alone.
 static llvm::Expected<std::optional<std::pair<Table, double>>> ownTable(MLIRContext &context, const StepOptions &step) {
   OwningOpRef<ModuleOp> scratch = ModuleOp::create(UnknownLoc::get(&context));
-  std::string error;
-  FailureOr<func::FuncOp> function = buildStep(*scratch, "scratch", step, error);
-  if (failed(function))
-    return llvm::createStringError(error);
+  llvm::Expected<func::FuncOp> function = buildStep(*scratch, "scratch", step);
+  if (!function)
+    return function.takeError();
   std::optional<std::pair<Table, double>> own;
   function->walk([&](OrthogonalizeOp op) {
     bool chosen = op.getAccuracy() == Accuracy::table && op.getNorm() == Norm::frobenius;

@@ -5,6 +5,7 @@
 #include "muon/CPU/Passes.h"
 #include "muon/Form/Passes.h"
 #include "muon/GPU/Passes.h"
+#include "muon/IR/PrintNumber.h"
 #include "muon/IR/Request.h"
 #include "muon/Plan/Passes.h"
 
@@ -23,30 +24,33 @@ using namespace mlir;
 using namespace muon;
 
 static constexpr llvm::StringLiteral kRoom = "muon.room";
-static constexpr llvm::StringLiteral kRoomNames[] = {"ir", "form", "plan", "cpu", "gpu"};
 
-StringRef muon::roomName(Room room) { return kRoomNames[static_cast<unsigned>(room)]; }
+namespace {
+struct RoomEntry {
+  StringRef name;
+  void (*build)(OpPassManager &manager);
+};
+} // namespace
 
-FailureOr<Room> muon::parseRoom(StringRef name) {
-  for (Room room : {Room::ir, Room::form, Room::plan, Room::cpu, Room::gpu})
-    if (roomName(room) == name)
-      return room;
-  return failure();
+/// In the order of Room.
+static constexpr RoomEntry kRooms[] = {
+    {"ir", [](OpPassManager &) {}},
+    {"form", [](OpPassManager &manager) { buildFormPipeline(manager, FormOptions()); }},
+    {"plan", [](OpPassManager &manager) { buildPlanPipeline(manager); }},
+    {"cpu", [](OpPassManager &manager) { buildCpuPipeline(manager); }},
+    {"gpu", [](OpPassManager &manager) { buildGpuPipeline(manager); }}};
+
+/// "plan, cpu or gpu", from plan on.
+static std::string roomsFrom(Room first) {
+  return printChoices(llvm::map_to_vector(ArrayRef(kRooms).drop_front(static_cast<size_t>(first)),
+                                          [](const RoomEntry &room) { return room.name; }));
 }
 
-static void buildRoom(OpPassManager &manager, Room room) {
-  switch (room) {
-  case Room::ir:
-    return;
-  case Room::form:
-    return buildFormPipeline(manager, FormOptions());
-  case Room::plan:
-    return buildPlanPipeline(manager);
-  case Room::cpu:
-    return buildCpuPipeline(manager);
-  case Room::gpu:
-    return buildGpuPipeline(manager);
-  }
+StringRef muon::roomName(Room room) { return kRooms[static_cast<size_t>(room)].name; }
+
+FailureOr<Room> muon::parseRoom(StringRef name) {
+  const RoomEntry *found = llvm::find_if(kRooms, [&](const RoomEntry &room) { return room.name == name; });
+  return found == std::end(kRooms) ? FailureOr<Room>() : static_cast<Room>(found - kRooms);
 }
 
 FailureOr<Room> muon::roomOf(ModuleOp module) {
@@ -56,7 +60,7 @@ FailureOr<Room> muon::roomOf(ModuleOp module) {
   auto name = dyn_cast<StringAttr>(said);
   FailureOr<Room> room = name ? parseRoom(name.getValue()) : FailureOr<Room>();
   if (failed(room))
-    module.emitOpError() << "expected muon.room to be ir, form, plan, cpu or gpu, got " << said;
+    module.emitOpError() << "expected muon.room to be " << roomsFrom(Room::ir) << ", got " << said;
   return room;
 }
 
@@ -90,10 +94,10 @@ template <typename Run> static LogicalResult walkRooms(ModuleOp module, Room las
     if (static_cast<Room>(next) == Room::cpu && last == Room::gpu) // a kernel goes through one of the two
       continue;
     OpPassManager manager(ModuleOp::getOperationName());
-    buildRoom(manager, static_cast<Room>(next));
+    kRooms[next].build(manager);
     if (failed(run(manager)))
       return failure();
-    module->setAttr(kRoom, StringAttr::get(module.getContext(), kRoomNames[next]));
+    module->setAttr(kRoom, StringAttr::get(module.getContext(), kRooms[next].name));
   }
   return success();
 }
@@ -121,8 +125,14 @@ struct WalkPass : PassWrapper<WalkPass, OperationPass<ModuleOp>> {
   Room last;
 };
 
+/// Options keep a reference to what describes them.
+StringRef stopAfterHelp() {
+  static const std::string text = roomsFrom(Room::form);
+  return text;
+}
+
 struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
-  Option<std::string> stopAfter{*this, "stop-after", llvm::cl::desc("form, plan, cpu or gpu"), llvm::cl::init("cpu")};
+  Option<std::string> stopAfter{*this, "stop-after", llvm::cl::desc(stopAfterHelp()), llvm::cl::init("cpu")};
 };
 } // namespace
 
@@ -142,7 +152,7 @@ void muon::registerPasses() {
       [](OpPassManager &manager, const PipelineOptions &options) {
         FailureOr<Room> last = parseRoom(options.stopAfter);
         if (failed(last) || *last == Room::ir)
-          llvm::reportFatalUsageError(Twine("expected stop-after=form, plan, cpu or gpu, got ") + options.stopAfter);
+          llvm::reportFatalUsageError("expected stop-after=" + Twine(stopAfterHelp()) + ", got " + options.stopAfter);
         manager.addPass(std::make_unique<WalkPass>(*last));
       });
 }

@@ -5,6 +5,7 @@
 #include "muon/Form/StepBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Verifier.h"
 
 using namespace mlir;
 using namespace muon;
@@ -165,13 +166,29 @@ func::FuncOp PresetStep::build() {
 
 } // namespace
 
-FailureOr<func::FuncOp> muon::buildStep(ModuleOp module, StringRef name, const StepOptions &options,
-                                        std::string &error) {
-  std::optional<ResolvedStep> resolved = resolveStep(module.getContext(), options, error);
+/// The first thing that a verifier says, without the op, which nobody wrote; empty where all is well.
+static std::string whyInvalid(func::FuncOp function) {
+  std::string first;
+  ScopedDiagnosticHandler handler(function.getContext(), [&](Diagnostic &diagnostic) {
+    if (first.empty())
+      first = diagnostic.str();
+  });
+  (void)verify(function);
+  auto [op, why] = StringRef(first).split(" op ");
+  return (op.starts_with("'muon.") ? why : StringRef(first)).str();
+}
+
+llvm::Expected<func::FuncOp> muon::buildStep(ModuleOp module, StringRef name, const StepOptions &options) {
+  llvm::Expected<ResolvedStep> resolved = resolveStep(module.getContext(), options);
   if (!resolved)
-    return failure();
+    return resolved.takeError();
   func::FuncOp function = PresetStep(module, name, *resolved).build();
-  if (resolved->weight.getShape() != ArrayRef(options.shape))
-    function->setAttr("muon.flattened_from", DenseI64ArrayAttr::get(module.getContext(), options.shape));
-  return function;
+  std::string error = whyInvalid(function);
+  if (error.empty()) {
+    if (resolved->weight.getShape() != ArrayRef(options.shape))
+      function->setAttr("muon.flattened_from", DenseI64ArrayAttr::get(module.getContext(), options.shape));
+    return function;
+  }
+  function.erase();
+  return llvm::createStringError(error);
 }

@@ -28,8 +28,8 @@ struct ResolvedStep {
   bool stochasticRounding;
 };
 
-/// Nothing on failure, and one line in `error`.
-std::optional<ResolvedStep> resolveStep(mlir::MLIRContext *context, const StepOptions &options, std::string &error);
+/// An error is one line.
+llvm::Expected<ResolvedStep> resolveStep(mlir::MLIRContext *context, const StepOptions &options);
 
 } // namespace muon
 

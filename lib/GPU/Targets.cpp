@@ -39,7 +39,7 @@ std::vector<std::string> muon::knownGpuTargets() {
   return names;
 }
 
-FailureOr<TargetAttr> muon::lookupGpuTarget(MLIRContext *context, StringRef name, std::string &error) {
+llvm::Expected<TargetAttr> muon::lookupGpuTarget(MLIRContext *context, StringRef name) {
   context->getOrLoadDialect<MuonDialect>();
   constexpr unsigned kRegisters = 65536, kWarp = 32, kWordsPerAccess = 4;
   constexpr uint64_t kKiB = 1024, kMiB = 1024 * kKiB;
@@ -53,6 +53,5 @@ FailureOr<TargetAttr> muon::lookupGpuTarget(MLIRContext *context, StringRef name
                            DenseI64ArrayAttr::get(context, {kWarp}), kWordsPerAccess, gpu.sharedKiB * kKiB,
                            gpu.l2MiB * kMiB, chip);
   }
-  error = "unknown GPU target '" + name.str() + "', known are " + llvm::join(knownGpuTargets(), ", ");
-  return failure();
+  return llvm::createStringError("unknown GPU target '" + name + "', known are " + llvm::join(knownGpuTargets(), ", "));
 }

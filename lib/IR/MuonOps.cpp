@@ -149,9 +149,10 @@ LogicalResult OrthogonalizeOp::verify() {
     return failure();
   double safety = getSafety().convertToDouble(), eps = getEps().convertToDouble(),
          damping = getDamping().convertToDouble();
-  if (!(safety >= 1.0) || !(eps >= 0.0) || !(damping >= 0.0) || !std::isfinite(safety + eps + damping)) // C5
-    return emitOpError() << "expected finite safety >= 1, eps >= 0 and damping >= 0, got "
-                         << printNumbers({safety, eps, damping});
+  for (auto [name, value, least] :
+       {std::tuple("safety", safety, 1), std::tuple("eps", eps, 0), std::tuple("damping", damping, 0)})
+    if (!(value >= least) || !std::isfinite(value)) // C5
+      return emitOpError() << "expected finite " << name << " >= " << least << ", got " << printNumber(value);
   if (getNorm() == Norm::none && (safety != 1.0 || eps != 0.0)) // C10
     return emitOpError() << "norm none divides by nothing: expected safety 1 and eps 0, got " << printNumber(safety)
                          << " and " << printNumber(eps);

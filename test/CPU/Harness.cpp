@@ -36,13 +36,7 @@ MLIRContext &test::context() {
   return *context;
 }
 
-TargetAttr test::target(StringRef name) {
-  std::string error;
-  FailureOr<TargetAttr> target = lookupTarget(&context(), name, error);
-  if (failed(target))
-    llvm::report_fatal_error(llvm::StringRef(error));
-  return *target;
-}
+TargetAttr test::target(StringRef name) { return cantFail(lookupTarget(&context(), name)); }
 
 TargetAttr test::host() {
   static TargetAttr host = [] {

@@ -92,7 +92,7 @@ TEST_F(RefusalsTest, Numbers) {
   EXPECT_EQ(refusal(options), "expected eps >= 0, got -1");
   options.eps.reset();
   options.safety = 0.5;
-  EXPECT_EQ(refusal(options), "expected safety >= 1, got 0.5");
+  EXPECT_EQ(refusal(options), "expected finite safety >= 1, got 0.5");
   options.safety.reset();
   options.clip = -0.25;
   EXPECT_EQ(refusal(options), "expected clip >= 0 (0 is off), got -0.25");

@@ -18,10 +18,9 @@ StepFixture::StepFixture() { context.loadDialect<MuonDialect>(); }
 func::FuncOp StepFixture::expand(const StepOptions &options, const FormOptions &form) {
   modules.emplace_back(ModuleOp::create(UnknownLoc::get(&context)));
   ModuleOp module = *modules.back();
-  std::string error;
-  FailureOr<func::FuncOp> built = buildStep(module, "step", options, error);
-  if (failed(built)) {
-    ADD_FAILURE() << error;
+  llvm::Expected<func::FuncOp> built = buildStep(module, "step", options);
+  if (!built) {
+    ADD_FAILURE() << llvm::toString(built.takeError());
     return {};
   }
   PassManager manager(&context);
@@ -33,8 +32,7 @@ func::FuncOp StepFixture::expand(const StepOptions &options, const FormOptions &
 
 std::string StepFixture::refusal(const StepOptions &options) {
   OwningOpRef<ModuleOp> module(ModuleOp::create(UnknownLoc::get(&context)));
-  std::string error;
-  EXPECT_TRUE(failed(buildStep(*module, "step", options, error)));
+  std::string error = llvm::toString(buildStep(*module, "step", options).takeError());
   EXPECT_TRUE(module->getBody()->empty());
   EXPECT_EQ(error.find('\n'), std::string::npos);
   return error;

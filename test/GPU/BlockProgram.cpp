@@ -139,12 +139,11 @@ static MLIRContext &context() {
 }
 
 BlockProgram::BlockProgram(const std::string &text, const std::string &chip) {
-  std::string error;
-  FailureOr<TargetAttr> target = lookupGpuTarget(&context(), chip, error);
+  TargetAttr target = cantFail(lookupGpuTarget(&context(), chip));
   OwningOpRef<ModuleOp> lowered = parseSourceString<ModuleOp>(text, &context());
-  if (failed(target) || !lowered)
+  if (!lowered)
     llvm::report_fatal_error("the kernel does not parse");
-  (*lowered)->setAttr(kRequest, RequestAttr::get(*target));
+  (*lowered)->setAttr(kRequest, RequestAttr::get(target));
   lowered->walk([&](KernelOp kernel) {
     KernelBlock block = blockOf(kernel);
     shapes.push_back({kernel.getSymName().str(), block.threads, block.sharedBytes});
@@ -157,7 +156,7 @@ BlockProgram::BlockProgram(const std::string &text, const std::string &chip) {
   std::unique_ptr<llvm::Module> code = translate(*lowered, llvmContext);
   if (!code)
     llvm::report_fatal_error("the kernel does not translate");
-  llvm::cantFail(finishBlocks(*code, *target));
+  llvm::cantFail(finishBlocks(*code, target));
   std::string bitcode = writeBitcode(*code);
   EXPECT_EQ(muonEmulatorModuleLoad(&module, bitcode.data(), bitcode.size()), CUDA_SUCCESS);
 }

@@ -227,7 +227,7 @@ func.func @negative_orthogonalize_restarts_order(%x: tensor<4x8xf32>) -> tensor<
 
 // C5
 func.func @negative_orthogonalize_safety(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{expected finite safety >= 1, eps >= 0 and damping >= 0, got 0.5, 1, 0}}
+  // expected-error@+1 {{expected finite safety >= 1, got 0.5}}
   %o = muon.orthogonalize %x table<"keller", 5> operands f32 safety 0.5 eps 1.0 : tensor<4x8xf32> -> tensor<4x8xf32>
   return %o : tensor<4x8xf32>
 }
@@ -236,7 +236,7 @@ func.func @negative_orthogonalize_safety(%x: tensor<4x8xf32>) -> tensor<4x8xf32>
 
 // C5
 func.func @negative_orthogonalize_infinite_eps(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{expected finite safety >= 1, eps >= 0 and damping >= 0, got 1, inf, 0}}
+  // expected-error@+1 {{expected finite eps >= 0, got inf}}
   %o = muon.orthogonalize %x table<"keller", 5> operands f32 eps 0x7FF0000000000000 : tensor<4x8xf32> -> tensor<4x8xf32>
   return %o : tensor<4x8xf32>
 }

@@ -146,7 +146,7 @@ TEST(Request, TableOutsideItsDomain) {
 TEST(Request, NumbersOutOfRange) {
   EXPECT_EQ(refusal(group(R"("options": {"eps": -1})")), "expected eps >= 0, got -1");
   EXPECT_EQ(refusal(group(R"("options": {"clip": -1})")), "expected clip >= 0 (0 is off), got -1");
-  EXPECT_EQ(refusal(group(R"("options": {"safety": 0.5})")), "expected safety >= 1, got 0.5");
+  EXPECT_EQ(refusal(group(R"("options": {"safety": 0.5})")), "expected finite safety >= 1, got 0.5");
   EXPECT_EQ(refusal(group(R"("preset": "inverse_root", "options": {"steps": 7})")),
             "preset 'inverse_root' takes 3 to 6 steps, got 7");
   EXPECT_EQ(refusal(group(R"("options": {"stochastic_rounding": true})")),

@@ -9,14 +9,16 @@
 
 #include "muon/IR/Muon.h"
 
+#include "llvm/Support/Error.h"
+
 #include <string>
 #include <vector>
 
 namespace muon {
 
 /// The processor called `name`. "native" (or "cpu") is the machine this runs on. An unknown name
-/// fails with one line in `error` that names it and the known ones.
-mlir::FailureOr<TargetAttr> lookupTarget(mlir::MLIRContext *context, llvm::StringRef name, std::string &error);
+/// is an error that names it and the known ones.
+llvm::Expected<TargetAttr> lookupTarget(mlir::MLIRContext *context, llvm::StringRef name);
 
 /// The names lookupTarget knows, "native" first.
 std::vector<std::string> knownTargets();

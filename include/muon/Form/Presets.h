@@ -48,6 +48,7 @@
 #include "muon/IR/Muon.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
 
 #include <optional>
 #include <string>
@@ -133,10 +134,9 @@ template <class F> void forEachOption(StepOptions &step, F f) {
 }
 
 /// Adds the step function `name` to `module`. Arguments: weight, gradient, states ("momentum", then
-/// the preset's own), scalars. Results: new weight, new states, metrics. On failure `error` is one
-/// line naming the value and what is known, and the module is unchanged.
-mlir::FailureOr<mlir::func::FuncOp> buildStep(mlir::ModuleOp module, llvm::StringRef name, const StepOptions &options,
-                                              std::string &error);
+/// the preset's own), scalars. Results: new weight, new states, metrics. An error is one line naming
+/// the value and what is known, and the module is unchanged.
+llvm::Expected<mlir::func::FuncOp> buildStep(mlir::ModuleOp module, llvm::StringRef name, const StepOptions &options);
 
 /// W's shape as the step function has it: `shape`, or that of the matrix it is flattened to. Unchanged where the preset
 /// or `matrices` is unknown.

@@ -5,6 +5,8 @@
 
 #include "muon/IR/Muon.h"
 
+#include "llvm/Support/Error.h"
+
 #include <string>
 #include <vector>
 
@@ -13,9 +15,9 @@ namespace muon {
 /// Whether a target's name asks for a GPU: sm_ and digits.
 bool namesGpu(llvm::StringRef name);
 
-/// The GPU target called `name` (sm_80, ...). Its chip is the usual product of that architecture. An unknown name fails
-/// with one line in `error` that names it and the known ones.
-mlir::FailureOr<TargetAttr> lookupGpuTarget(mlir::MLIRContext *context, llvm::StringRef name, std::string &error);
+/// The GPU target called `name` (sm_80, ...). Its chip is the usual product of that architecture. An unknown name is
+/// an error that names it and the known ones.
+llvm::Expected<TargetAttr> lookupGpuTarget(mlir::MLIRContext *context, llvm::StringRef name);
 
 /// The names lookupGpuTarget knows.
 std::vector<std::string> knownGpuTargets();

@@ -1,0 +1,37 @@
+//===- FirstDiagnostic.h - what a room said, as an error ----------------------------*- C++ -*-===//
+
+#ifndef MUON_LIB_COMPILER_FIRST_DIAGNOSTIC_H
+#define MUON_LIB_COMPILER_FIRST_DIAGNOSTIC_H
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <string>
+
+namespace muon {
+
+/// Keeps the first diagnostic as the error's text: one clear line.
+class FirstDiagnostic {
+public:
+  explicit FirstDiagnostic(mlir::MLIRContext *context)
+      : handler(context, [this](mlir::Diagnostic &diagnostic) {
+          if (!text.empty() || diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
+            return;
+          auto place = llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation());
+          if (place && place.getLine()) // a program of the user's own, but for its module
+            text = llvm::formatv("line {0}: ", place.getLine());
+          text += diagnostic.str();
+        }) {}
+  llvm::Error error() const {
+    return llvm::createStringError(text.empty() ? "the compiler failed without saying why" : text);
+  }
+
+private:
+  std::string text;
+  mlir::ScopedDiagnosticHandler handler;
+};
+
+} // namespace muon
+
+#endif // MUON_LIB_COMPILER_FIRST_DIAGNOSTIC_H
