@@ -62,10 +62,9 @@ def ExpandStepPass : Pass<"muon-expand-step", "::mlir::func::FuncOp"> {
     Consumes `muon.momentum` and `muon.update`; leaves everything else, `muon.round` included: its counter is the
     kernel's element index, so it is expanded where kernels are made. Guarantees: neither op remains.
 
+    Before:
         %x, %m1 = muon.momentum ema %g, %m, %mu nesterov : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>, tensor<4x8xf32>
-
-    becomes
-
+    After:
         %0 = arith.subf %one, %mu : f64
         %1 = arith.subf %g, %m : tensor<4x8xf32>
         %2 = arith.truncf %0 : f64 to f32
@@ -90,6 +89,18 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
     their `muon.choice`s become the function's attribute `muon.choice`, an array in program order. Guarantees: the op is
     gone; the matrix products are `muon.gram`, `muon.symmetric_matmul` and `muon.apply` without coefficients, every
     coefficient is arith on their results.
+
+    Before:
+        %o = muon.orthogonalize %u table<"cubic", 1> operands f32 form standard side left : tensor<4x8xf32> -> tensor<4x8xf32>
+    After (%n: 1/‖U‖_F, in f64 until it is truncated; %half, %slope: constants -0.5 and 1.5):
+        %0 = linalg.broadcast ins(%n : tensor<f32>) outs(%empty : tensor<4x8xf32>) dimensions = [0, 1]
+        %x = arith.mulf %u, %0 : tensor<4x8xf32>
+        %r = muon.gram left %x : tensor<4x8xf32> -> tensor<4x4xf32>
+        %p = arith.mulf %half, %r : tensor<4x4xf32>
+        %px = muon.apply left %p, %x : tensor<4x4xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+        %o = math.fma %slope, %x, %px : tensor<4x8xf32>
+
+    In formulas:
 
         X = narrow(x · n),  n = 1/(safety·(√s + eps)), s = Σ x² in f64         one number per matrix
         P(R)                                                                   a row without its first coefficient:
