@@ -272,7 +272,7 @@ def run_database(action, words):
         )
 
 
-PLAN = ("table", "steps", "safety", "norm", "operands", "form", "restarts", "tile")  # kPlanOptions of the compiler
+PLAN = ("table", "steps", "safety", "norm", "operands", "form", "restarts", "tile")  # the planned ones of forEachOption in Presets.h
 EVERYTHING = "sapphirerapids-amx"  # a processor that multiplies every operand type of processors
 
 
