@@ -272,7 +272,8 @@ def run_database(action, words):
         )
 
 
-PLAN = ("table", "steps", "safety", "norm", "operands", "form", "restarts", "tile")  # the planned ones of forEachOption in Presets.h
+# What forEachOption in include/muon/Form/Presets.h calls planned.
+PLAN = ("table", "steps", "safety", "norm", "operands", "form", "restarts", "tile")
 EVERYTHING = "sapphirerapids-amx"  # a processor that multiplies every operand type of processors
 
 
