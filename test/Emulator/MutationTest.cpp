@@ -78,7 +78,8 @@ INSTANTIATE_TEST_SUITE_P(
                         Mutant{"ABSENT_LANE", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "which takes no part"},
                         Mutant{"FOREIGN_MASK", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "not in its own member mask 1"},
                         Mutant{"PARTIAL_BARRIER", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "barrier for 48 threads"},
-                        Mutant{"UNLIKE_BARRIERS", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "threads, others said "}),
+                        Mutant{"UNLIKE_BARRIERS", sums, CUDA_ERROR_ILLEGAL_INSTRUCTION, "threads, others said "},
+                        Mutant{"CONSTANT_WRITE", sums, CUDA_ERROR_ILLEGAL_ADDRESS, " is to constant memory"}),
         testing::Values(0, 1, 2)),
     [](const auto &info) {
       return std::string(std::get<0>(info.param).name) + "_" + std::to_string(std::get<1>(info.param));

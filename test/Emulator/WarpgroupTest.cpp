@@ -136,6 +136,15 @@ static bool runUnswizzled(bool alongK) {
   return right;
 }
 
+TEST(Warpgroup, ThreeWarpsAreRefused) {
+  EmulatedDevice device("WGMMA_LAYOUTS");
+  CUdeviceptr operands = device.upload(std::vector<uint16_t>(1024)), d = device.allocate(64 * 8 * 4);
+  uint64_t strides = 0;
+  EXPECT_EQ(device.launch("along_k", 1, 1, 96, 0, {&operands, &operands, &d, &strides, &strides}),
+            CUDA_ERROR_ILLEGAL_INSTRUCTION);
+  EXPECT_THAT(device.reports(), testing::HasSubstr("wgmma by an incomplete warpgroup"));
+}
+
 TEST(Warpgroup, OperandsWithoutSwizzle) {
   EXPECT_TRUE(runUnswizzled(/*alongK=*/true));
   EXPECT_TRUE(runUnswizzled(/*alongK=*/false));

@@ -58,6 +58,7 @@ CONVERGENT void mma_tf32(float *d, const u32 *a, const u32 *b);
 #define FOREIGN_MASK 24    /* lanes that are not in their own mask */
 #define PARTIAL_BARRIER 25 /* a barrier of a warp and a half */
 #define UNLIKE_BARRIERS 26 /* threads that count differently */
+#define CONSTANT_WRITE 27  /* a store to a constant */
 #ifndef MUTANT
 #define MUTANT NONE
 #endif
