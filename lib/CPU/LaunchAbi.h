@@ -6,6 +6,7 @@
 #ifndef MUON_CPU_LAUNCHABI_H
 #define MUON_CPU_LAUNCHABI_H
 
+#include "muon/IR/LaunchSizes.h"
 #include "muon_runtime.h"
 
 namespace muon::abi {
@@ -27,10 +28,8 @@ enum Item : int64_t {
 
 enum View : int64_t { kData = 0, kRowStride = 8, kColumnStride = 16, kViewBytes = 24 };
 
-/// launch.sizes of a sweep.
-enum SweepSize : unsigned { kRows, kColumns, kTileRows };
-/// launch.sizes of a product. The chunk is in elements of k; 0 is all of k.
-enum ProductSize : unsigned { kM, kN, kK, kBlockM, kBlockN, kChunk };
+using enum sizes::Sweep;
+using enum sizes::Product;
 
 static_assert(offsetof(muon_launch, tiles_per_matrix) == kTilesPerMatrix);
 static_assert(offsetof(muon_launch, coefficients) == kCoefficients);

@@ -102,8 +102,8 @@ void Sweep::walkSubTiles() {
 
 void Sweep::emit() {
   rows = frame.sizes[abi::kRows], columns = frame.sizes[abi::kColumns];
-  first = e.mul(frame.tile, frame.sizes[abi::kTileRows]);
-  last = e.min(rows, e.add(first, frame.sizes[abi::kTileRows]));
+  first = e.mul(frame.tile, frame.sizes[abi::kTile]);
+  last = e.min(rows, e.add(first, frame.sizes[abi::kTile]));
   reductions.begin();
   if (touchesPacked())
     walkSubTiles();

@@ -8,6 +8,9 @@
 #include "GpuCode.h"
 
 #include "muon/GPU/Passes.h"
+#include "muon/IR/DiscardableAttributes.h"
+#include "muon/IR/LaunchSizes.h"
+#include "muon/IR/ProductTile.h"
 #include "muon/Object/Files.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -51,7 +54,6 @@ private:
   KernelOp kernel;
   LaunchOp launch;
   TargetAttr target;
-  unsigned partsSize = 3; ///< of a sweep's launch: the number of parts of the next input in parts
   json::Array buffers;
   llvm::StringMap<bool> known;
 };
@@ -59,24 +61,11 @@ private:
 
 /// Rows and columns of an operand in memory.
 std::pair<int64_t, int64_t> KernelDescription::shapeOf(unsigned i) {
-  ArrayRef<int64_t> sizes = launch.getSizes();
   OperandAttr operand = kernel.operandAt(i);
-  auto place = cast<PlaceAttr>(launch.getPlaces()[i]);
-  switch (operand.getSpace()) {
-  case Space::scalar: // a reduced one is a list of partials
-    return {1, operand.getReduction() == Reduction::none ? 1 : place.getRowStride()};
-  case Space::row:
-    return {1, sizes[0]};
-  case Space::column:
-    return {1, sizes[1]};
-  case Space::element:
-    break;
-  }
-  if (i >= kernel.numPanels())
-    return {sizes[0], sizes[1]};
-  bool turned = operand.getLayout() == Layout::turned;
-  int64_t rows = i ? sizes[2] : sizes[0], columns = i ? sizes[1] : sizes[2];
-  return turned ? std::pair{columns, rows} : std::pair{rows, columns};
+  auto [rows, columns] = shapeOfOperand(launch, kernel, i);
+  if (operand.getSpace() == Space::scalar && operand.getReduction() != Reduction::none) // a list of partials
+    return {1, cast<PlaceAttr>(launch.getPlaces()[i]).getRowStride()};
+  return operand.getLayout() == Layout::turned ? std::pair{columns, rows} : std::pair{rows, columns};
 }
 
 json::Object KernelDescription::describeView(unsigned i) {
@@ -84,18 +73,15 @@ json::Object KernelDescription::describeView(unsigned i) {
   auto place = cast<PlaceAttr>(launch.getPlaces()[i]);
   auto [rows, columns] = shapeOf(i);
   bool padded = operand.getLayout() != Layout::plain;
-  constexpr int64_t kPadding = 32;
   int64_t stride = place.isArgument() ? columns : operand.getSpace() == Space::element ? place.getRowStride() : 1;
-  int64_t height = padded ? llvm::alignTo(rows, kPadding) : rows;
+  int64_t height = padded ? llvm::alignTo(rows, muon::gpu::kPadding) : rows;
   std::string name = place.isArgument() ? "argument" + std::to_string(place.getArgument())
                                         : "workspace" + std::to_string(place.getOffset());
   std::string dtype;
   llvm::raw_string_ostream(dtype) << operand.getDtype();
   int64_t bytes = operand.getDtype().getIntOrFloatBitWidth() / 8,
           elements = operand.getSpace() == Space::element ? height * stride : columns;
-  if (operand.isInParts())
-    elements *= kernel.numPanels() ? llvm::divideCeil(launch.getSizes()[2], launch.getSizes()[3])
-                                   : launch.getSizes()[partsSize++];
+  elements *= partsOfOperand(launch, kernel, i);
   if (!known.insert({name, true}).second)
     ; // read and written in place
   else
@@ -119,7 +105,7 @@ json::Object KernelDescription::describeView(unsigned i) {
 
 json::Array KernelDescription::scalarRow() {
   constexpr double kAny = 0.02;
-  auto names = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>("muon.scalars");
+  auto names = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>(kScalars);
   json::Array row;
   for (size_t i = 0, n = names ? names.size() : 0; i < n; ++i)
     row.push_back(kAny);
@@ -128,18 +114,18 @@ json::Array KernelDescription::scalarRow() {
 
 json::Object KernelDescription::describe() {
   KernelBlock block = blockOf(kernel);
-  json::Array views, sizes(launch.getSizes());
+  json::Array views, numbers(launch.getSizes());
   for (unsigned i = 0, n = kernel.getOperands().size(); i < n; ++i)
     views.push_back(describeView(i));
-  while (sizes.size() < 8)
-    sizes.push_back(0);
+  while (numbers.size() < sizes::kMost)
+    numbers.push_back(0);
   json::Object item{{"parameter", 0}, {"matrix", 0}};
   if (std::optional<ArrayRef<int64_t>> gradients = kernel.getGradients())
     item["gradient"] = *views[gradients->front()].getAsObject()->getString("buffer");
   item["views"] = std::move(views);
   json::Object launched{{"first_tile", 0},
                         {"tiles_per_matrix", launch.getTiles()},
-                        {"sizes", std::move(sizes)},
+                        {"sizes", std::move(numbers)},
                         {"coefficients", json::Array(launch.getCoefficients())},
                         {"predicate", launch.getPredicate()},
                         {"scalars", scalarRow()},
@@ -159,9 +145,9 @@ json::Object KernelDescription::describe() {
       {"buffers", std::move(buffers)},
       {"launches", json::Array{std::move(launched)}}};
   if (kernel.getKind() == KernelKind::product) {
-    std::optional<ArrayRef<int64_t>> tile = kernel.getTile();
-    description["tile"] = json::Array{(*tile)[0], (*tile)[1], (*tile)[2]};
-    description["stages"] = (*tile)[3];
+    auto tile = muon::gpu::ProductTile::of(*kernel.getTile());
+    description["tile"] = json::Array{tile.rows, tile.columns, tile.depth};
+    description["stages"] = tile.stages;
   }
   return description;
 }

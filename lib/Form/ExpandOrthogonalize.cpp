@@ -5,6 +5,7 @@
 #include "muon/Form/Passes.h"
 #include "muon/Form/StepBuilder.h"
 #include "muon/Form/Term.h"
+#include "muon/IR/DiscardableAttributes.h"
 
 #include "muon/Polynomial/Emulate.h"
 #include "muon/Polynomial/PairedRows.h"
@@ -335,7 +336,7 @@ struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandO
     WalkResult result = getOperation().walk([&](OrthogonalizeOp op) -> WalkResult {
       if (!op.getOperands() || !op.getForm() || !op.getSide())
         return op.emitOpError("expected operands, form and side, run muon-choose-form first");
-      if (Attribute choice = op->getAttr("muon.choice"))
+      if (Attribute choice = op->getAttr(kChoice))
         choices.push_back(choice);
       ImplicitLocOpBuilder builder(op.getLoc(), op);
       op.replaceAllUsesWith(Expansion(op, builder).run());
@@ -345,7 +346,7 @@ struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandO
     if (result.wasInterrupted())
       return signalPassFailure();
     if (!choices.empty())
-      getOperation()->setAttr("muon.choice", ArrayAttr::get(&getContext(), choices));
+      getOperation()->setAttr(kChoice, ArrayAttr::get(&getContext(), choices));
   }
 };
 

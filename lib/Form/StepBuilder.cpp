@@ -99,7 +99,7 @@ Term StepBuilder::update(Term weight, Term update, Term lr, Term wd, Decay decay
 
 Term StepBuilder::round(Term x, Term step, Term seed) {
   Type type = x.tensorType().clone(builder.getBF16Type());
-  return Term(builder, RoundOp::create(builder, type, x.value(), step.value(), seed.value()));
+  return Term(builder, RoundOp::create(builder, type, x.value(), step.value(), seed.value(), DenseI64ArrayAttr()));
 }
 
 Term StepBuilder::gram(Term x) {

@@ -148,9 +148,7 @@ void FrameEmitter::emit(LLVM::LLVMFuncOp function, llvm::function_ref<void(const
       e.global, e.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, slot, none),
       [&] { return SmallVector<Value>{e.load(e.global, slot, 8)}; }, [&] { return SmallVector<Value>{none}; })[0];
   e.when(hasWork(gradient), [&] {
-    auto inParts = [](OperandAttr operand) { return operand.isInParts(); };
-    unsigned parts = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), inParts);
-    for (unsigned i = 0; i < abi::kCommonSizes + parts; ++i)
+    for (unsigned i = 0; i < sizes::kCommon + kernel.numInParts(); ++i)
       frame.sizes.push_back(e.narrow(e.field(launch, abi::kSizes + 8 * i, e.i64)));
     Value number = e.field(item, abi::kParameter, e.i64), inner = e.wide(e.field(item, abi::kMatrix, e.i32));
     frame.parameter = e.add(e.mul(number, int64_t(1) << 32), inner);

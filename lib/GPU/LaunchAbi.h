@@ -6,6 +6,7 @@
 #ifndef MUON_GPU_LAUNCHABI_H
 #define MUON_GPU_LAUNCHABI_H
 
+#include "muon/IR/LaunchSizes.h"
 #include "muon_runtime.h"
 
 namespace muon::gpu::abi {
@@ -23,13 +24,9 @@ enum Launch : int64_t {
 enum Item : int64_t { kScalars = 0, kGradient = 8, kStatus = 16, kParameter = 24, kMatrix = 32, kViews = 40 };
 enum View : int64_t { kData = 0, kRowStride = 8, kColumnStride = 16, kViewBytes = 24 };
 
-/// launch.sizes of a sweep: its tile is chunks of 8 elements, counted along rows, or rows where rows are reduced.
-/// The last is followed by the number of parts of each operand in parts.
-enum SweepSize : unsigned { kRows, kColumns, kTile, kParts };
-/// launch.sizes of a product; the last of one in parts: elements of k in each.
-enum ProductSize : unsigned { kM, kN, kK, kPartDepth };
-/// What every kernel reads.
-constexpr unsigned kCommonSizes = 3, kMostSizes = 8;
+using enum sizes::Sweep;
+using enum sizes::PartsOfProduct;
+using sizes::kK, sizes::kM, sizes::kN;
 
 /// What a block that does nothing stores in the status word.
 enum Skipped : int64_t { kNoGradient = 1, kPredicated = 2 };

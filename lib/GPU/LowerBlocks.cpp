@@ -74,11 +74,7 @@ static LogicalResult checkProduct(KernelOp kernel, TargetAttr target) {
 }
 
 LogicalResult muon::gpu::checkOperands(KernelOp kernel, Body &body, TargetAttr target) {
-  auto inParts = [](OperandAttr operand) { return operand.isInParts(); };
-  unsigned output = 0, parts = llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(), inParts);
-  if (parts > abi::kMostSizes - abi::kCommonSizes)
-    return kernel.emitOpError() << "expected at most " << abi::kMostSizes - abi::kCommonSizes
-                                << " operands in parts, got " << parts;
+  unsigned output = 0;
   for (unsigned i = 0, n = kernel.getOperands().size(); i < n; ++i) {
     if (failed(checkOperand(kernel, body, i, output)))
       return failure();

@@ -2,6 +2,8 @@
 
 #include "muon/IR/KernelBody.h"
 
+#include "muon/IR/DiscardableAttributes.h"
+
 using namespace mlir;
 using namespace muon;
 
@@ -53,9 +55,6 @@ LogicalResult KernelBody::findLevels(llvm::function_ref<bool(Operation &)> hasSe
 }
 
 int64_t KernelBody::scalarColumn(unsigned i) {
-  auto all = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>("muon.scalars");
-  if (!all)
-    return i;
-  auto found = llvm::find(all, kernel.getScalars()[i]);
-  return found == all.end() ? i : std::distance(all.begin(), found);
+  auto all = kernel->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>(kScalars);
+  return all ? std::distance(all.begin(), llvm::find(all, kernel.getScalars()[i])) : i; // there: C11 of the dialect
 }

@@ -25,12 +25,14 @@ void MuonDialect::registerAttributes() {
       >();
 }
 
-Table muon::toTable(TableAttr attribute) {
-  Table table{attribute.getName().str(), {}};
-  for (DenseF64ArrayAttr row : attribute.getRows())
+static Table tableOf(StringAttr name, ArrayRef<DenseF64ArrayAttr> rows) {
+  Table table{name.str(), {}};
+  for (DenseF64ArrayAttr row : rows)
     table.rows.push_back(Row{std::vector<double>(row.asArrayRef())});
   return table;
 }
+
+Table muon::toTable(TableAttr attribute) { return tableOf(attribute.getName(), attribute.getRows()); }
 
 TableAttr muon::toAttribute(MLIRContext *context, const Table &table) {
   SmallVector<DenseF64ArrayAttr> rows;
@@ -102,10 +104,7 @@ void TableAttr::print(AsmPrinter &printer) const {
 
 LogicalResult TableAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringAttr name,
                                 ArrayRef<DenseF64ArrayAttr> rows) {
-  Table table{name.str(), {}};
-  for (DenseF64ArrayAttr row : rows)
-    table.rows.push_back(Row{std::vector<double>(row.asArrayRef())});
-  std::string error = checkRows(table); // C1, C2
+  std::string error = checkRows(tableOf(name, rows)); // C1, C2
   if (!error.empty())
     return emitError() << error;
   return success();

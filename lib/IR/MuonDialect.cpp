@@ -1,6 +1,6 @@
 //===- MuonDialect.cpp - registration and argument roles --------------------------------------===//
 
-#include "muon/IR/Request.h"
+#include "muon/IR/DiscardableAttributes.h"
 #include "muon/IR/StepFunction.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -24,29 +24,7 @@ void MuonDialect::initialize() {
 }
 
 LogicalResult MuonDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
-  if (attribute.getName() != kRequest)
-    return success();
-  auto request = dyn_cast<RequestAttr>(attribute.getValue());
-  if (!request || !isa<ModuleOp, FunctionOpInterface>(op)) // C8
-    return op->emitOpError() << "expected muon.request to be a #muon.request on a module or a function, got "
-                             << attribute.getValue();
-  auto module = dyn_cast<ModuleOp>(op);
-  if (!module && (request.getTarget() || request.getVersion())) // C8
-    return op->emitOpError() << "expected target and version in the module's request, got " << request;
-  for (VariantOp variant : module ? llvm::to_vector(module.getOps<VariantOp>()) : SmallVector<VariantOp>())
-    // C9; what lacks a target is refused by its op.
-    if (request.getTarget() && variant.getTargetAttr() && variant.getTarget() != request.getTarget())
-      return variant.emitOpError() << "is planned for cpu \"" << variant.getTarget().getCpu()
-                                   << "\", but the module's request is for cpu \"" << request.getTarget().getCpu()
-                                   << '"';
-  return success();
-}
-
-static StringAttr roleOf(FunctionOpInterface function, unsigned argument) {
-  return function.getArgAttrOfType<StringAttr>(argument, "muon.arg");
-}
-static StringAttr nameOf(FunctionOpInterface function, unsigned argument) {
-  return function.getArgAttrOfType<StringAttr>(argument, "muon.name");
+  return verifyDiscardable(op, attribute);
 }
 
 /// C4: the one weight and the gradient belong together.
@@ -57,10 +35,10 @@ static LogicalResult verifyGradient(FunctionOpInterface function, unsigned weigh
   };
   unsigned gradients = 0;
   for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
-    StringRef role = roleOf(function, i) ? roleOf(function, i).getValue() : "";
-    if (role == "weight" && i != weight)
+    std::optional<Role> role = roleOf(function, i);
+    if (role == Role::weight && i != weight)
       return function.emitOpError("expected one weight, got two");
-    if (role != "gradient")
+    if (role != Role::gradient)
       continue;
     if (++gradients > 1)
       return function.emitOpError("expected at most one gradient, got two");
@@ -76,9 +54,9 @@ static LogicalResult verifyNames(FunctionOpInterface function) {
   llvm::StringSet<> names;
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
     StringAttr name = nameOf(function, i);
-    if (!roleOf(function, i) && (!name || !(type.isF64() || type.isInteger(64)))) // C5
-      return function.emitOpError() << "expected argument " << i
-                                    << " to have a role (muon.arg), or to be a named f64 or i64, got " << type
+    if (!function.getArgAttr(i, kArgument) && (!name || !(type.isF64() || type.isInteger(64)))) // C5
+      return function.emitOpError() << "expected argument " << i << " to have a role (" << kArgument
+                                    << "), or to be a named f64 or i64, got " << type
                                     << (name ? "" : " without a name");
     if (name && !names.insert(name.getValue()).second) // C6
       return function.emitOpError() << "expected distinct names, got " << name << " twice";
@@ -108,15 +86,15 @@ static LogicalResult verifyMemory(FunctionOpInterface function, StringRef role, 
 static LogicalResult verifyResults(FunctionOpInterface function, unsigned weight) {
   SmallVector<Type> expected{function.getArgumentTypes()[weight]};
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
-    if (roleOf(function, i) && roleOf(function, i).getValue() == "state")
+    if (roleOf(function, i) == Role::state)
       expected.push_back(type);
   TypeRange results = function.getResultTypes();
   if (results.size() < expected.size() || results.take_front(expected.size()) != TypeRange(expected))
     return function.emitOpError() << "expected the results to be the new weight and the new states, of types "
                                   << expected << ", got " << results;
   for (unsigned i = expected.size(), e = results.size(); i < e; ++i) {
-    if (!function.getResultAttr(i, "muon.name"))
-      return function.emitOpError() << "expected result " << i << ", a metric, to have a muon.name";
+    if (!function.getResultAttr(i, kName))
+      return function.emitOpError() << "expected result " << i << ", a metric, to have a " << kName;
     if (failed(verifyMemory(function, "metric", results[i])))
       return failure();
   }
@@ -130,19 +108,20 @@ LogicalResult MuonDialect::verifyRegionArgAttribute(Operation *op, unsigned, uns
   if (!word) // C1
     return op->emitOpError() << "expected " << attribute.getName().getValue() << " to be a string, got "
                              << attribute.getValue();
-  if (attribute.getName() == "muon.name")
+  if (attribute.getName() == kName)
     return success();
-  if (attribute.getName() != "muon.arg") // C1
-    return op->emitOpError() << "expected the argument attributes muon.arg and muon.name, got "
+  if (attribute.getName() != kArgument) // C1
+    return op->emitOpError() << "expected the argument attributes " << kArgument << " and " << kName << ", got "
                              << attribute.getName().getValue();
-  StringRef role = word.getValue();
-  if (!llvm::is_contained({"weight", "gradient", "state", "input"}, role)) // C1
-    return op->emitOpError() << "expected muon.arg to be weight, gradient, state or input, got " << role;
-  if (failed(verifyMemory(function, role, function.getArgumentTypes()[argument])))
+  std::optional<Role> role = symbolizeRole(word.getValue());
+  if (!role) // C1
+    return op->emitOpError() << "expected " << kArgument << " to be weight, gradient, state or input, got "
+                             << word.getValue();
+  if (failed(verifyMemory(function, word.getValue(), function.getArgumentTypes()[argument])))
     return failure();
-  if ((role == "state" || role == "input") && !nameOf(function, argument)) // C3
-    return op->emitOpError() << "expected the " << role << " to have a muon.name";
-  if (role != "weight")
+  if ((role == Role::state || role == Role::input) && !nameOf(function, argument)) // C3
+    return op->emitOpError() << "expected the " << word.getValue() << " to have a " << kName;
+  if (role != Role::weight)
     return success();
   // The whole signature is checked once, at the weight.
   return success(succeeded(verifyGradient(function, argument)) && succeeded(verifyNames(function)) &&
@@ -150,8 +129,8 @@ LogicalResult MuonDialect::verifyRegionArgAttribute(Operation *op, unsigned, uns
 }
 
 LogicalResult MuonDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned, NamedAttribute attribute) {
-  if (attribute.getName() != "muon.name" || !isa<StringAttr>(attribute.getValue()))
-    return op->emitOpError() << "expected the result attribute muon.name = \"...\", got "
+  if (attribute.getName() != kName || !isa<StringAttr>(attribute.getValue()))
+    return op->emitOpError() << "expected the result attribute " << kName << " = \"...\", got "
                              << attribute.getName().getValue() << " = " << attribute.getValue();
   return success();
 }

@@ -2,6 +2,7 @@
 
 #include "muon/IR/Muon.h"
 #include "muon/IR/PrintNumber.h"
+#include "muon/IR/StepFunction.h"
 
 #include "muon/Polynomial/Band.h"
 #include "muon/Polynomial/PairedRows.h"
@@ -197,7 +198,12 @@ LogicalResult UpdateOp::verify() {
   return verifySameElementType(*this, getNewWeight(), "the new weight", getWeight(), "the weight"); // C2
 }
 
-LogicalResult RoundOp::verify() { return verifySameShape(*this, getY(), "y", getX(), "x"); } // C1
+LogicalResult RoundOp::verify() {
+  std::optional<ArrayRef<int64_t>> numbering = getNumbering();
+  if (numbering && (numbering->size() != 3 || llvm::any_of(*numbering, [](int64_t n) { return n < 0; }))) // C2
+    return emitOpError() << "expected a numbering of three numbers of 0 or more, got [" << *numbering << "]";
+  return verifySameShape(*this, getY(), "y", getX(), "x"); // C1
+}
 
 LogicalResult DiagonalOp::verify() {
   ArrayRef<int64_t> shape = typeOf(getD()).getShape();
@@ -250,6 +256,8 @@ LogicalResult ChooseOp::verify() {
 
 LogicalResult ProgramOp::verify() {
   llvm::StringSet<> seen;
+  if (getBody().front().empty()) // C1
+    return emitOpError("expected at least one muon.use");
   for (Operation &op : getBody().front()) {
     auto use = dyn_cast<UseOp>(op);
     if (!use) // C1
@@ -268,11 +276,7 @@ LogicalResult UseOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto function = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getFunctionAttr());
   if (!function) // C1
     return emitOpError() << "expected a func.func, got " << getFunctionAttr();
-  auto isWeight = [&](unsigned i) {
-    auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg");
-    return role && role.getValue() == "weight";
-  };
-  if (llvm::none_of(llvm::seq(function.getNumArguments()), isWeight)) // C1
+  if (!isStepFunction(function)) // C1
     return emitOpError() << "expected a step function, got " << getFunctionAttr() << ", which has no weight argument";
   if (getParameters().empty()) // C2
     return emitOpError("expected at least one parameter");

@@ -1,6 +1,7 @@
 //===- MuonPlanOps.cpp - verifiers of kernels, stages and launches ----------------------------===//
 
-#include "muon/IR/Muon.h"
+#include "muon/IR/LaunchSizes.h"
+#include "muon/IR/ProductTile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -84,20 +85,22 @@ static LogicalResult verifyPanels(KernelOp kernel) { // C2
   return success();
 }
 
-static LogicalResult verifyGpu(KernelOp kernel) {
-  constexpr int64_t kPadding = 32;
+static LogicalResult verifyTile(KernelOp kernel) { // C5
   std::optional<ArrayRef<int64_t>> tile = kernel.getTile();
-  if (tile && kernel.getKind() == KernelKind::chain) { // C5
-    if (tile->size() != 1 || tile->front() < kPadding || tile->front() % kPadding)
-      return kernel.emitOpError() << "expected a chain's tile to be one positive multiple of " << kPadding << ", got ["
-                                  << *tile << "]";
-  } else if (tile) {
-    constexpr size_t kNumbers = 6;
-    if (kernel.getKind() != KernelKind::product || tile->size() != kNumbers ||
-        llvm::any_of(*tile, [](int64_t n) { return n < 1; }))
-      return kernel.emitOpError() << "expected a tile of six positive numbers on a product, got [" << *tile << "]";
-  }
-  for (int64_t i : kernel.getGradients().value_or(ArrayRef<int64_t>())) { // C6
+  if (!tile)
+    return success();
+  if (kernel.getKind() != KernelKind::chain)
+    return kernel.getKind() == KernelKind::product && gpu::ProductTile::areValid(*tile)
+               ? success()
+               : kernel.emitOpError() << "expected a tile of six positive numbers on a product, got [" << *tile << "]";
+  if (tile->size() != 1 || tile->front() < gpu::kPadding || tile->front() % gpu::kPadding)
+    return kernel.emitOpError() << "expected a chain's tile to be one positive multiple of " << gpu::kPadding
+                                << ", got [" << *tile << "]";
+  return success();
+}
+
+static LogicalResult verifyGradients(KernelOp kernel) { // C6
+  for (int64_t i : kernel.getGradients().value_or(ArrayRef<int64_t>())) {
     bool known = i >= kernel.numPanels() && i < static_cast<int64_t>(kernel.getOperands().size());
     OperandAttr operand = known ? kernel.operandAt(i) : OperandAttr();
     if (!operand || operand.getDirection() != Direction::in || operand.getLayout() != Layout::plain ||
@@ -121,14 +124,23 @@ static LogicalResult verifyParts(KernelOp kernel) { // C7
                                      "to be added, got operand "
                                   << i << " " << operand;
   }
+  if (kernel.numInParts() > sizes::kMostInParts)
+    return kernel.emitOpError() << "expected at most " << sizes::kMostInParts << " operands in parts, got "
+                                << kernel.numInParts();
   return success();
+}
+
+unsigned KernelOp::numInParts() {
+  return llvm::count_if(getOperands().getAsRange<OperandAttr>(),
+                        [](OperandAttr operand) { return operand.isInParts(); });
 }
 
 LogicalResult KernelOp::verify() {
   if (getIntegerScalars().size() != getScalars().size())
     return emitOpError() << "expected " << getScalars().size() << " scalar kinds, got " << getIntegerScalars().size();
   if (failed(verifyArguments(*this)) || failed(verifyYield(*this)) || failed(verifyPanels(*this)) ||
-      failed(verifyGpu(*this)) || failed(verifyParts(*this)) || failed(verifyChain(*this)))
+      failed(verifyTile(*this)) || failed(verifyGradients(*this)) || failed(verifyParts(*this)) ||
+      failed(verifyChain(*this)))
     return failure();
   if (getSymmetric() && getKind() != KernelKind::product) // C3
     return emitOpError("symmetric needs a product");
@@ -160,17 +172,17 @@ LogicalResult StageOp::verify() { // C1
   return verifyHolds<LaunchOp>(*this, getBody(), "muon.launch");
 }
 
-/// On a GPU a product has one more where its k is in parts, a sweep one for each operand in parts.
+/// On a GPU a product has one more where its k is in parts, a sweep one for each operand in parts. No more than
+/// sizes::kMost: see C7 of muon.kernel.
 static LogicalResult verifySizes(LaunchOp launch, KernelOp kernel) { // C5
   bool isGpu = launch->getParentOfType<VariantOp>().getTarget().isGpu();
-  size_t expected = 3;
+  size_t expected = sizes::kCommon;
   if (kernel.getKind() == KernelKind::chain)
-    expected = 2;
+    expected = sizes::kColumns + 1;
   else if (kernel.getKind() == KernelKind::product && !isGpu)
-    expected = 6;
+    expected = sizes::kChunk + 1;
   else if (isGpu)
-    expected += llvm::count_if(kernel.getOperands().getAsRange<OperandAttr>(),
-                               [](OperandAttr operand) { return operand.isInParts(); });
+    expected += kernel.numInParts();
   if (launch.getSizes().size() != expected)
     return launch.emitOpError() << "expected " << expected << " sizes, got " << launch.getSizes().size();
   return success();

@@ -7,21 +7,38 @@
 using namespace mlir;
 using namespace muon;
 
-static SmallVector<BlockArgument> argumentsOfRole(func::FuncOp function, StringRef role) {
+std::optional<Role> muon::roleOf(FunctionOpInterface function, unsigned argument) {
+  auto word = function.getArgAttrOfType<StringAttr>(argument, kArgument);
+  return word ? symbolizeRole(word.getValue()) : std::nullopt;
+}
+
+StringAttr muon::nameOf(FunctionOpInterface function, unsigned argument) {
+  return function.getArgAttrOfType<StringAttr>(argument, kName);
+}
+
+bool muon::isStepFunction(FunctionOpInterface function) {
+  return llvm::any_of(llvm::seq(function.getNumArguments()),
+                      [&](unsigned i) { return roleOf(function, i) == Role::weight; });
+}
+
+static SmallVector<BlockArgument> argumentsOfRole(func::FuncOp function, Role role) {
   return llvm::filter_to_vector(function.getArguments(), [&](BlockArgument argument) {
-    auto own = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
-    return own && own.getValue() == role;
+    return roleOf(function, argument.getArgNumber()) == role;
   });
 }
 
-BlockArgument muon::findWeight(func::FuncOp function) {
-  SmallVector<BlockArgument> weights = argumentsOfRole(function, "weight");
-  return weights.empty() ? BlockArgument() : weights.front();
+static BlockArgument firstOfRole(func::FuncOp function, Role role) {
+  SmallVector<BlockArgument> arguments = argumentsOfRole(function, role);
+  return arguments.empty() ? BlockArgument() : arguments.front();
 }
 
+BlockArgument muon::findWeight(func::FuncOp function) { return firstOfRole(function, Role::weight); }
+
+BlockArgument muon::findGradient(func::FuncOp function) { return firstOfRole(function, Role::gradient); }
+
 SmallVector<BlockArgument> muon::donatedArguments(func::FuncOp function) {
-  SmallVector<BlockArgument> donated = argumentsOfRole(function, "weight");
-  llvm::append_range(donated, argumentsOfRole(function, "state"));
+  SmallVector<BlockArgument> donated = argumentsOfRole(function, Role::weight);
+  llvm::append_range(donated, argumentsOfRole(function, Role::state));
   return donated;
 }
 

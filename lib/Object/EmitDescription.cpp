@@ -3,7 +3,10 @@
 #include "muon/Object/EmitDescription.h"
 
 #include "ConstantStructs.h"
+#include "muon/IR/DiscardableAttributes.h"
+#include "muon/IR/LaunchSizes.h"
 #include "muon/IR/StepFunction.h"
+#include "muon/Object/PlanIndex.h"
 #include "muon_runtime.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -13,7 +16,7 @@ using namespace mlir;
 using namespace muon;
 
 namespace {
-/// A step function with the parameters of all its muon.use, or of its own name: a group of the description.
+/// A step function with the parameters of all its muon.use: a group of the description.
 struct GroupInfo {
   func::FuncOp function;
   SmallVector<StringRef> parameters;
@@ -26,6 +29,7 @@ struct Groups {
   explicit Groups(ModuleOp planned);
 
   SmallVector<GroupInfo> groups;
+  llvm::StringMap<int64_t> numbers; ///< in `groups`, by the function's name
   llvm::MapVector<StringRef, int64_t> sets;
   int64_t numParameters = 0;
 };
@@ -37,11 +41,10 @@ public:
   void emit();
 
 private:
-  int64_t groupOf(StringRef function) const;
   llvm::Constant *describeArgument(StringRef name, uint32_t role, Type type);
   llvm::Constant *describeGroup(GroupInfo &group);
   llvm::Constant *describeOperand(PlaceAttr place, OperandAttr operand);
-  llvm::Constant *describeLaunch(const DescribedVariant &variant, LaunchOp launch, uint64_t &items);
+  llvm::Constant *describeLaunch(const DescribedVariant &variant, KernelOp kernel, LaunchOp launch, uint64_t &items);
   llvm::Constant *describeVariant(const DescribedVariant &variant);
   void emitQuery(llvm::Constant *program);
 
@@ -52,7 +55,10 @@ private:
 };
 } // namespace
 
-static_assert(mostDimensions == MUON_MAX_RANK);
+static_assert(mostDimensions == MUON_MAX_RANK && sizes::kMost == MUON_MAX_SIZES);
+static_assert(static_cast<unsigned>(Role::weight) == MUON_WEIGHT &&
+              static_cast<unsigned>(Role::gradient) == MUON_GRADIENT &&
+              static_cast<unsigned>(Role::state) == MUON_STATE && static_cast<unsigned>(Role::input) == MUON_INPUT);
 
 static uint32_t dtypeOf(Type type) {
   if (type.isBF16())
@@ -66,50 +72,25 @@ static uint32_t dtypeOf(Type type) {
   return MUON_F32; // tf32 is kept in f32 words
 }
 
-static uint32_t roleOf(StringRef role) {
-  return llvm::StringSwitch<uint32_t>(role)
-      .Case("weight", MUON_WEIGHT)
-      .Case("gradient", MUON_GRADIENT)
-      .Case("state", MUON_STATE)
-      .Default(MUON_INPUT);
-}
-
-static StringRef textAttr(DictionaryAttr attributes, StringRef key, StringRef otherwise) {
-  auto text = attributes ? attributes.getAs<StringAttr>(key) : nullptr;
-  return text ? text.getValue() : otherwise;
-}
-
 Groups::Groups(ModuleOp planned) {
+  SymbolTable symbols(planned);
   llvm::MapVector<StringRef, GroupInfo> found;
   planned.walk([&](UseOp use) {
     GroupInfo &group = found[use.getFunction()];
-    group.function = planned.lookupSymbol<func::FuncOp>(use.getFunction());
+    group.function = symbols.lookup<func::FuncOp>(use.getFunction());
     int64_t set = sets.insert({use.getSet(), static_cast<int64_t>(sets.size())}).first->second;
     for (auto parameter : use.getParameters().getAsRange<StringAttr>()) {
       group.parameters.push_back(parameter.getValue());
       group.sets.push_back(set);
     }
   });
-  if (found.empty()) // a module without muon.program: every step function has one parameter of its own name
-    for (auto function : planned.getOps<func::FuncOp>()) {
-      found[function.getName()] = {function, {function.getName()}, {0}};
-      sets.insert({"default", 0});
-    }
   for (auto &[symbol, group] : found) {
     group.matrices = matricesPerParameter(group.function);
     group.firstParameter = numParameters;
     numParameters += group.parameters.size();
+    numbers[symbol] = groups.size();
     groups.push_back(std::move(group));
   }
-}
-
-int64_t Describer::groupOf(StringRef function) const {
-  for (auto [i, group] : llvm::enumerate(groups)) {
-    func::FuncOp candidate = group.function;
-    if (candidate.getName() == function)
-      return i;
-  }
-  return -1;
 }
 
 llvm::Constant *Describer::describeArgument(StringRef argument, uint32_t role, Type type) {
@@ -128,11 +109,13 @@ llvm::Constant *Describer::describeGroup(GroupInfo &group) {
     Type type = function.getArgumentTypes()[i];
     if (!isa<RankedTensorType>(type))
       continue;
-    StringRef role = textAttr(function.getArgAttrDict(i), "muon.arg", "input");
-    arguments.push_back(describeArgument(textAttr(function.getArgAttrDict(i), "muon.name", role), roleOf(role), type));
+    Role role = *roleOf(function, i); // every tensor of a step function has one
+    StringAttr name = nameOf(function, i);
+    arguments.push_back(
+        describeArgument(name ? name.getValue() : stringifyRole(role), static_cast<uint32_t>(role), type));
   }
   for (unsigned i = donatedArguments(function).size(), e = function.getNumResults(); i < e; ++i)
-    arguments.push_back(describeArgument(textAttr(function.getResultAttrDict(i), "muon.name", "metric"), MUON_METRIC,
+    arguments.push_back(describeArgument(function.getResultAttrOfType<StringAttr>(i, kName).getValue(), MUON_METRIC,
                                          function.getResultTypes()[i]));
   for (StringRef parameter : group.parameters)
     parameters.push_back(c.string(parameter));
@@ -151,36 +134,35 @@ llvm::Constant *Describer::describeOperand(PlaceAttr place, OperandAttr operand)
                    c.i64(place.getMatrixStride()), c.i64(place.getRowStride()), c.i64(place.getColumnStride())});
 }
 
-llvm::Constant *Describer::describeLaunch(const DescribedVariant &variant, LaunchOp launch, uint64_t &items) {
-  ModuleOp planned = variant.planned;
-  auto kernel = planned.lookupSymbol<KernelOp>(launch.getKernel());
-  int64_t group = groupOf(launch.getFunction());
-  SmallVector<llvm::Constant *> operands, coefficients, sizes;
+llvm::Constant *Describer::describeLaunch(const DescribedVariant &variant, KernelOp kernel, LaunchOp launch,
+                                          uint64_t &items) {
+  int64_t group = numbers.lookup(launch.getFunction());
+  SmallVector<llvm::Constant *> operands, coefficients, launchSizes;
   for (auto [place, operand] : llvm::zip(launch.getPlaces(), kernel.getOperands()))
     operands.push_back(describeOperand(cast<PlaceAttr>(place), cast<OperandAttr>(operand)));
   for (double coefficient : launch.getCoefficients())
     coefficients.push_back(c.f64(coefficient));
-  for (unsigned i = 0; i < 8; ++i)
-    sizes.push_back(c.i64(i < launch.getSizes().size() ? launch.getSizes()[i] : 0));
+  for (unsigned i = 0; i < MUON_MAX_SIZES; ++i)
+    launchSizes.push_back(c.i64(i < launch.getSizes().size() ? launch.getSizes()[i] : 0));
   BlockShape block = variant.blocks.lookup(kernel.getSymName());
   uint64_t itemBytes = sizeof(muon_item) + operands.size() * sizeof(muon_view), offset = items;
   items += itemBytes * groups[group].parameters.size() * groups[group].matrices;
   llvm::Constant *function = module.getFunction(variant.kernelPrefix + kernel.getSymName().str());
   return c.record({function ? function : c.null(), c.string(kernel.getSymName()), c.i32(group),
                    c.i32(launch.getTiles()), c.i32(operands.size()), c.i32(coefficients.size()), c.array(operands),
-                   c.array(coefficients), c.inlineArray(sizes), c.i64(offset), c.i64(itemBytes),
+                   c.array(coefficients), c.inlineArray(launchSizes), c.i64(offset), c.i64(itemBytes),
                    c.i32(launch.getPredicate()), c.i32(block.threads), c.i32(block.sharedBytes), c.i32(0)});
 }
 
 llvm::Constant *Describer::describeVariant(const DescribedVariant &variant) {
-  ModuleOp planned = variant.planned;
-  VariantOp op = *planned.getOps<VariantOp>().begin();
+  PlanIndex index(variant.planned);
+  VariantOp op = index.variant();
   uint64_t items = 0;
   SmallVector<llvm::Constant *> stages;
   for (auto stage : op.getBody().getOps<StageOp>()) {
     SmallVector<llvm::Constant *> launches;
     for (auto launch : stage.getBody().getOps<LaunchOp>())
-      launches.push_back(describeLaunch(variant, launch, items));
+      launches.push_back(describeLaunch(variant, index.kernelOf(launch), launch, items));
     stages.push_back(c.record({c.i32(launches.size()), c.i32(0), c.array(launches)}));
   }
   SmallVector<llvm::Constant *> images;
@@ -203,8 +185,8 @@ void Describer::emitQuery(llvm::Constant *program) {
 
 void Describer::emit() {
   ModuleOp planned = variants.front().planned;
-  auto names = planned->getAttrOfType<ArrayAttr>("muon.scalars");
-  auto integers = planned->getAttrOfType<DenseBoolArrayAttr>("muon.integer_scalars");
+  auto names = planned->getAttrOfType<ArrayAttr>(kScalars);
+  auto integers = planned->getAttrOfType<DenseBoolArrayAttr>(kIntegerScalars);
   SmallVector<llvm::Constant *> scalars, described, describedVariants;
   for (auto [scalar, integer] : llvm::zip(names.getAsRange<StringAttr>(), integers.asArrayRef()))
     scalars.push_back(c.record({c.string(scalar.getValue()), c.i32(integer), c.i32(0)}));
@@ -248,7 +230,7 @@ std::string muon::emitHeader(StringRef name, ModuleOp planned) {
     out << "\n";
   }
   out << " * Scalar row: ";
-  if (auto names = planned->getAttrOfType<ArrayAttr>("muon.scalars"))
+  if (auto names = planned->getAttrOfType<ArrayAttr>(kScalars))
     llvm::interleaveComma(names.getAsRange<StringAttr>(), out,
                           [&](StringAttr scalar) { out << commentText(scalar.getValue()); });
   out << " */\n#ifndef MUON_PROGRAM_" << guard << "_H\n#define MUON_PROGRAM_" << guard

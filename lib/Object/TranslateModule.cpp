@@ -23,7 +23,7 @@ static OwningOpRef<ModuleOp> codeOf(ModuleOp module) {
   OwningOpRef<ModuleOp> code(ModuleOp::create(module.getLoc(), module.getName()));
   OpBuilder builder(code->getBodyRegion());
   for (Operation &op : module.getBody()->getOperations())
-    if (op.getDialect() && op.getDialect()->getNamespace() == "llvm")
+    if (isa_and_present<LLVM::LLVMDialect>(op.getDialect()))
       builder.clone(op);
   return code;
 }

@@ -203,8 +203,7 @@ void KernelBuilder::addInputs() {
       launch.places.push_back(placeOfBuffer(buffer, space));
     } else {
       launch.places.push_back(placeOfArgument(leaf.argument, leaf.axes, leaf.slice));
-      auto role = function.getArgAttrOfType<StringAttr>(leaf.argument, "muon.arg");
-      if (role && role.getValue() == "gradient")
+      if (roleOf(function, leaf.argument) == Role::gradient)
         gradients.push_back(operands.size());
     }
     addOperand(Direction::in, space, layout, dtype, reduction);
@@ -228,7 +227,7 @@ void KernelBuilder::addScalars() {
   SmallVector<std::pair<StringRef, Value>> named;
   for (Value scalar : leaves.scalars) {
     unsigned number = cast<BlockArgument>(scalar).getArgNumber();
-    named.push_back({function.getArgAttrOfType<StringAttr>(number, "muon.name").getValue(), scalar});
+    named.push_back({nameOf(function, number).getValue(), scalar});
   }
   llvm::sort(named, [](auto &a, auto &b) { return a.first < b.first; });
   for (auto [name, scalar] : named) {
@@ -270,10 +269,10 @@ Value KernelBuilder::elementNumber(RoundOp round) {
   auto mul = [&](Value a, int64_t n) { return arith::MulIOp::create(builder, loc(), a, constant(n)); };
   Value row = IndexOp::create(builder, loc(), i64, draft.turned ? 1 : 0),
         column = IndexOp::create(builder, loc(), i64, draft.turned ? 0 : 1);
-  auto numbering = round->getAttrOfType<DenseI64ArrayAttr>("muon.numbering");
+  std::optional<ArrayRef<int64_t>> numbering = round.getNumbering();
   if (!numbering)
     return add(mul(row, draft.turned ? rows : columns), column);
-  return add(constant(numbering[0]), add(mul(row, numbering[1]), mul(column, numbering[2])));
+  return add(constant((*numbering)[0]), add(mul(row, (*numbering)[1]), mul(column, (*numbering)[2])));
 }
 
 Value KernelBuilder::emitOp(Operation *op, const Axes &axes) {
@@ -301,6 +300,7 @@ Value KernelBuilder::emitOp(Operation *op, const Axes &axes) {
     return expandRound(builder, loc(), mapping.lookup(round.getX()), mapping.lookup(round.getStep()),
                        mapping.lookup(round.getSeed()), elementNumber(round));
   Operation *clone = builder.clone(*op, mapping);
+  clone->setDiscardableAttrs(ArrayRef<NamedAttribute>()); // said of tensors
   for (OpResult result : clone->getResults())
     result.setType(elementType(result));
   return clone->getResult(0);

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------------------------===//
 
+#include "muon/IR/DiscardableAttributes.h"
 #include "muon/IR/Request.h"
 #include "muon/Plan/BuildKernel.h"
 
@@ -78,7 +79,7 @@ static void examine(Choice &choice, const StepPlan &plan, StringRef asked) {
     choice.why = "launches are modelled faster";
 }
 
-/// The function's attribute `muon.chains`, for the report.
+/// The value of kChains.
 static ArrayAttr describe(ArrayRef<Choice> choices, Builder builder) {
   SmallVector<Attribute> described;
   auto time = [&](double microseconds) { return builder.getF64FloatAttr(std::round(microseconds * 1000) / 1000); };
@@ -134,7 +135,7 @@ FailureOr<StepPlan> StepPlan::create(func::FuncOp function, TargetAttr target, i
     if (after != before)
       continue;
     if (!choices.empty())
-      function->setAttr("muon.chains", describe(choices, Builder(function.getContext())));
+      plan->chosenChains = describe(choices, Builder(function.getContext()));
     return plan;
   }
 }

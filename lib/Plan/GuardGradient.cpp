@@ -1,6 +1,8 @@
 //===- GuardGradient.cpp - one word per matrix that says its gradient is not finite -----------===//
 
+#include "muon/IR/DiscardableAttributes.h"
 #include "muon/IR/Request.h"
+#include "muon/IR/StepFunction.h"
 #include "muon/Plan/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -15,21 +17,12 @@ namespace muon {
 using namespace mlir;
 using namespace muon;
 
-/// Null too where it is of integers, which are all finite.
-static Value findGradient(func::FuncOp function) {
-  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
-    if (auto role = function.getArgAttrOfType<StringAttr>(i, "muon.arg"); role && role.getValue() == "gradient")
-      return isa<FloatType>(getElementTypeOrSelf(function.getArgument(i).getType())) ? function.getArgument(i)
-                                                                                     : Value();
-  return nullptr;
-}
-
 /// Adds the guard's operations at the start of the function. Each carries the level Plan gives it.
 static void guard(func::FuncOp function, Value gradient) {
   OpBuilder builder = OpBuilder::atBlockBegin(&function.front());
   Location loc = function.getLoc();
   auto type = cast<RankedTensorType>(gradient.getType());
-  auto mark = [&](Operation *op, int64_t level) { op->setAttr("muon.guard", builder.getI64IntegerAttr(level)); };
+  auto mark = [&](Operation *op, int64_t level) { op->setAttr(kGuard, builder.getI64IntegerAttr(level)); };
   auto dense = [&](RankedTensorType of) {
     return arith::ConstantOp::create(builder, loc,
                                      DenseElementsAttr::get(of, builder.getFloatAttr(of.getElementType(), 0.0)));
@@ -60,16 +53,16 @@ static void guard(func::FuncOp function, Value gradient) {
   mark(bad.getDefiningOp(), 1);
   auto word = arith::ExtUIOp::create(builder, loc, RankedTensorType::get(scalar.getShape(), builder.getI32Type()), bad);
   mark(word, 1);
-  word->setAttr("muon.predicate", builder.getUnitAttr());
+  word->setAttr(kPredicate, builder.getUnitAttr());
 }
 
 namespace {
 struct GuardGradient : muon::impl::GuardGradientPassBase<GuardGradient> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
-    bool skips = !function.isExternal() && Asked(function).skipsNonfinite();
-    Value gradient = skips ? findGradient(function) : nullptr;
-    if (gradient)
+    BlockArgument gradient = findGradient(function);
+    bool finite = gradient && !isa<FloatType>(getElementTypeOrSelf(gradient.getType())); // integers all are
+    if (gradient && !finite && Asked(function).skipsNonfinite())
       guard(function, gradient);
   }
 };

@@ -2,8 +2,12 @@
 
 #include "muon/Plan/Levels.h"
 
+#include "muon/IR/DiscardableAttributes.h"
+#include "muon/IR/StepFunction.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace muon;
@@ -11,7 +15,7 @@ using namespace muon;
 bool muon::isElementwise(Operation *op) { return op->hasTrait<OpTrait::Elementwise>() || isa<RoundOp>(op); }
 
 int64_t muon::partsOf(Operation *product) {
-  auto parts = product->getAttrOfType<IntegerAttr>("muon.parts");
+  auto parts = product->getAttrOfType<IntegerAttr>(kParts);
   return parts ? parts.getInt() : 1;
 }
 
@@ -174,7 +178,7 @@ LogicalResult Levels::checkBatch(Operation *op) const {
 LogicalResult Levels::visit(Operation *op) {
   if (failed(checkBatch(op)))
     return failure();
-  if (auto level = op->getAttrOfType<IntegerAttr>("muon.guard")) {
+  if (auto level = op->getAttrOfType<IntegerAttr>(kGuard)) {
     levels[op->getResult(0)] = Level{level.getInt(), nullptr, false, false};
     return success();
   }
@@ -260,12 +264,42 @@ void Levels::placeArguments(func::FuncOp function) {
   for (BlockArgument argument : function.getArguments()) {
     bool scalar = !isTensor(argument);
     levels[argument] = Level{scalar ? 0 : firstStage(), nullptr, scalar, scalar};
-    StringAttr role = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
-    if (role && role.getValue() == "weight") {
-      ArrayRef<int64_t> shape = cast<RankedTensorType>(argument.getType()).getShape();
-      batch.assign(shape.begin(), shape.end() - std::min<size_t>(2, shape.size()));
-    }
   }
+  if (BlockArgument weight = findWeight(function)) {
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(weight.getType()).getShape();
+    batch.assign(shape.begin(), shape.end() - std::min<size_t>(2, shape.size()));
+  }
+}
+
+/// The word of a guard, which is one i32 per matrix, and made of what is computed before all else. Null without one.
+static FailureOr<Value> findGuard(func::FuncOp function) {
+  Value word;
+  llvm::SetVector<Operation *> made;
+  for (Operation &op : function.front()) {
+    if (!op.hasAttr(kPredicate))
+      continue;
+    if (word || !op.hasAttr(kGuard))
+      return op.emitOpError() << "expected one " << kPredicate << " in a function, on an op with " << kGuard;
+    word = op.getResult(0);
+    ArrayRef<int64_t> batch = cast<RankedTensorType>(findWeight(function).getType()).getShape();
+    batch = batch.drop_back(std::min<size_t>(2, batch.size()));
+    if (cast<RankedTensorType>(word.getType()).getShape() != batch)
+      return op.emitOpError() << "expected " << kPredicate << " on one word for each matrix of the batch [" << batch
+                              << "], got " << word.getType();
+    made.insert(&op);
+  }
+  for (size_t i = 0; i < made.size(); ++i)
+    for (Value operand : made[i]->getOperands())
+      if (Operation *op = operand.getDefiningOp())
+        made.insert(op);
+  for (Operation &op : function.front()) {
+    bool guards = op.hasAttr(kGuard);
+    if (guards && !made.contains(&op))
+      return op.emitOpError() << "expected " << kGuard << " only where the word of " << kPredicate << " is made";
+    if (!guards && made.contains(&op) && !isGenerator(&op))
+      return op.emitOpError() << "expected " << kGuard << " wherever the word of " << kPredicate << " is made";
+  }
+  return word;
 }
 
 FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target, ArrayRef<Chain> chains) {
@@ -273,10 +307,10 @@ FailureOr<Levels> Levels::compute(func::FuncOp function, TargetAttr target, Arra
   if (function.isExternal())
     return function.emitOpError("expected a step function with a body");
   result.target = target;
-  function.walk([&](Operation *op) {
-    if (op->hasAttr("muon.predicate"))
-      result.guard = op->getResult(0);
-  });
+  FailureOr<Value> guard = findGuard(function);
+  if (failed(guard))
+    return failure();
+  result.guard = *guard;
   result.choices = Choices::expand(function, result.guard);
   result.chains.assign(chains.begin(), chains.end());
   for (;;) { // again without a chain that needs itself

@@ -1,5 +1,7 @@
 //===- PlanLaunches.cpp - step functions to kernels, stages and launches ----------------------===//
 
+#include "muon/IR/DiscardableAttributes.h"
+#include "muon/IR/LaunchSizes.h"
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 #include "muon/Plan/BuildKernel.h"
@@ -48,12 +50,12 @@ struct PlanLaunches : muon::impl::PlanLaunchesPassBase<PlanLaunches> {
 /// The tile asked for, by what the target's tiles are (GPU: C5 of muon.kernel; its room checks the rest).
 static LogicalResult checkTile(func::FuncOp function, TargetAttr target) {
   std::optional<SmallVector<int64_t>> asked = Asked(function).tile();
-  constexpr int64_t kNumbers = 6, kMostSide = 512;
+  constexpr int64_t kMostSide = 512;
   if (!asked)
     return success();
   ArrayRef<int64_t> tile = *asked;
   if (target.isGpu()) {
-    if (tile.size() != kNumbers || llvm::any_of(tile, [](int64_t n) { return n < 1; }))
+    if (!gpu::ProductTile::areValid(tile))
       return function.emitOpError() << "expected the request's tile to be six positive numbers, got [" << tile << "]";
     return success();
   }
@@ -92,12 +94,16 @@ static FailureOr<std::vector<Group>> planGroups(ModuleOp module, TargetAttr targ
   for (auto function : module.getOps<func::FuncOp>()) {
     if (hasProgram && !parameters.count(function.getName()))
       continue;
+    if (!isStepFunction(function))
+      return function.emitOpError("expected a step function, a function with a weight");
     if (failed(checkTile(function, target)))
       return failure();
     int64_t count = (hasProgram ? parameters[function.getName()] : 1) * matricesPerParameter(function);
     FailureOr<StepPlan> plan = StepPlan::create(function, target, count);
     if (failed(plan) || failed(checkCounts(*plan)))
       return failure();
+    if (plan->chosenChains)
+      function->setAttr(kChains, plan->chosenChains); // for the report
     int64_t bytes = plan->bytesPerMatrix * count;
     groups.push_back({std::move(*plan), workspace});
     workspace += bytes;
@@ -109,6 +115,7 @@ StringAttr Kernels::kernelFor(const StepPlan &plan, const Draft &draft, int64_t 
   KernelOp kernel = buildKernel(builder, "kernel", plan, draft, regionOffset, launch);
   std::string text;
   llvm::raw_string_ostream stream(text);
+  // The text, since OperationEquivalence compares a symbol's name too, and has no hash of regions to find kernels by.
   kernel.print(stream, OpPrintingFlags().useLocalScope());
   StringAttr &symbol = known[text];
   if (symbol) {
@@ -126,7 +133,7 @@ static LogicalResult nameScalars(ModuleOp module, ArrayRef<Group> groups) {
     func::FuncOp function = group.plan.function;
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
       if (!isa<RankedTensorType>(type)) {
-        StringAttr name = function.getArgAttrOfType<StringAttr>(i, "muon.name");
+        StringAttr name = nameOf(function, i);
         if (bool known = integer.try_emplace(name.getValue(), type.isInteger()).first->second;
             known != type.isInteger())
           return function.emitOpError() << "expected scalar " << name << " to be " << (known ? "an integer" : "a float")
@@ -140,8 +147,17 @@ static LogicalResult nameScalars(ModuleOp module, ArrayRef<Group> groups) {
     names.push_back(builder.getStringAttr(name));
     kinds.push_back(isInteger);
   }
-  module->setAttr("muon.scalars", builder.getArrayAttr(names));
-  module->setAttr("muon.integer_scalars", builder.getDenseBoolArrayAttr(kinds));
+  module->setAttr(kScalars, builder.getArrayAttr(names));
+  module->setAttr(kIntegerScalars, builder.getDenseBoolArrayAttr(kinds));
+  return success();
+}
+
+/// A launch's sizes are as many as the runtime's struct holds.
+static LogicalResult checkSizes(func::FuncOp function, const LaunchData &launch) {
+  if (launch.sizes.size() > sizes::kMost)
+    return function.emitOpError() << "expected at most " << sizes::kMostInParts
+                                  << " products in parts that one sweep reads, got "
+                                  << launch.sizes.size() - sizes::kCommon;
   return success();
 }
 
@@ -175,9 +191,11 @@ void PlanLaunches::runOnOperation() {
     for (auto [group, draft] : drafts) {
       LaunchData data;
       StringAttr kernel = kernels.kernelFor(group->plan, *draft, group->regionOffset, data);
-      if (draft->product && !target.isGpu())
-        scratch = std::max(scratch, cpu::blockBufferBytes(data.sizes[3], data.sizes[4]));
       func::FuncOp function = group->plan.function;
+      if (failed(checkSizes(function, data)))
+        return signalPassFailure();
+      if (draft->product && !target.isGpu())
+        scratch = std::max(scratch, cpu::blockBufferBytes(data.sizes[sizes::kBlockM], data.sizes[sizes::kBlockN]));
       LaunchOp::create(launches, loc, kernel, function.getSymName(), data.tiles, data.sizes,
                        builder.getArrayAttr(data.places), data.coefficients, data.predicate);
     }

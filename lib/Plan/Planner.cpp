@@ -2,9 +2,9 @@
 //
 // Values that a later stage needs are stored or computed again: product operands are always stored, in the layouts
 // their products read; a value that follows from one stored matrix and scalars is computed again; anything else is
-// stored once. A donated buffer is written at or after the last stage that reads its old value; behind it, from the
-// workspace, where an element of the new value is made of other elements of the old, or where results wait for each
-// other.
+// stored once. A result is written over the argument it replaces, no earlier than in the last stage that reads the
+// argument. It goes to the workspace first and is copied a stage later where an element of it is made of other elements
+// of the argument, or where results wait for each other.
 //
 //===----------------------------------------------------------------------------------------------===//
 

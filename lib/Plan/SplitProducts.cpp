@@ -1,5 +1,6 @@
 //===- SplitProducts.cpp - into how many parts a GPU cuts a product's k -----------------------===//
 
+#include "muon/IR/DiscardableAttributes.h"
 #include "muon/IR/Request.h"
 #include "muon/Plan/GpuTiles.h"
 #include "muon/Plan/Levels.h"
@@ -14,8 +15,6 @@ namespace muon {
 
 using namespace mlir;
 using namespace muon;
-
-static constexpr llvm::StringLiteral kParts = "muon.parts";
 
 static void splitProducts(func::FuncOp function, TargetAttr target) {
   std::optional<int64_t> asked = Asked(function).parts();

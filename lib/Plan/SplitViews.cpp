@@ -221,18 +221,21 @@ Value ViewSplitter::slice(Value value, const Box &box) {
 }
 
 /// Where the elements of a piece are in the tensor that is rounded: the number of the first, and those from row to row
-/// and column to column.
-static DenseI64ArrayAttr numbering(Builder &builder, RankedTensorType type, const Box &box, int64_t batch) {
-  int64_t first = 0, stride = 1;
+/// and column to column. What is rounded may be a piece itself.
+static SmallVector<int64_t> numbering(RoundOp round, const Box &box, int64_t batch) {
+  RankedTensorType type = round.getY().getType();
+  std::optional<ArrayRef<int64_t>> own = round.getNumbering();
+  int64_t first = own ? own->front() : 0, rowMajor = 1;
   SmallVector<int64_t> strides;
-  for (int64_t i = type.getRank(); i-- > batch;) {
+  for (int64_t i = type.getRank(), fromBack = 1; i-- > batch; ++fromBack) {
+    int64_t stride = !own ? rowMajor : fromBack > 2 ? 0 : (*own)[3 - fromBack];
     first += box.offsets[i] * stride;
     if (!box.dropped[i])
       strides.push_back(stride);
-    stride *= type.getDimSize(i);
+    rowMajor *= type.getDimSize(i);
   }
   strides.resize(2, 0);
-  return builder.getDenseI64ArrayAttr({first, strides[1], strides[0]});
+  return {first, strides[1], strides[0]};
 }
 
 Value ViewSplitter::buildElementwise(Value value, const Box &box) {
@@ -250,8 +253,8 @@ Value ViewSplitter::buildElementwise(Value value, const Box &box) {
   Operation *clone = builder.clone(*op, mapping);
   for (OpResult result : clone->getResults())
     result.setType(RankedTensorType::get(box.shape(), tensorType(result).getElementType()));
-  if (isa<RoundOp>(op))
-    clone->setAttr("muon.numbering", numbering(builder, tensorType(value), box, batch));
+  if (auto round = dyn_cast<RoundOp>(clone))
+    round.setNumbering(numbering(cast<RoundOp>(op), box, batch));
   return clone->getResult(cast<OpResult>(value).getResultNumber());
 }
 

@@ -32,9 +32,9 @@ Space StepPlan::spaceOf(const Axes &axes, size_t rank) const {
 int64_t StepPlan::tileRows(const Draft &draft) const {
   auto [rows, columns] = matrixShape(draft.shape);
   // A sweep's tile: about 64 Ki elements, in whole panel pairs so that no two tiles share a packed word.
-  constexpr int64_t kElements = 1 << 16, kGrain = 32;
-  int64_t wanted = llvm::alignTo(llvm::divideCeil(kElements, columns), kGrain);
-  return std::min<int64_t>(wanted, llvm::alignTo(rows, kGrain));
+  constexpr int64_t kElements = 1 << 16;
+  int64_t wanted = llvm::alignTo(llvm::divideCeil(kElements, columns), cpu::kGrain);
+  return std::min<int64_t>(wanted, llvm::alignTo(rows, cpu::kGrain));
 }
 
 std::optional<SmallVector<int64_t>> StepPlan::askedTile() const { return Asked(function).tile(); }

@@ -15,6 +15,7 @@ extern "C" {
 #endif
 #define MUON_ABI_VERSION 3u
 #define MUON_MAX_RANK 8u
+#define MUON_MAX_SIZES 8u
 typedef enum muon_status {
   MUON_OK = 0,
   MUON_ERROR_ABI = 1,      /* program of another ABI version */
@@ -106,9 +107,9 @@ typedef struct muon_launch {
   uint32_t num_operands, num_coefficients;
   const muon_operand *operands;
   const double *coefficients;
-  int64_t sizes[8];     /* meaning by kernel kind: see lib/CPU/LaunchAbi.h */
-  uint64_t item_offset; /* bytes from the binding's items to the first muon_item of this launch */
-  uint64_t item_bytes;  /* sizeof(muon_item) + num_operands * sizeof(muon_view) */
+  int64_t sizes[MUON_MAX_SIZES]; /* meaning by kernel kind: see include/muon/IR/LaunchSizes.h */
+  uint64_t item_offset;          /* bytes from the binding's items to the first muon_item of this launch */
+  uint64_t item_bytes;           /* sizeof(muon_item) + num_operands * sizeof(muon_view) */
   int32_t predicate; /* operand index of an i32 word per matrix: 0 runs it, 1 skips it as non-finite (state 2), 2 skips
                       * it because it has what this launch computes already (CPU); -1: none */
   uint32_t block_threads, shared_bytes, reserved; /* GPU: threads and dynamic shared memory of a block */
@@ -195,7 +196,7 @@ typedef struct muon_device_item { /* one matrix, followed by num_operands views 
 
 typedef struct muon_device_launch {
   uint32_t first_tile, tiles_per_matrix, num_operands, num_coefficients;
-  int64_t sizes[8];
+  int64_t sizes[MUON_MAX_SIZES];
   const uint8_t *items; /* muon_device_item of the launch's first matrix */
   uint64_t item_bytes;
   const double *coefficients;

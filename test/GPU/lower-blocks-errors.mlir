@@ -230,16 +230,3 @@ module attributes {muon.request = #muon.request<target = #sm_80>} {
     muon.yield %q : bf16
   }
 }
-
-// -----
-
-#a100 = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>
-#sm_80 = #muon.target<cpu = "sm_80", features = "+ptx80", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #a100>
-#part = #muon.operand<in, element, plain, f32, add>
-module attributes {muon.request = #muon.request<target = #sm_80>} {
-  // expected-error@+1 {{expected at most 5 operands in parts, got 6}}
-  muon.kernel @negative_parts sweep operands [#part, #part, #part, #part, #part, #part, #muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 0 {
-  ^bb0(%a: f32, %b: f32, %c: f32, %d: f32, %e: f32, %f: f32):
-    muon.yield %a : f32
-  }
-}

@@ -382,6 +382,15 @@ func.func @negative_round_shape(%x: tensor<4x8xf32>, %step: i64) {
 
 // -----
 
+// C2
+func.func @negative_round_numbering(%x: tensor<4x8xf32>, %step: i64) {
+  // expected-error@+1 {{expected a numbering of three numbers of 0 or more, got [1]}}
+  %y = muon.round %x, %step, %step numbering [1] : tensor<4x8xf32> -> tensor<4x8xbf16>
+  return
+}
+
+// -----
+
 // C1
 func.func @negative_diagonal_shape(%s: f32) {
   // expected-error@+1 {{expected a square result, got 'tensor<4x8xf32>'}}

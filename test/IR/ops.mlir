@@ -67,6 +67,8 @@ func.func @update(%w: tensor<768x3072xbf16>, %o: tensor<768x3072xf32>, %lr: f64,
 func.func @round(%w: tensor<768x3072xf32>, %step: i64, %seed: i64) -> tensor<768x3072xbf16> {
   // CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} : tensor<768x3072xf32> -> tensor<768x3072xbf16>
   %y = muon.round %w, %step, %seed : tensor<768x3072xf32> -> tensor<768x3072xbf16>
+  // CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} numbering [1536, 3072, 1] : tensor<768x3072xf32>
+  %half = muon.round %w, %step, %seed numbering [1536, 3072, 1] : tensor<768x3072xf32> -> tensor<768x3072xbf16>
   return %y : tensor<768x3072xbf16>
 }
 

@@ -31,6 +31,16 @@ muon.kernel @negative_kernel_parts sweep operands [#muon.operand<out, element, p
 
 // -----
 
+// C7
+// expected-error@+1 {{expected at most 5 operands in parts, got 6}}
+muon.kernel @negative_kernel_many_parts sweep operands [#muon.operand<in, element, plain, f32, add>, #muon.operand<in, element, plain, f32, add>, #muon.operand<in, element, plain, f32, add>, #muon.operand<in, element, plain, f32, add>, #muon.operand<in, element, plain, f32, add>, #muon.operand<in, element, plain, f32, add>,
+    #muon.operand<out, element, plain, f32, none>] scalars [] [] coefficients 0 {
+^bb0(%x0: f32, %x1: f32, %x2: f32, %x3: f32, %x4: f32, %x5: f32):
+  muon.yield %x0 : f32
+}
+
+// -----
+
 // C1
 // expected-error@+1 {{expected 1 body arguments, got 2}}
 muon.kernel @negative_kernel_argument_count sweep operands [#muon.operand<in, element, plain, f32, none>, #muon.operand<out, element, plain, f32, none>]

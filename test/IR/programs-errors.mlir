@@ -147,6 +147,13 @@ module @negative_other_target attributes {muon.request = #muon.request<target = 
 // -----
 
 // muon.program C1
+// expected-error@+1 {{expected at least one muon.use}}
+muon.program @negative_empty {
+}
+
+// -----
+
+// muon.program C1
 muon.program @negative_foreign_op {
   // expected-error@+1 {{expected only muon.use in a muon.program}}
   func.func private @inner()

@@ -56,16 +56,3 @@ func.func private @step(tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32
 muon.variant @negative_kinds <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144> workspace 128 scratch 0 {
 }
 }
-
-// -----
-
-module attributes {muon.scalars = ["wd"], muon.integer_scalars = array<i1: false>} {
-// expected-error@+1 {{expected scalars of muon.scalars ["wd"], got "lr"}}
-muon.kernel @scale sweep operands [#muon.operand<out, element, plain, f64, none>] scalars ["lr"] [false] coefficients 0 {
-^bb0(%lr: f64):
-  muon.yield %lr : f64
-}
-func.func private @step(tensor<8x4xf64> {muon.arg = "weight"}) -> tensor<8x4xf64>
-muon.variant @negative_scalar <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144> workspace 128 scratch 0 {
-}
-}

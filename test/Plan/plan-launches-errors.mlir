@@ -182,3 +182,80 @@ module attributes {muon.request = #muon.request<target = #v3>} {
     return %c : tensor<2x8x4xf32>
   }
 }
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  // expected-error@+1 {{expected a step function, a function with a weight}}
+  func.func @negative_no_weight(%w: tensor<4x4xf32>, %lr: f64) -> tensor<4x4xf32> {
+    return %w : tensor<4x4xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "sm_80", features = "", triple = "nvptx64-nvidia-cuda", isa = "mma", lanes = 32, heights = [32], vector = 4, l1 = 167936, l2 = 41943040, chip = #muon.chip<name = "A100", multiprocessors = 108, clock = 1410, fma = 1024, shared = 167936, block_shared = 166912, registers = 65536, warps = 64, blocks = 32, l2 = 41943040, l2_rate = 6000, memory_rate = 2039>>>} {
+  // expected-error@+1 {{expected at most 5 products in parts that one sweep reads, got 6}}
+  func.func @negative_many_parts(%w: tensor<64x8192xf32> {muon.arg = "weight"}) -> tensor<64x8192xf32> {
+    %x0 = arith.addf %w, %w : tensor<64x8192xf32>
+    %x1 = arith.addf %x0, %w : tensor<64x8192xf32>
+    %x2 = arith.addf %x1, %w : tensor<64x8192xf32>
+    %x3 = arith.addf %x2, %w : tensor<64x8192xf32>
+    %x4 = arith.addf %x3, %w : tensor<64x8192xf32>
+    %x5 = arith.addf %x4, %w : tensor<64x8192xf32>
+    %r0 = muon.gram left %x0 {muon.parts = 4} : tensor<64x8192xf32> -> tensor<64x64xf32>
+    %r1 = muon.gram left %x1 {muon.parts = 4} : tensor<64x8192xf32> -> tensor<64x64xf32>
+    %r2 = muon.gram left %x2 {muon.parts = 4} : tensor<64x8192xf32> -> tensor<64x64xf32>
+    %r3 = muon.gram left %x3 {muon.parts = 4} : tensor<64x8192xf32> -> tensor<64x64xf32>
+    %r4 = muon.gram left %x4 {muon.parts = 4} : tensor<64x8192xf32> -> tensor<64x64xf32>
+    %r5 = muon.gram left %x5 {muon.parts = 4} : tensor<64x8192xf32> -> tensor<64x64xf32>
+    %s1 = arith.addf %r0, %r1 : tensor<64x64xf32>
+    %s2 = arith.addf %s1, %r2 : tensor<64x64xf32>
+    %s3 = arith.addf %s2, %r3 : tensor<64x64xf32>
+    %s4 = arith.addf %s3, %r4 : tensor<64x64xf32>
+    %s5 = arith.addf %s4, %r5 : tensor<64x64xf32>
+    %y = muon.apply left %s5, %w : tensor<64x64xf32>, tensor<64x8192xf32> -> tensor<64x8192xf32>
+    return %y : tensor<64x8192xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @negative_unguarded_predicate(%w: tensor<8x4xf32> {muon.arg = "weight"}, %s: tensor<i32> {muon.arg = "input", muon.name = "s"}) -> tensor<8x4xf32> {
+    // expected-error@+1 {{expected one muon.predicate in a function, on an op with muon.guard}}
+    %word = arith.addi %s, %s {muon.predicate} : tensor<i32>
+    return %w : tensor<8x4xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @negative_predicate_of_a_row(%w: tensor<8x4xf32> {muon.arg = "weight"}, %s: tensor<8xi32> {muon.arg = "input", muon.name = "s"}) -> tensor<8x4xf32> {
+    // expected-error@+1 {{expected muon.predicate on one word for each matrix of the batch [], got 'tensor<8xi32>'}}
+    %word = arith.addi %s, %s {muon.guard = 1, muon.predicate} : tensor<8xi32>
+    return %w : tensor<8x4xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @negative_stray_guard(%w: tensor<8x4xf32> {muon.arg = "weight"}) -> tensor<8x4xf32> {
+    // expected-error@+1 {{expected muon.guard only where the word of muon.predicate is made}}
+    %w1 = arith.addf %w, %w {muon.guard = 1} : tensor<8x4xf32>
+    return %w1 : tensor<8x4xf32>
+  }
+}
+
+// -----
+
+module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
+  func.func @negative_gap_in_the_guard(%w: tensor<8x4xf32> {muon.arg = "weight"}, %s: tensor<i32> {muon.arg = "input", muon.name = "s"}) -> tensor<8x4xf32> {
+    // expected-error@+1 {{expected muon.guard wherever the word of muon.predicate is made}}
+    %twice = arith.addi %s, %s : tensor<i32>
+    %word = arith.addi %twice, %s {muon.guard = 1, muon.predicate} : tensor<i32>
+    return %w : tensor<8x4xf32>
+  }
+}

@@ -87,3 +87,18 @@ func.func @negative_no_views(%w: tensor<4x4xf32> {muon.arg = "weight"}, %g: tens
   %w1 = arith.subf %w, %g : tensor<4x4xf32>
   return %w1 : tensor<4x4xf32>
 }
+
+// -----
+
+// What is rounded in pieces has the numbers it would have as a whole, and a piece of a piece those of the piece.
+// CHECK-LABEL: func.func @rounded
+// CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} numbering [0, 8, 1] : tensor<4x3xf32> -> tensor<4x3xbf16>
+// CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} numbering [3, 8, 1] : tensor<4x5xf32> -> tensor<4x5xbf16>
+// CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} numbering [100, 20, 2] : tensor<4x3xf32> -> tensor<4x3xbf16>
+// CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} numbering [106, 20, 2] : tensor<4x5xf32> -> tensor<4x5xbf16>
+func.func @rounded(%w: tensor<4x8xbf16> {muon.arg = "weight"}, %a: tensor<4x3xf32> {muon.arg = "input", muon.name = "a"}, %b: tensor<4x5xf32> {muon.arg = "input", muon.name = "b"}, %m: tensor<4x8xbf16> {muon.arg = "state", muon.name = "m"}, %step: i64 {muon.name = "step"}, %seed: i64 {muon.name = "seed"}) -> (tensor<4x8xbf16>, tensor<4x8xbf16>) {
+  %x = tensor.concat dim(1) %a, %b : (tensor<4x3xf32>, tensor<4x5xf32>) -> tensor<4x8xf32>
+  %w1 = muon.round %x, %step, %seed : tensor<4x8xf32> -> tensor<4x8xbf16>
+  %m1 = muon.round %x, %step, %seed numbering [100, 20, 2] : tensor<4x8xf32> -> tensor<4x8xbf16>
+  return %w1, %m1 : tensor<4x8xbf16>, tensor<4x8xbf16>
+}

@@ -41,6 +41,9 @@ def Muon_Accuracy : Muon_Enum<"Accuracy", "table: what the table maps to; exact:
   I32EnumCase<"table", 0>, I32EnumCase<"exact", 1>]>;
 def Muon_AccuracyAttr : Muon_EnumAttr<Muon_Accuracy, "accuracy">;
 
+def Muon_Role : Muon_Enum<"Role", "what an argument of a step function is", [
+  I32EnumCase<"weight", 0>, I32EnumCase<"gradient", 1>, I32EnumCase<"state", 2>, I32EnumCase<"input", 3>]>;
+
 def Muon_KernelKind : Muon_Enum<"KernelKind", "sweep: rows x columns of one matrix; product: one block of a matrix product; chain: products of small symmetric matrices, one after another", [
   I32EnumCase<"sweep", 0>, I32EnumCase<"product", 1>, I32EnumCase<"chain", 2>]>;
 def Muon_KernelKindAttr : Muon_EnumAttr<Muon_KernelKind, "kernel_kind">;

@@ -11,8 +11,10 @@ def Muon_Dialect : Dialect {
   let summary = "Muon-family optimizer steps";
   let description = [{
     A step function is an ordinary `func.func` on static ranked tensors in SSA form: what one parameter undergoes.
-    Leading dimensions are batch, every tensor is in W's own orientation. Only the spectral map needs ops of ours;
-    everything around it is `arith`/`math` on tensors, `tensor.splat`, `linalg.broadcast` and `linalg.reduce`.
+    Leading dimensions are batch, every tensor is in W's own orientation. Only the spectral map and choices among
+    tensors (`muon.choose`) need ops of ours; everything around them is `arith`/`math` on tensors, `tensor.splat`,
+    `linalg.broadcast`, `linalg.reduce`, and the views `tensor.extract_slice`, `tensor.concat`, `tensor.expand_shape`
+    and `tensor.collapse_shape`.
 
     Argument roles are argument attributes: `muon.arg` = "weight" | "gradient" | "state" | "input" (none: a scalar,
     f64 or i64) and `muon.name`. Results are the new weight, the new states in argument order, then metrics
@@ -28,6 +30,26 @@ def Muon_Dialect : Dialect {
 
     What was asked for is `muon.request`, a `#muon.request`: (C8) on a module or a function, target and version on a
     module only; (C9) every `muon.variant` of the module is for its request's target.
+
+    Further attributes are what one room says to a later one, or to the report:
+
+    | attribute | on | value | said by |
+    |-----------|----|-------|---------|
+    | `muon.chains` | function | a list of dictionaries: what was chosen for chains of products | `muon-plan-launches` |
+    | `muon.choice` | `muon.orthogonalize` | a dictionary: what was chosen, and why | `muon-choose-form` |
+    | `muon.choice` | function | a list of those of its ops | `muon-expand-orthogonalize` |
+    | `muon.flattened_from` | function | array<i64>: the shape whose last dimensions its matrix joins | presets |
+    | `muon.guard` | an op with one result | 0 or 1 : i64, the stage that computes it | `muon-guard-gradient` |
+    | `muon.integer_scalars` | module | array<i1>: which of `muon.scalars` are integers | `muon-plan-launches` |
+    | `muon.kernels` | module | unit: it holds the kernels of the module around it | `--muon-pipeline` |
+    | `muon.parts` | a product | a positive integer: how many parts k is cut into | `muon-split-products` or authors |
+    | `muon.predicate` | an op with one result, of i32 | unit: this word skips matrices | `muon-guard-gradient` |
+    | `muon.room` | module | a string: the room that left it | `--muon-pipeline` |
+    | `muon.scalars` | module | a list of names: the columns of a scalar row | `muon-plan-launches` |
+    | `muon.tuned` | function | a string: where its tuning is from | the tuning database |
+
+    (C10) an attribute whose name begins with `muon.` is one of these or `muon.request`, on such an op, of such a value;
+    (C11) where a module has `muon.scalars`, the scalars of its kernels are among them.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;

@@ -131,15 +131,19 @@ def Muon_RoundOp : Muon_Op<"round", [Pure]> {
     y is one of the two bf16 neighbours of x, the upper with probability (x - lower)/(upper - lower), from a
     counter-based generator keyed by (parameter, element index, step, seed). Exact values and non-finite values stay.
 
-    Constraints: (C1) x and y have one shape.
+    Element (i, j) of a matrix has index i·columns + j. Of a box of a matrix `numbering` [first, row, column] says
+    which it had in the whole: first + i·row + j·column.
+
+    Constraints: (C1) x and y have one shape; (C2) numbering is three numbers of 0 or more.
 
     ```mlir
     %y = muon.round %w, %step, %seed : tensor<768x3072xf32> -> tensor<768x3072xbf16>
+    %right = muon.round %half, %step, %seed numbering [1536, 3072, 1] : tensor<768x1536xf32> -> tensor<768x1536xbf16>
     ```
   }];
-  let arguments = (ins Muon_F32Tensor:$x, I64:$step, I64:$seed);
+  let arguments = (ins Muon_F32Tensor:$x, I64:$step, I64:$seed, OptionalAttr<DenseI64ArrayAttr>:$numbering);
   let results = (outs StaticShapeTensorOf<[BF16]>:$y);
-  let assemblyFormat = "$x `,` $step `,` $seed attr-dict `:` type($x) `->` type($y)";
+  let assemblyFormat = "$x `,` $step `,` $seed (`numbering` $numbering^)? attr-dict `:` type($x) `->` type($y)";
   let hasVerifier = 1;
 }
 
@@ -198,9 +202,7 @@ def Muon_TakeRowsOp : Muon_Op<"take_rows", [Pure]> {
 def Muon_ProgramOp : Muon_Op<"program", [Symbol, NoTerminator, SingleBlock, NoRegionArguments]> {
   let summary = "which parameters run which step function";
   let description = [{
-    Holds `muon.use` only.
-
-    Constraints: (C1) the body holds nothing but `muon.use`; (C2) no parameter is named twice.
+    Constraints: (C1) the body holds nothing but `muon.use`, at least one; (C2) no parameter is named twice.
 
     ```mlir
     muon.program @gpt {

@@ -34,8 +34,8 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     are those of matrices that the block keeps in its own memory. Its `tile` is one number, the side those matrices are
     padded to.
 
-    `tile` is how a GPU computes a product: block rows, block columns and depth of one step, steps in flight (stages),
-    then warps down and across the block. A product whose k is cut into parts has one result, an element operand with
+    `tile` is how a GPU computes a product: the numbers of a `ProductTile` (muon/IR/ProductTile.h), which are block
+    rows, block columns and depth of one step, steps in flight (stages), then warps down and across the block. A product whose k is cut into parts has one result, an element operand with
     reduction `add`: one f32 matrix for each part, one after the other, which a sweep reads as one element operand with
     reduction `add`: their sum in ascending order. `gradients` lists the operands whose memory comes with each run: on a
     GPU their views hold a byte offset from the parameter's gradient.
@@ -48,7 +48,7 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     (C5) `tile` only on products, six positive numbers, and on chains, one positive multiple of 32;
     (C6) `gradients` are plain element inputs;
     (C7) an element operand with a reduction is plain f32 with reduction `add`: the one output of a product, or an input
-    of a sweep;
+    of a sweep; at most five operands are such;
     (C8) a chain has an `operand_type` and at least one `muon.contract`, whose operands have it (for tf32 they are f32);
     no other kernel has one.
 
@@ -77,9 +77,11 @@ def Muon_KernelOp : Muon_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    /// The number of leading operands that are not body arguments: 2 for products, 0 for sweeps.
+    /// The number of leading operands that are not body arguments: 2 for products, 0 for sweeps and chains.
     unsigned numPanels() { return getKind() == ::muon::KernelKind::product ? 2 : 0; }
     ::muon::OperandAttr operandAt(unsigned i) { return ::mlir::cast<::muon::OperandAttr>(getOperands()[i]); }
+    /// The number of operands in parts.
+    unsigned numInParts();
   }];
 }
 
@@ -193,9 +195,9 @@ def Muon_StageOp : Muon_Op<"stage", [HasParent<"VariantOp">, NoTerminator, Singl
 def Muon_LaunchOp : Muon_Op<"launch", [HasParent<"StageOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "one kernel over all matrices of one group";
   let description = [{
-    sizes of a sweep: rows, columns, rows per tile, then on a GPU the number of parts of each operand in parts. sizes of
-    a product: m, n, k, block rows, block columns, k chunk; on a GPU m, n, k and the k of each part where there are
-    several, whose tiles follow each other. sizes of a chain: k, k. `predicate` is the number of an operand, an i32 per
+    `sizes` are those of muon/IR/LaunchSizes.h. Of a sweep: rows, columns, rows per tile, then on a GPU the number of
+    parts of each operand in parts. Of a product: m, n, k, block rows, block columns, k chunk; on a GPU m, n, k and the
+    k of each part where there are several, whose tiles follow each other. Of a chain: k, k. `predicate` is the number of an operand, an i32 per
     matrix: where it is not zero the matrix is left out (muon_launch in muon_runtime.h). A product's tile is one block
     of C (block rows and columns of the kernel's `tile` on a GPU); a symmetric product's tiles are the blocks on and
     below the diagonal.

@@ -3,12 +3,24 @@
 #ifndef MUON_IR_STEP_FUNCTION_H
 #define MUON_IR_STEP_FUNCTION_H
 
+#include "muon/IR/Muon.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace muon {
 
-/// The step function's weight (its argument of role weight); null if it has none.
+/// Of an argument its role, none of a scalar; of an argument or a metric its name.
+inline constexpr llvm::StringLiteral kArgument = "muon.arg", kName = "muon.name";
+std::optional<Role> roleOf(mlir::FunctionOpInterface function, unsigned argument);
+/// Null where it has none.
+mlir::StringAttr nameOf(mlir::FunctionOpInterface function, unsigned argument);
+
+/// Whether it has a weight; its body may be elsewhere.
+bool isStepFunction(mlir::FunctionOpInterface function);
+/// The step function's weight; null if it has none, or no body.
 mlir::BlockArgument findWeight(mlir::func::FuncOp function);
+/// Null if it has none, or no body.
+mlir::BlockArgument findGradient(mlir::func::FuncOp function);
 
 /// The arguments whose memory the first results take, in the order of these: the weight, then the states in argument
 /// order.

@@ -33,7 +33,8 @@ struct Box {
   Box without(llvm::function_ref<bool(int64_t)> leave) const;
 };
 
-/// Where every dimension of a value begins a new piece, the start left out; dropped ones are cut everywhere.
+/// Of each dimension of a value the positions, 0 left out, at which a new piece begins; between any two elements of a
+/// dropped one.
 struct Cuts {
   llvm::SmallVector<std::set<int64_t>, 4> at;
   llvm::SmallBitVector dropped;

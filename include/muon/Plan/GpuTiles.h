@@ -14,30 +14,14 @@
 #define MUON_PLAN_GPU_TILES_H
 
 #include "muon/IR/Muon.h"
+#include "muon/IR/ProductTile.h"
 
 namespace muon::gpu {
 
 /// Elements a thread handles at a time.
 constexpr int64_t kChunk = 8;
-/// Rows and columns of a padded matrix are whole multiples of this.
-constexpr int64_t kPadding = 32;
 /// Threads of a sweep's block.
 constexpr int64_t kSweepThreads = 256;
-
-/// One block of a product: C (rows x columns), `depth` of k per step, `stages` steps in flight, warps down and across.
-struct ProductTile {
-  int64_t rows, columns, depth, stages, warpsDown, warpsAcross;
-
-  static ProductTile of(llvm::ArrayRef<int64_t> numbers) {
-    return {numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
-  }
-  llvm::SmallVector<int64_t, 6> numbers() const { return {rows, columns, depth, stages, warpsDown, warpsAcross}; }
-  int64_t threads() const { return 32 * warpsDown * warpsAcross; }
-  int64_t stageBytes(int64_t elementBytes) const { return (rows + columns) * depth * elementBytes; }
-  /// Accumulators wait here for the epilogue, one row of warps at a time: f32.
-  int64_t slabBytes() const { return rows / warpsDown * columns * 4; }
-  int64_t sharedBytes(int64_t elementBytes) const { return std::max(stages * stageBytes(elementBytes), slabBytes()); }
-};
 
 /// How operands go through the tensor cores: 16 bits each, f32 words rounded to tf32, or f32 as two tf32 and three
 /// products.

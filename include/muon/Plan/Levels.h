@@ -82,7 +82,7 @@ private:
 /// Whether the op computes each element of its result from the same element of its operands.
 bool isElementwise(mlir::Operation *op);
 
-/// Into how many parts a product's k is cut (SplitProducts.cpp): the attribute muon.parts, 1 where there is none.
+/// Into how many parts a product's k is cut (SplitProducts.cpp): the attribute kParts, 1 where there is none.
 int64_t partsOf(mlir::Operation *product);
 
 /// How a reduction combines its elements: add, max or min.

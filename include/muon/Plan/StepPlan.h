@@ -73,8 +73,7 @@ struct Leaves {
 class StepPlan {
 public:
   /// For `matrices` matrices that run this function. Chains of products are computed in one block each where that is
-  /// possible, pays by the model and is not ruled out by the request's `chain`; the function's attribute `muon.chains`
-  /// then says what was chosen.
+  /// possible, pays by the model and is not ruled out by the request's `chain`.
   static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices = 1);
   /// The same with the products of each of these chains in one block.
   static mlir::FailureOr<StepPlan> create(mlir::func::FuncOp function, TargetAttr target, int64_t matrices,
@@ -85,6 +84,7 @@ public:
   Levels levels;
   llvm::SmallVector<Draft, 8> drafts; ///< in stage order
   llvm::SmallVector<Buffer, 16> buffers;
+  mlir::ArrayAttr chosenChains; ///< what was chosen for chains of products, and why; null where there are none
   int64_t bytesPerMatrix = 0;
   int64_t matrices = 1; ///< how many run this function; blocks may follow it, summation orders not
 
