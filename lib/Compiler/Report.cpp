@@ -14,6 +14,8 @@
 #include "muon/Polynomial/Emulate.h"
 
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/TargetParser/Triple.h"
 
@@ -69,7 +71,10 @@ static json::Value toJson(Attribute attribute) {
 }
 
 static json::Object describeTarget(TargetAttr target) {
-  return json::Object{{"cpu", target.getCpu()}, {"isa", target.getIsa()}, {"lanes", target.getLanes()}};
+  json::Object description{{"cpu", target.getCpu()}, {"isa", target.getIsa()}, {"lanes", target.getLanes()}};
+  if (!target.isGpu())
+    description["instruction_set"] = instructionSet(target);
+  return description;
 }
 
 /// Elements of one matrix that a launch reads or writes at an operand's place.
@@ -126,12 +131,14 @@ static json::Array describePasses(const PlanIndex &index, func::FuncOp function)
 }
 
 static json::Array describeGroups(const PlanIndex &index) {
+  // Parameters of one function are one group, whatever their sets.
+  llvm::MapVector<StringRef, int64_t> parameters;
+  for (UseOp use : index.uses())
+    parameters[use.getFunction()] += use.getParameters().size();
   json::Array groups;
-  for (UseOp use : index.uses()) {
-    func::FuncOp function = index.function(use.getFunction());
-    json::Object group{{"function", use.getFunction()},
-                       {"parameters", static_cast<int64_t>(use.getParameters().size())},
-                       {"passes", describePasses(index, function)}};
+  for (auto [name, count] : parameters) {
+    func::FuncOp function = index.function(name);
+    json::Object group{{"function", name}, {"parameters", count}, {"passes", describePasses(index, function)}};
     for (NamedAttribute attribute : function->getDiscardableAttrs())
       if (attribute.getName().getValue().starts_with("muon."))
         group[attribute.getName().getValue().drop_front(5)] = toJson(attribute.getValue());
@@ -162,6 +169,19 @@ static std::pair<std::string, StringRef> cpuPath(KernelOp kernel, TargetAttr tar
   if (target.getIsa() == "amx")
     return {"bf16 tiles, f32 accumulation", "amx-bf16"};
   return {"bf16 pairs, f32 accumulation", "avx512bf16"};
+}
+
+/// What a CPU's product is computed with: an extension's own products, or vectors of 16 lanes, which SVE leaves to
+/// NEON.
+static std::string instructionSetOf(KernelOp kernel, TargetAttr target) {
+  StringRef extension = cpuPath(kernel, target).second, vectors = instructionSet(target);
+  if (extension.empty() || !hasFeature(target, extension))
+    return vectors.starts_with("sve") ? "neon" : vectors.str();
+  return llvm::StringSwitch<std::string>(extension)
+      .Case("amx-bf16", "amx")
+      .Case("avx512bf16", "avx512_bf16")
+      .Case("avx512fp16", "avx512_fp16")
+      .Default(extension.str());
 }
 
 /// How a product is computed, in words: nothing falls back without being said.
@@ -290,8 +310,11 @@ static json::Array describeKernels(ModuleOp planned, TargetAttr target) {
     json::Object description{{"name", kernel.getSymName()}, {"kind", stringifyKernelKind(kernel.getKind())}};
     if (kernel.getKind() != KernelKind::sweep)
       description["path"] = pathOf(kernel, target);
-    if (kernel.getKind() == KernelKind::product)
+    if (kernel.getKind() == KernelKind::product) {
       description["symmetric"] = kernel.getSymmetric();
+      if (!target.isGpu())
+        description["instruction_set"] = instructionSetOf(kernel, target);
+    }
     if (kernel.getKind() == KernelKind::chain)
       description["products"] = numProducts(kernel);
     kernels.push_back(std::move(description));
@@ -319,14 +342,17 @@ std::string muon::reportText(ModuleOp planned) {
 json::Object muon::describe(ModuleOp planned, StringRef assembly, StringRef kernelPrefix) {
   PlanIndex index(planned);
   json::Object program = describeProgram(index);
-  if (!llvm::Triple(index.variant().getTarget().getTriple()).isX86()) // no other assembly is counted
+  llvm::Triple triple(index.variant().getTarget().getTriple());
+  if (!countsHotLoops(triple))
     return program;
   json::Array loops;
   for (auto kernel : planned.getOps<KernelOp>()) {
     if (kernel.getKind() != KernelKind::product)
       continue;
-    HotLoop loop = countHotLoop(assembly, (kernelPrefix + kernel.getSymName()).str());
+    HotLoop loop = countHotLoop(assembly, (kernelPrefix + kernel.getSymName()).str(), triple);
     loops.push_back(json::Object{{"kernel", kernel.getSymName()},
+                                 {"instruction", loop.instruction},
+                                 {"registers", static_cast<int64_t>(loop.registers)},
                                  {"vector_loads", loop.vectorLoads},
                                  {"broadcasts", loop.broadcasts},
                                  {"multiply_adds", loop.multiplyAdds},

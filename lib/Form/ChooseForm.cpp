@@ -111,6 +111,9 @@ private:
   }
   FormChoice choose(OrthogonalizeOp op, const FormProblem &problem) const;
   void write(OrthogonalizeOp op, const FormChoice &choice);
+  NamedAttrList weigh(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice,
+                      std::optional<double> error);
+  ArrayAttr weighOthers(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice);
   void report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice, std::optional<double> error,
               BandAttr asked);
 };
@@ -137,23 +140,58 @@ void ChooseFormPass::write(OrthogonalizeOp op, const FormChoice &choice) {
   op.setPairs(SmallVector<int64_t>(choice.pairs.begin(), choice.pairs.end()));
 }
 
+/// A form and what it is judged by: flops and bytes of all matrices, their weighted sum, and the error.
+NamedAttrList ChooseFormPass::weigh(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice,
+                                    std::optional<double> error) {
+  Builder b(&getContext());
+  NamedAttrList entries;
+  double matrices = 1;
+  for (int64_t size : cast<RankedTensorType>(op.getX().getType()).getShape().drop_back(2))
+    matrices *= double(size);
+  auto append = [&](StringRef name, double ofOne) {
+    constexpr double kMostCounted = 0x1.fffffffffffffp62; // the largest below 2^63
+    entries.append(name, b.getI64IntegerAttr(std::llround(std::min(matrices * ofOne, kMostCounted))));
+  };
+  auto rows = [&](const std::vector<int> &numbers) {
+    return b.getDenseI64ArrayAttr(SmallVector<int64_t>(numbers.begin(), numbers.end()));
+  };
+  entries.append("form", b.getStringAttr(stringifyForm(choice.form == FormChoice::gram ? Form::gram : Form::standard)));
+  entries.append("restarts", rows(choice.restarts));
+  entries.append("pairs", rows(choice.pairs));
+  append("flops", countProducts(problem.table, choice, problem.shortSide, problem.longSide));
+  append("bytes", countBytes(problem, choice));
+  append("cost", costOf(problem, choice, weights()));
+  if (error && !std::isfinite(*error)) // for which JSON has no number
+    entries.append("overflows", b.getBoolAttr(true));
+  else if (error)
+    entries.append("expected_error", b.getF64FloatAttr(*error));
+  return entries;
+}
+
+/// The standard form and the gram form without restarts, where they were not chosen: beside them it can be read why.
+ArrayAttr ChooseFormPass::weighOthers(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice) {
+  SmallVector<Attribute> others;
+  for (FormChoice::Form form : {FormChoice::standard, FormChoice::gram}) {
+    FormChoice other = choosePairs(problem, {form, {}, form == FormChoice::standard && isExact(op)}, weights());
+    if (other == choice)
+      continue;
+    double error = emulate(problem.table, other, problem.type, emulationShortSide, emulationLongSide).worst;
+    others.push_back(weigh(op, problem, other, error).getDictionary(&getContext()));
+  }
+  return ArrayAttr::get(&getContext(), others);
+}
+
 void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, const FormChoice &choice,
                             std::optional<double> error, BandAttr asked) {
   Builder b(&getContext());
-  NamedAttrList entries;
-  double flops = countProducts(problem.table, choice, problem.shortSide, problem.longSide);
-  for (int64_t size : cast<RankedTensorType>(op.getX().getType()).getShape().drop_back(2))
-    flops *= double(size);
+  NamedAttrList entries = weigh(op, problem, choice, error);
   double floor = asked ? asked.getFloor() : defaultFloor;
   Band band = computeBand(problem.table, floor);
-  entries.append("form", b.getStringAttr(stringifyForm(*op.getForm())));
-  entries.append("restarts", op.getRestartsAttr());
-  entries.append("pairs", op.getPairsAttr());
+  if (!isDamped(op) && !op.getEarlyStop()) // which are gram, whatever it costs
+    entries.append("alternatives", weighOthers(op, problem, choice));
   entries.append("steps", b.getI64IntegerAttr(problem.table.steps()));
   if (op.getEarlyStop())
     entries.append("early_stop", op.getEarlyStopAttr());
-  constexpr double kMostCounted = 0x1.fffffffffffffp62; // the largest below 2^63
-  entries.append("flops", b.getI64IntegerAttr(std::llround(std::min(flops, kMostCounted))));
   entries.append("lower", b.getF64FloatAttr(band.lower));
   entries.append("upper", b.getF64FloatAttr(band.upper));
   if (asked)
@@ -162,8 +200,6 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
     entries.append("within_band",
                    b.getBoolAttr(carries(problem.type, asked) &&
                                  checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor).empty()));
-  if (error)
-    entries.append("expected_error", b.getF64FloatAttr(*error));
   op->setAttr("muon.choice", entries.getDictionary(&getContext()));
 }
 

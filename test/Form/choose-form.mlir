@@ -3,9 +3,10 @@
 // RUN: muon-opt %s -muon-choose-form="gram-bound=1e-9" | FileCheck %s --check-prefix=TIGHT
 
 // Wide f32: the gram form is cheaper, and with one restart within the bound. The last two rows of each block are a pair.
+// Beside it stands what was not chosen.
 // CHECK-LABEL: @wide
 // CHECK: form gram side left restarts [3] pairs [1, 3]
-// CHECK-SAME: muon.choice = {expected_error = 1.8{{[0-9]*}}E-5 : f64, flops = 16307453952 : i64, form = "gram"
+// CHECK-SAME: muon.choice = {alternatives = [{bytes = {{.*}}form = "standard", {{.*}}form = "gram", pairs = array<i64: 3>, restarts = array<i64>}], bytes = {{[0-9]+}} : i64, cost = {{[0-9]+}} : i64, expected_error = 1.8{{[0-9]*}}E-5 : f64, flops = 16307453952 : i64, form = "gram"
 // CHECK-SAME: lower = 0.4705{{[0-9]*}} : f64, pairs = array<i64: 1, 3>, restarts = array<i64: 3>, steps = 5 : i64, upper = 1.2023{{[0-9]*}} : f64}
 // TIGHT-LABEL: @wide
 // TIGHT: form standard side left restarts [] pairs [0, 2]
