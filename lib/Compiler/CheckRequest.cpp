@@ -84,23 +84,32 @@ static llvm::Error checkWords(const Request &request) {
   forEachOverride(request, [&](StringRef name, const auto &value) {
     if constexpr (std::is_convertible_v<decltype(value), StringRef>)
       check(name, value, findOverride(name)->words);
+    else if constexpr (std::is_convertible_v<decltype(value), std::optional<std::string>>)
+      if (value)
+        check(name, *value, findOverride(name)->words);
   });
   return unknown.empty() ? llvm::Error::success() : llvm::createStringError(unknown);
+}
+
+llvm::Error muon::checkName(StringRef name) {
+  if (isFree(name))
+    return llvm::Error::success();
+  return llvm::createStringError("expected a C identifier as the program's name, without __, _ and a capital or muon_ "
+                                 "in front, and no keyword, name of <stdint.h> or function of C's library, got '" +
+                                 name + "'");
 }
 
 llvm::Error muon::checkRequest(const Request &request) {
   if (llvm::Error error = checkWords(request))
     return error;
-  if (!isFree(request.name))
-    return llvm::createStringError("expected a C identifier as the program's name, without __, _ and a capital or "
-                                   "muon_ in front, and no keyword, name of <stdint.h> or function of C's library, "
-                                   "got '" +
-                                   request.name + "'");
+  if (request.program.empty() || !request.name.empty())
+    if (llvm::Error error = checkName(request.name))
+      return error;
   llvm::StringSet<> targets;
   for (const std::string &target : request.targets)
     if (!targets.insert(target).second)
       return llvm::createStringError("expected different targets, got '" + target + "' twice");
-  if (request.embedBitcode && llvm::none_of(request.targets, namesGpu))
+  if (request.embedBitcode && !request.targets.empty() && llvm::none_of(request.targets, namesGpu))
     return llvm::createStringError("expected a GPU among the targets for embed_bitcode, got " +
                                    llvm::join(request.targets, ","));
   if (!request.program.empty() && !request.groups.empty())

@@ -11,6 +11,9 @@ namespace muon {
 /// the runtime cannot count, a name that C cannot declare.
 llvm::Error checkRequest(const Request &request);
 
+/// An error for a program's name that C cannot declare or link.
+llvm::Error checkName(llvm::StringRef name);
+
 /// An error for what is asked of the wrong kind of target; `name`: what the request calls it.
 llvm::Error checkTarget(const Request &request, TargetAttr target, llvm::StringRef name);
 

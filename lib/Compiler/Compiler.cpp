@@ -6,21 +6,15 @@
 #include "FirstDiagnostic.h"
 #include "GpuCode.h"
 #include "LinkLibrary.h"
-#include "OwnProgram.h"
+#include "PlanVariants.h"
 #include "Report.h"
-#include "StateRequest.h"
-#include "Tuned.h"
 
 #include "muon/CPU/Targets.h"
 #include "muon/Compiler/Walk.h"
-#include "muon/GPU/Targets.h"
-#include "muon/IR/Request.h"
 #include "muon/Object/CompileObject.h"
 #include "muon/Object/EmitDescription.h"
 #include "muon/Object/TranslateModule.h"
 
-#include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/Config/llvm-config.h"
@@ -30,12 +24,6 @@ using namespace mlir;
 using namespace muon;
 
 namespace {
-/// One target's program on its way through the rooms.
-struct Variant {
-  OwningOpRef<ModuleOp> planned;
-  TargetAttr target;
-};
-
 /// Of the i-th variant's kernels: a dot, so that no program is called like one.
 std::string kernelPrefix(size_t i) { return "v" + std::to_string(i) + "."; }
 
@@ -54,13 +42,10 @@ public:
   llvm::Error dump(StringRef directory);
 
 private:
-  llvm::Expected<Variant> plan(StringRef targetName);
-  llvm::Error buildSteps(ModuleOp module, TargetAttr target, StringRef targetName);
-  llvm::Expected<GroupRequest> tune(const GroupRequest &group, StringRef targetName);
-  std::string stepName(const GroupRequest &group);
   llvm::Expected<std::unique_ptr<llvm::Module>> generate(ArrayRef<Variant> variants);
   llvm::Expected<std::unique_ptr<llvm::Module>> generateKernels(const Variant &variant, StringRef prefix);
   llvm::Error planAll();
+  std::string targetNames() const;
   llvm::Expected<std::unique_ptr<llvm::Module>> translateOnce(bool again, bool blocks);
   llvm::Expected<std::string> emitGpu(const Variant &variant, Emit kind, bool again);
   llvm::Expected<std::string> emitAssembly(bool again);
@@ -69,117 +54,17 @@ private:
   llvm::Expected<TargetAttr> hostOf(ArrayRef<Variant> variants);
 
   const Request &request;
+  std::string name; ///< the program's, once it is planned
   MLIRContext context;
   llvm::LLVMContext llvmContext;
-  llvm::StringMap<unsigned> names; ///< how many groups are called so
   std::vector<Variant> variants;
   std::unique_ptr<llvm::Module> translated;
   bool translatedBlocks = false;
 };
 } // namespace
 
-/// preset_rowsxcolumns, made unique: what reports and descriptions call the group.
-std::string Compilation::stepName(const GroupRequest &group) {
-  std::string name = group.step.preset;
-  for (auto [i, size] : llvm::enumerate(group.step.shape))
-    name += (i ? "x" : "_") + std::to_string(size);
-  unsigned earlier = names[name]++;
-  return earlier ? name + "_" + std::to_string(earlier) : name;
-}
-
-/// The group with the options that the tuning database has for it on this target.
-llvm::Expected<GroupRequest> Compilation::tune(const GroupRequest &group, StringRef targetName) {
-  auto answer = lookupTuned(context, request, group, targetName);
-  if (!answer)
-    return answer.takeError();
-  GroupRequest tuned = group;
-  if (!*answer)
-    return tuned;
-  tuned.tunedBy = (*answer)->said;
-  if ((*answer)->plan)
-    if (llvm::Error error =
-            applyPlan(llvm::formatv("{0}", llvm::json::Value(std::move(*(*answer)->plan))).str(), tuned.step))
-      return std::move(error);
-  tuned.served = servedBand(**answer, tuned.step.norm.value_or(""));
-  return tuned;
-}
-
-llvm::Error Compilation::buildSteps(ModuleOp module, TargetAttr target, StringRef targetName) {
-  OpBuilder builder(&context);
-  OwningOpRef<ProgramOp> program = ProgramOp::create(builder, module.getLoc(), request.name);
-  OpBuilder uses = OpBuilder::atBlockBegin(&program->getBody().emplaceBlock());
-  for (const GroupRequest &asked : request.groups) {
-    llvm::Expected<GroupRequest> tuned = tune(asked, targetName);
-    if (!tuned)
-      return tuned.takeError();
-    const GroupRequest &group = *tuned;
-    StepOptions step = group.step;
-    if (step.earlyStop && target.isGpu())
-      return llvm::createStringError("expected a CPU target for early_stop, got " + targetName);
-    // Its own restarts or pairs, or an early stop, are of a form it must name.
-    if ((step.restarts || step.pairs || step.earlyStop) && !step.form && request.form != "auto")
-      step.form = request.form;
-    std::string name = stepName(group);
-    llvm::Expected<func::FuncOp> function = buildStep(module, name, step);
-    if (!function)
-      return function.takeError();
-    if (RequestAttr own = stateRequest(&context, group))
-      (*function)->setAttr(kRequest, own);
-    if (!group.tunedBy.empty())
-      (*function)->setAttr("muon.tuned", builder.getStringAttr(group.tunedBy));
-    SmallVector<StringRef> parameters(group.parameters.begin(), group.parameters.end());
-    UseOp::create(uses, module.getLoc(), name, builder.getStrArrayAttr(parameters), group.set);
-  }
-  // A group may be called what the program is.
-  SymbolTable(module).insert(program.release(), module.getBody()->begin());
-  return llvm::Error::success();
-}
-
-/// A processor's name, or SCHEDULE@PROCESSOR: how one computes, in instructions that the other has.
-static llvm::Expected<TargetAttr> parseTarget(MLIRContext *context, StringRef text) {
-  if (namesGpu(text))
-    return lookupGpuTarget(context, text);
-  auto [name, machine] = text.split('@');
-  llvm::Expected<TargetAttr> target = lookupTarget(context, name);
-  if (!target || !text.contains('@'))
-    return target;
-  llvm::Expected<TargetAttr> runsOn = lookupTarget(context, machine);
-  return runsOn ? scheduleOn(*target, *runsOn) : std::move(runsOn);
-}
-
-llvm::Expected<Variant> Compilation::plan(StringRef targetName) {
-  llvm::Expected<TargetAttr> target = parseTarget(&context, targetName);
-  if (!target)
-    return target.takeError();
-  if (llvm::Error error = checkTarget(request, *target, targetName))
-    return error;
-  names.clear();
-  FirstDiagnostic diagnostic(&context);
-  Variant variant{ModuleOp::create(UnknownLoc::get(&context)), *target};
-  bool own = !request.program.empty();
-  if (own && !(variant.planned = parseSourceString<ModuleOp>(request.program, &context, "program")))
-    return diagnostic.error();
-  ModuleOp module = *variant.planned;
-  if (own && failed(takeProgram(module, request.name)))
-    return diagnostic.error();
-  RequestAttr asked = stateRequest(request, *target);
-  if (!asked)
-    return diagnostic.error();
-  module->setAttr(kRequest, asked);
-  if (!own)
-    if (llvm::Error failure = buildSteps(module, *target, targetName))
-      return failure;
-  if (failed(verify(module)))
-    return diagnostic.error();
-  if (llvm::Error error = checkNames(module))
-    return error;
-  if (failed(walk(module, Room::plan)))
-    return diagnostic.error();
-  return variant;
-}
-
 llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generateKernels(const Variant &variant, StringRef prefix) {
-  OwningOpRef<ModuleOp> lowered(cast<ModuleOp>(variant.planned.get()->clone()));
+  OwningOpRef<ModuleOp> lowered(cast<ModuleOp>(variant.code()->clone()));
   FirstDiagnostic diagnostic(&context);
   if (failed(walk(*lowered, Room::cpu)))
     return diagnostic.error();
@@ -197,12 +82,11 @@ llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generateKernels(const
 
 llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generate(ArrayRef<Variant> variants) {
   // Without a CPU variant it only holds the description and the images.
-  auto all = std::make_unique<llvm::Module>(request.name, llvmContext);
+  auto all = std::make_unique<llvm::Module>(name, llvmContext);
   SmallVector<DescribedVariant> described;
   for (auto [i, variant] : llvm::enumerate(variants)) {
     std::string prefix = kernelPrefix(i);
-    auto code =
-        variant.target.isGpu() ? generateBlocks(*variant.planned, llvmContext) : generateKernels(variant, prefix);
+    auto code = variant.target.isGpu() ? generateBlocks(variant.code(), llvmContext) : generateKernels(variant, prefix);
     if (!code)
       return code.takeError();
     DescribedVariant description;
@@ -223,7 +107,7 @@ llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::generate(ArrayRef<Var
   for (llvm::Function &function : *all)
     if (!function.isDeclaration())
       kernels.push_back(&function);
-  emitDescription(*all, request.name, described);
+  emitDescription(*all, name, described);
   // Several programs share a process: only the query function is visible.
   for (llvm::Function *kernel : kernels)
     kernel->setLinkage(llvm::GlobalValue::InternalLinkage);
@@ -264,15 +148,21 @@ llvm::Expected<TargetAttr> Compilation::hostOf(ArrayRef<Variant> variants) {
 llvm::Error Compilation::planAll() {
   if (!variants.empty())
     return llvm::Error::success();
-  for (const std::string &name : request.targets) {
-    auto variant = plan(name);
-    if (!variant)
-      return variant.takeError();
-    variants.push_back(std::move(*variant));
-  }
-  if (variants.empty())
-    return llvm::createStringError("expected at least one target");
+  auto planned = planVariants(context, request);
+  if (!planned)
+    return planned.takeError();
+  name = std::move(planned->name);
+  variants = std::move(planned->variants);
+  if (request.embedBitcode && llvm::none_of(variants, isForGpu))
+    return llvm::createStringError("expected a GPU among the targets for embed_bitcode, got " + targetNames());
   return llvm::Error::success();
+}
+
+/// As the request calls them, or the modules that were left for them.
+std::string Compilation::targetNames() const {
+  if (!request.targets.empty())
+    return llvm::join(request.targets, ",");
+  return llvm::join(llvm::map_range(variants, [](const Variant &variant) { return variant.target.getCpu(); }), ",");
 }
 
 /// By way of bitcode: CloneModule changes the order of uses, and with it the machine code.
@@ -287,7 +177,7 @@ static llvm::Expected<std::unique_ptr<llvm::Module>> copyOf(const llvm::Module &
 /// is given: another emission to follow needs a copy.
 llvm::Expected<std::unique_ptr<llvm::Module>> Compilation::translateOnce(bool again, bool blocks) {
   if (!translated || translatedBlocks != blocks) { // a GPU's object is not its blocks
-    auto code = blocks ? generateBlocks(*variants.front().planned, llvmContext) : generate(variants);
+    auto code = blocks ? generateBlocks(variants.front().code(), llvmContext) : generate(variants);
     if (!code)
       return code.takeError();
     translated = std::move(*code), translatedBlocks = blocks;
@@ -339,7 +229,7 @@ llvm::Expected<std::string> Compilation::emitAssembly(bool again) {
 
 llvm::Expected<llvm::json::Object> Compilation::reportOnGpu(const Variant &variant, bool again) {
   auto code =
-      variants.size() == 1 ? translateOnce(again, /*blocks=*/true) : generateBlocks(*variant.planned, llvmContext);
+      variants.size() == 1 ? translateOnce(again, /*blocks=*/true) : generateBlocks(variant.code(), llvmContext);
   if (!code)
     return code.takeError();
   auto cubin = compileCubin(**code, variant.target);
@@ -384,19 +274,18 @@ llvm::Expected<std::string> Compilation::emit(Emit kind, bool again) {
   if (kind == Emit::mlir)
     return printAll(variants);
   if (kind == Emit::header)
-    return emitHeader(request.name, *front.planned);
+    return emitHeader(name, *front.planned);
   if (kind == Emit::report)
     return emitReport(again);
   bool linked = kind == Emit::object || kind == Emit::library;
   bool gpu = llvm::any_of(variants, isForGpu);
   if (!linked && gpu && variants.size() > 1)
     return llvm::createStringError("expected one GPU, or no GPU among the targets of this emission, got " +
-                                   llvm::join(request.targets, ","));
+                                   targetNames());
   if (!linked && gpu)
     return emitGpu(front, kind, again);
   if (kind == Emit::ptx || kind == Emit::cubin)
-    return llvm::createStringError("expected a GPU as the target of this emission, got " +
-                                   llvm::join(request.targets, ","));
+    return llvm::createStringError("expected a GPU as the target of this emission, got " + targetNames());
   if (kind == Emit::assembly)
     return emitAssembly(again);
   llvm::Expected<TargetAttr> host = hostOf(variants);
@@ -420,9 +309,8 @@ llvm::Error Compilation::dump(StringRef directory) {
   if (llvm::Error error = planAll())
     return error;
   if (variants.size() != 1 || !variants.front().target.isGpu())
-    return llvm::createStringError("expected one GPU target to dump kernels of, got " +
-                                   llvm::join(request.targets, ","));
-  auto code = generateBlocks(*variants.front().planned, llvmContext);
+    return llvm::createStringError("expected one GPU target to dump kernels of, got " + targetNames());
+  auto code = generateBlocks(variants.front().code(), llvmContext);
   if (!code)
     return code.takeError();
   return muon::dumpKernels(**code, *variants.front().planned, directory);

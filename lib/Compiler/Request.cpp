@@ -197,7 +197,7 @@ static bool fromJSON(const json::Value &value, GroupRequest &group, json::Path p
 
 static bool fromJSON(const json::Value &value, Request &request, json::Path path) {
   json::ObjectMapper map(value, path);
-  std::string targets = "cpu";
+  std::optional<std::string> targets;
   std::vector<StringRef> known{"name", "target", "dtype"};
   bool good = map;
   forEachOverride(request, [&](StringRef name, auto &override) {
@@ -207,22 +207,22 @@ static bool fromJSON(const json::Value &value, Request &request, json::Path path
   });
   known.insert(known.end(), {"embed_bitcode", "tuned", "groups", "program"});
   if (!good || !onlyKnown(value, known, path) || !map.mapOptional("name", request.name) ||
-      !map.mapOptional("target", targets) || !map.mapOptional("dtype", request.dtype) ||
+      !map.map("target", targets) || !map.mapOptional("dtype", request.dtype) ||
       !map.mapOptional("embed_bitcode", request.embedBitcode) || !map.mapOptional("program", request.program) ||
       !(request.program.empty() ? map.map("groups", request.groups) : map.mapOptional("groups", request.groups)))
     return false;
   if (const json::Value *tuned = value.getAsObject()->get("tuned");
       tuned && !readTuned(*tuned, request.tuned, path.field("tuned")))
     return false;
-  request.targets = splitTargets(targets);
+  if (targets || !request.program.empty()) // which may have its own
+    request.targets = targets ? splitTargets(*targets) : std::vector<std::string>();
   return true;
 }
 } // namespace muon
 
 std::vector<std::string> muon::splitTargets(StringRef text) {
   llvm::SmallVector<StringRef> names;
-  if (!text.empty())
-    text.split(names, ',');
+  text.split(names, ',');
   return {names.begin(), names.end()};
 }
 

@@ -15,6 +15,9 @@ static DictionaryAttr dictionaryOf(Builder &builder, const NamedAttrList &overri
 static Attribute attributeOf(Builder &builder, const Override &known, const std::string &word) {
   return word == known.words.front() ? Attribute() : builder.getStringAttr(word);
 }
+static Attribute attributeOf(Builder &builder, const Override &known, const std::optional<std::string> &word) {
+  return word ? attributeOf(builder, known, *word) : Attribute();
+}
 static Attribute attributeOf(Builder &builder, const Override &, const std::optional<std::vector<int64_t>> &list) {
   return list ? builder.getI64ArrayAttr(*list) : Attribute();
 }

@@ -73,10 +73,49 @@ static void buildContract(OpPassManager &manager, Room room) {
     manager.addPass(createCheckPlanPass());
 }
 
-template <typename Run> static LogicalResult walkRooms(ModuleOp module, Room last, Run run) {
+/// Marks the module that holds a program's kernels beside their code.
+static constexpr llvm::StringLiteral kKernels = "muon.kernels";
+
+/// Null where there are none. Without a symbol of its own: any name may be the program's.
+static OwningOpRef<ModuleOp> copyKernels(ModuleOp module) {
+  auto kernels = module.getOps<KernelOp>();
+  if (kernels.empty())
+    return {};
+  OwningOpRef<ModuleOp> copies = ModuleOp::create(module.getLoc());
+  (*copies)->setAttr(kKernels, UnitAttr::get(module.getContext()));
+  OpBuilder builder(copies->getBodyRegion());
+  for (KernelOp kernel : kernels)
+    builder.clone(*kernel);
+  return copies;
+}
+
+OwningOpRef<ModuleOp> muon::plannedOf(ModuleOp lowered) {
+  OwningOpRef<ModuleOp> planned(cast<ModuleOp>(lowered->clone()));
+  Operation *place = nullptr;
+  for (Operation &op : llvm::make_early_inc_range(*planned->getBody()))
+    if (isa<LLVM::LLVMDialect>(op.getDialect())) {
+      place = op.getNextNode();
+      op.erase();
+    }
+  for (auto kernels : llvm::make_early_inc_range(planned->getOps<ModuleOp>())) {
+    if (!kernels->hasAttr(kKernels))
+      continue;
+    for (Operation &kernel : llvm::make_early_inc_range(*kernels.getBody()))
+      place ? kernel.moveBefore(place) : kernel.moveBefore(planned->getBody(), planned->getBody()->begin());
+    kernels.erase();
+  }
+  (*planned)->setAttr(kRoom, StringAttr::get(planned->getContext(), roomName(Room::plan)));
+  return planned;
+}
+
+/// `keep`: a file is to be left, and whoever goes on from it needs the kernels beside their code.
+template <typename Run> static LogicalResult walkRooms(ModuleOp module, Room last, bool keep, Run run) {
   FailureOr<Room> at = roomOf(module);
   if (failed(at))
     return failure();
+  if (int64_t parts = llvm::count_if(module.getOps<ModuleOp>(), [](ModuleOp part) { return requestOf(part); }))
+    return module.emitOpError() << "expected one module, got " << parts
+                                << ": --split-input-file walks each, and muon-opt --program finishes all";
   if ((*at == Room::cpu && last == Room::gpu) || (*at == Room::gpu && last == Room::cpu))
     return module.emitOpError() << "expected a module of room plan or earlier for stop-after=" << roomName(last)
                                 << ", got room " << roomName(*at);
@@ -95,15 +134,20 @@ template <typename Run> static LogicalResult walkRooms(ModuleOp module, Room las
       continue;
     OpPassManager manager(ModuleOp::getOperationName());
     kRooms[next].build(manager);
+    OwningOpRef<ModuleOp> kernels;
+    if (keep && static_cast<Room>(next) > Room::plan)
+      kernels = copyKernels(module);
     if (failed(run(manager)))
       return failure();
+    if (kernels)
+      module.push_back(kernels.release());
     module->setAttr(kRoom, StringAttr::get(module.getContext(), kRooms[next].name));
   }
   return success();
 }
 
 LogicalResult muon::walk(ModuleOp module, Room last) {
-  return walkRooms(module, last, [&](OpPassManager &room) {
+  return walkRooms(module, last, /*keep=*/false, [&](OpPassManager &room) {
     PassManager manager(module->getName());
     static_cast<OpPassManager &>(manager) = room;
     return manager.run(module);
@@ -119,7 +163,7 @@ struct WalkPass : PassWrapper<WalkPass, OperationPass<ModuleOp>> {
   void getDependentDialects(DialectRegistry &registry) const override { registerDialects(registry); }
   void runOnOperation() override {
     auto run = [&](OpPassManager &manager) { return runPipeline(manager, getOperation()); };
-    if (failed(walkRooms(getOperation(), last, run)))
+    if (failed(walkRooms(getOperation(), last, /*keep=*/true, run)))
       signalPassFailure();
   }
   Room last;

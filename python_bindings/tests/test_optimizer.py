@@ -96,6 +96,25 @@ def test_a_compiled_setting_may_change_during_training():
     assert_together(ours, peers)
 
 
+def test_groups_that_differ_in_scalars_share_their_launches():
+    settings = [{"lr": 0.02}, {"lr": 0.05, "momentum": 0.9}, {"lr": 0.1, "nesterov": False}]
+    together = [torch.nn.Parameter(torch.randn(16, 32)) for _ in settings]
+    alone = [torch.nn.Parameter(parameter.detach().clone()) for parameter in together]
+    optimizer = muonc.torch.Muon([{"params": [p], **own} for p, own in zip(together, settings)], dtype="f32")
+    singles = [muonc.torch.Muon([p], dtype="f32", **own) for p, own in zip(alone, settings)]
+    for _ in range(3):
+        for p, q in zip(together, alone):
+            p.grad = torch.randn_like(p)
+            q.grad = p.grad.clone()
+        optimizer.step()
+        for single in singles:
+            single.step()
+    for p, q in zip(together, alone):
+        assert torch.equal(p, q)
+    groups = optimizer.report()["program"]["groups"]
+    assert [group["parameters"] for group in groups] == [2, 1]  # nesterov is another step
+
+
 def test_a_group_added_during_training():
     shapes = [*SHAPES, (20, 30)]
     ours, peers = matrices(shapes), matrices(shapes)

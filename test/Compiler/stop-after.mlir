@@ -6,6 +6,9 @@
 // RUN: diff %t.straight.mlir %t.cpu.mlir
 // A room already left is not walked again.
 // RUN: muon-opt %t.plan.mlir --muon-pipeline="stop-after=form" | diff - %t.plan.mlir
+// The backends' rooms are for their own targets.
+// RUN: not muon-opt %s --muon-pipeline="stop-after=gpu" 2>&1 | FileCheck --check-prefix=CONFLICT %s
+// CONFLICT: error: 'builtin.module' op expected stop-after=cpu for target x86-64-v3, got gpu
 // RUN: FileCheck --check-prefix=FORM %s < %t.form.mlir
 // RUN: FileCheck --check-prefix=PLAN %s < %t.plan.mlir
 // RUN: FileCheck --check-prefix=CPU %s < %t.cpu.mlir

@@ -64,11 +64,11 @@ func.func @update(%w: tensor<768x3072xbf16>, %o: tensor<768x3072xf32>, %lr: f64,
 }
 
 // CHECK-LABEL: func.func @round
-func.func @round(%w: tensor<768x3072xf32>, %step: i64, %seed: i64) -> tensor<768x3072xbf16> {
+func.func @round(%w: tensor<768x3072xf32>, %half: tensor<768x1536xf32>, %step: i64, %seed: i64) -> tensor<768x3072xbf16> {
   // CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} : tensor<768x3072xf32> -> tensor<768x3072xbf16>
   %y = muon.round %w, %step, %seed : tensor<768x3072xf32> -> tensor<768x3072xbf16>
-  // CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} numbering [1536, 3072, 1] : tensor<768x3072xf32>
-  %half = muon.round %w, %step, %seed numbering [1536, 3072, 1] : tensor<768x3072xf32> -> tensor<768x3072xbf16>
+  // CHECK: muon.round %{{.*}}, %{{.*}}, %{{.*}} numbering [1536, 3072, 1] : tensor<768x1536xf32>
+  %right = muon.round %half, %step, %seed numbering [1536, 3072, 1] : tensor<768x1536xf32> -> tensor<768x1536xbf16>
   return %y : tensor<768x3072xbf16>
 }
 
@@ -175,7 +175,20 @@ muon.kernel @square product symmetric of bf16 operands [#muon.operand<in, elemen
 muon.variant @v3 <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
   // CHECK-NEXT: muon.stage {
   muon.stage {
-    // CHECK-NEXT: muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8] places [#muon.place<{{.*}}>, {{.*}}] coefficients [0.12345678901230001]
+    // CHECK-NEXT: muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8] places [#muon.place<{{.*}}>, {{.*}}] coefficients [5.000000e-01]
+    muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
+        places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
+                #muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
+                #muon.place<argument = -1, row_axis = -1, column_axis = -1, offset = 0, matrix_stride = 64, row_stride = 1, column_stride = 0>]
+        coefficients [0.5]
+  }
+}
+
+// A coefficient is printed to its last bit.
+// CHECK: muon.variant @bits
+// CHECK: coefficients [0.12345678901230001]
+muon.variant @bits <cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 524288> workspace 4096 scratch 1024 {
+  muon.stage {
     muon.launch @decay_sweep for @decay tiles 1 sizes [8, 4, 8]
         places [#muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,
                 #muon.place<argument = 0, row_axis = 0, column_axis = 1, offset = 0, matrix_stride = 0, row_stride = 0, column_stride = 0>,

@@ -230,11 +230,16 @@ static llvm::Error applyOptions(const ProgramOptions &options, GroupRequest &gro
 
 static llvm::Expected<Request> buildRequest(const ProgramOptions &options) {
   Request request;
-  request.name = options.name;
+  bool own = !options.program.empty(); // and may say itself what is not said here
+  if (!own || options.name.getNumOccurrences())
+    request.name = options.name;
+  else
+    request.name.clear();
   request.dtype = options.dtype;
   request.form = options.form;
   request.side = options.side;
-  request.nonfinite = options.nonfinite;
+  if (options.nonfinite.getNumOccurrences())
+    request.nonfinite = options.nonfinite;
   request.embedBitcode = options.embedBitcode;
   request.chain = options.chain;
   request.tile.assign(options.tile.begin(), options.tile.end());
@@ -245,7 +250,9 @@ static llvm::Expected<Request> buildRequest(const ProgramOptions &options) {
     return error;
   if (llvm::Error error = readTuned(options, request))
     return error;
-  request.targets = splitTargets(options.target);
+  request.targets.clear();
+  if (!own || options.target.getNumOccurrences())
+    request.targets = splitTargets(options.target);
   unsigned serial = 0;
   for (const std::string &shape : options.shapes)
     if (llvm::Error error = addShape(shape, options, request, serial))

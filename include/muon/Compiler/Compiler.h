@@ -51,7 +51,9 @@ struct GroupRequest {
 
 /// What to compile, and for which machines.
 struct Request {
+  /// Empty: that of the muon.program, where `program` has one, else step.
   std::string name = "step";
+  /// Empty: those that the modules of `program` were left for, else cpu.
   std::vector<std::string> targets = {"cpu"};
   /// Operand type of the products: auto (what `muon-choose-form` takes), f32, bf16, f16 (GPUs, and processors with
   /// avx512_fp16 and without AMX) or tf32 (GPUs).
@@ -60,8 +62,9 @@ struct Request {
   /// auto (the short one), left or right: on which side R stands.
   std::string side = "auto";
   std::optional<std::vector<int64_t>> restarts, pairs;
-  /// propagate, or skip: a matrix whose gradient is not finite keeps its weight and states, and its status says so.
-  std::string nonfinite = "propagate";
+  /// propagate (where absent), or skip: a matrix whose gradient is not finite keeps its weight and states, and its
+  /// status says so.
+  std::optional<std::string> nonfinite;
   /// For every group that has none of its own (StepOptions).
   std::vector<int64_t> tile;
   /// GPU targets: parts every product's k is cut into instead of the modelled choice; 0: the model's.
@@ -77,7 +80,8 @@ struct Request {
   std::vector<GroupRequest> groups;
   /// Instead of groups: the text of a module of step functions in the muon dialect (docs/dialect.md), with a
   /// muon.program, or without one: then every function has one parameter of its own name. Operand types, forms and
-  /// tables are those of its ops.
+  /// tables are those of its ops. Or modules that a walk left in any room (Walk.h), or that Emit::mlir made: they go on
+  /// from there, for their own targets, and a request that contradicts theirs is refused.
   std::string program;
 };
 
@@ -101,7 +105,7 @@ constexpr bool isBinary(Emit emit) {
 /// The request as include/muon-c/Compiler.h writes it. Unknown fields and values are errors that name them.
 llvm::Expected<Request> parseRequest(llvm::StringRef json);
 llvm::Expected<Emit> parseEmit(llvm::StringRef name);
-/// The names between the commas; none of an empty text.
+/// The names between the commas.
 std::vector<std::string> splitTargets(llvm::StringRef text);
 /// A group's "options" alone, on top of what `step` has.
 llvm::Error readStepOptions(llvm::StringRef json, StepOptions &step);
