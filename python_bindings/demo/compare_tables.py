@@ -69,7 +69,7 @@ def main():
     parser.add_argument("--dtype", default="auto", help="operand type: auto, f32, bf16")
     options = parser.parse_args()
     train.BATCH = options.batch
-    text, seeds = train.verses(options.text), [int(seed) for seed in options.seeds.split(",")]
+    text, seeds = train.read_text(options.text), [int(seed) for seed in options.seeds.split(",")]
     losses = {}
     for seed in seeds:
         for label, loss in run_seed(text, seed, options.steps, options.dtype).items():

@@ -28,7 +28,7 @@ def main():
     )
     options = parser.parse_args()
     train.BATCH = options.batch
-    batches = train.Batches(train.verses(options.text))
+    batches = train.Batches(train.read_text(options.text))
     run = train.Run(
         "muonc.torch.Muon", batches.characters, lambda p: muonc.torch.Muon(p, lr=train.RATE, weight_decay=train.DECAY)
     )

@@ -73,6 +73,26 @@ def verses(path):
     return "\n".join(line for line in body.splitlines() if re.match(r"\w+\d+:\d+ ", line))
 
 
+def read_text(path):
+    """The verses of a file; ends the program with one line where they cannot be trained on."""
+    try:
+        text = verses(path)
+    except OSError as error:
+        sys.exit(f"--text {path}: {error.strerror}")
+    held_out = len(text) - trained_on(len(text))
+    if held_out <= CONTEXT + 1:
+        sys.exit(
+            f"--text {path}: expected verses as `bible -f` prints them, the last twentieth longer than "
+            f"{CONTEXT + 1} characters, got {held_out}"
+        )
+    return text
+
+
+def trained_on(length):
+    """How many characters of a text are not held out."""
+    return length * 19 // 20
+
+
 class Batches:
     """Random windows of a text as numbers; the last twentieth is held out."""
 
@@ -81,7 +101,7 @@ class Batches:
         number = {character: index for index, character in enumerate(alphabet)}
         data = torch.tensor([number[character] for character in text])
         self.characters = len(alphabet)
-        self.parts = {"train": data[: len(data) * 19 // 20], "held out": data[len(data) * 19 // 20 :]}
+        self.parts = dict(zip(("train", "held out"), data.tensor_split([trained_on(len(data))])))
         self.generator = torch.Generator().manual_seed(SEED)
 
     def take(self, part="train"):
@@ -232,7 +252,9 @@ def main():
         shapes = collections.Counter(tuple(p.shape) for p in muonc.split_parameters(GPT(100))[0])
         print(" ".join(f"--shape {rows}x{columns}*{count}" for (rows, columns), count in shapes.items()))
         return
-    text = verses(options.text)
+    if options.text is None:
+        parser.error("expected --text or --shapes")
+    text = read_text(options.text)
     print(f"Text: {text.count(chr(10)) + 1} verses, {len(text)} characters.")
     batches = Batches(text)
     runs = make_runs(batches.characters)

@@ -85,6 +85,25 @@ def test_the_demo_names_its_matrices():
     assert shapes.split()[1::2] == ["768x256*4", "256x256*4", "1024x256*4", "256x1024*4"]
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, "train.py: error: expected --text or --shapes"),
+        ("absent", "--text absent: No such file or directory"),
+        (
+            os.devnull,
+            f"--text {os.devnull}: expected verses as `bible -f` prints them, the last twentieth longer than "
+            "129 characters, got 0",
+        ),
+    ],
+)
+def test_the_demo_says_what_it_needs(tmp_path, text, line):
+    script = ROOT / "python_bindings" / "demo" / "train.py"
+    words = [] if text is None else ["--text", text]
+    done = subprocess.run([sys.executable, script, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0 and done.stderr.splitlines()[-1] == line
+
+
 def test_the_demo_reads_what_bible_prints(tmp_path):
     sys.path.insert(0, str(ROOT / "python_bindings" / "demo"))
     from train import Batches, verses

@@ -75,7 +75,7 @@ def installed(wheel, tmp_path_factory):
 def test_the_wheel_holds_runtime_compiler_and_sources(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     extensions = {name.split(".")[0] for name in names if name.endswith(".so")}
-    assert {"muonc/_runtime", "muonc/_compiler", "muonc/libmuon_compiler"} <= extensions
+    assert {"muonc/_runtime", "muonc/_compiler", "muonc/_tuning", "muonc/libmuon_compiler"} <= extensions
     assert {f"muonc/{source.name}" for source in (_BINDINGS / "muonc").glob("*.py")} <= names
     foreign = [name for name in names if not name.startswith(("muonc/", "muonc-"))]
     assert not foreign
