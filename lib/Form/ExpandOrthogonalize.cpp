@@ -7,15 +7,13 @@
 #include "muon/Form/Term.h"
 #include "muon/IR/DiscardableAttributes.h"
 
-#include "muon/Polynomial/Emulate.h"
-#include "muon/Polynomial/PairedRows.h"
+#include "muon/Polynomial/GramPolynomials.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
-#include <tuple>
 #include <utility>
 
 using namespace mlir;
@@ -28,13 +26,17 @@ namespace muon {
 
 namespace {
 
-using Coefficients = ArrayRef<double>;
-
-class Expansion {
+class Expansion : public GramPolynomials<Expansion, Term> {
 public:
   Expansion(OrthogonalizeOp op, ImplicitLocOpBuilder &builder);
   /// O and the metrics.
   SmallVector<Value> run();
+
+  // The algebra.
+  Term identity(double scale = 1);
+  Term narrowed(Term a) { return convert(a, *op.getOperands()); }
+  Term multiply(Term p, Term r) { return Term(b, SymmetricMatmulOp::create(b, squareType, p.value(), r.value())); }
+  double ceilingBefore(int row) { return bandBefore(row).upper; }
 
 private:
   /// X narrowed, its R where the norm has made it already, and what X still lacks: a factor per matrix that the first
@@ -52,18 +54,9 @@ private:
   Term standard(Start start);
   SmallVector<Value> gramForm(Start start);
   Term formGram(Term x) { return narrowed(gram(x)); }
-  Term oddPart(Term r, Coefficients c);
-  Term oddPartByCubes(Term r, Coefficients c);
-  std::pair<double, Term> centredPart(Term r, const Row &row, double ceiling);
-  Term pairedPart(Term r, size_t row);
-  Term factor(Term r, size_t row);
-  double slopeAt(size_t row);
-  Term identity(double scale = 1);
-  Band bandBefore(size_t row);
+  Band bandBefore(int row);
 
-  Term narrowed(Term a) { return convert(a, *op.getOperands()); }
   Term gram(Term x) { return Term(b, GramOp::create(b, squareType, x.value(), side)); }
-  Term multiply(Term p, Term r) { return Term(b, SymmetricMatmulOp::create(b, squareType, p.value(), r.value())); }
   Term apply(Term p, Term x) { return Term(b, ApplyOp::create(b, op.getO().getType(), p.value(), x.value(), side)); }
 
   OrthogonalizeOp op;
@@ -71,13 +64,12 @@ private:
   double safety;
   Side side;
   RankedTensorType squareType;
-  std::vector<Row> rows;
-  FormChoice choice;
 };
 
 /// What muon-choose-form wrote.
 static FormChoice readChoice(OrthogonalizeOp op) {
   FormChoice choice{*op.getForm() == Form::gram ? FormChoice::gram : FormChoice::standard, {}};
+  choice.centred = op.getAccuracy() == Accuracy::exact;
   for (int64_t row : op.getRestarts().value_or(ArrayRef<int64_t>()))
     choice.restarts.push_back(static_cast<int>(row));
   for (int64_t row : op.getPairs().value_or(ArrayRef<int64_t>()))
@@ -86,8 +78,8 @@ static FormChoice readChoice(OrthogonalizeOp op) {
 }
 
 Expansion::Expansion(OrthogonalizeOp op, ImplicitLocOpBuilder &builder)
-    : op(op), b(builder), safety(op.getSafety().convertToDouble()), side(*op.getSide()),
-      rows(toTable(op.getTable()).rows), choice(readChoice(op)) {
+    : GramPolynomials(toTable(op.getTable()), readChoice(op)), op(op), b(builder),
+      safety(op.getSafety().convertToDouble()), side(*op.getSide()) {
   auto type = cast<RankedTensorType>(op.getX().getType());
   squareType = gramType(type, side, b.getF32Type());
 }
@@ -177,92 +169,16 @@ Expansion::Start Expansion::divideByRowSums(Term x) {
   return {narrowed(x * (side == Side::left ? rows : columns)), narrowed(r * (rows * columns)), std::nullopt};
 }
 
-/// P(R) of degree 3 to 9, in f32.
-Term Expansion::oddPart(Term r, Coefficients c) {
-  if (c.size() > 5)
-    return oddPartByCubes(r, c);
-  Term p = c[1] * r;
-  if (c.size() == 2)
-    return p;
-  Term square = multiply(r, r);
-  if (c.size() == 3)
-    return fma(c[2], square, p);
-  Term inner = c[3] * r;
-  if (c.size() == 5)
-    inner = fma(c[4], square, inner);
-  square = narrowed(square);
-  Term outer = multiply(square, narrowed(inner));
-  return fma(c[2], square, p) + outer;
-}
-
-/// P(R) of degree 11 and 13, in f32.
-Term Expansion::oddPartByCubes(Term r, Coefficients c) {
-  Term square = narrowed(multiply(r, r));
-  Term cube = multiply(square, r);
-  Term inner = fma(c[5], square, c[4] * r);
-  if (c.size() == 7)
-    inner = fma(c[6], cube, inner);
-  cube = narrowed(cube);
-  Term outer = multiply(cube, narrowed(inner));
-  return fma(c[3], cube, fma(c[2], square, c[1] * r)) + outer;
-}
-
-/// The same of degree 7 and 9 in Chebyshev polynomials of R, for σ up to `ceiling`; and what is left for X itself.
-std::pair<double, Term> Expansion::centredPart(Term r, const Row &row, double ceiling) {
-  std::vector<double> g = chebyshevCoefficients(row, ceiling);
-  g.resize(5);
-  Term first = narrowed(fma(2 / (ceiling * ceiling), r, identity(-1)));
-  Term second = narrowed(fma(2, multiply(first, first), identity(-1)));
-  Term inner = narrowed(fma(2 * g[4], second, 2 * g[3] * first));
-  return {g[0] - g[4], fma(g[2], second, (g[1] - g[3]) * first) + multiply(second, inner)};
-}
-
-/// P(R) of this row and the next, in f32.
-Term Expansion::pairedPart(Term r, size_t row) {
-  PairedRows pair = pairRows(rows[row], rows[row + 1], bandBefore(row).upper);
-  Term first = pair.shift == 0 ? r : narrowed(fma(-pair.shift, identity(), r));
-  Term second = narrowed(multiply(first, first));
-  auto plus = [&](Term sum, double constant, double onFirst, double onSecond) {
-    return fma(constant, identity(), fma(onFirst, first, fma(onSecond, second, sum)));
-  };
-  Term cubic = narrowed(plus(pair.n[3] * multiply(second, first), pair.n[0], pair.n[1], pair.n[2]));
-  auto withCubic = [&](Term sum, const PairedRows::Combination &c) {
-    return plus(fma(c[3], cubic, sum), c[0], c[1], c[2]);
-  };
-  Term square = multiply(cubic, cubic);
-  Term product = multiply(narrowed(withCubic(square, pair.a)), narrowed(withCubic(square, pair.b)));
-  return withCubic(product, pair.rest);
-}
-
-double Expansion::slopeAt(size_t row) {
-  return choice.rowsAt(row) == 2 ? rows[row].c[0] * rows[row + 1].c[0] : rows[row].c[0];
-}
-
-/// Z = a/2 I + P(R), narrowed.
-Term Expansion::factor(Term r, size_t row) {
-  return narrowed(
-      fma(slopeAt(row) / 2, identity(), choice.rowsAt(row) == 2 ? pairedPart(r, row) : oddPart(r, rows[row].c)));
-}
-
 Term Expansion::standard(Start start) {
   Term x = start.x;
-  bool exact = op.getAccuracy() == Accuracy::exact;
-  for (size_t row = 0, next; row < rows.size(); row = next) {
+  int steps = int(rows.size());
+  for (int row = 0, next; row < steps; row = next) {
     next = row + choice.rowsAt(row);
-    Term r = row == 0 && start.r ? *start.r : formGram(x), p = r;
-    double own = slopeAt(row);
-    if (next - row == 2) {
-      own /= 2;
-      p = factor(r, row);
-    } else if (exact && isCentred(rows[row])) {
-      std::tie(own, p) = centredPart(r, rows[row], bandBefore(row).upper);
-    } else {
-      p = oddPart(r, rows[row].c);
-    }
+    auto [own, p] = standardStep(row == 0 && start.r ? *start.r : formGram(x), row);
     Term product = fma(own, x, apply(narrowed(p), x));
     if (row == 0 && start.factor)
       product = product * *start.factor;
-    x = next < rows.size() ? narrowed(product) : product;
+    x = next < steps ? narrowed(product) : product;
   }
   return x;
 }
@@ -273,8 +189,8 @@ Term Expansion::identity(double scale) {
 }
 
 /// What the rows before `row` make of the singular values served.
-Band Expansion::bandBefore(size_t row) {
-  Table before{"", {rows.begin(), rows.begin() + ptrdiff_t(row)}};
+Band Expansion::bandBefore(int row) {
+  Table before{"", {rows.begin(), rows.begin() + row}};
   double floor = defaultFloor / safety;
   return row == 0 ? Band{floor, 1 / safety} : computeBand(before, floor, 1 / safety);
 }
@@ -296,7 +212,8 @@ SmallVector<Value> Expansion::gramForm(Start start) {
   std::optional<EarlyStop> stop;
   if (op.getEarlyStop())
     stop.emplace(b, op.getEarlyStop()->convertToDouble(), squareType);
-  for (size_t row = 0, next; row < rows.size(); row = next) {
+  int steps = int(rows.size());
+  for (int row = 0, next; row < steps; row = next) {
     next = row + choice.rowsAt(row);
     bool fresh = row == 0 || choice.isRestart(row);
     if (choice.isRestart(row)) {
@@ -309,7 +226,7 @@ SmallVector<Value> Expansion::gramForm(Start start) {
     double half = slopeAt(row) / 2;
     Term z = factor(r, row);
     auto advance = [&](Term y) { return fma(half, y, multiply(z, y)); };
-    if (!choice.endsBlock(next, rows.size()))
+    if (!choice.endsBlock(next, steps))
       r = narrowed(advance(narrowed(advance(r))));
     if (fresh) {
       q = z;
@@ -326,8 +243,8 @@ SmallVector<Value> Expansion::gramForm(Start start) {
     return {applyFactor().value()};
   EarlyStop::Choice stopped = stop->choose(apart, q, x, start.factor.has_value());
   q = stopped.q, x = stopped.x;
-  auto [orthogonality, steps] = stop->metrics();
-  return {(stopped.scale * applyFactor()).value(), orthogonality.value(), steps.value()};
+  auto [orthogonality, taken] = stop->metrics();
+  return {(stopped.scale * applyFactor()).value(), orthogonality.value(), taken.value()};
 }
 
 struct ExpandOrthogonalizePass : muon::impl::ExpandOrthogonalizePassBase<ExpandOrthogonalizePass> {

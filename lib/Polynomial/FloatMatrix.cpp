@@ -180,12 +180,19 @@ void narrow(FloatMatrix &a, OperandType type) {
     std::transform(a.values.begin(), a.values.end(), a.values.begin(), roundToTf32);
 }
 
-void addTerms(FloatMatrix &accumulator, std::initializer_list<Addend> addends) {
-  for (const Addend &addend : addends) {
-    float scale = static_cast<float>(addend.scale);
-    for (size_t i = 0; i < accumulator.values.size(); ++i)
-      accumulator.values[i] += scale * addend.matrix->values[i];
-  }
+FloatMatrix operator*(double c, FloatMatrix a) {
+  for (float &value : a.values)
+    value *= static_cast<float>(c);
+  return a;
+}
+
+FloatMatrix operator+(FloatMatrix a, const FloatMatrix &b) { return fma(1, b, std::move(a)); }
+
+FloatMatrix fma(double c, const FloatMatrix &a, FloatMatrix b) {
+  float scale = static_cast<float>(c);
+  for (size_t i = 0; i < b.values.size(); ++i)
+    b.values[i] += scale * a.values[i];
+  return b;
 }
 
 void addIdentity(FloatMatrix &a, double scale) {

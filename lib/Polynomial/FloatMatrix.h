@@ -55,14 +55,10 @@ FloatMatrix multiplySymmetric(const FloatMatrix &a, const FloatMatrix &b, SumOrd
 /// Rounds to the nearest value of the operand type. Ties go to even, those of tf32 away from zero. f32 stays as it is.
 void narrow(FloatMatrix &a, OperandType type);
 
-/// One term of an epilogue: scale * matrix.
-struct Addend {
-  double scale;
-  const FloatMatrix *matrix;
-};
-
-/// accumulator + sum of addends, elementwise in f32 (scales are narrowed to f32 first).
-void addTerms(FloatMatrix &accumulator, std::initializer_list<Addend> addends);
+/// c a, a + b and c a + b as an epilogue computes them: elementwise in f32, c narrowed to f32 first.
+FloatMatrix operator*(double c, FloatMatrix a);
+FloatMatrix operator+(FloatMatrix a, const FloatMatrix &b);
+FloatMatrix fma(double c, const FloatMatrix &a, FloatMatrix b);
 
 /// a + scale I, in f32.
 void addIdentity(FloatMatrix &a, double scale);
