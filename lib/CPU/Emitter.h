@@ -137,7 +137,7 @@ private:
 };
 
 /// The f32 values' layout on the stack while a sub-tile is worked on: 16 rows of 16 lanes.
-constexpr int64_t kStageBytes = kLanes * kLanes * 4;
+constexpr int64_t kSlabBytes = kLanes * kLanes * 4;
 
 } // namespace muon::cpu
 

@@ -2,7 +2,7 @@
 //
 // Rows go from memory through the body to memory, two at a time because two rows make a row of
 // pairs. Only what is written transposed (a turned layout, a mirror image) passes through the
-// stage.
+// slab.
 //
 //===-------------------------------------------------------------------------------------------===//
 
@@ -63,7 +63,7 @@ void SubTile::setInputs(Value r, bool odd, ArrayRef<Value> places) {
     Type dtype = operand.attr.getDtype();
     Value value;
     if (!place) {
-      value = e.loadLanes(e.f32, e.offset(input.stage, e.f32, e.mul(inTile, kLanes)));
+      value = e.loadLanes(e.f32, e.offset(input.slab, e.f32, e.mul(inTile, kLanes)));
     } else if (isPairs(operand)) {
       Value at = e.offset(place, e.i32, e.mul(e.div(r, 2), rowDistance(e, operand)));
       value = halfOf(e, dtype, e.loadRaw(e.lanes(e.i32), at, 4), odd);
@@ -77,13 +77,13 @@ void SubTile::setInputs(Value r, bool odd, ArrayRef<Value> places) {
 
 void SubTile::storeOutputs(Value r, bool odd, ArrayRef<Value> places) {
   Value inTile = e.add(r, odd);
-  llvm::SmallDenseSet<Value> staged;
+  llvm::SmallDenseSet<Value> moved;
   for (auto [i, output] : llvm::enumerate(outputs)) {
     const Operand &operand = *output.operand;
     Type dtype = operand.attr.getDtype();
     Value element = body.yielded(output.position);
-    if ((kernel.getSymmetric() || !places[i]) && staged.insert(output.stage).second)
-      e.storeLanes(e.f32, element, e.offset(output.stage, e.f32, e.mul(inTile, kLanes)));
+    if ((kernel.getSymmetric() || !places[i]) && moved.insert(output.slab).second)
+      e.storeLanes(e.f32, element, e.offset(output.slab, e.f32, e.mul(inTile, kLanes)));
     if (!places[i])
       continue;
     if (isPairs(operand)) {
@@ -103,17 +103,17 @@ void SubTile::storeOutputs(Value r, bool odd, ArrayRef<Value> places) {
 void SubTile::emitFull(Value row, Value column, Accumulators accumulators, Value mirrored) {
   Value all = e.index(kLanes);
   SmallVector<Value> from, to;
-  for (const Staged &input : inputs) {
+  for (const Moved &input : inputs) {
     from.push_back(placeOf(*input.operand, row, column));
     if (!from.back())
       read(input, row, column, all, all);
   }
-  for (const Staged &output : outputs)
+  for (const Moved &output : outputs)
     to.push_back(placeOf(*output.operand, row, column));
   evenRows.assign(outputs.size(), {});
   SmallVector<Value> mirrors;
   if (mirrored)
-    for (const Staged &output : outputs)
+    for (const Moved &output : outputs)
       if (isWords(*output.operand))
         mirrors.push_back(packedAddress(*output.operand, column, row));
   e.loop(e.index(0), all, 2, [&](Value r) {
@@ -137,7 +137,7 @@ void SubTile::emitFull(Value row, Value column, Accumulators accumulators, Value
       writePacked(output, row, column, /*turn=*/true);
   if (mirrored)
     e.when(mirrored, [&] {
-      for (const Staged &output : outputs)
+      for (const Moved &output : outputs)
         write(output, row, column, all, all, /*mirror=*/true);
     });
 }

@@ -31,7 +31,7 @@ void Routines::call(Emitter &e, StringRef name, ValueRange arguments,
     function = e.make<LLVM::LLVMFuncOp>(name, type, LLVM::Linkage::Internal);
     function.setNoInline(true);
     setFunctionAttributes(function, machine);
-    // Panels, stages and outputs never overlap: the plan gives every buffer its own place.
+    // Panels, slabs and outputs never overlap: the plan gives every buffer its own place.
     for (unsigned i = 0; i < arguments.size(); ++i)
       if (arguments[i].getType() == e.ptr)
         function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), e.b.getUnitAttr());
@@ -47,7 +47,7 @@ static std::string nameFor(StringRef what, Type dtype) {
   return ("muon_" + what + (dtype.isBF16() ? "_bf16" : dtype.isF16() ? "_f16" : "_f32")).str();
 }
 
-static Value stageRow(Emitter &e, Value stage, Value row) { return e.offset(stage, e.f32, e.mul(row, kLanes)); }
+static Value slabRow(Emitter &e, Value slab, Value row) { return e.offset(slab, e.f32, e.mul(row, kLanes)); }
 
 //===----------------------------------------------------------------------------------------------===//
 // Transposition
@@ -82,55 +82,55 @@ void Routines::transposeWords(Emitter &e, Value from, int64_t fromStride, Value 
 // Strided memory
 //===----------------------------------------------------------------------------------------------===//
 
-void Routines::gather(Emitter &e, Type dtype, Value stage, Value source, Value rowStride, Value columnStride,
-                      Value rows, Value columns) {
+void Routines::gather(Emitter &e, Type dtype, Value slab, Value source, Value rowStride, Value columnStride, Value rows,
+                      Value columns) {
   auto define = [this, dtype](Emitter &e, ValueRange args) {
-    Value stage = args[0], source = args[1], rowStride = args[2], columnStride = args[3];
+    Value slab = args[0], source = args[1], rowStride = args[2], columnStride = args[3];
     Value rows = args[4], columns = args[5], zero = e.index(0), one = e.index(1);
     auto byRows = [&] {
       e.loop(zero, rows, 1, [&](Value r) {
         Value row = e.loadLanes(dtype, e.offset(source, dtype, e.mul(r, rowStride)), columns);
-        e.storeLanes(e.f32, row, stageRow(e, stage, r));
+        e.storeLanes(e.f32, row, slabRow(e, slab, r));
       });
     };
     auto byColumns = [&] {
-      Value turned = e.stack(kStageBytes);
+      Value turned = e.stack(kSlabBytes);
       e.loop(zero, columns, 1, [&](Value c) {
         Value column = e.loadLanes(dtype, e.offset(source, dtype, e.mul(c, columnStride)), rows);
-        e.storeLanes(e.f32, column, stageRow(e, turned, c));
+        e.storeLanes(e.f32, column, slabRow(e, turned, c));
       });
-      transpose(e, turned, stage);
+      transpose(e, turned, slab);
     };
     auto byElements = [&] {
       e.loop(zero, rows, 1, [&](Value r) {
         e.loop(zero, columns, 1, [&](Value c) {
           Value at = e.add(e.mul(r, rowStride), e.mul(c, columnStride));
           Value element = e.loadElement(dtype, e.offset(source, dtype, at));
-          e.storeElement(e.f32, element, e.offset(stageRow(e, stage, r), e.f32, c));
+          e.storeElement(e.f32, element, e.offset(slabRow(e, slab, r), e.f32, c));
         });
       });
     };
     e.when(e.equal(columnStride, one), byRows, [&] { e.when(e.equal(rowStride, one), byColumns, byElements); });
   };
-  call(e, nameFor("gather", dtype), {stage, source, rowStride, columnStride, rows, columns}, define);
+  call(e, nameFor("gather", dtype), {slab, source, rowStride, columnStride, rows, columns}, define);
 }
 
-void Routines::scatter(Emitter &e, Type dtype, Value stage, Value target, Value rowStride, Value columnStride,
+void Routines::scatter(Emitter &e, Type dtype, Value slab, Value target, Value rowStride, Value columnStride,
                        Value rows, Value columns) {
   auto define = [this, dtype](Emitter &e, ValueRange args) {
-    Value stage = args[0], target = args[1], rowStride = args[2], columnStride = args[3];
+    Value slab = args[0], target = args[1], rowStride = args[2], columnStride = args[3];
     Value rows = args[4], columns = args[5], zero = e.index(0), one = e.index(1);
     auto byRows = [&] {
       e.loop(zero, rows, 1, [&](Value r) {
-        Value row = e.loadLanes(e.f32, stageRow(e, stage, r));
+        Value row = e.loadLanes(e.f32, slabRow(e, slab, r));
         e.storeLanes(dtype, row, e.offset(target, dtype, e.mul(r, rowStride)), columns);
       });
     };
     auto byColumns = [&] {
-      Value turned = e.stack(kStageBytes);
-      transpose(e, stage, turned);
+      Value turned = e.stack(kSlabBytes);
+      transpose(e, slab, turned);
       e.loop(zero, columns, 1, [&](Value c) {
-        Value column = e.loadLanes(e.f32, stageRow(e, turned, c));
+        Value column = e.loadLanes(e.f32, slabRow(e, turned, c));
         e.storeLanes(dtype, column, e.offset(target, dtype, e.mul(c, columnStride)), rows);
       });
     };
@@ -138,29 +138,29 @@ void Routines::scatter(Emitter &e, Type dtype, Value stage, Value target, Value 
       e.loop(zero, rows, 1, [&](Value r) {
         e.loop(zero, columns, 1, [&](Value c) {
           Value at = e.add(e.mul(r, rowStride), e.mul(c, columnStride));
-          Value element = e.loadElement(e.f32, e.offset(stageRow(e, stage, r), e.f32, c));
+          Value element = e.loadElement(e.f32, e.offset(slabRow(e, slab, r), e.f32, c));
           e.storeElement(dtype, element, e.offset(target, dtype, at));
         });
       });
     };
     e.when(e.equal(columnStride, one), byRows, [&] { e.when(e.equal(rowStride, one), byColumns, byElements); });
   };
-  call(e, nameFor("scatter", dtype), {stage, target, rowStride, columnStride, rows, columns}, define);
+  call(e, nameFor("scatter", dtype), {slab, target, rowStride, columnStride, rows, columns}, define);
 }
 
 //===----------------------------------------------------------------------------------------------===//
 // Packed memory
 //===----------------------------------------------------------------------------------------------===//
 
-void Routines::writeWords(Emitter &e, Value stage, Value target) {
-  call(e, "muon_write_words", {stage, target}, [](Emitter &e, ValueRange args) {
+void Routines::writeWords(Emitter &e, Value slab, Value target) {
+  call(e, "muon_write_words", {slab, target}, [](Emitter &e, ValueRange args) {
     Value stride = e.index(e.machine.lanes());
     storeRows(e, loadRows(e, args[0], e.index(kLanes)), args[1], stride);
   });
 }
 
-void Routines::readWords(Emitter &e, Value stage, Value source) {
-  call(e, "muon_read_words", {stage, source}, [](Emitter &e, ValueRange args) {
+void Routines::readWords(Emitter &e, Value slab, Value source) {
+  call(e, "muon_read_words", {slab, source}, [](Emitter &e, ValueRange args) {
     Value stride = e.index(e.machine.lanes());
     storeRows(e, loadRows(e, args[1], stride), args[0], e.index(kLanes));
   });
@@ -184,8 +184,8 @@ Value cpu::halfOf(Emitter &e, Type half, Value pair, bool odd) {
   return e.fromBits(half, e.make<arith::TruncIOp>(e.lanes(e.i16), low));
 }
 
-void Routines::writePairs(Emitter &e, Type half, Value stage, Value target) {
-  call(e, nameFor("write_pairs", half), {stage, target}, [half](Emitter &e, ValueRange args) {
+void Routines::writePairs(Emitter &e, Type half, Value slab, Value target) {
+  call(e, nameFor("write_pairs", half), {slab, target}, [half](Emitter &e, ValueRange args) {
     SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes));
     for (int64_t d = 0; d < kLanes / 2; ++d)
       e.storeRaw(pairOf(e, half, rows[2 * d], rows[2 * d + 1]),
@@ -193,35 +193,35 @@ void Routines::writePairs(Emitter &e, Type half, Value stage, Value target) {
   });
 }
 
-void Routines::readPairs(Emitter &e, Type half, Value stage, Value source) {
-  call(e, nameFor("read_pairs", half), {stage, source}, [half](Emitter &e, ValueRange args) {
+void Routines::readPairs(Emitter &e, Type half, Value slab, Value source) {
+  call(e, nameFor("read_pairs", half), {slab, source}, [half](Emitter &e, ValueRange args) {
     Type words = e.lanes(e.i32);
     for (int64_t d = 0; d < kLanes / 2; ++d) {
       Value at = e.offset(args[1], e.i32, e.index(d * e.machine.lanes()));
       Value pair = e.loadRaw(words, at, 4);
       for (int64_t odd = 0; odd < 2; ++odd)
-        e.storeLanes(e.f32, halfOf(e, half, pair, odd), stageRow(e, args[0], e.index(2 * d + odd)));
+        e.storeLanes(e.f32, halfOf(e, half, pair, odd), slabRow(e, args[0], e.index(2 * d + odd)));
     }
   });
 }
 
-void Routines::writeTile(Emitter &e, Value stage, Value target) {
-  call(e, "muon_write_tile", {stage, target}, [](Emitter &e, ValueRange args) {
+void Routines::writeTile(Emitter &e, Value slab, Value target) {
+  call(e, "muon_write_tile", {slab, target}, [](Emitter &e, ValueRange args) {
     for (int64_t r = 0; r < kLanes; ++r)
-      e.storeLanes(e.bf16, e.loadLanes(e.f32, stageRow(e, args[0], e.index(r))),
+      e.storeLanes(e.bf16, e.loadLanes(e.f32, slabRow(e, args[0], e.index(r))),
                    e.offset(args[1], e.bf16, e.index(r * 32)));
   });
 }
 
-void Routines::writeTurnedWords(Emitter &e, Value stage, Value target) {
-  call(e, "muon_write_turned_words", {stage, target}, [](Emitter &e, ValueRange args) {
+void Routines::writeTurnedWords(Emitter &e, Value slab, Value target) {
+  call(e, "muon_write_turned_words", {slab, target}, [](Emitter &e, ValueRange args) {
     Value stride = e.index(e.machine.lanes());
     storeRows(e, loadTransposed(e, args[0], e.index(kLanes)), args[1], stride);
   });
 }
 
-void Routines::writeTurnedPairs(Emitter &e, Type half, Value stage, Value target) {
-  call(e, nameFor("write_turned_pairs", half), {stage, target}, [half](Emitter &e, ValueRange args) {
+void Routines::writeTurnedPairs(Emitter &e, Type half, Value slab, Value target) {
+  call(e, nameFor("write_turned_pairs", half), {slab, target}, [half](Emitter &e, ValueRange args) {
     SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes)), words;
     SmallVector<int64_t> even, odd;
     for (int64_t i = 0; i < kLanes; ++i)
@@ -234,8 +234,8 @@ void Routines::writeTurnedPairs(Emitter &e, Type half, Value stage, Value target
   });
 }
 
-void Routines::writeTurnedTile(Emitter &e, Value stage, Value target) {
-  call(e, "muon_write_turned_tile", {stage, target}, [](Emitter &e, ValueRange args) {
+void Routines::writeTurnedTile(Emitter &e, Value slab, Value target) {
+  call(e, "muon_write_turned_tile", {slab, target}, [](Emitter &e, ValueRange args) {
     SmallVector<Value> rows = loadRows(e, args[0], e.index(kLanes)), words;
     for (int64_t d = 0; d < 8; ++d)
       words.push_back(pairOf(e, e.bf16, rows[2 * d], rows[2 * d + 1]));
@@ -249,11 +249,11 @@ void Routines::writeTurnedTile(Emitter &e, Value stage, Value target) {
   });
 }
 
-void Routines::readTile(Emitter &e, Value stage, Value source) {
-  call(e, "muon_read_tile", {stage, source}, [](Emitter &e, ValueRange args) {
+void Routines::readTile(Emitter &e, Value slab, Value source) {
+  call(e, "muon_read_tile", {slab, source}, [](Emitter &e, ValueRange args) {
     for (int64_t r = 0; r < kLanes; ++r)
       e.storeLanes(e.f32, e.loadLanes(e.bf16, e.offset(args[1], e.bf16, e.index(r * 32))),
-                   stageRow(e, args[0], e.index(r)));
+                   slabRow(e, args[0], e.index(r)));
   });
 }
 

@@ -35,23 +35,23 @@ SubTile::SubTile(Emitter &e, Routines &routines, KernelOp kernel, Body &body, co
                  Reductions &reductions)
     : e(e), routines(routines), kernel(kernel), body(body), frame(frame), reductions(reductions) {
   unsigned output = 0;
-  llvm::DenseMap<Value, Value> stages; // one for all outputs of the same value
+  llvm::DenseMap<Value, Value> slabs; // one for all outputs of the same value
   for (auto [i, operand] : llvm::enumerate(frame.operands)) {
     bool lanes = operand.isElement() || operand.attr.getSpace() == Space::column;
     if (operand.isIn() && i >= kernel.numPanels() && lanes)
-      inputs.push_back({&operand, unsigned(i), e.stack(kStageBytes), {}});
+      inputs.push_back({&operand, unsigned(i), e.stack(kSlabBytes), {}});
     if (operand.isIn())
       continue;
     if (operand.isElement()) {
-      Value &stage = stages[body.yieldedValue(output)];
-      if (!stage)
-        stage = e.stack(kStageBytes);
-      outputs.push_back({&operand, output, stage, paddingOf(operand.attr, e.machine)});
+      Value &slab = slabs[body.yieldedValue(output)];
+      if (!slab)
+        slab = e.stack(kSlabBytes);
+      outputs.push_back({&operand, output, slab, paddingOf(operand.attr, e.machine)});
     }
     ++output;
   }
   walk = paddingOf(kernel, e.machine);
-  turned = e.stack(kStageBytes);
+  turned = e.stack(kSlabBytes);
   unitStrides = hasUnitStrides(e, frame);
 }
 
@@ -97,36 +97,36 @@ Value SubTile::packedAddress(const Operand &operand, Value row, Value column) {
   return e.offset(operand.data, e.i32, e.add(panel, word));
 }
 
-void SubTile::read(const Staged &input, Value row, Value column, Value validRows, Value validColumns) {
+void SubTile::read(const Moved &input, Value row, Value column, Value validRows, Value validColumns) {
   const Operand &operand = *input.operand;
   Type dtype = operand.attr.getDtype();
   if (operand.attr.getSpace() == Space::column) {
     Value at = e.offset(operand.data, dtype, e.mul(column, operand.columnStride));
-    return routines.gather(e, dtype, input.stage, at, e.index(0), operand.columnStride, e.index(1), validColumns);
+    return routines.gather(e, dtype, input.slab, at, e.index(0), operand.columnStride, e.index(1), validColumns);
   }
   if (!operand.isPacked())
-    return routines.gather(e, dtype, input.stage, elementAddress(e, operand, row, column), operand.rowStride,
+    return routines.gather(e, dtype, input.slab, elementAddress(e, operand, row, column), operand.rowStride,
                            operand.columnStride, validRows, validColumns);
   bool turn = isTurned(operand.attr.getLayout());
   Value at = turn ? packedAddress(operand, column, row) : packedAddress(operand, row, column);
-  Value stage = turn ? turned : input.stage;
+  Value slab = turn ? turned : input.slab;
   if (isTiles(operand.attr.getLayout()))
-    routines.readTile(e, stage, at);
+    routines.readTile(e, slab, at);
   else if (isHalf(dtype))
-    routines.readPairs(e, dtype, stage, at);
+    routines.readPairs(e, dtype, slab, at);
   else
-    routines.readWords(e, stage, at);
+    routines.readWords(e, slab, at);
   if (turn)
-    routines.transpose(e, turned, input.stage);
+    routines.transpose(e, turned, input.slab);
 }
 
-void SubTile::write(const Staged &output, Value row, Value column, Value validRows, Value validColumns, bool mirror) {
+void SubTile::write(const Moved &output, Value row, Value column, Value validRows, Value validColumns, bool mirror) {
   const Operand &operand = *output.operand;
   if (!operand.isPacked()) {
     Value at = mirror ? elementAddress(e, operand, column, row) : elementAddress(e, operand, row, column);
     Value rowStride = mirror ? operand.columnStride : operand.rowStride;
     Value columnStride = mirror ? operand.rowStride : operand.columnStride;
-    return routines.scatter(e, operand.attr.getDtype(), output.stage, at, rowStride, columnStride, validRows,
+    return routines.scatter(e, operand.attr.getDtype(), output.slab, at, rowStride, columnStride, validRows,
                             validColumns);
   }
   // The transpose of a turned layout is the plain one at swapped coordinates, and so is a mirror
@@ -134,24 +134,23 @@ void SubTile::write(const Staged &output, Value row, Value column, Value validRo
   writePacked(output, row, column, isTurned(operand.attr.getLayout()) != mirror);
 }
 
-void SubTile::writePacked(const Staged &output, Value row, Value column, bool turn) {
+void SubTile::writePacked(const Moved &output, Value row, Value column, bool turn) {
   const Operand &operand = *output.operand;
   Type dtype = operand.attr.getDtype();
   Value at = turn ? packedAddress(operand, column, row) : packedAddress(operand, row, column);
   if (isPairs(operand))
-    return turn ? routines.writeTurnedPairs(e, dtype, output.stage, at)
-                : routines.writePairs(e, dtype, output.stage, at);
+    return turn ? routines.writeTurnedPairs(e, dtype, output.slab, at) : routines.writePairs(e, dtype, output.slab, at);
   using Write = void (Routines::*)(Emitter &, Value, Value);
   bool tiles = isTiles(operand.attr.getLayout());
   Write straight = tiles ? &Routines::writeTile : &Routines::writeWords;
   Write turning = tiles ? &Routines::writeTurnedTile : &Routines::writeTurnedWords;
-  (routines.*(turn ? turning : straight))(e, output.stage, at);
+  (routines.*(turn ? turning : straight))(e, output.slab, at);
 }
 
 /// Outputs padded less far than the walk goes have no memory for the last sub-tiles.
 void SubTile::writeAll(Value row, Value column, Value rows, Value columns, bool mirror) {
   Value validRows = clamped(e.sub(rows, row)), validColumns = clamped(e.sub(columns, column));
-  for (const Staged &output : outputs) {
+  for (const Moved &output : outputs) {
     auto store = [&] { write(output, row, column, validRows, validColumns, mirror); };
     Padding own = output.padding;
     if (mirror)
@@ -165,15 +164,15 @@ void SubTile::writeAll(Value row, Value column, Value rows, Value columns, bool 
 }
 
 //===----------------------------------------------------------------------------------------------===//
-// The body over the stage
+// The body over the slab
 //===----------------------------------------------------------------------------------------------===//
 
 void SubTile::emitRow(Value r, Value row, Value column, Value validColumns, Accumulators accumulators) {
-  Value stageOffset = e.mul(r, kLanes), mask = e.firstLanes(validColumns);
+  Value slabOffset = e.mul(r, kLanes), mask = e.firstLanes(validColumns);
   emitRowLevel(e, kernel, body, frame, e.add(row, r));
-  for (const Staged &input : inputs) {
+  for (const Moved &input : inputs) {
     bool perColumn = input.operand->attr.getSpace() == Space::column;
-    Value at = perColumn ? input.stage : e.offset(input.stage, e.f32, stageOffset);
+    Value at = perColumn ? input.slab : e.offset(input.slab, e.f32, slabOffset);
     body.set(body.argument(input.position), e.loadLanes(e.f32, at));
   }
   if (accumulators.data) {
@@ -181,26 +180,26 @@ void SubTile::emitRow(Value r, Value row, Value column, Value validColumns, Accu
     body.set(body.accumulator(), e.loadLanes(e.f32, at));
   }
   body.emit(Level::element, e.add(row, r), column, frame.parameter);
-  for (const Staged &output : outputs) {
+  for (const Moved &output : outputs) {
     // Masked stores need no zeros, padding does.
     Value element = body.yielded(output.position);
     if (writesPacked())
       element = e.select(mask, element, e.zero(element.getType()));
-    e.storeLanes(e.f32, element, e.offset(output.stage, e.f32, stageOffset));
+    e.storeLanes(e.f32, element, e.offset(output.slab, e.f32, slabOffset));
   }
   reductions.accumulateInStrip(r, mask);
 }
 
 bool SubTile::writesPacked() const {
-  return llvm::any_of(outputs, [](const Staged &o) { return o.operand->isPacked(); });
+  return llvm::any_of(outputs, [](const Moved &o) { return o.operand->isPacked(); });
 }
 
 void SubTile::clearRows(Value from) {
   if (!writesPacked())
     return;
   e.loop(from, e.index(kLanes), 1, [&](Value r) {
-    for (const Staged &output : outputs)
-      e.storeLanes(e.f32, e.zero(e.lanes(e.f32)), e.offset(output.stage, e.f32, e.mul(r, kLanes)));
+    for (const Moved &output : outputs)
+      e.storeLanes(e.f32, e.zero(e.lanes(e.f32)), e.offset(output.slab, e.f32, e.mul(r, kLanes)));
   });
 }
 
@@ -213,7 +212,7 @@ void SubTile::emitRagged(Value row, Value column, Value rows, Value columns, Acc
   // Beyond the matrix there is only padding to write; an input may not be as far padded.
   if (!inputs.empty())
     e.when(e.both(e.less(zero, validRows), e.less(zero, validColumns)), [&] {
-      for (const Staged &input : inputs)
+      for (const Moved &input : inputs)
         read(input, row, column, validRows, validColumns);
     });
   e.loop(zero, validRows, 1, [&](Value r) { emitRow(r, row, column, validColumns, accumulators); });

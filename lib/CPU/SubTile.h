@@ -1,6 +1,6 @@
 //===- SubTile.h - the body over 16x16 elements in any layout -----------------------*- C++ -*-===//
 //
-// Inputs are moved to the stage, the body runs over its rows, outputs are moved from the stage to
+// Inputs are moved to the slab, the body runs over its rows, outputs are moved from the slab to
 // wherever their layouts say. One emitter serves sweeps and products, every layout and every
 // instruction set.
 //
@@ -58,17 +58,17 @@ public:
 
 private:
   /// Where the bf16 words of one yielded value go: to the outputs that want them as they are, else to the
-  /// stage, from which the transposes read.
+  /// slab, from which the transposes read.
   struct Words {
     const Operand *tiles = nullptr, *pairs = nullptr;
     unsigned position = 0;
     bool needsTiles = false, needsPairs = false;
-    Value tileStage, pairStage;
+    Value tileSlab, pairSlab;
   };
-  struct Staged {
+  struct Moved {
     const Operand *operand;
     unsigned position; ///< operand number of an input, yield number of an output
-    Value stage;
+    Value slab;
     Padding padding;    ///< of an output: how far its memory goes
     unsigned words = 0; ///< of an output of an AMX tile: which words it takes
   };
@@ -80,9 +80,9 @@ private:
   void prefetchForRows(Value first, const Tile &tile);
   void emitTurnSlice(unsigned output, Value slice, const Tile &tile);
   Value clamped(Value extent);
-  void read(const Staged &input, Value row, Value column, Value validRows, Value validColumns);
-  void write(const Staged &output, Value row, Value column, Value validRows, Value validColumns, bool mirror);
-  void writePacked(const Staged &output, Value row, Value column, bool turn);
+  void read(const Moved &input, Value row, Value column, Value validRows, Value validColumns);
+  void write(const Moved &output, Value row, Value column, Value validRows, Value validColumns, bool mirror);
+  void writePacked(const Moved &output, Value row, Value column, bool turn);
   void emitFull(Value row, Value column, Accumulators accumulators, Value mirrored);
   void prefetchLines(Value r, llvm::ArrayRef<Value> mirrors, llvm::ArrayRef<Value> places);
   void setInputs(Value r, bool odd, llvm::ArrayRef<Value> places);
@@ -100,10 +100,10 @@ private:
   Body &body;
   const Frame &frame;
   Reductions &reductions;
-  SmallVector<Staged> inputs, outputs;
-  SmallVector<Words> words;               ///< of an AMX tile
-  SmallVector<const Staged *> transposed; ///< outputs that take an AMX tile's transpose too, or only
-  Padding walk;                           ///< how far sub-tiles go
+  SmallVector<Moved> inputs, outputs;
+  SmallVector<Words> words;              ///< of an AMX tile
+  SmallVector<const Moved *> transposed; ///< outputs that take an AMX tile's transpose too, or only
+  Padding walk;                          ///< how far sub-tiles go
   Value turned, unitStrides;
   SmallVector<Value> evenRows; ///< pair outputs of the row before
 };

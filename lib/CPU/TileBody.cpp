@@ -71,7 +71,7 @@ static Value halfOfRows(Emitter &e, Value both, int64_t row) {
 
 void SubTile::beginTile() {
   llvm::DenseMap<Value, unsigned> known;
-  for (Staged &output : outputs) {
+  for (Moved &output : outputs) {
     Layout layout = output.operand->attr.getLayout();
     if (layout == Layout::plain)
       continue;
@@ -92,9 +92,9 @@ void SubTile::beginTile() {
   }
   for (Words &own : words) {
     if (own.needsTiles && !own.tiles)
-      own.tileStage = e.stack(kSide * kTileWords * 4);
+      own.tileSlab = e.stack(kSide * kTileWords * 4);
     if (own.needsPairs && !own.pairs)
-      own.pairStage = e.stack(kSide / 2 * kPairWords * 4);
+      own.pairSlab = e.stack(kSide / 2 * kPairWords * 4);
   }
 }
 
@@ -128,17 +128,17 @@ Value SubTile::rowOf(const Place &place, Value r) {
 
 SubTile::Tile SubTile::openTile(Value row, Value column, Accumulators sums) {
   Tile tile{row, column, sums, {}, {}, {}, {}, {}};
-  for (const Staged &input : inputs)
+  for (const Moved &input : inputs)
     tile.inputs.push_back(placeInTile(*input.operand, row, column));
-  for (const Staged &output : outputs)
+  for (const Moved &output : outputs)
     tile.outputs.push_back(isTurned(output.operand->attr.getLayout()) ? Place()
                                                                       : placeInTile(*output.operand, row, column));
-  for (const Staged *output : transposed)
+  for (const Moved *output : transposed)
     tile.transposed.push_back(placeInTile(*output->operand, column, row));
   Value lineBytes = e.index(kLineBytes);
   for (const Words &own : words) {
-    tile.tiles.push_back(own.tiles ? placeInTile(*own.tiles, row, column) : Place{own.tileStage, {}, lineBytes});
-    tile.pairs.push_back(own.pairs ? placeInTile(*own.pairs, row, column) : Place{own.pairStage, {}, lineBytes});
+    tile.tiles.push_back(own.tiles ? placeInTile(*own.tiles, row, column) : Place{own.tileSlab, {}, lineBytes});
+    tile.pairs.push_back(own.pairs ? placeInTile(*own.pairs, row, column) : Place{own.pairSlab, {}, lineBytes});
   }
   return tile;
 }
@@ -207,10 +207,10 @@ void SubTile::storeWords(Value both, int64_t r, int64_t half, Value tiles, Value
 /// Slice `slice` of the transpose of the tile, written to an output at (column, row): what are tile words of one are
 /// pairs of the other.
 void SubTile::emitTurnSlice(unsigned output, Value slice, const Tile &tile) {
-  const Staged &staged = *transposed[output];
-  const Place &to = tile.transposed[output], &tiles = tile.tiles[staged.words], &pairs = tile.pairs[staged.words];
+  const Moved &moved = *transposed[output];
+  const Place &to = tile.transposed[output], &tiles = tile.tiles[moved.words], &pairs = tile.pairs[moved.words];
   Value strip = e.mul(slice, kLanes), part = e.mul(slice, kLineBytes);
-  if (isTiles(staged.operand->attr.getLayout()))
+  if (isTiles(moved.operand->attr.getLayout()))
     routines.transposeWords(e, e.bytes(pairs.upper, part), kPairWords, rowOf(to, strip), kTileWords);
   else
     routines.transposeWords(e, rowOf(tiles, strip), kTileWords, e.bytes(to.upper, part), kPairWords);
