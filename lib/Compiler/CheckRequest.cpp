@@ -138,12 +138,16 @@ static std::string show(mlir::Attribute value) {
 }
 
 llvm::Error muon::checkTarget(const Request &request, TargetAttr target, StringRef name) {
+  bool hasProducts = request.groups.empty() ||
+                     llvm::any_of(request.groups, [](const GroupRequest &group) { return group.step.preset != "rms"; });
   mlir::DictionaryAttr overrides = stateOverrides(target.getContext(), request);
   for (mlir::NamedAttribute asked : overrides ? overrides.getValue() : llvm::ArrayRef<mlir::NamedAttribute>()) {
-    StringRef override = asked.getName().getValue();
-    if (findOverride(override)->gpuOnly && !target.isGpu())
-      return llvm::createStringError("expected a GPU target for " + override + " " + show(asked.getValue()) + ", got " +
-                                     name);
+    const Override *override = findOverride(asked.getName().getValue());
+    std::string shown = (override->name + " " + show(asked.getValue())).str();
+    if (override->gpuOnly && !target.isGpu())
+      return llvm::createStringError("expected a GPU target for " + shown + ", got " + name);
+    if (override->ofProducts && !hasProducts)
+      return llvm::createStringError("preset 'rms' has no products, got " + shown);
   }
   return llvm::Error::success();
 }

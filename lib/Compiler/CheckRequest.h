@@ -14,7 +14,8 @@ llvm::Error checkRequest(const Request &request);
 /// An error for a program's name that C cannot declare or link.
 llvm::Error checkName(llvm::StringRef name);
 
-/// An error for what is asked of the wrong kind of target; `name`: what the request calls it.
+/// An error for what is asked of the wrong kind of target (`name`: what the request calls it), or of products where no
+/// group has one.
 llvm::Error checkTarget(const Request &request, TargetAttr target, llvm::StringRef name);
 
 /// An error for the name of a step function, an argument, a parameter or a set that C would cut short.

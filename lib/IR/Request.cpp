@@ -48,14 +48,15 @@ std::string Override::expected() const {
 ArrayRef<Override> muon::knownOverrides() {
   static constexpr StringRef kChains[] = {"auto", "block", "launches"}, kForms[] = {"auto", "standard", "gram"},
                              kNonfinite[] = {"propagate", "skip"}, kSides[] = {"auto", "left", "right"};
-  static constexpr Override kKnown[] = {{"chain", Override::word, kChains, /*gpuOnly=*/true},
-                                        {"form", Override::word, kForms},
-                                        {"nonfinite", Override::word, kNonfinite},
-                                        {"pairs", Override::list},
-                                        {"parts", Override::number, {}, /*gpuOnly=*/true},
-                                        {"restarts", Override::list},
-                                        {"side", Override::word, kSides},
-                                        {"tile", Override::list}};
+  static constexpr Override kKnown[] = {
+      {"chain", Override::word, kChains, /*gpuOnly=*/true},
+      {"form", Override::word, kForms},
+      {"nonfinite", Override::word, kNonfinite, /*gpuOnly=*/false, /*ofProducts=*/false},
+      {"pairs", Override::list},
+      {"parts", Override::number, {}, /*gpuOnly=*/true},
+      {"restarts", Override::list},
+      {"side", Override::word, kSides},
+      {"tile", Override::list}};
   return kKnown;
 }
 

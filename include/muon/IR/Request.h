@@ -32,6 +32,8 @@ struct Override {
   /// What a word may be; the first means what an absent override does.
   llvm::ArrayRef<llvm::StringRef> words = {};
   bool gpuOnly = false;
+  /// Whether it says how products are computed: without one it would have no effect.
+  bool ofProducts = true;
 
   /// As messages say it: "auto, block or launches", "a list of integers", "a positive integer".
   std::string expected() const;
