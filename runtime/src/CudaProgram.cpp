@@ -142,12 +142,15 @@ static muon_status countBlocks(const muon_program &program, CudaProgram &cuda) {
       const muon_launch &part = *cuda.order[i];
       blocks += matricesOf(program.groups[part.group]) * part.tiles_per_matrix;
       if (part.block_threads != launch.threads || part.shared_bytes != launch.sharedBytes)
-        return fail(MUON_ERROR_ABI, "program '%s' is malformed: kernel '%s' has blocks of %u and %u threads",
-                    program.name, launch.kernel, launch.threads, part.block_threads);
+        return fail(
+            MUON_ERROR_ABI,
+            "program '%s' is malformed: a launch of kernel '%s' has blocks of %u threads and %u bytes of shared "
+            "memory, expected %u and %u as in the stage's first",
+            program.name, launch.kernel, part.block_threads, part.shared_bytes, launch.threads, launch.sharedBytes);
     }
     if (blocks > INT32_MAX)
-      return fail(MUON_ERROR_ABI, "program '%s' is malformed: kernel '%s' has %llu blocks", program.name, launch.kernel,
-                  static_cast<unsigned long long>(blocks));
+      return fail(MUON_ERROR_ABI, "program '%s' is malformed: kernel '%s' has %llu blocks, expected at most %d",
+                  program.name, launch.kernel, static_cast<unsigned long long>(blocks), INT32_MAX);
     launch.blocks = static_cast<uint32_t>(blocks);
   }
   return MUON_OK;

@@ -295,6 +295,24 @@ TEST_F(Cuda, KernelsTheImageOrDeviceDoesNotHave) {
   EXPECT_THAT(muon_error_text(), HasSubstr("kernel 'absorb' has blocks of 0 threads, expected 1 to 1024"));
 }
 
+TEST_F(Cuda, BlocksOfOneKernelDiffer) {
+  make({{{4, 4}}, {{6, 3}}});
+  muon_launch &launch = program->launches[1][1];
+  uint32_t threads = launch.block_threads;
+  auto line = [&](uint32_t others, uint32_t shared) {
+    return "program 'step' is malformed: a launch of kernel 'absorb' has blocks of " + std::to_string(others) +
+           " threads and " + std::to_string(shared) + " bytes of shared memory, expected " + std::to_string(threads) +
+           " and 0 as in the stage's first";
+  };
+  launch.shared_bytes = 16;
+  EXPECT_EQ(program->load(&handle), MUON_ERROR_ABI);
+  EXPECT_EQ(muon_error_text(), line(threads, 16));
+  launch.shared_bytes = 0;
+  launch.block_threads = 2 * threads;
+  EXPECT_EQ(program->load(&handle), MUON_ERROR_ABI);
+  EXPECT_EQ(muon_error_text(), line(2 * threads, 0));
+}
+
 TEST_F(Cuda, OutOfMemory) {
   make({{{4, 4}}});
   muonEmulatorInjectFault("cuModuleLoadData", 1, CUDA_ERROR_OUT_OF_MEMORY);
