@@ -6,6 +6,7 @@
 #include "StateRequest.h"
 
 #include "muon/Compiler/Walk.h"
+#include "muon/IR/DiscardableAttributes.h"
 #include "muon/IR/Request.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -116,6 +117,6 @@ std::string muon::describeInterface(ModuleOp planned) {
     program.print(out);
   for (auto function : planned.getOps<func::FuncOp>())
     out << function.getName() << function.getFunctionType() << function.getArgAttrsAttr() << function.getResAttrsAttr();
-  out << planned->getAttr("muon.scalars") << planned->getAttr("muon.integer_scalars");
+  out << planned->getAttr(kScalars) << planned->getAttr(kIntegerScalars);
   return text;
 }

@@ -120,9 +120,9 @@ static json::Array describePasses(const PlanIndex &index, func::FuncOp function)
         if (cast<PlaceAttr>(attribute).getArgument() == place)
           (kernel.operandAt(i).getDirection() == Direction::in ? reads : writes) += elementsAt(launch, kernel, i);
     }
-    auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.name");
+    auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kName);
     if (!name)
-      name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "muon.arg");
+      name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kArgument);
     passes.push_back(json::Object{
         {"tensor", name.getValue()}, {"reads", double(reads) / whole}, {"writes", double(writes) / whole}});
     ++place;

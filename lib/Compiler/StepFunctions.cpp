@@ -4,6 +4,7 @@
 
 #include "StateRequest.h"
 
+#include "muon/IR/DiscardableAttributes.h"
 #include "muon/IR/Request.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -34,7 +35,7 @@ llvm::Expected<StepFunctions::Built *> StepFunctions::functionFor(const GroupReq
   if (request)
     (*function)->setAttr(kRequest, request);
   if (!group.tunedBy.empty())
-    (*function)->setAttr("muon.tuned", uses.getStringAttr(group.tunedBy));
+    (*function)->setAttr(kTuned, uses.getStringAttr(group.tunedBy));
   return &alike.emplace_back(Built{options, request, group.tunedBy, name, {}});
 }
 

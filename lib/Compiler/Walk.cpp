@@ -5,6 +5,7 @@
 #include "muon/CPU/Passes.h"
 #include "muon/Form/Passes.h"
 #include "muon/GPU/Passes.h"
+#include "muon/IR/DiscardableAttributes.h"
 #include "muon/IR/PrintNumber.h"
 #include "muon/IR/Request.h"
 #include "muon/Plan/Passes.h"
@@ -22,8 +23,6 @@
 
 using namespace mlir;
 using namespace muon;
-
-static constexpr llvm::StringLiteral kRoom = "muon.room";
 
 namespace {
 struct RoomEntry {
@@ -72,9 +71,6 @@ static void buildContract(OpPassManager &manager, Room room) {
   if (room == Room::plan)
     manager.addPass(createCheckPlanPass());
 }
-
-/// Marks the module that holds a program's kernels beside their code.
-static constexpr llvm::StringLiteral kKernels = "muon.kernels";
 
 /// Null where there are none. Without a symbol of its own: any name may be the program's.
 static OwningOpRef<ModuleOp> copyKernels(ModuleOp module) {

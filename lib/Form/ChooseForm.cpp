@@ -5,6 +5,7 @@
 #include "muon/Form/Passes.h"
 #include "muon/Form/StepBuilder.h"
 
+#include "muon/IR/DiscardableAttributes.h"
 #include "muon/IR/PrintNumber.h"
 #include "muon/IR/Request.h"
 #include "muon/Polynomial/Band.h"
@@ -200,7 +201,7 @@ void ChooseFormPass::report(OrthogonalizeOp op, const FormProblem &problem, cons
     entries.append("within_band",
                    b.getBoolAttr(carries(problem.type, asked) &&
                                  checkBand(problem.table, {asked.getLower(), asked.getUpper()}, floor).empty()));
-  op->setAttr("muon.choice", entries.getDictionary(&getContext()));
+  op->setAttr(kChoice, entries.getDictionary(&getContext()));
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "muon/Form/Presets.h"
 #include "ResolveStep.h"
 #include "muon/Form/StepBuilder.h"
+#include "muon/IR/DiscardableAttributes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Verifier.h"
@@ -186,7 +187,7 @@ llvm::Expected<func::FuncOp> muon::buildStep(ModuleOp module, StringRef name, co
   std::string error = whyInvalid(function);
   if (error.empty()) {
     if (resolved->weight.getShape() != ArrayRef(options.shape))
-      function->setAttr("muon.flattened_from", DenseI64ArrayAttr::get(module.getContext(), options.shape));
+      function->setAttr(kFlattenedFrom, DenseI64ArrayAttr::get(module.getContext(), options.shape));
     return function;
   }
   function.erase();

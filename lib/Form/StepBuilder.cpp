@@ -1,6 +1,7 @@
 //===- StepBuilder.cpp ------------------------------------------------------------------------===//
 
 #include "muon/Form/StepBuilder.h"
+#include "muon/IR/StepFunction.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -17,9 +18,9 @@ StepBuilder::StepBuilder(ModuleOp module, StringRef name) : builder(module.getLo
 Term StepBuilder::addArgument(StringRef role, StringRef name, Type type, ArrayRef<int64_t> missing) {
   SmallVector<NamedAttribute> attributes;
   if (!role.empty())
-    attributes.push_back(builder.getNamedAttr("muon.arg", builder.getStringAttr(role)));
+    attributes.push_back(builder.getNamedAttr(kArgument, builder.getStringAttr(role)));
   if (!name.empty())
-    attributes.push_back(builder.getNamedAttr("muon.name", builder.getStringAttr(name)));
+    attributes.push_back(builder.getNamedAttr(kName, builder.getStringAttr(name)));
   argumentAttributes.push_back(builder.getDictionaryAttr(attributes));
   return Term(builder, function.front().addArgument(type, builder.getLoc()), missing);
 }
@@ -36,7 +37,7 @@ Term StepBuilder::input(StringRef name, RankedTensorType type, ArrayRef<int64_t>
 /// The argument of that name if the function has it already.
 static Value findArgument(Block &block, ArrayRef<DictionaryAttr> attributes, StringRef name) {
   for (auto [argument, dictionary] : llvm::zip_equal(block.getArguments(), attributes)) {
-    auto known = dictionary.getAs<StringAttr>("muon.name");
+    auto known = dictionary.getAs<StringAttr>(kName);
     if (known && known.getValue() == name)
       return argument;
   }
@@ -122,7 +123,7 @@ func::FuncOp StepBuilder::finish(Term newWeight, ArrayRef<Term> newStates,
     results.push_back(state.value());
   for (const auto &[name, metric] : metrics) {
     results.push_back(metric.value());
-    NamedAttribute named = builder.getNamedAttr("muon.name", builder.getStringAttr(name));
+    NamedAttribute named = builder.getNamedAttr(kName, builder.getStringAttr(name));
     attributes.push_back(builder.getDictionaryAttr(named));
   }
   func::ReturnOp::create(builder, results);
