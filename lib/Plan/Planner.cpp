@@ -437,12 +437,13 @@ LogicalResult Planner::collect() {
 }
 
 LogicalResult Planner::run() {
-  // Each round delays at least one result by at least one stage; a step function has few of both, unless two results
-  // wait for each other.
-  constexpr int kRounds = 16;
+  // Each round delays at least one result by at least one stage: a chain of results each of which waits for the next
+  // takes as many, and results that wait for each other no end of them.
+  constexpr int kOtherDelays = 16;
+  int rounds = static_cast<int>(plan.function.getNumResults()) + kOtherDelays;
   for (bool copies : {false, true}) {
     delays.clear();
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
       if (failed(collect()))
         return failure();
       if (resolveHazards(copies))

@@ -259,28 +259,3 @@ module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86
     return %w : tensor<8x4xf32>
   }
 }
-
-// -----
-
-// The last product reads the first state, whose new value therefore waits; so, one more in each round, does that of every
-// state that takes the next one's old value. A chain as long as there are rounds is given up, though it has an order.
-!M = tensor<8x8xf32>
-module attributes {muon.request = #muon.request<target = #muon.target<cpu = "x86-64-v3", features = "", triple = "x86_64-unknown-linux-gnu", isa = "fma", lanes = 16, heights = [6, 6, 4], vector = 8, l1 = 32768, l2 = 262144>>} {
-  // expected-error@+1 {{its results depend on each other's old values in a way that cannot be ordered}}
-  func.func @negative_order(%w: !M {muon.arg = "weight"}, %g: !M {muon.arg = "gradient"},
-                            %s0: !M {muon.arg = "state", muon.name = "s0"}, %s1: !M {muon.arg = "state", muon.name = "s1"},
-                            %s2: !M {muon.arg = "state", muon.name = "s2"}, %s3: !M {muon.arg = "state", muon.name = "s3"},
-                            %s4: !M {muon.arg = "state", muon.name = "s4"}, %s5: !M {muon.arg = "state", muon.name = "s5"},
-                            %s6: !M {muon.arg = "state", muon.name = "s6"}, %s7: !M {muon.arg = "state", muon.name = "s7"},
-                            %s8: !M {muon.arg = "state", muon.name = "s8"}, %s9: !M {muon.arg = "state", muon.name = "s9"},
-                            %s10: !M {muon.arg = "state", muon.name = "s10"}, %s11: !M {muon.arg = "state", muon.name = "s11"},
-                            %s12: !M {muon.arg = "state", muon.name = "s12"}, %s13: !M {muon.arg = "state", muon.name = "s13"},
-                            %s14: !M {muon.arg = "state", muon.name = "s14"}, %s15: !M {muon.arg = "state", muon.name = "s15"})
-      -> (!M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M) {
-    %r = muon.gram left %g : !M -> !M
-    %q = muon.gram left %r : !M -> !M
-    %w1 = arith.addf %q, %s0 : !M
-    return %w1, %s1, %s2, %s3, %s4, %s5, %s6, %s7, %s8, %s9, %s10, %s11, %s12, %s13, %s14, %s15, %g
-        : !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M, !M
-  }
-}

@@ -84,6 +84,36 @@ TEST(OldValue, TimesANarrowConstant) {
                    [](const Matrix &old, int64_t i, int64_t j) { return float(roundToBf16(old.at(i, j)) / 2); });
 }
 
+/// Every state takes the old value of the next one, and the weight, last of all, that of the first.
+TEST(OldValue, OfTheNextOfManyStates) {
+  constexpr int kStates = 40;
+  std::string results = "%w1", types = "$W";
+  for (int i = 0; i < kStates; ++i) {
+    results += i + 1 < kStates ? ", %s" + std::to_string(i + 1) : ", %w";
+    types += ", $W";
+  }
+  std::vector<std::string> states(kStates, "$W");
+  Trainer trainer(Program({.program = stepText("f", {8, 8}, states, R"(
+  %r = muon.gram left %g : $W -> $W
+  %q = muon.gram left %r : $W -> $W
+  %w1 = arith.addf %q, %s0 : $W
+  return )" + results + " : " + types)}));
+  trainer.gradient(0).set(Matrix(8, 8));
+  auto state = [](int i) { return "s" + std::to_string(i); };
+  for (int i = 0; i < kStates; ++i)
+    trainer.tensor(0, state(i)).set(normal(8, 8, i));
+  std::vector<double> expected = trainer.weight(0).matrix().values;
+  trainer.run({});
+  for (int i = kStates; i-- > 0;) {
+    EXPECT_EQ(trainer.tensor(0, state(i)).matrix().values, expected) << state(i);
+    Matrix old = normal(8, 8, i);
+    for (double &value : old.values)
+      value = float(value);
+    expected = old.values;
+  }
+  EXPECT_EQ(trainer.weight(0).matrix().values, expected);
+}
+
 /// Each of two results is made of what the other replaces: of the same elements, of fewer, and of other ones.
 TEST(OldValue, OfEachOther) {
   Trainer same(Program({.program = stepText("f", {37, 53}, {"$W"}, R"(
