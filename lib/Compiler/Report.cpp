@@ -6,6 +6,7 @@
 
 #include "muon/CPU/Targets.h"
 #include "muon/GPU/Passes.h"
+#include "muon/IR/LaunchSizes.h"
 #include "muon/IR/Request.h"
 #include "muon/IR/StepFunction.h"
 #include "muon/Object/HotLoop.h"
@@ -79,17 +80,8 @@ static json::Object describeTarget(TargetAttr target) {
 
 /// Elements of one matrix that a launch reads or writes at an operand's place.
 static int64_t elementsAt(LaunchOp launch, KernelOp kernel, unsigned i) {
-  ArrayRef<int64_t> sizes = launch.getSizes();
-  switch (kernel.operandAt(i).getSpace()) {
-  case Space::scalar:
-    return 1;
-  case Space::row:
-    return sizes[0];
-  case Space::column:
-    return sizes[1];
-  case Space::element:
-    return i < kernel.numPanels() ? sizes[i] * sizes[2] : sizes[0] * sizes[1];
-  }
+  auto [rows, columns] = shapeOfOperand(launch, kernel, i);
+  return rows * columns;
 }
 
 /// Elements of a tensor that belong to one matrix: its leading dimensions may be the weight's.
@@ -200,31 +192,21 @@ static std::string pathOf(KernelOp kernel, TargetAttr target) {
 static double flopsOf(LaunchOp launch, KernelOp kernel) {
   if (kernel.getKind() == KernelKind::sweep)
     return 0;
-  SmallVector<double> sizes(launch.getSizes());
+  SmallVector<double> numbers(launch.getSizes());
   if (kernel.getKind() == KernelKind::chain)
-    return numProducts(kernel) * sizes[0] * sizes[0] * sizes[0];
-  return (kernel.getSymmetric() ? 1 : 2) * sizes[0] * sizes[1] * sizes[2];
-}
-
-/// Into how many parts a launch of a product cuts k.
-static int64_t partsOf(LaunchOp launch, KernelOp kernel) {
-  constexpr size_t kPartDepth = 3;
-  bool inParts = llvm::any_of(kernel.getOperands().getAsRange<OperandAttr>(),
-                              [](OperandAttr operand) { return operand.isInParts(); });
-  return inParts ? llvm::divideCeil(launch.getSizes()[2], launch.getSizes()[kPartDepth]) : 1;
+    return numProducts(kernel) * numbers[sizes::kRows] * numbers[sizes::kRows] * numbers[sizes::kRows];
+  return (kernel.getSymmetric() ? 1 : 2) * numbers[sizes::kM] * numbers[sizes::kN] * numbers[sizes::kK];
 }
 
 /// Bytes of the matrices one launch reads and writes, each once: a product's operands may be one matrix.
 static int64_t bytesOf(LaunchOp launch, KernelOp kernel) {
   int64_t bytes = 0;
   llvm::SmallDenseSet<std::pair<Attribute, Layout>> read;
-  for (unsigned i = 0, e = kernel.getOperands().size(), sums = 0; i < e; ++i) {
+  for (unsigned i = 0, e = kernel.getOperands().size(); i < e; ++i) {
     OperandAttr operand = kernel.operandAt(i);
     if (operand.getSpace() != Space::element)
       continue;
-    int64_t elements = elementsAt(launch, kernel, i);
-    if (operand.isInParts()) // of a sweep's inputs the launch says how many
-      elements *= kernel.getKind() == KernelKind::product ? partsOf(launch, kernel) : launch.getSizes()[3 + sums++];
+    int64_t elements = elementsAt(launch, kernel, i) * partsOfOperand(launch, kernel, i);
     if (operand.getDirection() == Direction::out || read.insert({launch.getPlaces()[i], operand.getLayout()}).second)
       bytes += elements * operand.getDtype().getIntOrFloatBitWidth() / 8;
   }
@@ -232,14 +214,14 @@ static int64_t bytesOf(LaunchOp launch, KernelOp kernel) {
 }
 
 static muon::gpu::ProductShape shapeOf(const PlanIndex &index, LaunchOp launch, KernelOp kernel) {
-  ArrayRef<int64_t> sizes = launch.getSizes();
-  return {sizes[0],
-          sizes[1],
-          sizes[2],
+  ArrayRef<int64_t> numbers = launch.getSizes();
+  return {numbers[sizes::kM],
+          numbers[sizes::kN],
+          numbers[sizes::kK],
           index.matricesOf(launch.getFunction()),
           muon::gpu::operandKind(*kernel.getOperandType()),
           kernel.getSymmetric(),
-          partsOf(launch, kernel)};
+          partsOfProduct(launch, kernel)};
 }
 
 /// A launch's time on a GPU, by the model.
@@ -247,7 +229,7 @@ static muon::gpu::ModelledTime modelOf(const PlanIndex &index, LaunchOp launch, 
   if (kernel.getKind() == KernelKind::sweep)
     return muon::gpu::modelSweep(target, double(bytesOf(launch, kernel)) * index.matricesOf(launch.getFunction()));
   if (kernel.getKind() == KernelKind::chain) {
-    int64_t side = launch.getSizes()[0], matrices = index.matricesOf(launch.getFunction());
+    int64_t side = launch.getSizes()[sizes::kRows], matrices = index.matricesOf(launch.getFunction());
     muon::gpu::OperandKind operands = muon::gpu::operandKind(*kernel.getOperandType());
     int64_t buffers = blockOf(kernel).sharedBytes / muon::gpu::chainMatrixBytes(kernel.getTile()->front(), operands);
     muon::gpu::ChainShape shape{side, numProducts(kernel), buffers, matrices, operands};
@@ -289,12 +271,13 @@ static json::Array describeStages(const PlanIndex &index, VariantOp variant) {
                                {"flops_per_matrix", flopsOf(launch, kernel)},
                                {"bytes_per_matrix", bytesOf(launch, kernel)}};
       if (kernel.getKind() == KernelKind::product && !variant.getTarget().isGpu()) { // as "tile" of a request has it
-        ArrayRef<int64_t> sizes = launch.getSizes();
-        description["tile"] = json::Array{sizes[3], sizes[5] < sizes[2] ? sizes[5] : 0};
+        ArrayRef<int64_t> numbers = launch.getSizes();
+        int64_t chunk = numbers[sizes::kChunk];
+        description["tile"] = json::Array{numbers[sizes::kBlockM], chunk < numbers[sizes::kK] ? chunk : 0};
       }
       if (variant.getTarget().isGpu()) {
         double time = describeModel(description, modelOf(index, launch, kernel, variant.getTarget()));
-        if (kernel.getKind() == KernelKind::product && partsOf(launch, kernel) > 1)
+        if (kernel.getKind() == KernelKind::product && partsOfProduct(launch, kernel) > 1)
           describeParts(description, shapeOf(index, launch, kernel), variant.getTarget(), time);
       }
       launches.push_back(std::move(description));
