@@ -33,11 +33,16 @@ def build(optimizer, slots, names):
         )
         entry["parameters"].append(name)
     request = {"groups": list(groups.values())}
+    vectors_alone = all(group["preset"] == "rms" for group in request["groups"])
     for key in ("dtype", "form", "restarts", "pairs", "nonfinite"):
-        if settings[key] is not None:
+        # What is said of products is for matrices, though none of them has a gradient yet.
+        waits = key in _OF_PRODUCTS and vectors_alone and _has_matrices(optimizer, optimizer.param_groups)
+        if settings[key] is not None and not waits:
             request[key] = settings[key]
     return request
 
+
+_OF_PRODUCTS = ("form", "restarts", "pairs")
 
 # What of a group's settings a vector has a use for whatever its matrices are told.
 _OF_VECTORS = ("nesterov", "adjust_lr", "momentum_form", "decay", "clip", "stochastic_rounding")
