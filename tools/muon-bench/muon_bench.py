@@ -166,7 +166,11 @@ def competitors(shapes, options):
     import peers
 
     weights, gradients = problem(shapes)
-    ours = Ours(weights, gradients, options)
+    try:
+        ours = Ours(weights, gradients, options)
+        ours.step()  # compiles
+    except ValueError as error:  # what was asked cannot be
+        sys.exit(f"muon-bench: {error}")
     steps, notes = {"ours": ours.step}, []
     for name, make, left_out in peers.peers():
         if left_out is None and options.no_compiled and "compiled" in name:
