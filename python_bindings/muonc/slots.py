@@ -81,7 +81,7 @@ class Slot:
             elif role == programs.GRADIENT:
                 arrays[name] = (0, tensors.DTYPES[self.dtype], sizes, self.gradient_strides)
             elif role == programs.METRIC:
-                self.metrics[name] = torch.zeros(sizes, device=self.parameter.device)
+                self.metrics[name] = torch.zeros(sizes, dtype=torch.float32, device=self.parameter.device)
                 arrays[name] = tensors.array(self.metrics[name], sizes)
             elif name == "momentum":
                 self.momentum = self._bound(optimizer, "momentum_buffer", sizes, lambda: self.momentum)

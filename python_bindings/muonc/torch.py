@@ -40,7 +40,8 @@ class Muon(torch.optim.Optimizer):
     dtype; a state_dict of either optimizer loads into the other.
 
     What torch.optim.Muon takes and this does not, refused in one line: ns_steps=0, which there divides by the norm and
-    iterates nothing; parameters and gradients of float64 and float16.
+    iterates nothing; parameters and gradients of float64 and float16; the same parameter twice in a group, and a
+    gradient that shares memory with a parameter or a state.
 
     Args:
         params, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn: as in

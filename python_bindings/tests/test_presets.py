@@ -99,6 +99,19 @@ def test_exact_certifies_itself():
     assert residual.numel() == 1 and 0 <= float(residual) <= 1e-5
 
 
+@pytest.mark.parametrize("default", [torch.float64, torch.float16, torch.bfloat16])
+def test_metrics_do_not_follow_torchs_default_dtype(default):
+    parameter = torch.nn.Parameter(torch.zeros(24, 40))
+    parameter.grad = torch.randn((24, 40), generator=torch.Generator().manual_seed(4))
+    optimizer = muonc.torch.Muon([parameter], preset="exact")
+    torch.set_default_dtype(default)
+    try:
+        optimizer.step()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert 0 < float(optimizer.metrics()[0]["residual"]) <= 1e-5
+
+
 def test_vectors_take_a_normalised_momentum_step_when_asked():
     matrix, vector = matrices([(16, 24)])[0], torch.nn.Parameter(torch.zeros(50))
     kernel = torch.nn.Parameter(torch.zeros(4, 3, 5, 2))
