@@ -348,7 +348,7 @@ bool Resolver::resolveTable() {
   if (options.table && !options.rows.empty())
     return fail("expected a table's name or its rows, got both");
   if (step.program == Program::exact) {
-    auto [shortSide, longSide] = std::minmax(options.shape.end()[-2], options.shape.end()[-1]);
+    auto [shortSide, longSide] = std::minmax(shape.end()[-2], shape.end()[-1]);
     table = makeExactTable(std::min(double(longSide) * 0x1p-24, 0.5), double(shortSide), double(longSide));
     step.spec.accuracy = Accuracy::exact;
   } else if (!options.rows.empty()) {

@@ -296,15 +296,20 @@ TEST_F(PresetsTest, ExactIsThePolarFactor) {
 
 /// The table of `exact` sends [floor, 1] to 1, in steps that grow slowly with the floor.
 TEST_F(PresetsTest, ExactTables) {
-  const std::pair<int64_t, int> steps[] = {{8, 9}, {128, 8}, {768, 7}, {3072, 6}, {11008, 6}};
-  for (auto [size, expected] : steps) {
+  using Shape = std::vector<int64_t>;
+  const std::pair<Shape, int> steps[] = {{{8, 8}, 9},    {{8, 128}, 8},   {{8, 768}, 7},
+                                         {{8, 3072}, 6}, {{8, 11008}, 6}, {{8, 16, 24, 2}, 7}};
+  for (const auto &[shape, expected] : steps) {
     StepOptions options;
     options.preset = "exact";
-    options.shape = {8, size};
+    options.shape = shape;
+    if (shape.size() > 2)
+      options.matrices = "flatten";
+    SCOPED_TRACE(describe(options));
     auto choice = expand(options)->getAttrOfType<ArrayAttr>("muon.choice");
     ASSERT_TRUE(choice);
     auto entries = cast<DictionaryAttr>(choice[0]);
-    EXPECT_EQ(cast<IntegerAttr>(entries.get("steps")).getInt(), expected) << size;
+    EXPECT_EQ(cast<IntegerAttr>(entries.get("steps")).getInt(), expected);
     EXPECT_NEAR(cast<FloatAttr>(entries.get("lower")).getValueAsDouble(), 1, 1e-7);
     EXPECT_NEAR(cast<FloatAttr>(entries.get("upper")).getValueAsDouble(), 1, 1e-7);
   }
