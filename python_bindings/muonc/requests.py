@@ -33,15 +33,16 @@ def build(optimizer, slots, names):
         )
         entry["parameters"].append(name)
     request = {"groups": list(groups.values())}
+    # What is said of products is for matrices, though none of them has a gradient yet.
     vectors_alone = all(group["preset"] == "rms" for group in request["groups"])
+    waiting = _OF_PRODUCTS if vectors_alone and _has_matrices(optimizer, optimizer.param_groups) else ()
     for key in ("dtype", "form", "restarts", "pairs", "nonfinite"):
-        # What is said of products is for matrices, though none of them has a gradient yet.
-        waits = key in _OF_PRODUCTS and vectors_alone and _has_matrices(optimizer, optimizer.param_groups)
-        if settings[key] is not None and not waits:
+        if settings[key] is not None and key not in waiting:
             request[key] = settings[key]
     return request
 
 
+# What only products have a use for.
 _OF_PRODUCTS = ("form", "restarts", "pairs")
 
 # What of a group's settings a vector has a use for whatever its matrices are told.

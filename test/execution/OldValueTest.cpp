@@ -100,18 +100,16 @@ TEST(OldValue, OfTheNextOfManyStates) {
   return )" + results + " : " + types)}));
   trainer.gradient(0).set(Matrix(8, 8));
   auto state = [](int i) { return "s" + std::to_string(i); };
-  for (int i = 0; i < kStates; ++i)
+  std::vector<Matrix> old;
+  for (int i = 0; i < kStates; ++i) {
     trainer.tensor(0, state(i)).set(normal(8, 8, i));
-  std::vector<double> expected = trainer.weight(0).matrix().values;
-  trainer.run({});
-  for (int i = kStates; i-- > 0;) {
-    EXPECT_EQ(trainer.tensor(0, state(i)).matrix().values, expected) << state(i);
-    Matrix old = normal(8, 8, i);
-    for (double &value : old.values)
-      value = float(value);
-    expected = old.values;
+    old.push_back(trainer.tensor(0, state(i)).matrix());
   }
-  EXPECT_EQ(trainer.weight(0).matrix().values, expected);
+  old.push_back(trainer.weight(0).matrix());
+  trainer.run({});
+  EXPECT_EQ(trainer.weight(0).matrix().values, old[0].values);
+  for (int i = 0; i < kStates; ++i)
+    EXPECT_EQ(trainer.tensor(0, state(i)).matrix().values, old[i + 1].values) << state(i);
 }
 
 /// Each of two results is made of what the other replaces: of the same elements, of fewer, and of other ones.
