@@ -123,6 +123,13 @@ static LogicalResult verifyEarlyStop(OrthogonalizeOp op) {
     return op.emitOpError() << "expected 0 < early_stop < 1, got " << printNumber(stop->convertToDouble());
   if (op.getEarlyStop() && op.getForm() && *op.getForm() != Form::gram)
     return op.emitOpError() << "early_stop needs form gram, got " << stringifyForm(*op.getForm());
+  // On the long side R has no full rank: it stays 1 and more away from every multiple of the identity.
+  ArrayRef<int64_t> shape = typeOf(op.getX()).getShape();
+  int64_t rows = shape.end()[-2], columns = shape.back();
+  Side shortSide = rows < columns ? Side::left : Side::right;
+  if (op.getEarlyStop() && rows != columns && op.getSide().value_or(shortSide) != shortSide)
+    return op.emitOpError() << "early_stop needs the short side, " << stringifySide(shortSide) << ", got side "
+                            << stringifySide(*op.getSide());
   size_t expected = op.getEarlyStop() ? 2 : 0;
   if (op.getMetrics().size() != expected)
     return op.emitOpError() << "expected " << expected << " metrics, got " << op.getMetrics().size();

@@ -55,6 +55,15 @@ func.func @negative_orthogonalize_early_stop_of_standard(%x: tensor<4x8xf32>) ->
 // -----
 
 // C8
+func.func @negative_orthogonalize_early_stop_on_the_long_side(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{early_stop needs the short side, left, got side right}}
+  %o, %d, %s = muon.orthogonalize %x table<"cubic", 5> operands f32 form gram side right early_stop 0.3 : tensor<4x8xf32> -> tensor<4x8xf32>, tensor<f32>, tensor<f32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C8
 func.func @negative_orthogonalize_early_stop_without_metrics(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   // expected-error@+1 {{expected 2 metrics, got 0}}
   %o = muon.orthogonalize %x table<"cubic", 5> operands f32 early_stop 0.3 : tensor<4x8xf32> -> tensor<4x8xf32>

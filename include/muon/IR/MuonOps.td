@@ -51,7 +51,7 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     (C4) restarts are increasing, between 1 and T-1, and need form gram;
     (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0, all finite; (C6) operands is f32, bf16, f16 or tf32;
     (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range;
-    (C8) 0 < early_stop < 1, and it needs form gram and the two metrics, one f32 per matrix each;
+    (C8) 0 < early_stop < 1, and it needs form gram, the short side and the two metrics, one f32 per matrix each;
     (C9) pairs are increasing, two or more apart, between 0 and T-2, of rows of degree 5 whose last coefficients have
     one sign, and have no restart between their rows; unless empty they need form standard, or form gram with restarts,
     and no early_stop; (C10) norm none has safety 1 and eps 0;
