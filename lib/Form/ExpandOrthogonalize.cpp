@@ -26,6 +26,9 @@ namespace muon {
 
 namespace {
 
+/// Finite in f32, and so is its reciprocal.
+constexpr double kLargest = 0x1p126;
+
 class Expansion : public GramPolynomials<Expansion, Term> {
 public:
   Expansion(OrthogonalizeOp op, ImplicitLocOpBuilder &builder);
@@ -46,11 +49,12 @@ private:
     std::optional<Term> r, factor;
   };
   Start normalise();
-  Start damp(Term x, Term inverse);
+  Start damp(Term x, Term factor);
   Start readTrace();
-  Start divideBySchatten(Term x);
-  Start divideByRowSums(Term x);
-  Term inverseNorm(Term square);
+  Start divideBySchatten(Term x, Term eps);
+  Start divideByRowSums(Term x, Term eps);
+  Term inverse(Term norm, Term eps, double limit = kLargest);
+  Start multipliedLater(Term x, Term r, Term factor);
   Term standard(Start start);
   SmallVector<Value> gramForm(Start start);
   Term formGram(Term x) { return narrowed(gram(x)); }
@@ -91,18 +95,21 @@ SmallVector<Value> Expansion::run() {
   return gramForm(start);
 }
 
-/// 1/x, at most 2^126: finite in f32, and 0 (1/0) is 0.
-static Term reciprocal(Term x) { return min(1.0 / x, 0x1p126); }
-
-/// 1/(safety (N + eps)) from N², in f64, one per matrix.
-Term Expansion::inverseNorm(Term square) {
-  double eps = op.getEps().convertToDouble();
-  Term norm = sqrt(square);
-  if (eps > 0)
+/// 1/(safety (N + eps)), of as many numbers as N and in their type, at most `limit`: finite in f32, so that 0 (1/0) is
+/// 0.
+Term Expansion::inverse(Term norm, Term eps, double limit) {
+  if (op.getEps().convertToDouble() > 0)
     norm = op.getEpsForm() == EpsForm::add ? norm + eps : max(norm, eps);
   if (safety != 1)
     norm = safety * norm;
-  return reciprocal(norm);
+  return min(1.0 / norm, limit);
+}
+
+/// What f X and its Gram matrix are where f, in f64, is known after R: R takes f² now, and the first block's result f,
+/// which saves a pass over X.
+Expansion::Start Expansion::multipliedLater(Term x, Term r, Term factor) {
+  Term squared = min(factor * factor, kLargest);
+  return {x, narrowed(r * convert(squared, b.getF32Type())), convert(factor, b.getF32Type())};
 }
 
 Expansion::Start Expansion::normalise() {
@@ -118,15 +125,17 @@ Expansion::Start Expansion::normalise() {
     ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getX().getType()).getShape();
     square = square + double(std::min(shape.end()[-2], shape.back())) * damping;
   }
-  Term inverse = inverseNorm(square);
-  x = narrowed(x * convert(inverse, b.getF32Type()));
+  double eps = op.getEps().convertToDouble();
+  bool normalisedAgain = op.getNorm() == Norm::schatten4 || op.getNorm() == Norm::aol;
+  Term factor = normalisedAgain ? min(1.0 / sqrt(square), kLargest) : inverse(sqrt(square), eps);
+  x = narrowed(x * convert(factor, b.getF32Type()));
   switch (op.getNorm()) {
   case Norm::trace:
-    return damp(x, inverse);
+    return damp(x, factor);
   case Norm::schatten4:
-    return divideBySchatten(x);
+    return divideBySchatten(x, eps * factor);
   case Norm::aol:
-    return divideByRowSums(x);
+    return divideByRowSums(x, convert(eps * factor, b.getF32Type()));
   case Norm::frobenius:
   case Norm::none:
     break;
@@ -139,31 +148,29 @@ Expansion::Start Expansion::normalise() {
 Expansion::Start Expansion::readTrace() {
   Term x = narrowed(Term(b, op.getX())), r = gram(x);
   // Widened before it is masked: Plan stores no f64 matrix, so that the first product's epilogue writes R alone.
-  Term inverse = inverseNorm(sum(convert(r, b.getF64Type()) * convert(identity(), b.getF64Type())));
-  Term squared = min(inverse * inverse, 0x1p126);
-  return {x, narrowed(r * convert(squared, b.getF32Type())), convert(inverse, b.getF32Type())};
+  Term trace = sum(convert(r, b.getF64Type()) * convert(identity(), b.getF64Type()));
+  return multipliedLater(x, r, inverse(sqrt(trace), op.getEps().convertToDouble()));
 }
 
 /// R = gram X + (damping/N²) I.
-Expansion::Start Expansion::damp(Term x, Term inverse) {
+Expansion::Start Expansion::damp(Term x, Term factor) {
   double damping = op.getDamping().convertToDouble();
-  Term shift = convert(inverse * inverse * damping, b.getF32Type());
+  Term shift = convert(factor * factor * damping, b.getF32Type());
   return {x, narrowed(fma(shift, identity(), gram(x))), std::nullopt};
 }
 
-/// R / ‖R‖_F, and 1/√‖R‖_F for the first block's result, which saves a pass over X; σ <= 1: ‖R‖_F is the root of the
-/// sum of σ⁴. The safety factor, divided out of X by the Frobenius norm, is divided out again.
-Expansion::Start Expansion::divideBySchatten(Term x) {
+/// By √‖R‖_F, ‖R‖_F being the root of the sum of σ⁴. X is divided by its Frobenius norm already, and so is eps.
+Expansion::Start Expansion::divideBySchatten(Term x, Term eps) {
   Term r = gram(x), wide = convert(r, b.getF64Type());
-  Term inverse = reciprocal(safety * safety * sqrt(sum(wide * wide)));
-  return {x, narrowed(r * convert(inverse, b.getF32Type())), convert(sqrt(inverse), b.getF32Type())};
+  return multipliedLater(x, r, inverse(sqrt(sqrt(sum(wide * wide))), eps));
 }
 
-/// d_i R_ij d_j and X scaled by d on its short side, d_i = 1/√Σ_j |R_ij|: σ <= 1 by Gershgorin.
-/// d is at most 2^63, so that d_i d_j is finite; formed first, it keeps R symmetric to the bit.
-Expansion::Start Expansion::divideByRowSums(Term x) {
+/// d_i R_ij d_j and X scaled by d on its short side, d_i = 1/(safety (√Σ_j |R_ij| + eps)): σ <= 1 by Gershgorin. X is
+/// divided by its Frobenius norm already, and so is eps. d is at most 2^63, so that d_i d_j is finite; formed first, it
+/// keeps R symmetric to the bit.
+Expansion::Start Expansion::divideByRowSums(Term x, Term eps) {
   Term r = gram(x);
-  Term d = min(1.0 / (safety * sqrt(rowSum(abs(r)))), 0x1p63);
+  Term d = inverse(sqrt(rowSum(abs(r))), eps, 0x1p63);
   int64_t rank = squareType.getRank();
   Term rows(b, d.value(), {rank - 1}), columns(b, d.value(), {rank - 2});
   return {narrowed(x * (side == Side::left ? rows : columns)), narrowed(r * (rows * columns)), std::nullopt};

@@ -17,15 +17,16 @@ def polynomial(x):
     return (u * values) @ v
 
 
-def expected(gradient, norm):
-    """O in float64; eps is far below the norm here."""
+def expected(gradient, norm, beside_eps=lambda n: n):
+    """O in float64; `beside_eps`: what a norm becomes, by default far above eps."""
     x = gradient.astype(np.float64)
-    x /= np.linalg.norm(x)
+    if norm in ("frobenius", "trace"):
+        x /= beside_eps(np.linalg.norm(x))
     if norm == "schatten4":
-        x /= np.sum(np.linalg.svd(x, compute_uv=False) ** 4) ** 0.25
+        x /= beside_eps(np.sum(np.linalg.svd(x, compute_uv=False) ** 4) ** 0.25)
     if norm == "aol":  # rows of the short side, by the row sums of its Gram matrix
         short = x if x.shape[0] <= x.shape[1] else x.T
-        scaled = short / np.sqrt(np.abs(short @ short.T).sum(1))[:, None]
+        scaled = short / beside_eps(np.sqrt(np.abs(short @ short.T).sum(1)))[:, None]
         x = scaled if x.shape[0] <= x.shape[1] else scaled.T
     return polynomial(x)
 
@@ -47,6 +48,24 @@ def test_against_float64(norm, shape, form):
     gradient = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     result, exact = orthogonalized(gradient, {"norm": norm, "form": form}), expected(gradient, norm)
     assert np.linalg.norm(result - exact) <= 2e-4 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("norm", ["frobenius", "trace", "schatten4", "aol"])
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 1e-1, 1])
+@pytest.mark.parametrize("safety", [1.0, 1.1])
+@pytest.mark.parametrize("eps_form", ["add", "clamp"])
+def test_eps_is_beside_the_norm_that_is_asked_for(norm, scale, safety, eps_form):
+    gradient = (scale * np.random.default_rng(2).standard_normal((24, 40)) / 40).astype(np.float32)
+    options = {"norm": norm, "eps": 0.1, "eps_form": eps_form, "safety": safety}
+    beside_eps = {"add": lambda n: safety * (n + 0.1), "clamp": lambda n: safety * np.maximum(n, 0.1)}[eps_form]
+    result, exact = orthogonalized(gradient, options), expected(gradient, norm, beside_eps)
+    assert np.linalg.norm(result - exact) <= 2e-4 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("norm", ["frobenius", "schatten4", "aol"])
+@pytest.mark.parametrize("eps", [0.0, 1e-7])
+def test_zero_is_zero(norm, eps):
+    assert not orthogonalized(np.zeros((24, 40), np.float32), {"norm": norm, "eps": eps}).any()
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e-7, 1e15])

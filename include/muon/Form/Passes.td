@@ -120,9 +120,9 @@ def ExpandOrthogonalizePass : Pass<"muon-expand-orthogonalize", "::mlir::func::F
     epilogues too; only the result stays f32. This is the recurrence that include/muon/Polynomial/Emulate.h emulates.
 
     Norms: frobenius s = Σ x²; trace s = Σ x² + k·damping and R = gram X + (damping n²) I; without damping s = Σ_i R_ii
-    of X as it is, R is multiplied by n² and the first block's X by n; none: n = 1; schatten4: after the Frobenius norm
-    R is divided by ‖R‖_F and the first block's X by its root; aol: after the Frobenius norm X is scaled by d_i = 1/√Σ_j
-    |R_ij| on its short side and R by d_i d_j.
+    of X as it is, R is multiplied by n² and the first block's X by n; none: n = 1. schatten4 and aol take n = 1/√s
+    first, e = eps n and R of that X; schatten4: f = 1/(safety·(√‖R‖_F + e)), R is multiplied by f² and the first
+    block's X by f; aol: d_i = 1/(safety·(√Σ_j |R_ij| + e)), X is scaled by d on its short side and R_ij by d_i d_j.
 
     early_stop δ: before row t, from R before it is narrowed, d_t = √(k - (tr R)²/Σ R²), 1/μ = tr R/Σ R² and the
     condition d_t ≤ δ, √μ ≥ what rows 0 to t-1 make of 1e-3 (f64, k the rows of R). The last factor, its X and the scale
