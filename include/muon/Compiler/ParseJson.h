@@ -7,7 +7,8 @@
 
 namespace muon {
 
-/// llvm::json::parse, which calls itself for every bracket: text that nests deeper than anything we read is refused.
+/// llvm::json::parse and what it takes without a word: text that nests deeper than anything we read, which it would
+/// call itself for, and a key twice in an object, of which it keeps one. Both are refused.
 llvm::Expected<llvm::json::Value> parseJson(llvm::StringRef text);
 
 } // namespace muon
