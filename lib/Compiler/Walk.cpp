@@ -59,7 +59,7 @@ FailureOr<Room> muon::roomOf(ModuleOp module) {
   auto name = dyn_cast<StringAttr>(said);
   FailureOr<Room> room = name ? parseRoom(name.getValue()) : FailureOr<Room>();
   if (failed(room))
-    module.emitOpError() << "expected muon.room to be " << roomsFrom(Room::ir) << ", got " << said;
+    emitError(module.getLoc()) << "expected muon.room to be " << roomsFrom(Room::ir) << ", got " << said;
   return room;
 }
 
@@ -104,23 +104,25 @@ OwningOpRef<ModuleOp> muon::plannedOf(ModuleOp lowered) {
   return planned;
 }
 
-/// `keep`: a file is to be left, and whoever goes on from it needs the kernels beside their code.
+/// `keep`: a file is to be left, and whoever goes on from it needs the kernels beside their code. What is refused is
+/// said of the module's place alone: an op's error comes with the op, here the whole file, as a note.
 template <typename Run> static LogicalResult walkRooms(ModuleOp module, Room last, bool keep, Run run) {
   FailureOr<Room> at = roomOf(module);
   if (failed(at))
     return failure();
   if (int64_t parts = llvm::count_if(module.getOps<ModuleOp>(), [](ModuleOp part) { return requestOf(part); }))
-    return module.emitOpError() << "expected one module, got " << parts
-                                << ": --split-input-file walks each, and muon-opt --program finishes all";
-  if ((*at == Room::cpu && last == Room::gpu) || (*at == Room::gpu && last == Room::cpu))
-    return module.emitOpError() << "expected a module of room plan or earlier for stop-after=" << roomName(last)
-                                << ", got room " << roomName(*at);
+    return emitError(module.getLoc()) << "expected one module, got " << parts
+                                      << ": --split-input-file walks each, and muon-opt --program finishes all";
+  if (*at > last || (*at == Room::cpu && last == Room::gpu))
+    return emitError(module.getLoc()) << "expected a module of room " << roomName(std::min(last, Room::plan))
+                                      << " or earlier for stop-after=" << roomName(last) << ", got room "
+                                      << roomName(*at);
   stampVersion(module);
   TargetAttr target = askedTarget(module);
   if (target && last == Room::cpu && target.isGpu())
-    return module.emitOpError() << "expected stop-after=gpu for target " << target.getCpu() << ", got cpu";
+    return emitError(module.getLoc()) << "expected stop-after=gpu for target " << target.getCpu() << ", got cpu";
   if (target && last == Room::gpu && !target.isGpu())
-    return module.emitOpError() << "expected stop-after=cpu for target " << target.getCpu() << ", got gpu";
+    return emitError(module.getLoc()) << "expected stop-after=cpu for target " << target.getCpu() << ", got gpu";
   OpPassManager contract(ModuleOp::getOperationName());
   buildContract(contract, *at);
   if (contract.size() && failed(run(contract)))
@@ -187,12 +189,18 @@ void muon::registerPasses() {
   registerMuonPlanPasses();
   registerMuonCPUPasses();
   registerMuonGPUPasses();
-  PassPipelineRegistration<PipelineOptions>(
+  // PassPipelineRegistration's builder cannot refuse.
+  registerPassPipeline(
       "muon-pipeline", "Walk through the rooms, from where the module stands",
-      [](OpPassManager &manager, const PipelineOptions &options) {
+      [](OpPassManager &manager, StringRef text, function_ref<LogicalResult(const Twine &)> refuse) -> LogicalResult {
+        PipelineOptions options;
+        if (failed(options.parseFromString(text)))
+          return failure();
         FailureOr<Room> last = parseRoom(options.stopAfter);
         if (failed(last) || *last == Room::ir)
-          llvm::reportFatalUsageError("expected stop-after=" + Twine(stopAfterHelp()) + ", got " + options.stopAfter);
+          return refuse("expected stop-after=" + Twine(stopAfterHelp()) + ", got " + options.stopAfter);
         manager.addPass(std::make_unique<WalkPass>(*last));
-      });
+        return success();
+      },
+      [](function_ref<void(const mlir::detail::PassOptions &)> describe) { describe(PipelineOptions()); });
 }

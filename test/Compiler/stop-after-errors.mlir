@@ -1,8 +1,11 @@
-// RUN: muon-opt %s --muon-pipeline="stop-after=form" --verify-diagnostics --split-input-file
-// RUN: not muon-opt %s --muon-pipeline="stop-after=tpu" 2>&1 | FileCheck %s
-// CHECK: expected stop-after=form, plan, cpu or gpu, got tpu
+// RUN: muon-opt %s --muon-pipeline="stop-after=plan" --verify-diagnostics --split-input-file
+// RUN: echo 'module {}' | not muon-opt --muon-pipeline="stop-after=tpu" 2>&1 | FileCheck --match-full-lines --implicit-check-not={{.}} %s
+// CHECK: <unknown>:0: error: expected stop-after=form, plan, cpu or gpu, got tpu
 // RUN: not muon-opt %s --muon-pipeline="stop-after=ir" 2>&1 | FileCheck --check-prefix=IR %s
 // IR: expected stop-after=form, plan, cpu or gpu, got ir
+// RUN: echo 'module attributes {muon.room = "plan"} {}' | not muon-opt --muon-pipeline="stop-after=form" 2>&1 | FileCheck --check-prefix=PAST %s
+// PAST: error: expected a module of room form or earlier for stop-after=form, got room plan
+// PAST-NOT: see current operation
 // RUN: echo 'module attributes {muon.room = "cpu"} {}' | not muon-opt --muon-pipeline="stop-after=gpu" 2>&1 | FileCheck --check-prefix=BESIDE %s
 // BESIDE: expected a module of room plan or earlier for stop-after=gpu, got room cpu
 

@@ -4,11 +4,13 @@
 // RUN: muon-opt %t.form.mlir --muon-pipeline="stop-after=plan" -o %t.plan.mlir
 // RUN: muon-opt %t.plan.mlir --muon-pipeline="stop-after=cpu" -o %t.cpu.mlir
 // RUN: diff %t.straight.mlir %t.cpu.mlir
-// A room already left is not walked again.
-// RUN: muon-opt %t.plan.mlir --muon-pipeline="stop-after=form" | diff - %t.plan.mlir
+// A room already left is not walked again, and there is no way back.
+// RUN: muon-opt %t.plan.mlir --muon-pipeline="stop-after=plan" | diff - %t.plan.mlir
+// RUN: not muon-opt %t.plan.mlir --muon-pipeline="stop-after=form" 2>&1 | FileCheck --check-prefix=BACK %s
+// BACK: error: expected a module of room form or earlier for stop-after=form, got room plan
 // The backends' rooms are for their own targets.
 // RUN: not muon-opt %s --muon-pipeline="stop-after=gpu" 2>&1 | FileCheck --check-prefix=CONFLICT %s
-// CONFLICT: error: 'builtin.module' op expected stop-after=cpu for target x86-64-v3, got gpu
+// CONFLICT: error: expected stop-after=cpu for target x86-64-v3, got gpu
 // RUN: FileCheck --check-prefix=FORM %s < %t.form.mlir
 // RUN: FileCheck --check-prefix=PLAN %s < %t.plan.mlir
 // RUN: FileCheck --check-prefix=CPU %s < %t.cpu.mlir
