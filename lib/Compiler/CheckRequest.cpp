@@ -140,6 +140,11 @@ static std::string show(mlir::Attribute value) {
 llvm::Error muon::checkTarget(const Request &request, TargetAttr target, StringRef name) {
   bool hasProducts = request.groups.empty() ||
                      llvm::any_of(request.groups, [](const GroupRequest &group) { return group.step.preset != "rms"; });
+  auto productless = [](const llvm::Twine &got) {
+    return llvm::createStringError("preset 'rms' has no products, got " + got);
+  };
+  if (request.dtype != "auto" && !hasProducts)
+    return productless("dtype '" + request.dtype + "'");
   mlir::DictionaryAttr overrides = stateOverrides(target.getContext(), request);
   for (mlir::NamedAttribute asked : overrides ? overrides.getValue() : llvm::ArrayRef<mlir::NamedAttribute>()) {
     const Override *override = findOverride(asked.getName().getValue());
@@ -147,7 +152,7 @@ llvm::Error muon::checkTarget(const Request &request, TargetAttr target, StringR
     if (override->gpuOnly && !target.isGpu())
       return llvm::createStringError("expected a GPU target for " + shown + ", got " + name);
     if (override->ofProducts && !hasProducts)
-      return llvm::createStringError("preset 'rms' has no products, got " + shown);
+      return productless(shown);
   }
   return llvm::Error::success();
 }

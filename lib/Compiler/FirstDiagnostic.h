@@ -20,14 +20,21 @@ public:
             return;
           auto place = llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation());
           if (place && place.getLine()) // a program of the user's own, but for its module
-            text = llvm::formatv("line {0}: ", place.getLine());
-          text += diagnostic.str();
+            text = llvm::formatv("line {0}: {1}", place.getLine(), diagnostic.str());
+          else
+            text = withoutOp(diagnostic.str());
         }) {}
   llvm::Error error() const {
     return llvm::createStringError(text.empty() ? "the compiler failed without saying why" : text);
   }
 
 private:
+  /// Without "'muon.orthogonalize' op " in front: who asked with options has written no op.
+  static std::string withoutOp(llvm::StringRef said) {
+    auto [op, rest] = said.split("' op ");
+    return (op.starts_with("'") && !rest.empty() ? rest : said).str();
+  }
+
   std::string text;
   mlir::ScopedDiagnosticHandler handler;
 };

@@ -60,6 +60,10 @@ LogicalResult writeAsked(OrthogonalizeOp op, const Asked &asked) {
     return op.emitOpError(why);
   if (!op.getForm() && asked.form())
     op.setForm(*asked.form());
+  if (!op.getForm() && isExact(op))
+    op.setForm(Form::standard);
+  if (!op.getForm() && op.getEarlyStop())
+    op.setForm(Form::gram);
   if (!op.getSide() && asked.side())
     op.setSide(*asked.side());
   if (!op.getRestarts() && asked.restarts())
@@ -125,10 +129,6 @@ FormChoice ChooseFormPass::choose(OrthogonalizeOp op, const FormProblem &problem
   // The emulation, which judges pairs, knows no damping.
   if (isDamped(op))
     return {FormChoice::gram, {}, false, problem.pairs.value_or(std::vector<int>())};
-  if (!form && isExact(op))
-    form = Form::standard;
-  if (op.getEarlyStop())
-    form = Form::gram;
   if (form == Form::standard)
     return choosePairs(problem, {FormChoice::standard, {}, isExact(op)}, weights);
   return form == Form::gram ? chooseRestarts(problem, weights) : chooseForm(problem, weights);

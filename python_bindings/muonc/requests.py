@@ -43,7 +43,7 @@ def build(optimizer, slots, names):
 
 
 # What only products have a use for.
-_OF_PRODUCTS = ("form", "restarts", "pairs")
+_OF_PRODUCTS = ("dtype", "form", "restarts", "pairs")
 
 # What of a group's settings a vector has a use for whatever its matrices are told.
 _OF_VECTORS = ("nesterov", "adjust_lr", "momentum_form", "decay", "clip", "stochastic_rounding")

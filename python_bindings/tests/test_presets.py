@@ -127,14 +127,22 @@ def test_vectors_take_a_normalised_momentum_step_when_asked():
             torch.testing.assert_close(parameter.detach(), expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("asked", [{"form": "gram"}, {"restarts": [2], "form": "gram"}, {"pairs": [], "form": "gram"}])
-def test_what_is_said_of_products_waits_for_a_matrix(asked):
+@pytest.mark.parametrize(
+    "asked, first",
+    [
+        ({"form": "gram"}, "form 'gram'"),
+        ({"restarts": [2], "form": "gram"}, "form 'gram'"),
+        ({"pairs": [], "form": "gram"}, "form 'gram'"),
+        ({"dtype": "f32"}, "dtype 'f32'"),
+    ],
+)
+def test_what_is_said_of_products_waits_for_a_matrix(asked, first):
     matrix, vector = matrices([(8, 12)])[0], torch.nn.Parameter(torch.zeros(6))
     matrix.requires_grad_(False)
     vector.grad = torch.arange(6.0) - 2.0
     muonc.torch.Muon([matrix, vector], non_matrices="rms", **asked).step()
     assert vector.count_nonzero() == 5
-    with pytest.raises(ValueError, match="preset 'rms' has no products, got form 'gram'"):
+    with pytest.raises(ValueError, match=f"preset 'rms' has no products, got {first}"):
         muonc.torch.Muon([vector], non_matrices="rms", **asked).step()
 
 
