@@ -36,6 +36,7 @@ FormProblem problemOf(OrthogonalizeOp op, TargetAttr target) {
   FormProblem problem{wholeTable(op), operandType(*op.getOperands(), onProcessor), left ? rows : columns,
                       left ? columns : rows, onProcessor};
   problem.needsEveryGram = op.getEarlyStop().has_value();
+  problem.isNormalised = op.getNorm() != Norm::none;
   if (op.getRestarts())
     problem.restarts.emplace(op.getRestarts()->begin(), op.getRestarts()->end());
   if (op.getPairs())

@@ -6,6 +6,7 @@
 
 #include "muon/Polynomial/Band.h"
 #include "muon/Polynomial/PairedRows.h"
+#include "muon/Polynomial/TripledRows.h"
 #include "llvm/ADT/StringSet.h"
 
 #include <cmath>
@@ -84,6 +85,16 @@ static LogicalResult verifyRestarts(OrthogonalizeOp op) {
   return success();
 }
 
+/// pairs[i] goes on with the pair before it: the rows of both are evaluated as one.
+static LogicalResult verifyTriple(OrthogonalizeOp op, const std::vector<Row> &rows, ArrayRef<int64_t> pairs, size_t i) {
+  if (op.getNorm() == Norm::none)
+    return op.emitOpError() << "three rows as one need a norm, got norm none and pairs [" << pairs << "]";
+  if ((i > 1 && pairs[i - 2] == pairs[i] - 2) || !findTriple(rows, static_cast<int>(pairs[i - 1])))
+    return op.emitOpError() << "three rows as one are known for the first three of keller's table, got pairs [" << pairs
+                            << "]";
+  return success();
+}
+
 static LogicalResult verifyPairs(OrthogonalizeOp op) {
   ArrayRef<int64_t> pairs = *op.getPairs();
   std::vector<Row> rows = toTable(op.getTable()).rows;
@@ -94,9 +105,11 @@ static LogicalResult verifyPairs(OrthogonalizeOp op) {
   if (op.getEarlyStop())
     return op.emitOpError() << "early_stop needs every row's Gram matrix, got pairs [" << pairs << "]";
   for (size_t i = 0; i < pairs.size(); ++i) {
-    if (pairs[i] < 0 || pairs[i] + 1 >= int64_t(rows.size()) || (i && pairs[i] < pairs[i - 1] + 2))
-      return op.emitOpError() << "expected increasing pairs, two or more apart, between 0 and "
-                              << int64_t(rows.size()) - 2 << ", got " << pairs[i];
+    if (pairs[i] < 0 || pairs[i] + 1 >= int64_t(rows.size()) || (i && pairs[i] <= pairs[i - 1]))
+      return op.emitOpError() << "expected increasing pairs between 0 and " << int64_t(rows.size()) - 2 << ", got "
+                              << pairs[i];
+    if (i && pairs[i] == pairs[i - 1] + 1 && failed(verifyTriple(op, rows, pairs, i)))
+      return failure();
     if (!canPair(rows[pairs[i]], rows[pairs[i] + 1]))
       return op.emitOpError() << "a pair needs two rows of degree 5 whose last coefficients have one sign, rows "
                               << pairs[i] << " and " << pairs[i] + 1 << " have not";

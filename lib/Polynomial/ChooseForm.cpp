@@ -5,6 +5,7 @@
 #include "RestartSets.h"
 
 #include "muon/Polynomial/PairedRows.h"
+#include "muon/Polynomial/TripledRows.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,16 +34,42 @@ bool mayPair(const FormProblem &problem) {
   return !problem.pairs && problem.type == OperandType::f32 && !problem.needsEveryGram;
 }
 
-std::vector<int> possiblePairs(const Table &table, const FormChoice &choice) {
+/// Pairs from the first row on, and where `triples` a triple instead.
+std::vector<int> possiblePairs(const FormProblem &problem, const FormChoice &choice, bool triples) {
+  const std::vector<Row> &rows = problem.table.rows;
+  int steps = problem.table.steps();
   std::vector<int> pairs;
-  for (int row = 0; row + 1 < table.steps(); ++row) {
-    if (choice.isRestart(row + 1) || !choice.endsBlock(row + 2, table.steps()) ||
-        !canPair(table.rows[row], table.rows[row + 1]))
-      continue;
-    pairs.push_back(row);
-    ++row;
+  for (int row = 0; row + 1 < steps; ++row) {
+    auto isStep = [&](int count) {
+      for (int i = 1; i < count; ++i)
+        if (choice.isRestart(row + i))
+          return false;
+      return row + count <= steps && choice.endsBlock(row + count, steps);
+    };
+    if (triples && problem.isNormalised && isStep(3) && findTriple(rows, row)) {
+      pairs.insert(pairs.end(), {row, row + 1});
+      row += 2;
+    } else if (isStep(2) && canPair(rows[row], rows[row + 1])) {
+      pairs.push_back(row);
+      ++row;
+    }
   }
   return pairs;
+}
+
+/// `choice` with all its pairs, and with triples instead where there are any: the cheapest first.
+std::vector<FormChoice> pairedForms(const FormProblem &problem, const FormChoice &choice, FormWeights weights) {
+  std::vector<FormChoice> forms;
+  for (bool triples : {true, false}) {
+    FormChoice paired = choice;
+    paired.pairs = possiblePairs(problem, choice, triples);
+    if (forms.empty() || forms.back().pairs != paired.pairs)
+      forms.push_back(std::move(paired));
+  }
+  std::stable_sort(forms.begin(), forms.end(), [&](const FormChoice &a, const FormChoice &b) {
+    return costOf(problem, a, weights) < costOf(problem, b, weights);
+  });
+  return forms;
 }
 
 /// The cheapest gram form that keeps the bound and costs less than `most`.
@@ -65,9 +92,7 @@ private:
 
 /// Whether it costs less than the best, should its pairs be accepted, or `alone`.
 bool GramSearch::mayPay(const FormChoice &choice, bool alone) const {
-  FormChoice paired = choice;
-  if (mayPair(problem))
-    paired.pairs = possiblePairs(problem.table, choice);
+  FormChoice paired = mayPair(problem) ? pairedForms(problem, choice, weights).front() : choice;
   return costOf(problem, paired, weights) < least || (alone && costOf(problem, choice, weights) < least);
 }
 
@@ -130,9 +155,10 @@ double countBytes(const FormProblem &problem, const FormChoice &choice) {
   for (int row = 0, next; row < steps; row = next) {
     next = row + choice.rowsAt(row);
     bool last = choice.endsBlock(next, steps);
-    // The epilogues of a pair read T, T2 and N beside their operands, and one writes two results.
-    bytes += next - row == 2 ? pairProducts * symmetric + 9 * square
-                             : evaluationProducts(problem.table.rows[row].degree()) * symmetric;
+    bytes += evaluationProducts(problem.table.rows[row].degree(), next - row) * symmetric;
+    // Epilogues of a pair read T, T2 and N beside their operands, and one writes two results; those of a triple read R,
+    // L and M, and five do.
+    bytes += next - row == 2 ? 9 * square : next - row == 3 ? 21 * square : 0;
     bytes += fresh ? gram : symmetric;
     bytes += last ? apply : 2 * symmetric;
     fresh = last;
@@ -158,13 +184,15 @@ FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeight
     choice.pairs = *problem.pairs;
   if (!mayPair(problem) || choice.centred)
     return choice;
-  FormChoice paired = choice;
-  paired.pairs = possiblePairs(problem.table, choice);
-  if (costOf(problem, paired, weights) >= costOf(problem, choice, weights))
-    return choice;
-  double error = errorOf(problem, paired);
   double bound = choice.form == FormChoice::gram ? weights.gramBound : weights.pairedBound;
-  return error <= bound || error <= equalError * errorOf(problem, choice) ? paired : choice;
+  for (const FormChoice &paired : pairedForms(problem, choice, weights)) {
+    if (costOf(problem, paired, weights) >= costOf(problem, choice, weights))
+      break;
+    double error = errorOf(problem, paired);
+    if (error <= bound || error <= equalError * errorOf(problem, choice))
+      return paired;
+  }
+  return choice;
 }
 
 FormChoice chooseRestarts(const FormProblem &problem, FormWeights weights) {

@@ -4,7 +4,9 @@
 
 namespace muon {
 
-int evaluationProducts(int degree) {
+int evaluationProducts(int degree, int count) {
+  if (count > 1)
+    return count == 2 ? 4 : 6;
   if (degree <= 5)
     return degree == 5;
   return degree <= 9 ? 2 : 3;
@@ -18,7 +20,7 @@ double countProducts(const Table &table, FormChoice choice, double shortSide, do
   bool fresh = true;
   for (int row = 0, next; row < table.steps(); row = next) {
     next = row + choice.rowsAt(row);
-    flops += (next - row == 2 ? pairProducts : evaluationProducts(table.rows[row].degree())) * square;
+    flops += evaluationProducts(table.rows[row].degree(), next - row) * square;
     bool last = choice.endsBlock(next, table.steps());
     flops += fresh ? gram : square;     // form R, or Q <- Q P
     flops += last ? apply : 2 * square; // X <- Q X, or R <- P R P

@@ -191,6 +191,26 @@ TEST_F(PresetsTest, PairsAreTheirRows) {
       }
 }
 
+/// A triple is its three rows to what six products can tell (TripledRows.h).
+TEST_F(PresetsTest, TriplesAreNearlyTheirRows) {
+  for (const char *form : {"standard", "gram"})
+    for (const auto &shape : shapes) {
+      StepOptions options;
+      options.preset = "keller";
+      options.shape = shape;
+      options.matrices = "batch";
+      options.operands = "f32";
+      options.form = form;
+      options.restarts = std::string_view(form) == "gram" ? std::vector<int64_t>{3} : std::vector<int64_t>{};
+      options.pairs = {0, 1, 3};
+      SCOPED_TRACE(describe(options));
+      auto direction = [&](const Matrix &x) {
+        return reference::iterate(publishedTable("jordan", 5), (1 / (frobenius(x) + 1e-7)) * x);
+      };
+      compare(options, makeStep(originalScale(shape), direction), 6e-5);
+    }
+}
+
 TEST_F(PresetsTest, EveryAxisOfKeller) {
   StepOptions options;
   options.shape = {10, 6};

@@ -2,12 +2,12 @@
 // RUN: muon-opt %s %{choose} | FileCheck %s
 // RUN: muon-opt %s -muon-choose-form="gram-bound=1e-9" | FileCheck %s --check-prefix=TIGHT
 
-// Wide f32: the gram form is cheaper, and with one restart within the bound. The last two rows of each block are a pair.
+// Wide f32: the gram form is cheaper, and with one restart within the bound. The first block is a triple, the second a pair.
 // Beside it stands what was not chosen.
 // CHECK-LABEL: @wide
-// CHECK: form gram side left restarts [3] pairs [1, 3]
-// CHECK-SAME: muon.choice = {alternatives = [{bytes = {{.*}}form = "standard", {{.*}}form = "gram", pairs = array<i64: 3>, restarts = array<i64>}], bytes = {{[0-9]+}} : i64, cost = {{[0-9]+}} : i64, expected_error = 1.8{{[0-9]*}}E-5 : f64, flops = 16307453952 : i64, form = "gram"
-// CHECK-SAME: lower = 0.4705{{[0-9]*}} : f64, pairs = array<i64: 1, 3>, restarts = array<i64: 3>, steps = 5 : i64, upper = 1.2023{{[0-9]*}} : f64}
+// CHECK: form gram side left restarts [3] pairs [0, 1, 3]
+// CHECK-SAME: muon.choice = {alternatives = [{bytes = {{.*}}form = "standard", {{.*}}form = "gram", pairs = array<i64: 3>, restarts = array<i64>}], bytes = {{[0-9]+}} : i64, cost = {{[0-9]+}} : i64, expected_error = 3.5{{[0-9]*}}E-5 : f64, flops = 15401484288 : i64, form = "gram"
+// CHECK-SAME: lower = 0.4705{{[0-9]*}} : f64, pairs = array<i64: 0, 1, 3>, restarts = array<i64: 3>, steps = 5 : i64, upper = 1.2023{{[0-9]*}} : f64}
 // TIGHT-LABEL: @wide
 // TIGHT: form standard side left restarts [] pairs [0, 2]
 func.func @wide(%x: tensor<768x3072xf32>) -> tensor<768x3072xf32> {
@@ -32,15 +32,19 @@ func.func @square(%x: tensor<4x256x256xf32>) -> tensor<4x256x256xf32> {
   return %o : tensor<4x256x256xf32>
 }
 
-// Square f32: every two quintics are one step, but where what that stores weighs more than the product it saves.
+// Square f32: three rows are one step and the last two another, but where what that stores weighs more than the products
+// it saves. Without a norm singular values may exceed 1, where a triple is not its rows.
 // CHECK-LABEL: @square_f32
-// CHECK: form standard side left restarts [] pairs [0, 2]
-// CHECK-SAME: expected_error = 1.4{{[0-9]*}}E-5 : f64, flops = 8153726976 : i64
+// CHECK: form gram side left restarts [3] pairs [0, 1, 3]
+// CHECK-SAME: expected_error = 3.5{{[0-9]*}}E-5 : f64, flops = 7247757312 : i64
 // CHECK: form standard side left restarts [] pairs []
-// CHECK-SAME: expected_error = 2.0{{[0-9]*}}E-5 : f64, flops = 335544320 : i64
-func.func @square_f32(%x: tensor<768x768xf32>, %small: tensor<256x256xf32>) {
+// CHECK-SAME: expected_error = 2.0{{[0-9]*}}E-5 : f64, flops = 41943040 : i64
+// CHECK: norm none form standard side left restarts [] pairs [0, 2]
+// CHECK-SAME: expected_error = 1.4{{[0-9]*}}E-5 : f64, flops = 8153726976 : i64
+func.func @square_f32(%x: tensor<768x768xf32>, %small: tensor<128x128xf32>) {
   %0 = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x768xf32> -> tensor<768x768xf32>
-  %1 = muon.orthogonalize %small table<"keller", 5> operands f32 : tensor<256x256xf32> -> tensor<256x256xf32>
+  %1 = muon.orthogonalize %small table<"keller", 5> operands f32 : tensor<128x128xf32> -> tensor<128x128xf32>
+  %2 = muon.orthogonalize %x table<"keller", 5> operands f32 norm none : tensor<768x768xf32> -> tensor<768x768xf32>
   return
 }
 

@@ -182,8 +182,44 @@ func.func @negative_orthogonalize_pairs_without_form(%x: tensor<4x8xf32>) -> ten
 
 // C9
 func.func @negative_orthogonalize_pairs_order(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{expected increasing pairs, two or more apart, between 0 and 3, got 1}}
-  %o = muon.orthogonalize %x table<"keller", 5> operands f32 form standard pairs [0, 1] : tensor<4x8xf32> -> tensor<4x8xf32>
+  // expected-error@+1 {{expected increasing pairs between 0 and 3, got 0}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 form standard pairs [2, 0] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_triple_of_later_rows(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{three rows as one are known for the first three of keller's table, got pairs [1, 2]}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 form standard pairs [1, 2] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_triple_of_another_table(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{three rows as one are known for the first three of keller's table, got pairs [0, 1]}}
+  %o = muon.orthogonalize %x table<"you5", 5> operands f32 form standard pairs [0, 1] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_four_rows_as_one(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{three rows as one are known for the first three of keller's table, got pairs [0, 1, 2]}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 form standard pairs [0, 1, 2] : tensor<4x8xf32> -> tensor<4x8xf32>
+  return %o : tensor<4x8xf32>
+}
+
+// -----
+
+// C9
+func.func @negative_orthogonalize_triple_without_norm(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error@+1 {{three rows as one need a norm, got norm none and pairs [0, 1]}}
+  %o = muon.orthogonalize %x table<"keller", 5> operands f32 norm none form standard pairs [0, 1] : tensor<4x8xf32> -> tensor<4x8xf32>
   return %o : tensor<4x8xf32>
 }
 
@@ -191,7 +227,7 @@ func.func @negative_orthogonalize_pairs_order(%x: tensor<4x8xf32>) -> tensor<4x8
 
 // C9
 func.func @negative_orthogonalize_pairs_end(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // expected-error@+1 {{expected increasing pairs, two or more apart, between 0 and 3, got 4}}
+  // expected-error@+1 {{expected increasing pairs between 0 and 3, got 4}}
   %o = muon.orthogonalize %x table<"keller", 5> operands f32 form standard pairs [4] : tensor<4x8xf32> -> tensor<4x8xf32>
   return %o : tensor<4x8xf32>
 }

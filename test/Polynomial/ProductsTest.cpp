@@ -53,6 +53,7 @@ TEST(CountProducts, Pairs) {
                 units(five, {FormChoice::gram, {3}}, alpha) - 2, 1e-9);
   }
   EXPECT_NEAR(units(five, {FormChoice::standard, {}, false, {0, 2}}, 1), 18, 1e-9);
+  EXPECT_NEAR(units(five, {FormChoice::gram, {3}, false, {0, 1, 3}}, 1), 16, 1e-9); // a triple: six products
 }
 
 TEST(CountProducts, TeraflopOfRealShapes) {

@@ -123,6 +123,23 @@ TEST(Spectrum, PairsInF32) {
     }
 }
 
+/// What `auto` takes for a large square matrix of Keller's: three rows as one, then two.
+TEST(Spectrum, TriplesInF32) {
+  for (auto [rows, columns] : {std::pair{64, 128}, {300, 300}, {37, 37}}) {
+    std::vector<Named> inputs = zoo(rows, columns);
+    Group group{.shape = {rows, columns}, .preset = "keller"};
+    group.adjustLr = "none", group.parameters = int(inputs.size());
+    Program program({.groups = {group}, .dtype = "f32", .form = "gram", .restarts = "[3]", .pairs = "[0, 1, 3]"});
+    std::vector<Matrix> matrices;
+    for (const Named &input : inputs)
+      matrices.push_back(inF32(input.matrix));
+    std::vector<Matrix> results = orthogonalize(program, matrices);
+    StepReference reference(group);
+    for (size_t i = 0; i < results.size(); ++i)
+      EXPECT_LE(relativeError(results[i], reference.direction(matrices[i])), 6e-5) << inputs[i].name << " " << rows;
+  }
+}
+
 /// From 128 rows on, one shot: sums in runs round less, and a large matrix spreads it. Square, tall, ragged, and the
 /// spectra that need it most.
 TEST(Spectrum, OneShotOfLargeMatricesInF32) {

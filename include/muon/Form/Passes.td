@@ -27,7 +27,8 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
       one with the restarts given. Cost: flops of the products on the side that R has plus `flops-per-byte` times the
       bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
     - pairs (`choosePairs`): f32 operands only, none on GPUs, with early_stop, damping or accuracy exact. Standard:
-      every two quintics from the first on. Gram: the last two rows of a block. Kept where they cost less by the same
+      every two quintics from the first on. Gram: the last two rows of a block. Keller's first three rows as one, where
+      they begin and end a block and there is a norm. Kept where they cost less by the same
       cost and emulation finds the error within `paired-bound` (gram: `gram-bound`) or at most 1.1 times that without.
 
     Before:
@@ -45,9 +46,9 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
     to σ = 1 only is such a table: rounding lifts some σ above 1.
 
     Numerics: decides which recurrence runs. A chosen f32 gram form is within `gram-bound`; what any form does is
-    `expected_error` (Keller's table in f32: standard 2.0e-5, in pairs 1.4e-5, one restart 1.9e-5, no restart 6.2e-4 on
-    the spectrum nearest to rank one; 1.9e-4 from 128 rows on where the request's target is a processor, whose sums are
-    in runs).
+    `expected_error` (Keller's table in f32: standard 2.0e-5, in pairs 1.4e-5, one restart 1.9e-5, a triple and a pair
+    3.6e-5, no restart 6.2e-4 on the spectrum nearest to rank one; 1.9e-4 from 128 rows on where the request's target is
+    a processor, whose sums are in runs).
   }];
   let options = [
     Option<"gramBound", "gram-bound", "double", "::muon::FormWeights().gramBound", "Largest relative error of an f32 gram form over the spectrum zoo">,

@@ -37,7 +37,8 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     `operands` is the type the product operands are narrowed to; products accumulate in f32, those of f16 on a processor
     in f16 for 32 terms at a time (`f16Run`, docs/numerics.md). `operands`, `form`, `side`, `restarts` and `pairs` are
     chosen by `muon-choose-form` where absent; restart r rebuilds R from X before row r, and pair r evaluates rows r and
-    r+1 as one polynomial of R, in four products instead of five (include/muon/Polynomial/PairedRows.h).
+    r+1 as one polynomial of R, in four products instead of five (include/muon/Polynomial/PairedRows.h). Pairs r and r+1
+    are a triple, rows r to r+2 in six products instead of nine (include/muon/Polynomial/TripledRows.h).
 
     `early_stop` δ: a matrix whose Gram matrix R_t before row t has ‖I - R_t/μ‖_F ≤ δ, μ = ‖R_t‖_F²/tr R_t, skips row t
     and all later ones, and O is its iterate divided by √μ: every singular value of O lies in [√(1-δ), √(1+δ)] (with
@@ -52,9 +53,9 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     (C5) safety ≥ 1, eps ≥ 0, damping ≥ 0, all finite; (C6) operands is f32, bf16, f16 or tf32;
     (C7) norm trace without damping needs eps ≥ 1e-12 and operands of f32's range;
     (C8) 0 < early_stop < 1, and it needs form gram, the short side and the two metrics, one f32 per matrix each;
-    (C9) pairs are increasing, two or more apart, between 0 and T-2, of rows of degree 5 whose last coefficients have
-    one sign, and have no restart between their rows; unless empty they need form standard, or form gram with restarts,
-    and no early_stop; (C10) norm none has safety 1 and eps 0;
+    (C9) pairs are increasing, between 0 and T-2, of rows of degree 5 whose last coefficients have one sign, and have no
+    restart between their rows; pairs 0 and 1 may follow each other where the first three rows are keller's and there is
+    a norm; unless empty they need form standard, or form gram with restarts, and no early_stop; (C10) norm none has safety 1 and eps 0;
     (C11) accuracy exact needs operands f32, form standard and no early_stop, damping > 0 operands f32.
 
     ```mlir

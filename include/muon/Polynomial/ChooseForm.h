@@ -30,6 +30,8 @@ struct FormProblem {
   bool sumsInRuns = false;
   /// Whether the Gram matrix before every row is needed (early stop): no pairs.
   bool needsEveryGram = false;
+  /// Whether X has no singular value above 1, as triples need.
+  bool isNormalised = true;
   /// What was asked for instead of choosePairs, and of a search.
   std::optional<std::vector<int>> pairs = std::nullopt, restarts = std::nullopt;
 };
@@ -50,8 +52,10 @@ double expectedError(const FormProblem &problem, const FormChoice &choice, FormW
 
 /// `choice` with its pairs. In the standard form every two quintics from the first on are a pair. In the gram form the
 /// last two rows of a block are: after an earlier pair the rounding of its polynomial would stand in R, and the rows to
-/// come would lift it (docs/numerics.md). There are no pairs where they cost more, or where operands are not f32. Nor
-/// are there where emulation finds the error above the bound and above 1.1 times the error without pairs.
+/// come would lift it (docs/numerics.md). Three rows are a triple instead where TripledRows.h knows them, on the same
+/// condition. There are no pairs where they cost more, or where operands are not f32. Nor are there where emulation
+/// finds the error above the bound and above 1.1 times the error without pairs; pairs may be accepted where triples are
+/// not.
 FormChoice choosePairs(const FormProblem &problem, FormChoice choice, FormWeights weights = {});
 
 /// The cheapest gram form that keeps the bound (acceptedRestarts, and emulateOneShot for large matrices whose sums are

@@ -19,8 +19,8 @@
 //              Powers of an R that reaches 4 have coefficients whose terms reach 150 and cancel: that rounding, not the
 //              degree, is what makes tables of degree 9 five times less accurate than quintics in f32.
 //   paired:    two quintic rows as one step of either form: P(R) = h(R) - a I with a the product of their first
-//              coefficients (PairedRows.h). The standard form too takes Z = a/2 I + P(R) then, X <- a/2 X + Z X:
-//              h reaches from 0 to a.
+//              coefficients (PairedRows.h), or three (TripledRows.h). The standard form too takes Z = a/2 I + P(R)
+//              then, X <- a/2 X + Z X: h reaches from 0 to a.
 //   gram:      R = X X^T once, then per step, Z = a/2 I + P(R) narrowed, and
 //              Q <- a/2 Q + Z Q              (first step of a block: Q = a/2 I + Z, kept apart)
 //              S = a/2 R + Z R,  R <- a/2 S + Z S        (not after the last step of a block)
@@ -58,12 +58,17 @@ struct FormChoice {
   std::vector<int> restarts;
   /// Standard form only: rows of degree 7 and 9 are evaluated in Chebyshev polynomials of R (chebyshevCoefficients).
   bool centred = false;
-  /// Ascending rows, each evaluated as one with the row after it (PairedRows.h), which is not in the list, nor a
-  /// restart.
+  /// Ascending rows, each evaluated as one with the row after it, which is no restart: {0, 2} are two pairs
+  /// (PairedRows.h), {0, 1} is a triple (TripledRows.h).
   std::vector<int> pairs = {};
 
-  /// How many rows the step that begins with `row` takes: 2 for a pair.
-  int rowsAt(int row) const { return std::find(pairs.begin(), pairs.end(), row) != pairs.end() ? 2 : 1; }
+  /// How many rows the step that begins with `row` takes: 2 for a pair, 3 for a triple.
+  int rowsAt(int row) const {
+    int rows = 1;
+    while (std::find(pairs.begin(), pairs.end(), row + rows - 1) != pairs.end())
+      ++rows;
+    return rows;
+  }
   bool isRestart(int row) const { return std::find(restarts.begin(), restarts.end(), row) != restarts.end(); }
   /// Whether X is formed before `row`, 1..steps, or after the last one: R of the next row is then X's own.
   bool endsBlock(int row, int steps) const { return form == standard || row == steps || isRestart(row); }
@@ -163,7 +168,7 @@ double conditionMetric(const Table &table, const std::vector<int> &restarts);
 /// symmetric result n^3 (half the tiles). Side lengths as doubles because results exceed integers.
 ///  standard: sum over steps of (3 alpha + e) n^3, alpha = long/short;
 ///  gram, per block: 3 alpha + sum e + (s - 1) + 2 (s - 1), s its steps;
-///  e = products for P(R): 0 (degree 3), 1 (5), 2 (7, 9), 3 (11, 13); a pair is one step with e = 4.
+///  e = products for P(R): 0 (degree 3), 1 (5), 2 (7, 9), 3 (11, 13); a pair is one step with e = 4, a triple with 6.
 double countProducts(const Table &table, FormChoice choice, double shortSide, double longSide);
 
 /// The row as x sum_i g[i] T_i(2 x^2/ceiling^2 - 1): on [0, ceiling] no term is larger than its g.
@@ -172,9 +177,8 @@ std::vector<double> chebyshevCoefficients(const Row &row, double ceiling);
 /// The degrees that the centred standard form writes in them.
 inline bool isCentred(const Row &row) { return row.degree() == 7 || row.degree() == 9; }
 
-/// e above: symmetric products that P(R) of a row of this degree takes.
-int evaluationProducts(int degree);
-inline constexpr int pairProducts = 4;
+/// e above: symmetric products that P(R) of `count` rows of this degree, evaluated as one, takes.
+int evaluationProducts(int degree, int count = 1);
 
 } // namespace muon
 

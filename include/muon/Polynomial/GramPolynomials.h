@@ -14,6 +14,7 @@
 
 #include "muon/Polynomial/Emulate.h"
 #include "muon/Polynomial/PairedRows.h"
+#include "muon/Polynomial/TripledRows.h"
 
 #include <utility>
 
@@ -24,19 +25,23 @@ public:
   GramPolynomials(const Table &table, FormChoice choice) : rows(table.rows), choice(std::move(choice)) {}
 
 protected:
-  /// The first coefficient of the step that begins with `row`: of a pair, the product of both.
+  /// The first coefficient of the step that begins with `row`: the product of its rows'.
   double slopeAt(int row) const {
-    return choice.rowsAt(row) == 2 ? rows[row].c[0] * rows[row + 1].c[0] : rows[row].c[0];
+    double slope = 1;
+    for (int i = 0; i < choice.rowsAt(row); ++i)
+      slope *= rows[row + i].c[0];
+    return slope;
   }
   /// Z = a/2 I + P(R), narrowed.
   Matrix factor(Matrix r, int row) {
-    bool isPair = choice.rowsAt(row) == 2;
-    return self().narrowed(
-        fma(slopeAt(row) / 2, self().identity(), isPair ? pairedPart(r, row) : oddPart(r, rows[row].c)));
+    int count = choice.rowsAt(row);
+    Matrix unit = self().identity();
+    Matrix part = count == 3 ? tripledPart(r, row) : count == 2 ? pairedPart(r, row) : oddPart(r, rows[row].c);
+    return self().narrowed(fma(slopeAt(row) / 2, unit, part));
   }
   /// What X <- a X + P X of the standard form takes: a, and P, not yet narrowed.
   std::pair<double, Matrix> standardStep(Matrix r, int row) {
-    if (choice.rowsAt(row) == 2)
+    if (choice.rowsAt(row) > 1)
       return {slopeAt(row) / 2, factor(r, row)};
     if (choice.centred && isCentred(rows[row]))
       return centredStep(r, row);
@@ -53,6 +58,7 @@ private:
   Matrix oddPartByCubes(Matrix r, const std::vector<double> &c);
   std::pair<double, Matrix> centredStep(Matrix r, int row);
   Matrix pairedPart(Matrix r, int row);
+  Matrix tripledPart(Matrix r, int row);
 };
 
 /// P(R) of degree 3 to 9. The epilogue of R R leaves both R2 and c3 R + c4 R2.
@@ -115,6 +121,27 @@ template <typename Algebra, typename Matrix> Matrix GramPolynomials<Algebra, Mat
   Matrix product =
       self().multiply(self().narrowed(withCubic(square, pair.a)), self().narrowed(withCubic(square, pair.b)));
   return withCubic(product, pair.rest);
+}
+
+/// P(R) of this row and the next two, as TripledRows.h says.
+template <typename Algebra, typename Matrix> Matrix GramPolynomials<Algebra, Matrix>::tripledPart(Matrix r, int row) {
+  const TripledRows &triple = *findTriple(rows, row);
+  Matrix left = r, right = r;
+  auto combine = [&](const Matrix &product, const TripledRows::Combination &c) {
+    Matrix sum = fma(c[1], r, c[4] * product);
+    if (c[2] != 0 || c[3] != 0)
+      sum = fma(c[2], left, fma(c[3], right, sum));
+    return fma(c[0], self().identity(), sum);
+  };
+  for (auto [onLeft, onRight] : triple.steps) {
+    Matrix product = self().multiply(left, right);
+    Matrix next = self().narrowed(combine(product, onLeft));
+    right = self().narrowed(combine(product, onRight));
+    left = next;
+  }
+  TripledRows::Combination result = triple.result;
+  result[0] -= slopeAt(row);
+  return combine(self().multiply(left, right), result);
 }
 
 } // namespace muon
