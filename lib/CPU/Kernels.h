@@ -26,8 +26,8 @@ struct MicroTile {
   int64_t height, width;
   /// Words from a panel of B to the next, where the tile is wider than one.
   Value apart = {};
-  /// Words of a run that are added up from zero (callFma): SumOrder's part.
-  Value part = {};
+  /// Whether runs of its sums are added up from parts of narrowPart words (callFma).
+  bool inParts = false;
 };
 /// The least multiple, from `depth` on, of the words that a micro kernel's loop takes at a time: what callFma, callDot
 /// and callF16 need.

@@ -40,8 +40,7 @@ static SmallVector<Value> emitWord(Emitter &e, Type word, int64_t height, Value 
 
 namespace {
 /// One micro kernel: its C as vectors, and what it adds up to there. Arguments: A, B, C, the floats from a row of C to
-/// the next, the words of depth, whether C holds nothing yet, where sums are in runs the words of a part, and where B
-/// is two panels the words between them.
+/// the next, the words of depth, whether C holds nothing yet, and where B is two panels the words between them.
 class MicroKernel {
 public:
   MicroKernel(Emitter &e, ValueRange args, Type word, VectorType sum, int64_t height, int64_t vectors, Step step)
@@ -56,7 +55,7 @@ public:
   }
   void emitWhole();
   void emitInRuns(int64_t words);
-  void emitInParts(Value part);
+  void emitInParts();
 
 private:
   SmallVector<Value> zeros() { return SmallVector<Value>(places.size(), e.zero(sum)); }
@@ -151,15 +150,15 @@ void MicroKernel::emitInRuns(int64_t words) {
 }
 
 /// Parts of a run are added up in memory.
-void MicroKernel::emitInParts(Value part) {
+void MicroKernel::emitInParts() {
   SmallVector<Value> kept;
   Value stack = e.stack(static_cast<int64_t>(places.size()) * kLanes * 4);
   for (size_t i = 0; i < places.size(); ++i)
     kept.push_back(e.offset(stack, e.f32, e.index(i * kLanes)));
   e.loop(e.index(0), depth, sumRun, [&](Value begin) {
     Value end = e.min(e.add(begin, sumRun), depth);
-    e.loop(begin, end, part, [&](Value from) {
-      SmallVector<Value> sums = addUp(from, e.min(e.add(from, part), end));
+    e.loop(begin, end, narrowPart, [&](Value from) {
+      SmallVector<Value> sums = addUp(from, e.min(e.add(from, narrowPart), end));
       e.when(e.equal(from, begin), [&] { store(sums, kept); }, [&] { addTo(kept, sums); });
     });
     addRun(begin, load(kept));
@@ -174,17 +173,14 @@ static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, Str
                       Step step) {
   int64_t vectors = tile.width / kLanes;
   std::string name = ("muon_" + kind + "_" + Twine(tile.height) + "x" + Twine(tile.width)).str();
-  bool inParts = sums == Sums::parts;
   SmallVector<Value> args{tile.a, tile.b, tile.c, tile.stride, tile.depth, tile.fresh};
-  if (inParts)
-    args.push_back(tile.part);
   if (tile.width > e.machine.lanes())
     args.push_back(tile.apart);
   routines.call(e, name, args, [&](Emitter &e, ValueRange args) {
     VectorType sum = sums == Sums::f16 ? VectorType::get({2 * kLanes}, e.f16) : e.lanes(e.f32);
     MicroKernel kernel(e, args, word, sum, tile.height, vectors, step);
-    if (inParts)
-      return kernel.emitInParts(args[6]);
+    if (sums == Sums::parts)
+      return kernel.emitInParts();
     sums == Sums::whole ? kernel.emitWhole() : kernel.emitInRuns(sums == Sums::runs ? sumRun : f16Run);
   });
 }
@@ -192,12 +188,8 @@ static void callMicro(Emitter &e, Routines &routines, const MicroTile &tile, Str
 Value cpu::unrolledDepth(Emitter &e, Value depth) { return e.roundUp(depth, kUnroll); }
 
 void cpu::callFma(Emitter &e, Routines &routines, const MicroTile &tile) {
-  auto call = [&](StringRef kind, Sums sums) {
-    callMicro(e, routines, tile, kind, e.f32, sums,
-              [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); });
-  };
-  e.when(
-      e.equal(tile.part, e.index(sumRun)), [&] { call("fma", Sums::runs); }, [&] { call("fma_parts", Sums::parts); });
+  callMicro(e, routines, tile, tile.inParts ? "fma_parts" : "fma", e.f32, tile.inParts ? Sums::parts : Sums::runs,
+            [](Emitter &e, Value a, Value b, Value c) { return e.mulAdd(a, b, c); });
 }
 
 /// c + a.odd b.odd, then + a.even b.even: the order of vdpbf16ps. A product of two bf16 is exact in

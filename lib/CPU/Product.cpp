@@ -19,6 +19,9 @@ using namespace muon::cpu;
 
 /// Heights of the register tiles of a panel of 32 rows that are two panels wide.
 static constexpr int64_t kWideHeights[] = {6, 6, 5, 5, 5, 5};
+/// Those of AVX2 where sums are in parts: a part of higher tiles, 16 words, is more instructions than Zen 3 has in
+/// flight at once.
+static constexpr int64_t kPartHeights[] = {4, 4, 4, 4};
 
 namespace {
 class Product {
@@ -32,6 +35,7 @@ private:
   void findBlock();
   void emitChunk(Value begin, Value depth);
   void emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile);
+  ArrayRef<int64_t> heights(const MicroTile &tile) const;
   void emitMicroTile(Value rowPanel, int64_t offset, int64_t height, MicroTile tile, Value panel);
   void walkSubTiles();
   bool hasWideTiles() const {
@@ -123,6 +127,15 @@ void Product::emitMicroTile(Value rowPanel, int64_t offset, int64_t height, Micr
   });
 }
 
+/// Of the register tiles of a panel of A's rows.
+ArrayRef<int64_t> Product::heights(const MicroTile &tile) const {
+  constexpr unsigned kLanesOfAvx2 = 8;
+  if (tile.width > e.machine.lanes())
+    return kWideHeights;
+  return tile.inParts && e.machine.target.getVector() == kLanesOfAvx2 ? ArrayRef<int64_t>(kPartHeights)
+                                                                      : e.machine.target.getHeights().asArrayRef();
+}
+
 /// All register tiles of one panel of A's lanes against one panel of B.
 void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile tile) {
   int64_t lanes = e.machine.lanes();
@@ -134,12 +147,18 @@ void Product::emitRowPanel(Value rowPanel, Value panel, Value begin, MicroTile t
     return emitMicroTile(rowPanel, 0, 32, tile, panel);
   }
   tile.a = e.offset(a.data, e.f32, e.add(e.mul(aPanel, a.rowStride), e.mul(begin, lanes)));
-  int64_t offset = 0;
-  for (int64_t height :
-       tile.width > lanes ? ArrayRef<int64_t>(kWideHeights) : e.machine.target.getHeights().asArrayRef()) {
-    emitMicroTile(rowPanel, offset, height, tile, panel);
-    offset += height;
-  }
+  auto emitTiles = [&](bool inParts) {
+    tile.inParts = inParts;
+    int64_t offset = 0;
+    for (int64_t height : heights(tile)) {
+      emitMicroTile(rowPanel, offset, height, tile, panel);
+      offset += height;
+    }
+  };
+  if (!kernel.getSymmetric() || micro != Micro::fma)
+    return emitTiles(false);
+  Value narrow = e.less(frame.sizes[abi::kM], e.index(narrowSide));
+  e.when(narrow, [&] { emitTiles(true); }, [&] { emitTiles(false); });
 }
 
 /// `depth` words of k, panel by panel or two at a time: a chunk of B's panels stays in the first-level cache while A's
@@ -149,13 +168,10 @@ void Product::emitChunk(Value begin, Value depth) {
   const Operand &b = frame.operands[1];
   Value rowPanels = e.ceilDiv(rows, e.index(lanes)), panels = e.ceilDiv(columns, e.index(lanes));
   Value firstPanel = e.div(column, lanes), fresh = e.equal(begin, e.index(0));
-  Value part = e.index(sumRun);
-  if (kernel.getSymmetric())
-    part = e.select(e.less(frame.sizes[abi::kM], e.index(narrowSide)), e.index(narrowPart), part);
   auto walk = [&](Value from, Value to, int64_t wide) {
     e.loop(from, to, wide, [&](Value panel) {
       Value at = e.add(e.mul(e.add(firstPanel, panel), b.rowStride), e.mul(begin, wordsPerStep));
-      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride, part};
+      MicroTile tile{{}, e.offset(b.data, e.f32, at), {}, stride, depth, fresh, lanes, wide * lanes, b.rowStride};
       tile.c = e.offset(frame.scratch, e.f32, e.mul(panel, lanes));
       e.loop(e.index(0), rowPanels, 1, [&](Value rowPanel) { emitRowPanel(rowPanel, panel, begin, tile); });
     });
