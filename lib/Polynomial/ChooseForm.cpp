@@ -156,9 +156,9 @@ double countBytes(const FormProblem &problem, const FormChoice &choice) {
     next = row + choice.rowsAt(row);
     bool last = choice.endsBlock(next, steps);
     bytes += evaluationProducts(problem.table.rows[row].degree(), next - row) * symmetric;
-    // Epilogues of a pair read T, T2 and N beside their operands, and one writes two results; those of a triple read R,
-    // L and M, and five do.
-    bytes += next - row == 2 ? 9 * square : next - row == 3 ? 21 * square : 0;
+    // Epilogues of a pair read T, T2 and N beside their operands, half of each, and one writes two results; those of a
+    // triple read R, L and M, and five do.
+    bytes += next - row == 2 ? 5 * square : next - row == 3 ? 13 * square : 0;
     bytes += fresh ? gram : symmetric;
     bytes += last ? apply : 2 * symmetric;
     fresh = last;
