@@ -145,7 +145,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=300)
     options = parser.parse_args()
     random, end, best = np.random.default_rng(options.seed), time.monotonic() + options.seconds, np.inf
-    while time.monotonic() < end:
+    starts = 0
+    while not starts or time.monotonic() < end:
+        starts += 1
         with np.errstate(all="ignore"):
             x = search(random)
         if x is None or not largest_error(x) < best:
@@ -154,6 +156,7 @@ def main():
         print(f"error {best:.2e}, rounding {rounding(x).sum():.0f}, largest coefficient {np.abs(x).max():.2f}")
         for first in range(0, SIZE, 5):
             print("  ", ", ".join(f"{c:.9g}" for c in x[first : first + 5]), flush=True)
+    print(f"starts: {starts}")
 
 
 if __name__ == "__main__":
