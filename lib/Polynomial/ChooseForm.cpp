@@ -66,7 +66,7 @@ std::vector<FormChoice> pairedForms(const FormProblem &problem, const FormChoice
     if (forms.empty() || forms.back().pairs != paired.pairs)
       forms.push_back(std::move(paired));
   }
-  std::stable_sort(forms.begin(), forms.end(), [&](const FormChoice &a, const FormChoice &b) {
+  std::sort(forms.begin(), forms.end(), [&](const FormChoice &a, const FormChoice &b) {
     return costOf(problem, a, weights) < costOf(problem, b, weights);
   });
   return forms;
