@@ -176,14 +176,15 @@ TEST(ChoosePairs, WhereTheyPayInF32) {
   EXPECT_EQ(chosen(wide), Pairs{});
 }
 
-/// Forming R from h rounds it as much as h, and the rows after lift that: a pair inside a block of the gram form is
-/// worse, at its end it is not.
+/// Forming R from h rounds it as much as h, and the rows after lift that: a pair or a triple inside a block of the gram
+/// form is worse, a pair at its end is not.
 TEST(ChoosePairs, OnlyTheLastRowsOfAGramBlock) {
   auto error = [](FormChoice choice) { return emulate(named("keller"), choice, OperandType::f32, 64, 128).worst; };
   double plain = error({FormChoice::gram, {}});
   EXPECT_LT(error({FormChoice::gram, {}, false, {3}}), 1.01 * plain);
   EXPECT_GT(error({FormChoice::gram, {}, false, {1, 3}}), 1.2 * plain);
   EXPECT_GT(error({FormChoice::gram, {}, false, {0, 3}}), 1.5 * plain);
+  EXPECT_GT(error({FormChoice::gram, {}, false, {0, 1, 3}}), 5 * plain);
 }
 
 /// Every table of quintics: no farther from float64 than row by row, or within the bar of five rows.

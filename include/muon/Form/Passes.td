@@ -28,8 +28,8 @@ def ChooseFormPass : Pass<"muon-choose-form", "::mlir::func::FuncOp"> {
       bytes they read and write. No such restarts: standard; where gram is asked for, a restart before every row.
     - pairs (`choosePairs`): f32 operands only, none on GPUs, with early_stop, damping or accuracy exact. Standard:
       every two quintics from the first on. Gram: the last two rows of a block. Keller's first three rows as one, where
-      they begin and end a block and there is a norm. Kept where they cost less by the same
-      cost and emulation finds the error within `paired-bound` (gram: `gram-bound`) or at most 1.1 times that without.
+      they begin and end a block and there is a norm. Kept where they cost less by the same cost and emulation finds the
+      error within `paired-bound` (gram: `gram-bound`) or at most 1.1 times that without.
 
     Before:
         %o = muon.orthogonalize %x table<"keller", 5> operands f32 : tensor<768x3072xf32> -> tensor<768x3072xf32>

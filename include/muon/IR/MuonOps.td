@@ -55,7 +55,8 @@ def Muon_OrthogonalizeOp : Muon_Op<"orthogonalize", [Pure]> {
     (C8) 0 < early_stop < 1, and it needs form gram, the short side and the two metrics, one f32 per matrix each;
     (C9) pairs are increasing, between 0 and T-2, of rows of degree 5 whose last coefficients have one sign, and have no
     restart between their rows; pairs 0 and 1 may follow each other where the first three rows are keller's and there is
-    a norm; unless empty they need form standard, or form gram with restarts, and no early_stop; (C10) norm none has safety 1 and eps 0;
+    a norm; unless empty they need form standard, or form gram with restarts, and no early_stop;
+    (C10) norm none has safety 1 and eps 0;
     (C11) accuracy exact needs operands f32, form standard and no early_stop, damping > 0 operands f32.
 
     ```mlir
